@@ -1,0 +1,61 @@
+
+/*
+ * Country, region, city and network of an address, from .mmdb files.
+ */
+
+
+#ifndef _REFERRAL_GEO_H_INCLUDED_
+#define _REFERRAL_GEO_H_INCLUDED_
+
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "referral_str.h"
+
+
+#define REFERRAL_GEO_CITY_MAX    64
+#define REFERRAL_GEO_REGION_MAX  8      /* "JP-13", "GB-WBK" */
+#define REFERRAL_GEO_FILE_MAX    (1024L * 1024 * 1024)
+
+
+typedef struct referral_geo_s  referral_geo_t;
+
+
+/* what is not known is of length 0; text is valid UTF-8 without controls */
+
+typedef struct {
+    uint8_t             country_len;
+    uint8_t             region_len;
+    uint8_t             city_len;
+    u_char              country[2];      /* A-Z */
+    u_char              region[REFERRAL_GEO_REGION_MAX];
+    u_char              city[REFERRAL_GEO_CITY_MAX];
+    uint32_t            asn;             /* 0 if not known */
+} referral_geo_result_t;
+
+
+/*
+ * Copies one file into sealed memory (memfd_create) and opens that, so
+ * nothing done to the file later can harm a look-up.  Blocks on the disk.
+ * Writes a reason to err, at most errlen bytes with its terminator.  NULL on
+ * error.
+ */
+referral_geo_t *referral_geo_open(const char *path, char *err, size_t errlen);
+void referral_geo_close(referral_geo_t *geo);
+
+/* has the file at "path" changed since it was opened?  one stat(); a file
+ * that is not there has not changed */
+int referral_geo_changed(const referral_geo_t *geo, const char *path);
+
+/*
+ * Adds to "result", zeroed by the caller before the first of several files,
+ * what this file knows and no earlier file told.  Takes AF_INET and AF_INET6,
+ * IPv4-mapped as IPv4; knows nothing of any other family.  No allocation, no
+ * file access.  REFERRAL_OK when something was found.
+ */
+int referral_geo_lookup(referral_geo_t *geo, const struct sockaddr *sa,
+    referral_geo_result_t *result);
+
+
+#endif /* _REFERRAL_GEO_H_INCLUDED_ */

@@ -1,0 +1,26 @@
+
+/*
+ * Checksums and hashes that are written down or shared between processes, so
+ * their results must never change.
+ */
+
+
+#ifndef _REFERRAL_HASH_H_INCLUDED_
+#define _REFERRAL_HASH_H_INCLUDED_
+
+
+#include "referral_str.h"
+
+
+/*
+ * CRC-32C (Castagnoli, RFC 3720, appendix B.4), by the processor where it
+ * can.  "crc" is 0 or the result for the bytes before: the checksum of "ab"
+ * is crc32c(crc32c(0, "a"), "b").
+ */
+uint32_t referral_crc32c(uint32_t crc, const void *data, size_t len);
+
+/* FNV-1a, 64 bits, with a final avalanche; not for hostile keys unseeded */
+uint64_t referral_hash64(uint64_t seed, const void *data, size_t len);
+
+
+#endif /* _REFERRAL_HASH_H_INCLUDED_ */

@@ -1,0 +1,159 @@
+
+/*
+ * Counted strings and bounded output: what every room that does not know
+ * nginx is written with.
+ */
+
+
+#ifndef _REFERRAL_STR_H_INCLUDED_
+#define _REFERRAL_STR_H_INCLUDED_
+
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/types.h>
+
+
+/* what functions return; the values are those of nginx */
+
+#define REFERRAL_OK         0
+#define REFERRAL_ERROR     -1
+#define REFERRAL_AGAIN     -2
+#define REFERRAL_DECLINED  -5
+
+
+/*
+ * A string that somebody else owns; not terminated.  The layout is that of
+ * ngx_str_t.
+ */
+
+typedef struct {
+    size_t      len;
+    u_char     *data;
+} referral_str_t;
+
+
+#define referral_string(str)     { sizeof(str) - 1, (u_char *) str }
+#define referral_null_string     { 0, NULL }
+#define referral_str_set(s, text)                                             \
+    (s)->len = sizeof(text) - 1; (s)->data = (u_char *) text
+
+/* both with a literal: equal, and equal but for ASCII case */
+
+#define referral_str_is(s, text)                                              \
+    ((s)->len == sizeof(text) - 1                                             \
+     && memcmp((s)->data, text, sizeof(text) - 1) == 0)
+
+#define referral_str_is_nocase(s, text)                                       \
+    ((s)->len == sizeof(text) - 1                                             \
+     && strncasecmp((char *) (s)->data, text, sizeof(text) - 1) == 0)
+
+
+/*
+ * Output into memory of the caller.  Nothing is ever written past "end":
+ * what does not fit is left out whole and sets "overflow", which stays set.
+ */
+
+typedef struct {
+    u_char     *start;
+    u_char     *pos;
+    u_char     *end;
+    unsigned    overflow:1;
+} referral_buf_t;
+
+
+static inline void
+referral_buf_init(referral_buf_t *b, void *data, size_t size)
+{
+    b->start = data;
+    b->pos = data;
+    b->end = b->start + size;
+    b->overflow = 0;
+}
+
+
+static inline void
+referral_buf_put(referral_buf_t *b, const void *data, size_t len)
+{
+    if ((size_t) (b->end - b->pos) < len) {
+        b->overflow = 1;
+        return;
+    }
+
+    if (len) {
+        memcpy(b->pos, data, len);
+        b->pos += len;
+    }
+}
+
+
+static inline void
+referral_buf_putc(referral_buf_t *b, u_char c)
+{
+    if (b->pos == b->end) {
+        b->overflow = 1;
+        return;
+    }
+
+    *b->pos++ = c;
+}
+
+
+#define referral_buf_puts(b, text)                                            \
+    referral_buf_put(b, text, sizeof(text) - 1)
+
+#define referral_buf_str(b, s)                                                \
+    referral_buf_put(b, (s)->data, (s)->len)
+
+
+static inline int
+referral_str_eq(const referral_str_t *a, const referral_str_t *b)
+{
+    return a->len == b->len
+           && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+
+/* percent-encodes all but the unreserved characters of RFC 3986 */
+void referral_buf_escape(referral_buf_t *b, const referral_str_t *s);
+
+/*
+ * For text that is part of a URL already: keeps what may stand in one, "%"
+ * included, and encodes the rest (controls, spaces, quotes, "<>\^`{|}", all
+ * bytes from 0x7f).
+ */
+void referral_buf_escape_uri(referral_buf_t *b, const referral_str_t *s);
+
+/* decimal */
+void referral_buf_uint(referral_buf_t *b, uint64_t n);
+
+/* lower case hexadecimal, two digits a byte */
+void referral_buf_hex(referral_buf_t *b, const u_char *data, size_t len);
+
+/* base64url without padding, RFC 4648, section 5 */
+void referral_buf_base64url(referral_buf_t *b, const u_char *data, size_t len);
+
+/*
+ * The other way.  Only the one canonical text of some bytes is taken: no
+ * padding, no other alphabet, unused bits zero.  Writes at most "size" bytes;
+ * returns their number or REFERRAL_ERROR.
+ */
+ssize_t referral_base64url_decode(u_char *out, size_t size,
+    const referral_str_t *s);
+
+/* returns the bytes written, len / 2, or REFERRAL_ERROR; takes either case */
+ssize_t referral_hex_decode(u_char *out, size_t size, const referral_str_t *s);
+
+/* a decimal without sign, 0 to max; REFERRAL_ERROR for anything else */
+int64_t referral_str_uint(const referral_str_t *s, int64_t max);
+
+/* without the spaces, tabs and line ends at both ends */
+void referral_str_trim(referral_str_t *s);
+
+/* in place, ASCII only */
+void referral_str_lower(referral_str_t *s);
+
+
+#endif /* _REFERRAL_STR_H_INCLUDED_ */

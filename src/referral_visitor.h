@@ -1,0 +1,83 @@
+
+/*
+ * What a request says about who sends it: language, device, application, and
+ * whether it is a person or a machine.  All results are short texts of a
+ * fixed set or of a checked grammar, whatever the request holds.
+ */
+
+
+#ifndef _REFERRAL_VISITOR_H_INCLUDED_
+#define _REFERRAL_VISITOR_H_INCLUDED_
+
+
+#include "referral_str.h"
+
+
+#define REFERRAL_LANG_MAX    16
+#define REFERRAL_SOURCE_MAX  64
+
+
+typedef enum {
+    REFERRAL_CLASS_HUMAN = 0,
+    REFERRAL_CLASS_DUPLICATE,
+    REFERRAL_CLASS_BOT,
+    REFERRAL_CLASS_PREVIEW,
+    REFERRAL_CLASS_PREFETCH,
+    REFERRAL_CLASS_HEAD,
+    REFERRAL_CLASS_EXCLUDED,
+    REFERRAL_CLASSES
+} referral_class_e;
+
+
+/* headers that tell a person from a machine; an absent one has data NULL */
+
+typedef struct {
+    unsigned            head:1;          /* the method */
+    referral_str_t      user_agent;
+    referral_str_t      accept;
+    referral_str_t      accept_language;
+    referral_str_t      purpose;         /* Sec-Purpose, else Purpose,
+                                            X-Purpose, X-Moz */
+    referral_str_t      fetch_mode;      /* Sec-Fetch-Mode */
+} referral_visitor_headers_t;
+
+
+typedef struct {
+    referral_str_t      device;  /* mobile tablet desktop tv console other */
+    referral_str_t      os;      /* ios android windows macos linux chromeos
+                                    other */
+    referral_str_t      app;     /* line instagram …; empty in a browser */
+} referral_device_t;
+
+
+/* static text: "human", "bot"… */
+referral_str_t referral_class_name(unsigned class);
+
+/* HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two need more than this */
+referral_class_e referral_visitor_class(const referral_visitor_headers_t *h);
+
+/* linear in the length of "ua"; at most 1024 bytes of it are looked at */
+void referral_visitor_device(referral_device_t *device,
+    const referral_str_t *ua);
+
+/*
+ * The best of "languages" ("en,ja", lower case; the first is the default) for
+ * an Accept-Language, RFC 4647 lookup by falling quality; without languages
+ * the visitor's first choice, lower case.  Writes at most REFERRAL_LANG_MAX
+ * bytes to "out", returns their number; 0 if there is none.
+ */
+size_t referral_visitor_language(u_char *out, const referral_str_t *accept,
+    const referral_str_t *languages);
+
+/* [a-z]{2,3}(-[a-z0-9]{1,8})*, at most REFERRAL_LANG_MAX, lower case */
+int referral_language_valid(const referral_str_t *s);
+
+/*
+ * The host of a Referer, lower case, without "www." and port, [a-z0-9.-];
+ * an app's ("android-app://com.example") is its package.  Writes at most
+ * REFERRAL_SOURCE_MAX bytes, returns their number; 0: none, or not a host.
+ */
+size_t referral_visitor_source(u_char *out, const referral_str_t *referer);
+
+
+#endif /* _REFERRAL_VISITOR_H_INCLUDED_ */
