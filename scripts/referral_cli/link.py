@@ -1,0 +1,391 @@
+"""Links: what a customer shares."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import click
+
+from .change import Change, Mode, Outcome, apply, remove
+from .frame import Command, Group, Session, field_options, pass_session
+from .problem import NEGATIVE, REFUSED, USAGE, Problem
+from .program import in_order
+from .store import Keys, count, iso
+from .transfer import export_links, import_links
+
+LINK_OPTIONS = {
+    "referrer": "The customer's id.",
+    "name": "Who invites, as the friend shall read it.",
+    "landing": "A URL of its own.",
+    "rules": "One rule a line; asked before the program's.",
+    "state": "active or disabled.",
+    "starts": "2026-12-01, or 2026-12-01T10:00, in the program's zone.",
+    "ends": "The same; through its last second.",
+    "segment": "Like vip.",
+    "channel": "Where it is shared, like mail.",
+}
+
+TOTALS = ("clicks", "visitors", "raw", "missed")
+
+
+@click.group(cls=Group)
+def link() -> None:
+    """Links: add, change, try, import and export them."""
+
+
+@link.command("add", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("code", required=False)
+@field_options(LINK_OPTIONS)
+@pass_session
+def add_link(session: Session, program: str, code: str | None,
+             fields: dict[str, str]) -> None:
+    """Add a link.  Without a code one is made, and printed."""
+    write(session, program, code, fields, Mode.ADD)
+
+
+@link.command("set", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("code")
+@field_options(LINK_OPTIONS)
+@pass_session
+def set_link(session: Session, program: str, code: str,
+             fields: dict[str, str]) -> None:
+    """Change fields of a link; an empty text removes one."""
+    if not fields:
+        raise Problem(USAGE, "nothing to change: give at least one field,"
+                      " like --landing URL")
+
+    write(session, program, code, fields, Mode.SET)
+
+
+def write(session: Session, program: str, code: str | None,
+          fields: dict[str, str], mode: Mode) -> None:
+    """Adds or changes one link and says so."""
+    keys = session.keys(program)
+    wanted = Change(session.code(code) if code is not None else "", fields)
+
+
+    if code == "":
+        raise Problem(REFUSED, "an empty code; leave it out to have one made")
+
+    session.rooms.must("link", wanted.code, fields)
+    outcome = apply(session.store, keys, [wanted], mode)[0]
+
+    if outcome is Outcome.EXISTS:
+        raise Problem(REFUSED, f"link {wanted.code} exists already; \"referral"
+                      f" link set {program} {wanted.code}\" changes it")
+
+    if outcome is Outcome.MISSING:
+        raise missing(program, wanted.code)
+
+    if code is not None and code != wanted.code:
+        session.output.note(f"{code} is kept as {wanted.code}, as the module"
+                            " looks it up; --case-sensitive keeps it as it"
+                            " is")
+
+    session.output.done(f"link {wanted.code}: {outcome.value}",
+                        program=program, code=wanted.code,
+                        outcome=outcome.value, generated=wanted.generated)
+
+
+@link.command("show", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("code")
+@pass_session
+def show_link(session: Session, program: str, code: str) -> None:
+    """What a link says, its referrer, and its totals."""
+    keys = session.keys(program)
+    code = session.code(code)
+
+    with session.store.redis.pipeline(transaction=False) as pipe:
+        pipe.hgetall(keys.link(code))
+        pipe.zscore(keys.links, code)
+        pipe.hmget(keys.stats(code), *TOTALS)
+        fields, created, totals = pipe.execute()
+
+    if not fields:
+        raise missing(program, code)
+
+    shown = {"program": program, "code": code,
+             **in_order(fields, LINK_OPTIONS),
+             "created": iso(created) if created is not None else None}
+
+    if fields.get("referrer"):
+        person = session.store.redis.hgetall(keys.referrer(fields["referrer"]))
+        shown.update({f"referrer_{name}": value
+                      for name, value in sorted(person.items())})
+
+    shown.update({name: count(n) for name, n in zip(TOTALS, totals)})
+    session.output.record(shown)
+
+    if created is None:
+        session.output.note("this link is not in the program's list;"
+                            f" \"referral link set {program} {code} --state"
+                            f" {fields.get('state') or 'active'}\" puts it"
+                            " there")
+
+    session.rooms.warn(session.output, "link", code, fields)
+
+
+@link.command("list", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.option("--referrer", metavar="ID", help="Only this customer's.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=100,
+              show_default=True, help="The newest so many.")
+@click.option("--all", "everything", is_flag=True, help="All of them.")
+@pass_session
+def list_links(session: Session, program: str, referrer: str | None,
+               limit: int, everything: bool) -> None:
+    """Links, newest first."""
+    keys = session.keys(program)
+    redis = session.store.redis
+
+    if referrer is not None:
+        codes = sorted(redis.smembers(keys.referrer_links(referrer)))
+        total = len(codes)
+        with redis.pipeline(transaction=False) as pipe:
+            for code in codes:
+                pipe.zscore(keys.links, code)
+            found = list(zip(codes, pipe.execute()))
+        found.sort(key=lambda item: item[1] or 0, reverse=True)
+    elif everything:
+        found = session.store.codes(keys)[::-1]
+        total = len(found)
+    else:
+        found = redis.zrevrange(keys.links, 0, limit - 1, withscores=True)
+        total = redis.zcard(keys.links)
+
+    if not everything:
+        found = found[:limit]
+
+    session.output.rows(
+        ["code", "referrer", "name", "state", "clicks", "created", "landing"],
+        link_rows(session, keys, found),
+        f"program {program} has no links"
+        + (f" of {referrer}" if referrer else "")
+        + f"; \"referral link add {program}\" makes one")
+
+    if total > len(found):
+        session.output.note(f"these are the newest {len(found)} of {total};"
+                            " --all shows all")
+
+
+def link_rows(session: Session, keys: Keys,
+              found: Sequence[tuple[str, float | None]]) -> list[list[Any]]:
+    store = session.store
+    codes = [code for code, _ in found]
+    hashes = store.hashes([keys.link(code) for code in codes])
+    clicks = store.fields([keys.stats(code) for code in codes], "clicks")
+
+    return [[code, fields.get("referrer"), fields.get("name"),
+             (fields.get("state") or "active") if fields else "gone",
+             count(number), iso(created) if created is not None else None,
+             fields.get("landing")]
+            for (code, created), fields, number
+            in zip(found, hashes, clicks)]
+
+
+@link.command("disable", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+@pass_session
+def disable_links(session: Session, program: str,
+                  codes: tuple[str, ...]) -> None:
+    """Visitors of these links go to the fallback from now on."""
+    switch(session, program, codes, "disabled")
+
+
+@link.command("enable", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+@pass_session
+def enable_links(session: Session, program: str,
+                 codes: tuple[str, ...]) -> None:
+    """These links lead to their landings again."""
+    switch(session, program, codes, "active")
+
+
+def switch(session: Session, program: str, codes: Sequence[str],
+           state: str) -> None:
+    keys = session.keys(program)
+    names = distinct(session, codes)
+    outcomes = apply(session.store, keys,
+                     [Change(code, {"state": state}) for code in names],
+                     Mode.SET)
+
+    report(session, program, names,
+           [outcome is Outcome.CHANGED for outcome in outcomes], state)
+
+
+@link.command("rm", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+@pass_session
+def remove_link(session: Session, program: str,
+                codes: tuple[str, ...]) -> None:
+    """Forget links.  Their counts stay."""
+    names = distinct(session, codes)
+    there = remove(session.store, session.keys(program), names)
+
+    report(session, program, names, there, "removed")
+
+
+def report(session: Session, program: str, codes: Sequence[str],
+           done: Sequence[bool], outcome: str) -> None:
+    """An answer for each of several links; one that is missing is told by
+    the exit code too."""
+    output = session.output
+    words = [outcome if ok else "missing" for ok in done]
+
+    if output.for_people:
+        for code, word in zip(codes, words):
+            if word != "missing":
+                output.text(f"link {code}: {word}")
+    else:
+        output.rows(["program", "code", "outcome"],
+                    [[program, code, word]
+                     for code, word in zip(codes, words)])
+
+    lacking = [code for code, ok in zip(codes, done) if not ok]
+
+    if lacking:
+        raise missing(program, ", ".join(lacking))
+
+
+def distinct(session: Session, codes: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(map(session.code, codes)))
+
+
+def missing(program: str, code: str) -> Problem:
+    return Problem(NEGATIVE, f"program {program} has no link {code};"
+                   f" \"referral link list {program}\" shows what there is")
+
+
+@link.command("test", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("code")
+@click.option("--country", metavar="CC", help="Like JP.")
+@click.option("--region", metavar="TEXT", help="Like JP-13.")
+@click.option("--city", metavar="TEXT")
+@click.option("--lang", metavar="TEXT",
+              help="What the browser prefers: ja, or a whole"
+              " Accept-Language.")
+@click.option("--device", metavar="WORD", help="Like mobile.")
+@click.option("--os", metavar="WORD", help="Like ios.")
+@click.option("--app", metavar="WORD", help="Like line.")
+@click.option("--user-agent", metavar="TEXT",
+              help="Gives device, os and app where they are not said.")
+@click.option("--channel", metavar="WORD", help="Like mail.")
+@click.option("--visitor", metavar="ID",
+              help="Whose bucket; as in the events.")
+@click.option("--bucket", type=click.IntRange(0, 99), metavar="0-99",
+              help="The bucket itself.")
+@click.option("--at", metavar="TIME", help="Instead of now, like"
+              " 2026-12-24T18:00Z.")
+@click.option("--query", metavar="TEXT",
+              help="The visitor's own arguments, where"
+              " referral_forward_args is on.")
+@click.option("--default-landing", metavar="URL",
+              help="The configuration's referral_landing.")
+@click.option("--default-args", metavar="TEXT",
+              help="The configuration's referral_landing_args.")
+@click.option("--default-fallback", metavar="URL",
+              help="The configuration's referral_fallback.")
+@click.option("--allow", metavar="HOST", multiple=True,
+              help="The configuration's referral_allow; without it every"
+              " host is allowed here.")
+@pass_session
+def test_link(session: Session, program: str, code: str,
+              default_landing: str | None, default_args: str | None,
+              default_fallback: str | None, allow: tuple[str, ...],
+              **request: Any) -> None:
+    """Where would this visitor land, and why?
+
+    Nothing is counted.  What stands in nginx's configuration only is not
+    known here: say it with --default-landing and its neighbours.
+    """
+    keys = session.keys(program)
+    code = session.code(code)
+    redis = session.store.redis
+
+    with redis.pipeline(transaction=False) as pipe:
+        pipe.hgetall(keys.program)
+        pipe.hgetall(keys.link(code))
+        hashes = pipe.execute()
+
+    referrer = hashes[1].get("referrer")
+    hashes.append(redis.hgetall(keys.referrer(referrer)) if referrer else {})
+
+    answer = session.rooms.test(program, code, hashes, request, {
+        "landing": default_landing or "", "landing_args": default_args or "",
+        "fallback": default_fallback or "", "allow": " ".join(allow)})
+
+    session.output.record(explain(answer) if session.output.for_people
+                          else answer)
+
+    if not answer.get("landed"):
+        raise Problem(NEGATIVE, "this visitor would not reach a landing:"
+                      f" {answer.get('refused') or answer.get('result')}")
+
+
+def explain(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the module's rooms said, for people."""
+    chosen = str(answer.get("from") or "nothing says where to")
+
+    if answer.get("line"):
+        chosen += f", line {answer['line']}"
+
+    tried = [f"{rule.get('of')} rule, line {rule.get('line')}: "
+             + ("matches" if rule.get("matched")
+                else f"no, {rule.get('why')}")
+             for rule in answer.get("rules", [])]
+
+    wrong = [f"{item.get('of')} {item.get('field')}"
+             + (f", line {item['line']}" if item.get("line") else "")
+             + f": {item.get('problem')}"
+             for item in answer.get("complaints", [])]
+
+    shown = {"result": answer.get("result"), "goes to": answer.get("url"),
+             "because": chosen, "variant": answer.get("variant"),
+             "refused": answer.get("refused"), "tried": "\n".join(tried),
+             "with": {name: value for name, value
+                      in answer.get("values", {}).items()
+                      if value not in ("", None)},
+             "class": answer.get("class"), "not taken": "\n".join(wrong)}
+
+    return {name: value for name, value in shown.items() if value}
+
+
+@link.command("import", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("file", metavar="FILE")
+@click.option("--update", is_flag=True,
+              help="Links that exist are changed; an empty value removes"
+              " their field.")
+@click.option("--strict", is_flag=True,
+              help="Stop at the first bad line; what stands before it is"
+              " written.")
+@click.option("--dry-run", is_flag=True, help="Check all, write nothing.")
+@pass_session
+def import_command(session: Session, program: str, file: str, update: bool,
+                   strict: bool, dry_run: bool) -> None:
+    """Add links from a file, or from - the standard input.
+
+    CSV with a first line that names the columns, or JSON lines with the same
+    names: code referrer name landing rules state starts ends segment channel
+    created.  A line without a code gets one.  A bad line is told and left
+    out.
+    """
+    import_links(session, program, file, update, strict, dry_run)
+
+
+@link.command("export", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.option("-o", "--output", "path", metavar="FILE",
+              help="Instead of the standard output.")
+@pass_session
+def export_command(session: Session, program: str, path: str | None) -> None:
+    """All links of a program, as import takes them: CSV, with --json JSON
+    lines."""
+    export_links(session, program, path)

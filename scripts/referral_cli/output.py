@@ -1,0 +1,237 @@
+"""Tables for people, JSON and CSV for programs.
+
+Whatever lies in Redis may have been chosen by a stranger, so no byte of it
+reaches a terminal that could command it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import unicodedata
+from typing import Any, Iterable, Mapping, Sequence, TextIO
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+TABLE = "table"
+JSON = "json"
+CSV = "csv"
+
+# controls, formats (which turn the direction of text), surrogates, separators
+UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+# zero-width joiners belong to Persian words and to emoji
+HARMLESS = {"\u200c", "\u200d"}
+
+
+def safe(text: str) -> str:
+    """The text with everything that could move a cursor made visible."""
+    if text.isascii() and text.isprintable():
+        return text
+
+    return "".join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    if unicodedata.category(char) not in UNSAFE or char in HARMLESS:
+        return char
+
+    point = ord(char)
+
+    if 0xDC80 <= point <= 0xDCFF:
+        point -= 0xDC00
+
+    if point < 0x100:
+        return f"\\x{point:02x}"
+
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+def clean(value: Any) -> Any:
+    """The value as JSON and CSV can hold it: stray bytes become U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8",
+                                                               "replace")
+    if isinstance(value, Mapping):
+        return {clean(k): clean(v) for k, v in value.items()}
+
+    if isinstance(value, (list, tuple)):
+        return [clean(v) for v in value]
+
+    return value
+
+
+class Output:
+    """Writes the answer of one command to stdout, notes to stderr."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+        self.out: TextIO = sys.stdout
+        self.terminal = self.out.isatty()
+
+    @property
+    def for_people(self) -> bool:
+        return self.form == TABLE
+
+    def note(self, text: str) -> None:
+        print(f"referral: {safe(text)}", file=sys.stderr)
+
+    def done(self, text: str, **answer: Any) -> None:
+        """The answer of a command that changed something."""
+        if self.for_people:
+            print(safe(text), file=self.out)
+        else:
+            self.record(answer)
+
+    def record(self, fields: Mapping[str, Any]) -> None:
+        """One thing and what is known of it."""
+        if self.form == JSON:
+            self._json(fields)
+
+        elif self.form == CSV:
+            writer = self.csv_writer()
+            writer.writerow(fields)
+            writer.writerow([self._cell(v) for v in fields.values()])
+
+        else:
+            self._record({name: value for name, value in fields.items()
+                          if value is not None})
+
+    def rows(self, columns: Sequence[str], rows: Iterable[Sequence[Any]],
+             empty: str = "") -> None:
+        """Many things of one kind; "empty" is for people."""
+        rows = list(rows)
+
+        if self.form == JSON:
+            self._json([dict(zip(columns, row)) for row in rows])
+
+        elif self.form == CSV:
+            writer = self.csv_writer()
+            writer.writerow(columns)
+            writer.writerows([self._cell(v) for v in row] for row in rows)
+
+        elif not rows:
+            self.note(empty)
+
+        elif self.terminal:
+            self._rich_rows(columns, rows)
+
+        else:
+            self._plain_rows(columns, rows)
+
+    def line(self, fields: Mapping[str, Any]) -> None:
+        """One JSON text a line, for streams."""
+        self.out.write(json.dumps(clean(fields)) + "\n")
+
+    def text(self, line: str = "") -> None:
+        """A line for people."""
+        print(safe(line), file=self.out)
+
+    def csv_writer(self) -> Any:
+        return csv.writer(self.out, lineterminator="\n")
+
+    def csv_row(self, writer: Any, values: Iterable[Any]) -> None:
+        writer.writerow([self._cell(v) for v in values])
+
+    def _json(self, value: Any) -> None:
+        json.dump(clean(value), self.out, indent=2 if self.terminal else None)
+        self.out.write("\n")
+
+    def _cell(self, value: Any) -> str:
+        if isinstance(value, (dict, list)):
+            return json.dumps(clean(value))
+
+        text = "" if value is None else clean(str(value))
+
+        return _safe_lines(text) if self.terminal else text
+
+    def _rich_rows(self, columns: Sequence[str],
+                   rows: Sequence[Sequence[Any]]) -> None:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        right = _numeric(len(columns), rows)
+
+        for name, numeric in zip(columns, right):
+            table.add_column(name, justify="right" if numeric else "left",
+                             overflow="fold")
+
+        for row in rows:
+            table.add_row(*(Text(_show(v)) for v in row))
+
+        self._console().print(table)
+
+    def _plain_rows(self, columns: Sequence[str],
+                    rows: Sequence[Sequence[Any]]) -> None:
+        right = _numeric(len(columns), rows)
+        cells = [list(columns)] + [[_show(v) for v in row] for row in rows]
+        widths = [max(map(cell_len, column)) for column in zip(*cells)]
+
+        for row in cells:
+            parts = [_pad(text, width, numeric)
+                     for text, width, numeric in zip(row, widths, right)]
+            print("  ".join(parts).rstrip(), file=self.out)
+
+    def _record(self, fields: Mapping[str, Any]) -> None:
+        if not self.terminal:
+            self._plain_record(fields)
+            return
+
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+
+        for name, value in fields.items():
+            table.add_row(Text(safe(name)), Text(_show_lines(value)))
+
+        self._console().print(table)
+
+    def _plain_record(self, fields: Mapping[str, Any]) -> None:
+        names = [safe(name) for name in fields]
+        width = max(map(cell_len, names), default=0)
+
+        for name, value in zip(names, fields.values()):
+            for line in _show_lines(value).split("\n"):
+                print(f"{_pad(name, width, False)}  {line}".rstrip(),
+                      file=self.out)
+                name = ""
+
+    def _console(self) -> Console:
+        return Console(file=self.out, highlight=False, markup=False,
+                       emoji=False)
+
+
+def _safe_lines(text: str) -> str:
+    return "\n".join(map(safe, text.split("\n")))
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return ""
+
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_show, value))
+
+    return safe(str(value))
+
+
+def _show_lines(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{safe(str(k))} {_show(v)}"
+                         for k, v in value.items())
+
+    return _safe_lines(value) if isinstance(value, str) else _show(value)
+
+
+def _numeric(columns: int, rows: Sequence[Sequence[Any]]) -> list[bool]:
+    return [all(isinstance(row[i], (int, float)) or row[i] is None
+                for row in rows) for i in range(columns)]
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    space = " " * (width - cell_len(text))
+
+    return space + text if right else text + space

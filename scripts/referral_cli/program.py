@@ -1,0 +1,175 @@
+"""Programs: what holds for all links that have nothing of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from redis.exceptions import WatchError
+
+from . import change
+from .frame import Command, Group, Session, field_options, pass_session
+from .problem import NEGATIVE, REDIS, REFUSED, Problem
+from .store import BATCH, Keys, Store, batches, count
+
+PROGRAM_FIELDS = {
+    "landing": "Where visitors go: a URL with {lang}, {country|us}…",
+    "landing_args": "Added to every landing, like ref={code}; or off.",
+    "fallback": "Where they go when the link does not hold.",
+    "rules": "One rule a line; the first that matches wins.",
+    "languages": "Like en,ja; the first is the default.",
+    "state": "active or paused.",
+    "starts": "2026-12-01, or 2026-12-01T10:00, in the program's zone.",
+    "ends": "The same; through its last second.",
+    "utc_offset": "Whose midnight ends a day, like +09:00.",
+    "window": "How long a click counts, like 30d.",
+    "attribution": "last or first.",
+}
+
+
+@click.group(cls=Group)
+def program() -> None:
+    """Programs: campaigns or brands, what holds for all their links."""
+
+
+@program.command("set", cls=Command)
+@click.argument("name", metavar="PROGRAM")
+@field_options(PROGRAM_FIELDS)
+@pass_session
+def set_program(session: Session, name: str, fields: dict[str, str]) -> None:
+    """Make a program, or change fields of it; an empty text removes one."""
+    keys = session.keys(name)
+    session.rooms.must("program", name, fields)
+
+    given = {k: v for k, v in fields.items() if v}
+    gone = [k for k, v in fields.items() if not v]
+    store = session.store
+
+    with store.redis.pipeline() as tx:
+        tx.exists(keys.program)
+        if gone:
+            tx.hdel(keys.program, *gone)
+        if "state" not in given:
+            tx.hsetnx(keys.program, "state", "active")
+        if given:
+            tx.hset(keys.program, mapping=given)
+        tx.sadd(store.programs, name)
+        there = tx.execute()[0]
+
+    session.output.done(f"program {name}: {'changed' if there else 'made'}",
+                        program=name,
+                        outcome="changed" if there else "added")
+
+
+@program.command("show", cls=Command)
+@click.argument("name", metavar="PROGRAM")
+@pass_session
+def show_program(session: Session, name: str) -> None:
+    """What a program says, and how many links and clicks it has."""
+    keys = session.keys(name)
+    store = session.store
+
+    with store.redis.pipeline(transaction=False) as pipe:
+        pipe.hgetall(keys.program)
+        pipe.sismember(store.programs, name)
+        pipe.zcard(keys.links)
+        pipe.hget(keys.stats(), "clicks")
+        fields, listed, links, clicks = pipe.execute()
+
+    if not fields and not listed and not links:
+        raise Problem(NEGATIVE, f"there is no program {name}; \"referral"
+                      f" program set {name}\" makes it, \"referral program"
+                      " list\" shows those that there are")
+
+    session.output.record({"program": name,
+                           **in_order(fields, PROGRAM_FIELDS),
+                           "links": links, "clicks": count(clicks)})
+    session.rooms.warn(session.output, "program", name, fields)
+
+
+@program.command("list", cls=Command)
+@pass_session
+def list_programs(session: Session) -> None:
+    """All programs."""
+    store = session.store
+    names = store.program_names()
+    rows = []
+
+    with store.redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            keys = store.keys(name)
+            pipe.hmget(keys.program, "state", "landing")
+            pipe.zcard(keys.links)
+            pipe.hget(keys.stats(), "clicks")
+
+        found = iter(pipe.execute())
+
+    for name in names:
+        (state, landing), links, clicks = next(found), next(found), next(found)
+        rows.append([name, state or "active", links, count(clicks), landing])
+
+    session.output.rows(["program", "state", "links", "clicks", "landing"],
+                        rows, "there are no programs yet; \"referral program"
+                        " set NAME --landing URL\" makes one")
+
+
+@program.command("rm", cls=Command)
+@click.argument("name", metavar="PROGRAM")
+@click.option("--links", is_flag=True,
+              help="Remove its links and referrers too.")
+@pass_session
+def remove_program(session: Session, name: str, links: bool) -> None:
+    """Forget a program's settings.  Its counts stay."""
+    keys = session.keys(name)
+    store = session.store
+    removed = remove_links(store, keys) if links else 0
+
+    with store.redis.pipeline() as tx:
+        try:
+            tx.watch(keys.links)
+
+            if tx.zcard(keys.links):
+                raise Problem(REFUSED, f"program {name} has links; --links"
+                              " removes them too")
+
+            tx.multi()
+            tx.delete(keys.program)
+            tx.srem(store.programs, name)
+            there = any(tx.execute())
+        except WatchError:
+            raise Problem(REDIS, "somebody added a link meanwhile; nothing"
+                          " more was removed; try again") from None
+
+    if not there:
+        raise Problem(NEGATIVE, f"there is no program {name}; \"referral"
+                      " program list\" shows those that there are")
+
+    session.output.done(f"program {name}: removed"
+                        + (f", with {removed} links" if links else ""),
+                        program=name, outcome="removed", links=removed)
+
+
+def remove_links(store: Store, keys: Keys) -> int:
+    """All links of a program, and what is known of their referrers."""
+    removed = 0
+
+    for part in batches(store.codes(keys), BATCH):
+        codes = [code for code, _ in part]
+        referrers = set(store.fields([keys.link(code) for code in codes],
+                                     "referrer")) - {None, ""}
+        change.remove(store, keys, codes)
+        removed += len(codes)
+
+        if referrers:
+            store.redis.delete(*(keys.referrer(name) for name in referrers))
+
+    return removed
+
+
+def in_order(fields: dict[str, Any], order: Any) -> dict[str, Any]:
+    """The known fields first, then whatever else a hand wrote."""
+    known = {name: fields[name] for name in order if name in fields}
+    more = {name: fields[name] for name in sorted(fields)
+            if name not in known}
+
+    return {**known, **more}

@@ -1,0 +1,168 @@
+"""The C program that holds the module's own rules.  Nothing of them is
+written down a second time here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from .output import Output
+from .problem import MACHINE, REFUSED, Problem
+
+TOOL = "referral_link_test"
+TIMEOUT = 60
+
+Complaint = dict[str, Any]
+
+# how "link test" calls what the program knows by other names
+REQUEST = {"lang": "accept_language", "query": "args"}
+
+
+class Rooms:
+    """Asks it."""
+
+    def check(self, kind: str,
+              items: Sequence[tuple[str, Mapping[str, str]]]
+              ) -> list[list[str]]:
+        """What is wrong with each of these programs, links or referrers, by
+        name (empty: it has none yet) and fields; an empty list for what is
+        right."""
+        if not items:
+            return []
+
+        label = "@code" if kind == "link" else f"@{kind}"
+        hashes = [{**({label: name} if name else {}), **fields}
+                  or {label[1:]: ""} for name, fields in items]
+        text = b"0:,0:,".join(map(_strings, hashes))
+        lines = self._run(["--check", kind], text).splitlines()
+        answers = [_parse(line) for line in lines]
+
+        if len(answers) == len(items) and all(isinstance(answer, list)
+                                              for answer in answers):
+            return [list(map(_sentence, answer)) for answer in answers]
+
+        # one that cannot be read must not speak for its neighbours
+        if len(items) > 1:
+            return [self.check(kind, [item])[0] for item in items]
+
+        if answers and isinstance(answers[-1], dict):
+            return [[str(answers[-1].get("error"))]]
+
+        raise _broken("its answer is not understood")
+
+    def must(self, kind: str, name: str, fields: Mapping[str, str]) -> None:
+        """Refuses what is wrong."""
+        complaints = self.check(kind, [(name, fields)])[0]
+
+        if complaints:
+            raise Problem(REFUSED, "refused, nothing was written: "
+                          + "; ".join(complaints))
+
+    def warn(self, output: Output, kind: str, name: str,
+             fields: Mapping[str, str]) -> None:
+        """Tells what is wrong with what lies in Redis already."""
+        try:
+            complaints = self.check(kind, [(name, fields)])[0]
+        except Problem as problem:
+            output.note(f"these values were not checked: {problem}")
+            return
+
+        for complaint in complaints:
+            output.note(f"the module does not take this: {complaint}")
+
+    def test(self, program: str, code: str,
+             hashes: Sequence[Mapping[str, str]],
+             request: Mapping[str, Any],
+             defaults: Mapping[str, str]) -> dict[str, Any]:
+        """Where this click would go; the hashes are those of program, link
+        and referrer."""
+        fields = {"click.program": program, "click.code": code}
+
+        for of, values in zip(("program", "link", "referrer"), hashes):
+            fields.update({f"{of}.{name}": value
+                           for name, value in values.items()})
+
+        fields.update({f"click.{REQUEST.get(name, name)}": str(value)
+                       for name, value in request.items()
+                       if value is not None})
+        fields.update({f"default.{name}": value
+                       for name, value in defaults.items() if value})
+
+        answer = _parse(self._run([], _strings(fields)))
+
+        if not isinstance(answer, dict):
+            raise _broken("its answer is not understood")
+
+        if "error" in answer:
+            raise Problem(REFUSED, f"not tried: {answer['error']}")
+
+        return answer
+
+    def _run(self, args: Sequence[str], text: bytes) -> bytes:
+        command = [str(find_tool()), *args]
+
+        try:
+            done = subprocess.run(command, input=text, timeout=TIMEOUT,
+                                  stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, check=False)
+        except subprocess.TimeoutExpired:
+            raise _broken(f"it gave no answer in {TIMEOUT} s") from None
+        except OSError as error:
+            raise _broken(f"it does not run: {error.strerror}") from None
+
+        if done.returncode not in (0, 1, 2):
+            raise _broken(f"it ended with status {done.returncode}")
+
+        return done.stdout
+
+
+def find_tool() -> Path:
+    """Where the program is; a sentence if it is nowhere."""
+    named = os.environ.get("REFERRAL_TOOLS")
+    scripts = Path(__file__).resolve().parent.parent
+    places = ([Path(named)] if named
+              else [scripts.parent / "build", Path("/usr/lib/nginx-referral")])
+
+    for place in places:
+        if os.access(place / TOOL, os.X_OK):
+            return place / TOOL
+
+    raise Problem(MACHINE, f"{TOOL}, which holds the module's rules, is not"
+                  f" in {' or '.join(map(str, places))}; scripts/build makes"
+                  " it; if it is elsewhere, name its directory in"
+                  " REFERRAL_TOOLS")
+
+
+def _broken(why: str) -> Problem:
+    return Problem(MACHINE, f"{TOOL} is broken ({why}); build it again with"
+                   " scripts/build")
+
+
+def _strings(fields: Mapping[str, str]) -> bytes:
+    """Names and values as length, colon, bytes, comma."""
+    parts = []
+
+    for pair in fields.items():
+        for text in pair:
+            data = text.encode("utf-8", "surrogateescape")
+            parts.append(b"%d:%s," % (len(data), data))
+
+    return b"".join(parts)
+
+
+def _parse(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _sentence(complaint: Complaint) -> str:
+    field = str(complaint.get("field", "")).lstrip("@")
+    line = complaint.get("line")
+
+    return (field + (f", line {line}" if line else "")
+            + f": {complaint.get('problem')}")

@@ -1,0 +1,239 @@
+"""Redis: where it is, and what the keys of a program are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Iterable, Iterator, Sequence
+from urllib.parse import urlsplit
+
+import redis
+from redis.exceptions import (AuthenticationError, BusyLoadingError,
+                              NoPermissionError, ReadOnlyError, RedisError,
+                              ResponseError)
+
+from .problem import REDIS, USAGE, Problem
+
+CONNECT_TIMEOUT = 5
+REPLY_TIMEOUT = 15
+BATCH = 500
+TEXT_MAX = 400
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one program."""
+
+    prefix: str
+    program_name: str
+
+    def _key(self, kind: str, *rest: str) -> str:
+        return ":".join([f"{self.prefix}{kind}:{{{self.program_name}}}",
+                         *rest])
+
+    @property
+    def program(self) -> str:
+        return self._key("program")
+
+    @property
+    def links(self) -> str:
+        return self._key("links")
+
+    @property
+    def events(self) -> str:
+        return self._key("events")
+
+    @property
+    def hours(self) -> str:
+        return self._key("hours")
+
+    def link(self, code: str) -> str:
+        return self._key("link", code)
+
+    def referrer(self, name: str) -> str:
+        return self._key("referrer", name)
+
+    def referrer_links(self, name: str) -> str:
+        return self._key("referrer", name, "links")
+
+    def stats(self, code: str = "") -> str:
+        return self._key("stats", *([code] if code else []))
+
+    def days(self, code: str = "") -> str:
+        return self._key("days", *([code] if code else []))
+
+    def clicks(self, minute: str) -> str:
+        return self._key("clicks", minute)
+
+    def board(self, *rest: str) -> str:
+        return self._key("board", *rest)
+
+
+class Store:
+    """One connection, opened by the first command that needs it."""
+
+    def __init__(self, address: str, password: str, prefix: str) -> None:
+        self.prefix = prefix
+        self.redis = _client(address, password)
+        self.programs = f"{prefix}programs"
+
+    def keys(self, program: str) -> Keys:
+        return Keys(self.prefix, program)
+
+    def program_names(self) -> list[str]:
+        return sorted(self.redis.smembers(self.programs))
+
+    def codes(self, keys: Keys) -> list[tuple[str, float]]:
+        """All links of the program with the time they were made, in order
+        of it.  A scan, so that a long list does not hold Redis up."""
+        found = dict(self.redis.zscan_iter(keys.links, count=1000))
+
+        return sorted(found.items(), key=lambda item: (item[1], item[0]))
+
+    def hashes(self, names: Sequence[str]) -> Iterator[dict[str, str]]:
+        for part in batches(names, BATCH):
+            with self.redis.pipeline(transaction=False) as pipe:
+                for name in part:
+                    pipe.hgetall(name)
+
+                yield from pipe.execute()
+
+    def fields(self, names: Sequence[str], field: str) -> Iterator[Any]:
+        for part in batches(names, BATCH):
+            with self.redis.pipeline(transaction=False) as pipe:
+                for name in part:
+                    pipe.hget(name, field)
+
+                yield from pipe.execute()
+
+
+def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    part: list[Any] = []
+
+    for item in items:
+        part.append(item)
+
+        if len(part) == size:
+            yield part
+            part = []
+
+    if part:
+        yield part
+
+
+def count(value: Any) -> int:
+    """A counter as a number; what is none counts as nothing."""
+    try:
+        return int(float(value or 0))
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def iso(seconds: float) -> str:
+    """The time in UTC, to the second; empty for what is no time."""
+    try:
+        when = datetime.fromtimestamp(seconds, timezone.utc)
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def today(offset: str | None) -> str:
+    """The date on the program's wall; "+09:00" and the like."""
+    try:
+        zone = datetime.strptime(offset or "", "%z").tzinfo
+    except ValueError:
+        zone = timezone.utc
+
+    return datetime.now(zone).strftime("%Y-%m-%d")
+
+
+def _client(address: str, password: str) -> redis.Redis:
+    url = _url(address)
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "encoding_errors": "surrogateescape",
+        "socket_timeout": REPLY_TIMEOUT,
+    }
+
+    if urlsplit(url).scheme != "unix":
+        options["socket_connect_timeout"] = CONNECT_TIMEOUT
+
+    if password and not urlsplit(url).password:
+        options["password"] = password
+
+    return redis.Redis.from_url(url, **options)
+
+
+def _url(address: str) -> str:
+    """As redis-py wants it.  The address is never repeated in a complaint:
+    there may be a password in it."""
+    if address.startswith("unix:") and not address.startswith("unix://"):
+        address = "unix://" + address[len("unix:"):]
+
+    elif address.startswith("/"):
+        address = "unix://" + address
+
+    elif "://" not in address:
+        address = "redis://" + address
+
+    try:
+        parts = urlsplit(address)
+        good = (parts.path.startswith("/") if parts.scheme == "unix"
+                else parts.scheme in ("redis", "rediss")
+                and parts.hostname and (parts.port or 1) > 0)
+
+        redis.connection.parse_url(address)
+    except ValueError:
+        good = False
+
+    if not good:
+        raise Problem(USAGE, "the address of Redis is not understood; give"
+                      " redis://HOST:PORT/DB, rediss://HOST:PORT/DB,"
+                      " unix:///PATH or HOST:PORT with --redis or in"
+                      " REFERRAL_REDIS")
+
+    return address
+
+
+def explain(error: RedisError) -> Problem:
+    """What a failure of Redis means and what to do about it."""
+    text = str(error).strip().rstrip(".")
+    refused = isinstance(error, AuthenticationError) or any(
+        word in text for word in ("NOAUTH", "WRONGPASS", "AUTH <password>"))
+
+    # a command of a pipeline is repeated in the text, with its values
+    if len(text) > TEXT_MAX:
+        text = text[:TEXT_MAX // 2] + " … " + text[-TEXT_MAX // 2:]
+
+    if refused:
+        advice = ("give the right user and password, in REFERRAL_REDIS or"
+                  " with --password-file")
+
+    elif isinstance(error, NoPermissionError) or "NOPERM" in text:
+        advice = "let this user run the command, or come as another"
+
+    elif isinstance(error, BusyLoadingError):
+        advice = "Redis is still loading its data; try again in a moment"
+
+    elif isinstance(error, ReadOnlyError):
+        advice = "this is a replica; give the address of its primary"
+
+    elif "WRONGTYPE" in text:
+        advice = ("a key has another type than it should; see which with"
+                  " redis-cli TYPE, and remove or rename it")
+
+    elif "OOM" in text or "MISCONF" in text:
+        advice = "Redis takes no writes now; look into its own log"
+
+    elif isinstance(error, ResponseError):
+        return Problem(REDIS, f"Redis refused: {text}; see its documentation"
+                       " for this error")
+
+    else:
+        return Problem(REDIS, f"Redis cannot be reached: {text}; is it"
+                       " running, and is the address (--redis or"
+                       " REFERRAL_REDIS) right?")
+
+    return Problem(REDIS, f"Redis refused: {text}; {advice}")

@@ -1,0 +1,416 @@
+
+/*
+ * What the rooms that know nginx share: configuration, the state of a
+ * request, and who may ask whom for what.
+ */
+
+
+#ifndef _NGX_HTTP_REFERRAL_H_INCLUDED_
+#define _NGX_HTTP_REFERRAL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#if (NGX_THREADS)
+#include <ngx_thread_pool.h>
+#endif
+
+#include "ngx_http_referral_redis.h"
+#include "referral_cache.h"
+#include "referral_cookie.h"
+#include "referral_decide.h"
+#include "referral_geo.h"
+#include "referral_landing.h"
+#include "referral_link.h"
+#include "referral_record.h"
+#include "referral_visitor.h"
+
+
+/* how many look-ups may wait for Redis in one worker */
+#define NGX_HTTP_REFERRAL_LOOKUPS_MAX  512
+
+/* the key of an entry without the prefix: "referrer:{p}:ID" */
+#define NGX_HTTP_REFERRAL_KEY_MAX                                             \
+    (sizeof("referrer:{}:") + REFERRAL_PROGRAM_MAX + REFERRAL_REFERRER_MAX)
+
+
+typedef struct ngx_http_referral_ctx_s       ngx_http_referral_ctx_t;
+typedef struct ngx_http_referral_links_s     ngx_http_referral_links_t;
+typedef struct ngx_http_referral_recorder_s  ngx_http_referral_recorder_t;
+typedef struct ngx_http_referral_geo_s       ngx_http_referral_geo_t;
+typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
+
+
+/* the counters of all workers, in the zone; only ever added to */
+
+typedef enum {
+    NGX_HTTP_REFERRAL_ACCEPTED = 0,
+    NGX_HTTP_REFERRAL_ADOPTED,
+    NGX_HTTP_REFERRAL_RECORDED,
+    NGX_HTTP_REFERRAL_DROPPED,
+    NGX_HTTP_REFERRAL_BAD,
+    NGX_HTTP_REFERRAL_RESENT,
+    NGX_HTTP_REFERRAL_LOST_BY_REDIS,
+    NGX_HTTP_REFERRAL_QUARANTINED,
+    NGX_HTTP_REFERRAL_CACHE_HITS,
+    NGX_HTTP_REFERRAL_CACHE_STALE,
+    NGX_HTTP_REFERRAL_CACHE_MISSES,
+    NGX_HTTP_REFERRAL_LOOKUPS,
+    NGX_HTTP_REFERRAL_LOOKUPS_FAILED,
+    NGX_HTTP_REFERRAL_LOOKUPS_REFUSED,
+    NGX_HTTP_REFERRAL_BAD_FIELDS,
+    NGX_HTTP_REFERRAL_BAD_COOKIES,
+    NGX_HTTP_REFERRAL_COUNTERS
+} ngx_http_referral_counter_e;
+
+
+typedef struct {
+    uint64_t                         magic;
+    size_t                           size;        /* of this struct */
+    ngx_atomic_t                     counters[NGX_HTTP_REFERRAL_COUNTERS];
+    ngx_atomic_t                     hits[REFERRAL_RESULTS][REFERRAL_CLASSES];
+    u_char                          *cache;       /* where its table lies */
+    size_t                           cache_size;
+} ngx_http_referral_zone_t;
+
+
+typedef struct {
+    ngx_uint_t                       enabled;     /* something needs it */
+    ngx_uint_t                       links;       /* short links or look-ups */
+    ngx_uint_t                       resolve;     /* some page looks up */
+
+    ngx_http_referral_redis_conf_t   redis;
+
+    ngx_shm_zone_t                  *shm_zone;
+    ngx_http_referral_zone_t        *sh;
+    size_t                           zone_size;
+    ngx_uint_t                       zone_set;
+    time_t                           valid;
+    time_t                           untracked;
+    time_t                           negative;
+    time_t                           stale;
+
+#if (NGX_THREADS)
+    ngx_thread_pool_t               *thread_pool;
+#endif
+
+    ngx_path_t                      *journal;
+    off_t                            segment;
+    off_t                            journal_max;
+    time_t                           retain;
+    ngx_uint_t                       sync;
+
+    ngx_array_t                     *geoip;       /* of ngx_str_t */
+    time_t                           geoip_reload;
+    ngx_http_referral_geo_t         *geo;
+
+    ngx_str_t                        key_file;
+    referral_keys_t                 *keys;
+
+    ngx_int_t                        events_maxlen;
+    time_t                           events_age;
+
+    ngx_array_t                      externals;   /* of ngx_int_t: the nginx
+                                                     variables of templates */
+    referral_cache_t                 cache;
+
+    /* of this worker */
+    ngx_http_referral_links_t       *lookup;
+    ngx_http_referral_recorder_t    *recorder;
+    ngx_http_referral_salts_t       *salts;
+    referral_random_t                random;
+} ngx_http_referral_main_conf_t;
+
+
+/* a template from the configuration: code, and the nginx variables in it */
+
+typedef struct {
+    referral_str_t                   code;
+    ngx_array_t                      variables;   /* of ngx_uint_t: where they
+                                                     stand in "externals" */
+} ngx_http_referral_template_t;
+
+
+#define NGX_HTTP_REFERRAL_SAMESITE_OFF     0
+#define NGX_HTTP_REFERRAL_SAMESITE_LAX     1
+#define NGX_HTTP_REFERRAL_SAMESITE_STRICT  2
+#define NGX_HTTP_REFERRAL_SAMESITE_NONE    3
+
+#define NGX_HTTP_REFERRAL_SECURE_AUTO      0
+#define NGX_HTTP_REFERRAL_SECURE_ON        1
+#define NGX_HTTP_REFERRAL_SECURE_OFF       2
+
+
+typedef struct {
+    ngx_flag_t                       enabled;
+    ngx_str_t                        name;        /* empty: "ref_PROGRAM" */
+    ngx_str_t                        domain;
+    ngx_str_t                        path;
+    time_t                           max_age;     /* 0: the window */
+    ngx_uint_t                       samesite;
+    ngx_uint_t                       secure;
+    ngx_uint_t                       httponly;
+} ngx_http_referral_cookie_conf_t;
+
+
+typedef struct {
+    ngx_http_referral_template_t    *url;         /* "https://…" */
+    ngx_str_t                        location;    /* "/path" or "@name" */
+} ngx_http_referral_fallback_t;
+
+
+typedef struct {
+    /* of this location alone */
+    ngx_http_complex_value_t        *short_program;
+    ngx_http_complex_value_t        *short_code;
+    unsigned                         short_link:1;
+
+    ngx_http_complex_value_t        *program;
+    ngx_http_referral_template_t    *landing;
+    ngx_http_referral_template_t    *args;
+    ngx_http_referral_fallback_t    *fallback;
+    ngx_array_t                     *allow;       /* of referral_str_t */
+    ngx_uint_t                       status;
+    ngx_flag_t                       forward_args;
+    ngx_uint_t                       insensitive;
+    ngx_http_complex_value_t        *channel;
+    ngx_http_referral_cookie_conf_t *cookie;
+    ngx_uint_t                       attribution;
+    ngx_http_complex_value_t        *consent;
+    ngx_flag_t                       gpc;
+    ngx_http_complex_value_t        *exclude;
+    ngx_int_t                        utc_offset;
+    ngx_flag_t                       resolve;
+} ngx_http_referral_loc_conf_t;
+
+
+/* an entry that a click asks for, and waits for if it must */
+
+typedef void (*ngx_http_referral_wait_pt)(void *data);
+
+
+typedef struct ngx_http_referral_fetch_s  ngx_http_referral_fetch_t;
+
+
+typedef struct {
+    ngx_queue_t                      queue;       /* in a fetch's waiters */
+    ngx_http_referral_fetch_t       *fetch;
+    ngx_http_referral_wait_pt        handler;
+    void                            *data;
+    ngx_pool_t                      *pool;        /* where the entry goes */
+    referral_entry_t                *entry;       /* NULL: not known now */
+} ngx_http_referral_wait_t;
+
+
+typedef enum {
+    NGX_HTTP_REFERRAL_PROGRAM = 0,
+    NGX_HTTP_REFERRAL_LINK,
+    NGX_HTTP_REFERRAL_REFERRER,
+    NGX_HTTP_REFERRAL_ENTRIES
+} ngx_http_referral_part_e;
+
+
+/* what waits for the journal's write */
+
+typedef struct {
+    ngx_queue_t                      queue;
+    uint64_t                         seq;
+    void                           (*handler)(void *data);
+    void                            *data;
+} ngx_http_referral_commit_t;
+
+
+/*
+ * One per main request, found again after internal redirects.  What the
+ * request says is worked out when it is first asked for, and once; strings
+ * are of the request's pool.
+ */
+
+typedef void (*ngx_http_referral_found_pt)(ngx_http_referral_ctx_t *ctx);
+
+
+struct ngx_http_referral_ctx_s {
+    /* event ident must be after 3 pointers, as in ngx_connection_t */
+    ngx_http_request_t              *request;
+    ngx_http_referral_loc_conf_t    *conf;        /* of the short link */
+    ngx_http_referral_found_pt       found;       /* when Redis has answered */
+    ngx_socket_t                     ident;
+
+    int64_t                          now;         /* ms */
+
+    referral_str_t                   program;
+    referral_str_t                   code;
+    referral_str_t                   channel;
+    referral_str_t                   lang;
+    referral_str_t                   region;
+    referral_str_t                   source;
+    referral_device_t                device;
+    referral_geo_result_t            geo;
+    referral_cookie_t                cookie;
+    referral_str_t                   asn;
+    u_char                           lang_data[REFERRAL_LANG_MAX];
+    u_char                           source_data[REFERRAL_SOURCE_MAX];
+    u_char                           asn_data[NGX_INT32_LEN];
+
+    u_char                           visitor[REFERRAL_VISITOR_SIZE];
+    u_char                           click_id[REFERRAL_CLICK_ID_SIZE];
+    u_char                           visitor_text[REFERRAL_VISITOR_LEN];
+    u_char                           click_id_text[REFERRAL_CLICK_ID_LEN];
+
+    ngx_uint_t                       class;
+    ngx_uint_t                       old_cookie;  /* referral_cookie_e */
+
+    ngx_http_referral_wait_t         wait[NGX_HTTP_REFERRAL_ENTRIES];
+    ngx_uint_t                       waits;       /* how many are out */
+    ngx_event_t                      timer;       /* bounds the wait */
+    ngx_http_referral_commit_t       commit;
+
+    referral_click_t                 click;
+    referral_values_t                values;
+    referral_decision_t              decision;
+    ngx_str_t                        location;    /* the Location */
+    referral_str_t                   landing_host;
+
+    unsigned                         has_program:1;
+    unsigned                         has_code:1;
+    unsigned                         has_geo:1;
+    unsigned                         has_device:1;
+    unsigned                         has_lang:1;
+    unsigned                         has_source:1;
+    unsigned                         has_class:1;
+    unsigned                         has_cookie:1;
+    unsigned                         has_visitor:1; /* one is known or made */
+    unsigned                         has_click_id:1;
+    unsigned                         short_link:1;  /* is, or came from, one */
+    unsigned                         guarded:1;
+    unsigned                         looking:1;     /* waits for Redis */
+    unsigned                         committing:1;
+    unsigned                         resolved:1;    /* referral_resolve ran */
+    unsigned                         decided:1;
+    unsigned                         recorded:1;
+    unsigned                         consent:1;     /* has_consent: given */
+    unsigned                         has_consent:1;
+    unsigned                         set_cookie:1;
+};
+
+
+extern ngx_module_t  ngx_http_referral_module;
+
+
+#define ngx_http_referral_zone(rmcf)  ((rmcf)->sh)
+
+#define ngx_http_referral_count(rmcf, counter)                                \
+    (void) ngx_atomic_fetch_add(                                              \
+        &ngx_http_referral_zone(rmcf)->counters[counter], 1)
+
+/* request: what one request says; all may be asked in any phase */
+
+ngx_http_referral_ctx_t *ngx_http_referral_get_ctx(ngx_http_request_t *r);
+ngx_http_referral_ctx_t *ngx_http_referral_make_ctx(ngx_http_request_t *r);
+ngx_int_t ngx_http_referral_guard(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+ngx_int_t ngx_http_referral_find_code(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+ngx_int_t ngx_http_referral_find_program(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_find_cookie(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, int64_t window);
+void ngx_http_referral_find_geo(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_find_device(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_find_lang(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, referral_str_t *languages);
+void ngx_http_referral_find_source(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_find_class(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+ngx_uint_t ngx_http_referral_consent(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+referral_touch_t *ngx_http_referral_touch(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
+    ngx_http_referral_ctx_t *ctx, ngx_str_t *name, u_char *buf);
+ngx_int_t ngx_http_referral_header(ngx_http_request_t *r, ngx_str_t *variable,
+    referral_str_t *value);
+
+#define NGX_HTTP_REFERRAL_COOKIE_NAME_MAX  (4 + REFERRAL_PROGRAM_MAX)
+
+/* links */
+
+ngx_http_referral_links_t *ngx_http_referral_links_create(
+    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
+void ngx_http_referral_links_close(ngx_http_referral_links_t *links);
+ngx_http_referral_redis_t *ngx_http_referral_links_redis(
+    ngx_http_referral_links_t *links);
+
+/*
+ * The caller sets handler, data and pool of "wait".  NGX_OK: wait->entry is
+ * filled; NGX_AGAIN: wait->handler is called once, later, unless the wait is
+ * ended first.  An entry that is NULL is not known now.
+ */
+ngx_int_t ngx_http_referral_links_get(ngx_http_referral_links_t *links,
+    ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
+    referral_str_t *id);
+
+/* both may be called at any time; the second takes what the cache has left */
+void ngx_http_referral_links_cancel(ngx_http_referral_wait_t *wait);
+void ngx_http_referral_links_give_up(ngx_http_referral_wait_t *wait);
+
+/*
+ * lookup: what Redis knows of a code, in ctx->wait[].  NGX_OK: it is there;
+ * NGX_AGAIN: "found" is called later, within the time-out, unless the request
+ * ends first.
+ */
+
+ngx_int_t ngx_http_referral_lookup(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, referral_str_t *code,
+    ngx_http_referral_found_pt found);
+
+/* click, resolve: the short link; other pages that want to know its words */
+
+ngx_int_t ngx_http_referral_click_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_referral_resolve_handler(ngx_http_request_t *r);
+
+/* salt */
+
+ngx_http_referral_salts_t *ngx_http_referral_salts_create(
+    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
+void ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts);
+
+/* NGX_DECLINED: no address, or the day's salt is not known (yet) */
+ngx_int_t ngx_http_referral_salt_address(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, uint64_t *address);
+
+/* recorder */
+
+ngx_http_referral_recorder_t *ngx_http_referral_recorder_create(
+    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
+void ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *recorder);
+
+/*
+ * NGX_AGAIN: the record is safe when commit->handler is called, in this turn
+ * of the event loop; NGX_OK: it is safe, or counted as dropped.
+ */
+ngx_int_t ngx_http_referral_recorder_add(
+    ngx_http_referral_recorder_t *recorder, u_char *data, size_t len,
+    int64_t at, ngx_uint_t unresolved, ngx_http_referral_commit_t *commit);
+void ngx_http_referral_recorder_cancel(ngx_http_referral_commit_t *commit);
+
+/* geo */
+
+char *ngx_http_referral_geo_init(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf);
+void ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
+    ngx_log_t *log);
+void ngx_http_referral_geo_find(ngx_http_referral_geo_t *geo,
+    struct sockaddr *sa, referral_geo_result_t *result);
+
+/* variables */
+
+ngx_int_t ngx_http_referral_add_variables(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_REFERRAL_H_INCLUDED_ */

@@ -1,0 +1,882 @@
+
+#include "ngx_http_referral.h"
+#include "referral_url.h"
+
+
+/* a second click on the same link by the same browser within this, ms */
+#define NGX_HTTP_REFERRAL_DUPLICATE  10000
+
+
+static void ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_decide(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_click_visitor(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_values(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_external(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_http_referral_template_t *template);
+static ngx_int_t ngx_http_referral_click_location(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_record(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_click_committed(void *data);
+static ngx_int_t ngx_http_referral_click_answer(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_fallback(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_send(ngx_http_request_t *r,
+    ngx_uint_t status, ngx_str_t *location);
+static ngx_int_t ngx_http_referral_click_cookie(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_table_elt_t *ngx_http_referral_click_header(ngx_http_request_t *r,
+    ngx_str_t *key, ngx_str_t *value);
+static ngx_uint_t ngx_http_referral_https(ngx_http_request_t *r);
+
+
+/* a code that nobody has: no question to Redis is worth it */
+
+static const referral_entry_t  ngx_http_referral_absent = {
+    .size = sizeof(referral_entry_t),
+    .state = REFERRAL_STATE_ABSENT,
+    .utc_offset = INT16_MIN
+};
+
+
+/* the short link, top to bottom */
+
+ngx_int_t
+ngx_http_referral_click_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_referral_ctx_t  *ctx;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    /* a subrequest is nobody's click */
+
+    if (r != r->main) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_http_referral_make_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->short_link) {
+
+        /* sent here again by its own fallback or error page */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "referral: the fallback of a short link leads to "
+                      "a short link");
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    ctx->short_link = 1;
+    ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
+    ctx->decision.result = REFERRAL_RESULT_UNKNOWN;
+
+    if (ngx_http_referral_find_program(r, ctx) != NGX_OK
+        || ngx_http_referral_find_code(r, ctx) != NGX_OK)
+    {
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "referral: no program or no code");
+
+        ctx->click.program = &ngx_http_referral_absent;
+        ctx->click.link = &ngx_http_referral_absent;
+
+        return ngx_http_referral_click_decide(r, ctx);
+    }
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: program \"%*s\" code \"%*s\"",
+                   ctx->program.len, ctx->program.data, ctx->code.len,
+                   ctx->code.data);
+
+    rc = ngx_http_referral_lookup(r, ctx, &ctx->code,
+                                  ngx_http_referral_click_found);
+
+    if (rc == NGX_AGAIN) {
+        r->main->count++;
+        return NGX_DONE;
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_referral_click_decide(r, ctx);
+}
+
+
+static void
+ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ngx_http_referral_click_decide(r, ctx);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_referral_click_decide(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_int_t          rc;
+    referral_click_t  *click;
+
+    click = &ctx->click;
+
+    if (click->link == NULL) {
+        click->program = ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry;
+        click->link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
+        click->referrer = ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry;
+    }
+
+    ngx_http_referral_find_class(r, ctx);
+
+    if (click->link == NULL || click->link->state != REFERRAL_STATE_ABSENT) {
+        ngx_http_referral_click_visitor(r, ctx);
+    }
+
+    if (ngx_http_referral_click_values(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    referral_decide(&ctx->decision, click, &ctx->values);
+    ctx->decided = 1;
+
+    if (ngx_http_referral_click_location(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->decision.result == REFERRAL_RESULT_UNKNOWN) {
+        return ngx_http_referral_click_answer(r, ctx);
+    }
+
+    rc = ngx_http_referral_click_record(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+        ctx->committing = 1;
+        r->main->count++;
+        return NGX_DONE;
+    }
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_referral_click_answer(r, ctx);
+}
+
+
+/* who is it, and is it a person? */
+
+static void
+ngx_http_referral_click_visitor(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    int64_t                         window, age;
+    ngx_str_t                       value;
+    referral_touch_t               *last;
+    const referral_entry_t         *program;
+    ngx_http_referral_loc_conf_t   *rlcf;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rlcf = ctx->conf;
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (rlcf->exclude
+        && ctx->class != REFERRAL_CLASS_PREFETCH
+        && ngx_http_complex_value(r, rlcf->exclude, &value) == NGX_OK
+        && value.len
+        && !(value.len == 1 && value.data[0] == '0'))
+    {
+        ctx->class = REFERRAL_CLASS_EXCLUDED;
+    }
+
+    if (ctx->class != REFERRAL_CLASS_HUMAN) {
+        return;
+    }
+
+    if (ngx_http_referral_consent(r, ctx)) {
+
+        program = ctx->click.program;
+        window = (program && program->window) ? program->window
+                                              : REFERRAL_WINDOW_DEFAULT;
+
+        ngx_http_referral_find_cookie(r, ctx, window);
+
+        if (ctx->old_cookie == REFERRAL_COOKIE_OK) {
+
+            last = &ctx->cookie.last;
+            age = ctx->now - referral_click_id_time(last->click_id);
+
+            if (last->code_len == ctx->code.len
+                && ngx_memcmp(last->code, ctx->code.data, ctx->code.len) == 0
+                && age < NGX_HTTP_REFERRAL_DUPLICATE
+                && age > -NGX_HTTP_REFERRAL_DUPLICATE)
+            {
+                ctx->class = REFERRAL_CLASS_DUPLICATE;
+            }
+
+            ngx_memcpy(ctx->visitor, ctx->cookie.visitor,
+                       REFERRAL_VISITOR_SIZE);
+            ctx->has_visitor = 1;
+
+        } else {
+            ctx->has_visitor =
+                (referral_visitor_make(ctx->visitor, &rmcf->random)
+                 == REFERRAL_OK);
+        }
+    }
+
+    if (ctx->class == REFERRAL_CLASS_DUPLICATE) {
+        ngx_memcpy(ctx->click_id, ctx->cookie.last.click_id,
+                   REFERRAL_CLICK_ID_SIZE);
+        ctx->has_click_id = 1;
+
+    } else {
+        ctx->has_click_id =
+            (referral_click_id_make(ctx->click_id, &rmcf->random, ctx->now)
+             == REFERRAL_OK);
+    }
+
+    if (ctx->has_visitor) {
+        referral_visitor_text(ctx->visitor_text, ctx->visitor);
+    }
+
+    if (ctx->has_click_id) {
+        referral_click_id_text(ctx->click_id_text, ctx->click_id);
+    }
+}
+
+
+/* what the decision and its templates work with */
+
+static ngx_int_t
+ngx_http_referral_click_values(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_str_t                      value;
+    referral_str_t                 languages;
+    referral_click_t              *click;
+    referral_values_t             *values;
+    ngx_http_referral_loc_conf_t  *rlcf;
+
+    rlcf = ctx->conf;
+    click = &ctx->click;
+    values = &ctx->values;
+
+    ngx_http_referral_find_geo(r, ctx);
+    ngx_http_referral_find_device(r, ctx);
+
+    languages = referral_decide_languages(click->program);
+    ngx_http_referral_find_lang(r, ctx, &languages);
+
+    values->value[REFERRAL_VALUE_PROGRAM] = ctx->program;
+    values->value[REFERRAL_VALUE_LANG] = ctx->lang;
+    values->value[REFERRAL_VALUE_DEVICE] = ctx->device.device;
+    values->value[REFERRAL_VALUE_OS] = ctx->device.os;
+    values->value[REFERRAL_VALUE_APP] = ctx->device.app;
+
+    values->value[REFERRAL_VALUE_COUNTRY].len = ctx->geo.country_len;
+    values->value[REFERRAL_VALUE_COUNTRY].data = ctx->geo.country;
+    values->value[REFERRAL_VALUE_REGION].len = ctx->geo.region_len;
+    values->value[REFERRAL_VALUE_REGION].data = ctx->geo.region;
+    values->value[REFERRAL_VALUE_CITY].len = ctx->geo.city_len;
+    values->value[REFERRAL_VALUE_CITY].data = ctx->geo.city;
+
+    if (ctx->has_click_id) {
+        values->value[REFERRAL_VALUE_CLICK_ID].len = REFERRAL_CLICK_ID_LEN;
+        values->value[REFERRAL_VALUE_CLICK_ID].data = ctx->click_id_text;
+    }
+
+    values->now = ctx->now;
+
+    /* without a visitor a person's draw is the click's; machines draw alike */
+
+    if (ctx->has_visitor) {
+        values->bucket = referral_bucket(&ctx->program, ctx->visitor,
+                                         REFERRAL_VISITOR_SIZE);
+    } else {
+        values->bucket = referral_bucket(&ctx->program, ctx->click_id,
+                                         ctx->has_click_id
+                                         ? REFERRAL_CLICK_ID_SIZE : 0);
+    }
+
+    click->code = ctx->code;
+
+    if (rlcf->channel) {
+        if (ngx_http_complex_value(r, rlcf->channel, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        click->channel.len = value.len;
+        click->channel.data = value.data;
+    }
+
+    if (rlcf->forward_args) {
+        click->forward.len = r->args.len;
+        click->forward.data = r->args.data;
+    }
+
+    if (rlcf->landing) {
+        click->landing = rlcf->landing->code;
+    }
+
+    if (rlcf->args) {
+        click->args = rlcf->args->code;
+    }
+
+    if (rlcf->fallback && rlcf->fallback->url) {
+        click->fallback = rlcf->fallback->url->code;
+    }
+
+    if (rlcf->allow) {
+        click->allow = rlcf->allow->elts;
+        click->nallow = rlcf->allow->nelts;
+    }
+
+    click->window = REFERRAL_WINDOW_DEFAULT;
+    click->attribution = rlcf->attribution;
+    click->offset = rlcf->utc_offset;
+
+    if (ngx_http_referral_click_external(r, ctx, rlcf->landing) != NGX_OK
+        || ngx_http_referral_click_external(r, ctx, rlcf->args) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_referral_click_external(r, ctx,
+                                     rlcf->fallback ? rlcf->fallback->url
+                                                    : NULL);
+}
+
+
+/* the nginx variables of one template, each looked at once */
+
+static ngx_int_t
+ngx_http_referral_click_external(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_http_referral_template_t *template)
+{
+    size_t                          size;
+    ngx_int_t                      *index;
+    ngx_uint_t                      i, *position;
+    referral_str_t                 *external;
+    ngx_http_variable_value_t      *vv;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    if (template == NULL || template->variables.nelts == 0) {
+        return NGX_OK;
+    }
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    external = ctx->values.external;
+
+    if (external == NULL) {
+        size = rmcf->externals.nelts * sizeof(referral_str_t);
+
+        external = ngx_pcalloc(r->pool, size);
+        if (external == NULL) {
+            return NGX_ERROR;
+        }
+
+        ctx->values.external = external;
+        ctx->values.nexternal = rmcf->externals.nelts;
+    }
+
+    index = rmcf->externals.elts;
+    position = template->variables.elts;
+
+    for (i = 0; i < template->variables.nelts; i++) {
+
+        vv = ngx_http_get_flushed_variable(r, index[position[i]]);
+
+        if (vv == NULL || vv->not_found) {
+            continue;
+        }
+
+        external[position[i]].len = vv->len;
+        external[position[i]].data = vv->data;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the destination as text; none where nginx answers by itself */
+
+static ngx_int_t
+ngx_http_referral_click_location(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    const char      *err;
+    referral_buf_t   b;
+    referral_str_t   text;
+    referral_url_t   url;
+
+    static u_char    buf[REFERRAL_URL_MAX];
+
+    referral_buf_init(&b, buf, sizeof(buf));
+
+    if (referral_decide_url(&ctx->decision, &ctx->click, &ctx->values, &b,
+                            &err)
+        == REFERRAL_OK)
+    {
+        ctx->location.len = b.pos - b.start;
+        ctx->location.data = ngx_pnalloc(r->pool, ctx->location.len);
+
+        if (ctx->location.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memcpy(ctx->location.data, b.start, ctx->location.len);
+
+        text.len = ctx->location.len;
+        text.data = ctx->location.data;
+
+        if (referral_url_parse(&url, &text, &err) == REFERRAL_OK) {
+            ctx->landing_host = url.host;
+        }
+    }
+
+    if (ctx->decision.result == REFERRAL_RESULT_REFUSED && err) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "referral: the landing of code \"%*s\" of program "
+                      "\"%*s\" is refused: %s", ctx->code.len, ctx->code.data,
+                      ctx->program.len, ctx->program.data, err);
+    }
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: class %ui result %ui from %ui \"%V\"",
+                   ctx->class, (ngx_uint_t) ctx->decision.result,
+                   (ngx_uint_t) ctx->decision.from, &ctx->location);
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK: go on; NGX_AGAIN: when it is safe; else how to answer */
+
+static ngx_int_t
+ngx_http_referral_click_record(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    u_char                          data[REFERRAL_RECORD_MAX];
+    ssize_t                         n;
+    referral_touch_t               *first, *last;
+    referral_record_t               record;
+    referral_decision_t            *decision;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    decision = &ctx->decision;
+
+    ngx_memzero(&record, sizeof(referral_record_t));
+
+    record.at = ctx->now;
+    record.window = decision->window;
+    record.offset = decision->offset;
+    record.class = ctx->class;
+    record.result = decision->result;
+
+    if (decision->landed) {
+        record.flags |= REFERRAL_RECORD_LANDED;
+    }
+
+    if (ctx->has_consent && !ctx->consent) {
+        record.flags |= REFERRAL_RECORD_NO_CONSENT;
+    }
+
+    if (ctx->has_click_id) {
+        record.flags |= REFERRAL_RECORD_CLICK_ID;
+        ngx_memcpy(record.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
+        ngx_memcpy(record.first_click_id, ctx->click_id,
+                   REFERRAL_CLICK_ID_SIZE);
+    }
+
+    record.text[REFERRAL_TEXT_FIRST_CODE] = ctx->code;
+
+    if (ctx->has_visitor) {
+        record.flags |= REFERRAL_RECORD_VISITOR;
+        ngx_memcpy(record.visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
+    }
+
+    first = &ctx->cookie.first;
+    last = &ctx->cookie.last;
+
+    if (!ctx->has_visitor || ctx->old_cookie != REFERRAL_COOKIE_OK) {
+        record.flags |= REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
+                        |REFERRAL_RECORD_NEW_DAY;
+
+    } else {
+        ngx_memcpy(record.first_click_id, first->click_id,
+                   REFERRAL_CLICK_ID_SIZE);
+        record.text[REFERRAL_TEXT_FIRST_CODE].len = first->code_len;
+        record.text[REFERRAL_TEXT_FIRST_CODE].data = first->code;
+
+        if (!(first->code_len == ctx->code.len
+              && ngx_memcmp(first->code, ctx->code.data, ctx->code.len) == 0)
+            && !(last->code_len == ctx->code.len
+                 && ngx_memcmp(last->code, ctx->code.data, ctx->code.len)
+                    == 0))
+        {
+            record.flags |= REFERRAL_RECORD_NEW_LINK;
+        }
+
+        if (referral_time_day_number(referral_click_id_time(last->click_id),
+                                     decision->offset)
+            != referral_time_day_number(ctx->now, decision->offset))
+        {
+            record.flags |= REFERRAL_RECORD_NEW_DAY;
+        }
+    }
+
+    if (ctx->class == REFERRAL_CLASS_HUMAN && decision->landed
+        && ctx->has_click_id)
+    {
+        record.flags |= REFERRAL_RECORD_TOUCHED;
+
+        /* the cookie has both touches of what is recorded, or neither */
+
+        if (ctx->has_visitor) {
+            ctx->set_cookie = 1;
+        }
+    }
+
+    /* who may not be known again is nobody's first visit */
+
+    if (!ctx->has_visitor) {
+        record.flags &= ~(REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
+                          |REFERRAL_RECORD_NEW_DAY);
+
+    } else if (ngx_http_referral_salt_address(r, ctx, &record.address)
+               == NGX_OK)
+    {
+        record.flags |= REFERRAL_RECORD_ADDRESS;
+    }
+
+    ngx_http_referral_find_source(r, ctx);
+
+    record.text[REFERRAL_TEXT_PROGRAM] = ctx->program;
+    record.text[REFERRAL_TEXT_CODE] = ctx->code;
+    record.text[REFERRAL_TEXT_REFERRER] = decision->referrer;
+    record.text[REFERRAL_TEXT_COUNTRY] =
+                                 ctx->values.value[REFERRAL_VALUE_COUNTRY];
+    record.text[REFERRAL_TEXT_REGION] =
+                                 ctx->values.value[REFERRAL_VALUE_REGION];
+    record.text[REFERRAL_TEXT_CITY] = ctx->values.value[REFERRAL_VALUE_CITY];
+    record.text[REFERRAL_TEXT_LANG] = ctx->lang;
+    record.text[REFERRAL_TEXT_DEVICE] = ctx->device.device;
+    record.text[REFERRAL_TEXT_OS] = ctx->device.os;
+    record.text[REFERRAL_TEXT_APP] = ctx->device.app;
+    record.text[REFERRAL_TEXT_SOURCE] = ctx->source;
+    record.text[REFERRAL_TEXT_CHANNEL] = decision->channel;
+    record.text[REFERRAL_TEXT_SEGMENT] = decision->segment;
+    record.text[REFERRAL_TEXT_VARIANT] = decision->variant;
+    record.text[REFERRAL_TEXT_LANDING_HOST] = ctx->landing_host;
+
+    n = referral_record_encode(data, sizeof(data), &record);
+
+    if (n == REFERRAL_ERROR || rmcf->recorder == NULL) {
+        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_DROPPED);
+        return NGX_OK;
+    }
+
+    if (ngx_http_referral_guard(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->commit.handler = ngx_http_referral_click_committed;
+    ctx->commit.data = ctx;
+    ctx->recorded = 1;
+
+    return ngx_http_referral_recorder_add(rmcf->recorder, data, n, ctx->now,
+                                          decision->result
+                                          == REFERRAL_RESULT_UNRESOLVED,
+                                          &ctx->commit);
+}
+
+
+static void
+ngx_http_referral_click_committed(void *data)
+{
+    ngx_http_referral_ctx_t *ctx = data;
+
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->committing = 0;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ngx_http_referral_click_answer(r, ctx);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_referral_click_answer(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
+                                ->hits[ctx->decision.result][ctx->class], 1);
+
+    /* browsers ask again on the real click instead of using what they have */
+
+    if (ctx->class == REFERRAL_CLASS_PREFETCH) {
+        return ngx_http_referral_click_send(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                            NULL);
+    }
+
+    if (ctx->location.len == 0) {
+        return ngx_http_referral_click_fallback(r, ctx);
+    }
+
+    if (ctx->set_cookie && ngx_http_referral_click_cookie(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_referral_click_send(r, ctx->conf->status, &ctx->location);
+}
+
+
+/* where the configuration names no URL to go to */
+
+static ngx_int_t
+ngx_http_referral_click_fallback(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_str_t   uri, args;
+    ngx_uint_t  flags;
+
+    if (ctx->conf->fallback == NULL
+        || ctx->conf->fallback->location.len == 0)
+    {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    uri = ctx->conf->fallback->location;
+
+    if (uri.data[0] == '@') {
+        return ngx_http_named_location(r, &uri);
+    }
+
+    ngx_str_null(&args);
+    flags = NGX_HTTP_LOG_UNSAFE;
+
+    if (ngx_http_parse_unsafe_uri(r, &uri, &args, &flags) != NGX_OK) {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    return ngx_http_internal_redirect(r, &uri, &args);
+}
+
+
+/*
+ * An empty body, sent here: a status that is returned would let error_page
+ * take the redirect, and would add a page to it.
+ */
+
+static ngx_int_t
+ngx_http_referral_click_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *location)
+{
+    ngx_int_t         rc;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  location_key = ngx_string("Location");
+    static ngx_str_t  cache_key = ngx_string("Cache-Control");
+    static ngx_str_t  no_store = ngx_string("no-store");
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = 0;
+
+    ngx_http_clear_location(r);
+
+    if (ngx_http_referral_click_header(r, &cache_key, &no_store) == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (location) {
+        h = ngx_http_referral_click_header(r, &location_key, location);
+        if (h == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        r->headers_out.location = h;
+    }
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    return ngx_http_send_special(r, NGX_HTTP_LAST);
+}
+
+
+static ngx_int_t
+ngx_http_referral_click_cookie(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    u_char                           *p;
+    size_t                            len;
+    ssize_t                           n;
+    time_t                            max_age;
+    ngx_str_t                         name, value;
+    referral_cookie_t                *cookie;
+    ngx_http_referral_main_conf_t    *rmcf;
+    ngx_http_referral_cookie_conf_t  *conf;
+    u_char                            data[REFERRAL_COOKIE_MAX];
+    u_char                            buf[NGX_HTTP_REFERRAL_COOKIE_NAME_MAX];
+
+    static ngx_str_t  key = ngx_string("Set-Cookie");
+    static ngx_str_t  samesite[] = {
+        ngx_string(""),
+        ngx_string("; SameSite=Lax"),
+        ngx_string("; SameSite=Strict"),
+        ngx_string("; SameSite=None")
+    };
+
+    conf = ctx->conf->cookie;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (!conf->enabled || rmcf->keys == NULL) {
+        return NGX_OK;
+    }
+
+    cookie = &ctx->cookie;
+
+    ngx_memcpy(cookie->visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
+
+    cookie->last.code_len = ctx->code.len;
+    ngx_memcpy(cookie->last.code, ctx->code.data, ctx->code.len);
+    ngx_memcpy(cookie->last.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
+
+    if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
+        cookie->first = cookie->last;
+    }
+
+    n = referral_cookie_encode(data, rmcf->keys, &ctx->program, cookie);
+
+    if (n == REFERRAL_ERROR) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "referral: a cookie could not be signed");
+        return NGX_OK;
+    }
+
+    ngx_http_referral_cookie_name(ctx->conf, ctx, &name, buf);
+
+    max_age = conf->max_age ? conf->max_age : (time_t) ctx->decision.window;
+
+    len = name.len + 1 + n
+          + sizeof("; Path=") - 1 + conf->path.len
+          + sizeof("; Domain=") - 1 + conf->domain.len
+          + sizeof("; Max-Age=") - 1 + NGX_TIME_T_LEN
+          + sizeof("; SameSite=Strict; Secure; HttpOnly") - 1;
+
+    value.data = ngx_pnalloc(r->pool, len);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(value.data, name.data, name.len);
+    *p++ = '=';
+    p = ngx_cpymem(p, data, n);
+
+    p = ngx_cpymem(p, "; Path=", sizeof("; Path=") - 1);
+    p = ngx_cpymem(p, conf->path.data, conf->path.len);
+
+    if (conf->domain.len) {
+        p = ngx_cpymem(p, "; Domain=", sizeof("; Domain=") - 1);
+        p = ngx_cpymem(p, conf->domain.data, conf->domain.len);
+    }
+
+    p = ngx_sprintf(p, "; Max-Age=%T%V", max_age, &samesite[conf->samesite]);
+
+    if (conf->secure == NGX_HTTP_REFERRAL_SECURE_ON
+        || (conf->secure == NGX_HTTP_REFERRAL_SECURE_AUTO
+            && ngx_http_referral_https(r)))
+    {
+        p = ngx_cpymem(p, "; Secure", sizeof("; Secure") - 1);
+    }
+
+    if (conf->httponly) {
+        p = ngx_cpymem(p, "; HttpOnly", sizeof("; HttpOnly") - 1);
+    }
+
+    value.len = p - value.data;
+
+    return ngx_http_referral_click_header(r, &key, &value) ? NGX_OK
+                                                           : NGX_ERROR;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_referral_click_header(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    h->hash = 1;
+    h->key = *key;
+    h->value = *value;
+    h->lowcase_key = NULL;
+
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    return h;
+}
+
+
+static ngx_uint_t
+ngx_http_referral_https(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_SSL)
+    return r->connection->ssl != NULL;
+#else
+    return 0;
+#endif
+}

@@ -1,0 +1,1190 @@
+
+#include "ngx_http_referral_recorder.h"
+
+
+/* ms: a click is sent this much later, at most, while Redis is well */
+#define NGX_HTTP_REFERRAL_SEND         200
+#define NGX_HTTP_REFERRAL_PROBE        2000
+#define NGX_HTTP_REFERRAL_RETRY_MIN    100
+#define NGX_HTTP_REFERRAL_RETRY_MAX    1000
+
+/* records looked at for one batch; it adapts to how fast Redis answers */
+#define NGX_HTTP_REFERRAL_BATCH_MIN    50
+#define NGX_HTTP_REFERRAL_BATCH_SLOW   500
+
+
+/* a question for a mark */
+
+typedef struct {
+    ngx_http_referral_drain_t       *drain;
+    ngx_http_referral_mark_t        *mark;
+    uint64_t                         expected;
+} ngx_http_referral_probe_t;
+
+
+static void ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec);
+static ngx_int_t ngx_http_referral_drain_scan(
+    ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain);
+static void ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
+static ngx_http_referral_mark_t *ngx_http_referral_drain_mark(
+    ngx_http_referral_drain_t *drain, referral_str_t *program);
+static ngx_int_t ngx_http_referral_drain_command(
+    ngx_http_referral_recorder_t *rec, ngx_uint_t full);
+static void ngx_http_referral_drain_reply(void *data, redisReply *reply);
+static void ngx_http_referral_drain_error(ngx_http_referral_recorder_t *rec,
+    redisReply *reply);
+static void ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found);
+static void ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found);
+static void ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
+static void ngx_http_referral_drain_retry(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_drain_probe(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
+static void ngx_http_referral_drain_probed(void *data, redisReply *reply);
+static void ngx_http_referral_drain_ending(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_drain_end(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
+static void ngx_http_referral_drain_ended(void *data, redisReply *reply);
+static ngx_uint_t ngx_http_referral_drain_warm(
+    ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain);
+#if (NGX_THREADS)
+static void ngx_http_referral_drain_warm_thread(void *data, ngx_log_t *log);
+static void ngx_http_referral_drain_warmed(ngx_event_t *ev);
+#endif
+
+
+ngx_http_referral_drain_t *
+ngx_http_referral_drain_open(ngx_http_referral_recorder_t *rec,
+    referral_journal_t *journal)
+{
+    ngx_pool_t                 *pool;
+    ngx_http_referral_drain_t  *drain;
+
+    pool = ngx_create_pool(1024, rec->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    drain = ngx_pcalloc(pool, sizeof(ngx_http_referral_drain_t));
+    if (drain == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    drain->pool = pool;
+    drain->recorder = rec;
+    drain->journal = journal;
+
+    drain->reader = referral_reader_open(rec->journals, journal, 0, 1);
+    if (drain->reader == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    drain->from = journal->first - 1;
+    drain->seen = drain->from;
+
+    ngx_rbtree_init(&drain->marks, &drain->sentinel,
+                    ngx_str_rbtree_insert_value);
+
+    journal->data = drain;
+    ngx_queue_insert_tail(&rec->drains, &drain->queue);
+
+    return drain;
+}
+
+
+void
+ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain)
+{
+    drain->journal->data = NULL;
+
+    ngx_queue_remove(&drain->queue);
+    referral_reader_close(drain->reader);
+    ngx_destroy_pool(drain->pool);
+}
+
+
+/* sends at once what fills a batch, and the rest a little later */
+
+void
+ngx_http_referral_drain_kick(ngx_http_referral_recorder_t *rec)
+{
+    referral_journal_t  *own;
+
+    if (rec->drain || !rec->redis.ready || rec->retry.timer_set) {
+        return;
+    }
+
+    own = rec->own->journal;
+
+    if (own->flushed - rec->own->from >= rec->size) {
+
+        if (!rec->next.posted) {
+            ngx_post_event(&rec->next, &ngx_posted_events);
+        }
+
+        return;
+    }
+
+    if (!rec->send.timer_set) {
+        ngx_add_timer(&rec->send, NGX_HTTP_REFERRAL_SEND);
+    }
+}
+
+
+void
+ngx_http_referral_drain_send_handler(ngx_event_t *ev)
+{
+    ngx_http_referral_drain_send(ev->data);
+}
+
+
+/* one batch is out at a time; the journals take turns */
+
+static void
+ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec)
+{
+    ngx_int_t                   rc;
+    ngx_uint_t                  i, n;
+    ngx_queue_t                *q;
+    ngx_http_referral_drain_t  *drain;
+
+    if (rec->drain || !rec->redis.ready || rec->retry.timer_set
+        || rec->warming)
+    {
+        return;
+    }
+
+    n = 0;
+
+    for (q = ngx_queue_head(&rec->drains);
+         q != ngx_queue_sentinel(&rec->drains);
+         q = ngx_queue_next(q))
+    {
+        n++;
+    }
+
+    for (i = 0; i < n; i++) {
+        q = ngx_queue_head(&rec->drains);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&rec->drains, q);
+
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+
+        if (drain->ending) {
+            continue;
+        }
+
+        rc = ngx_http_referral_drain_prepare(rec, drain);
+
+        if (rc == NGX_OK) {
+            rec->drain = drain;
+
+            if (ngx_http_referral_drain_command(rec, 0) != NGX_OK) {
+                rec->drain = NULL;
+                ngx_http_referral_drain_retry(rec);
+            }
+
+            return;
+        }
+
+        if (rc == NGX_BUSY) {
+            return;
+        }
+
+        if (rc == NGX_ERROR) {
+            ngx_http_referral_drain_retry(rec);
+            return;
+        }
+    }
+}
+
+
+/*
+ * NGX_OK: a batch stands in rec->batch; NGX_DECLINED: this journal has
+ * nothing to send; NGX_BUSY: later, somebody will call; NGX_ERROR: later.
+ */
+
+ngx_int_t
+ngx_http_referral_drain_prepare(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    ngx_int_t  rc;
+
+    for ( ;; ) {
+        rec->mark = NULL;
+
+        rc = ngx_http_referral_drain_scan(rec, drain);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        if (rec->mark) {
+            return NGX_OK;
+        }
+
+        if (drain->to <= drain->from) {
+            drain->to = 0;
+            return NGX_DECLINED;
+        }
+
+        /* all programs of the chunk have what is theirs */
+
+        ngx_http_referral_drain_applied(rec, drain);
+    }
+}
+
+
+/*
+ * One pass over a chunk: the first pass finds its end, each pass takes the
+ * records of one program that Redis does not have.
+ */
+
+static ngx_int_t
+ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    int                        rc;
+    uint64_t                   end;
+    ngx_uint_t                 n;
+    referral_str_t            *program;
+    referral_frame_t           frame;
+    referral_record_t          record;
+    ngx_http_referral_mark_t  *mark;
+
+    referral_reader_seek(drain->reader, drain->from + 1);
+
+    end = drain->from;
+
+    for (n = 0; n < rec->size; n++) {
+
+        rc = referral_reader_next(drain->reader, &frame);
+
+        if (rc != REFERRAL_OK) {
+            break;
+        }
+
+        if (drain->to && frame.seq > drain->to) {
+            break;
+        }
+
+        if (referral_record_decode(&record, frame.data, frame.len)
+            != REFERRAL_OK)
+        {
+            if (frame.seq > drain->seen) {
+                ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_BAD);
+            }
+
+            end = frame.seq;
+            continue;
+        }
+
+        program = &record.text[REFERRAL_TEXT_PROGRAM];
+
+        mark = ngx_http_referral_drain_mark(drain, program);
+        if (mark == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (frame.seq <= mark->mark) {
+            end = frame.seq;
+            continue;
+        }
+
+        if (rec->mark == NULL) {
+
+            if (referral_batch_begin(rec->batch, program, drain->journal->id,
+                                     mark->mark)
+                != REFERRAL_OK)
+            {
+                return NGX_ERROR;
+            }
+
+            rec->mark = mark;
+            rec->expected = mark->mark;
+        }
+
+        if (mark == rec->mark
+            && referral_batch_add(rec->batch, &record, frame.seq)
+               == REFERRAL_DECLINED)
+        {
+            break;
+        }
+
+        end = frame.seq;
+    }
+
+    if (end > drain->seen) {
+        drain->seen = end;
+    }
+
+    if (drain->to == 0 || (rec->mark && end < drain->to)) {
+        drain->to = end;
+    }
+
+    if (end > drain->from) {
+        return NGX_OK;
+    }
+
+    switch (rc) {
+
+    case REFERRAL_JOURNAL_BUSY:
+
+        if (!ngx_http_referral_drain_warm(rec, drain)
+            && !rec->next.posted)
+        {
+            ngx_post_event(&rec->next, &ngx_posted_next_events);
+        }
+
+        return NGX_BUSY;
+
+    case REFERRAL_ERROR:
+        return NGX_ERROR;
+
+    default:
+
+        /* what is missing at the end is missing for good */
+
+        if (drain->reader->next > drain->from + 1) {
+            drain->to = drain->reader->next - 1;
+        }
+
+        return NGX_OK;
+    }
+}
+
+
+static void
+ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    drain->from = drain->to;
+    drain->to = 0;
+
+    referral_journal_ack(rec->journals, drain->journal, drain->from,
+                         ngx_current_msec);
+
+    if (drain == rec->own && drain->from == drain->journal->last) {
+        rec->unresolved_bytes = 0;
+    }
+}
+
+
+static ngx_http_referral_mark_t *
+ngx_http_referral_drain_mark(ngx_http_referral_drain_t *drain,
+    referral_str_t *program)
+{
+    uint32_t                   hash;
+    ngx_str_t                  name;
+    ngx_http_referral_mark_t  *mark;
+
+    name.len = program->len;
+    name.data = program->data;
+
+    hash = ngx_crc32_short(name.data, name.len);
+
+    mark = (ngx_http_referral_mark_t *)
+               ngx_str_rbtree_lookup(&drain->marks, &name, hash);
+
+    if (mark) {
+        return mark;
+    }
+
+    mark = ngx_pcalloc(drain->pool, sizeof(ngx_http_referral_mark_t));
+    if (mark == NULL) {
+        return NULL;
+    }
+
+    mark->sn.node.key = hash;
+    mark->sn.str.len = name.len;
+    mark->sn.str.data = ngx_pstrdup(drain->pool, &name);
+
+    if (mark->sn.str.data == NULL) {
+        return NULL;
+    }
+
+    ngx_rbtree_insert(&drain->marks, &mark->sn.node);
+
+    return mark;
+}
+
+
+static ngx_int_t
+ngx_http_referral_drain_command(ngx_http_referral_recorder_t *rec,
+    ngx_uint_t full)
+{
+    referral_str_t  command;
+
+    if (referral_batch_command(rec->batch, full, &command) != REFERRAL_OK) {
+        return NGX_ERROR;
+    }
+
+    rec->records = referral_batch_records(rec->batch);
+    rec->last = referral_batch_last(rec->batch);
+    rec->sent = ngx_current_msec;
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, rec->log, 0,
+                   "referral batch: program \"%V\" records %ui bytes %uz",
+                   &rec->mark->sn.str, rec->records, command.len);
+
+    return ngx_http_referral_redis_formatted(&rec->redis,
+                                             ngx_http_referral_drain_reply,
+                                             rec, (char *) command.data,
+                                             command.len);
+}
+
+
+static void
+ngx_http_referral_drain_reply(void *data, redisReply *reply)
+{
+    ngx_http_referral_recorder_t *rec = data;
+
+    referral_str_t              text;
+    referral_batch_reply_t      result;
+    ngx_http_referral_drain_t  *drain;
+
+    drain = rec->drain;
+
+    if (rec->closing) {
+        return;
+    }
+
+    if (reply == NULL) {
+
+        /* applied or not: the next one's comparison tells */
+
+        rec->drain = NULL;
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        text.len = reply->len;
+        text.data = (u_char *) reply->str;
+
+        if (referral_batch_error(&text) == REFERRAL_BATCH_NOSCRIPT
+            && ngx_http_referral_drain_command(rec, 1) == NGX_OK)
+        {
+            return;
+        }
+
+        rec->drain = NULL;
+        ngx_http_referral_drain_error(rec, reply);
+        return;
+    }
+
+    rec->drain = NULL;
+
+    ngx_http_referral_drain_answer(rec, drain, reply, &result);
+    ngx_http_referral_drain_result(rec, drain, &result);
+}
+
+
+/* what an answer to the batch means; an error is none */
+
+void
+ngx_http_referral_drain_answer(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, redisReply *reply,
+    referral_batch_reply_t *result)
+{
+    size_t   i;
+    int64_t  values[3];
+
+    ngx_memzero(result, sizeof(referral_batch_reply_t));
+    result->answer = REFERRAL_BATCH_INVALID;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
+        return;
+    }
+
+    for (i = 0; i < 3; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER) {
+            return;
+        }
+
+        values[i] = reply->element[i]->integer;
+    }
+
+    referral_batch_reply(result, values, 3, rec->expected,
+                         drain->journal->last);
+}
+
+
+void
+ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, referral_batch_reply_t *result)
+{
+    ngx_msec_t                 took;
+    ngx_http_referral_zone_t  *zone;
+
+    switch (result->answer) {
+
+    case REFERRAL_BATCH_APPLIED:
+
+        zone = ngx_http_referral_zone(rec->conf);
+
+        (void) ngx_atomic_fetch_add(
+                        &zone->counters[NGX_HTTP_REFERRAL_RECORDED],
+                        (ngx_atomic_int_t) rec->records);
+        (void) ngx_atomic_fetch_add(
+                        &zone->counters[NGX_HTTP_REFERRAL_QUARANTINED],
+                        (ngx_atomic_int_t) result->refused);
+
+        rec->mark->mark = rec->last;
+
+        took = ngx_current_msec - rec->sent;
+
+        if (took > NGX_HTTP_REFERRAL_BATCH_SLOW) {
+            rec->size = ngx_max(rec->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
+
+        } else if (rec->size < NGX_HTTP_REFERRAL_BATCH_MAX) {
+            rec->size = ngx_min(rec->size + 50, NGX_HTTP_REFERRAL_BATCH_MAX);
+        }
+
+        break;
+
+    case REFERRAL_BATCH_AHEAD:
+
+        /* an own late command, or that of a former owner */
+
+        rec->mark->mark = result->found;
+        break;
+
+    case REFERRAL_BATCH_BEHIND:
+        ngx_http_referral_drain_behind(rec, drain, rec->mark,
+                                          result->found);
+        break;
+
+    case REFERRAL_BATCH_FOREIGN:
+        ngx_http_referral_drain_foreign(rec, drain, rec->mark,
+                                           result->found);
+        break;
+
+    default: /* REFERRAL_BATCH_INVALID */
+
+        if (!rec->refused) {
+            rec->refused = 1;
+            ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+                          "referral: redis \"%V\" answers a batch as no redis "
+                          "does; clicks are kept and sent later",
+                          &rec->conf->redis.text);
+        }
+
+        ngx_http_referral_drain_retry(rec);
+        return;
+    }
+
+    if (rec->refused) {
+        rec->refused = 0;
+        ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
+                      "referral: redis \"%V\" takes clicks again",
+                      &rec->conf->redis.text);
+    }
+
+    rec->delay = 0;
+
+    if (!rec->next.posted) {
+        ngx_post_event(&rec->next, &ngx_posted_next_events);
+    }
+}
+
+
+/* nothing is thrown away for an error: it is kept, and tried again */
+
+static void
+ngx_http_referral_drain_error(ngx_http_referral_recorder_t *rec,
+    redisReply *reply)
+{
+    if (!rec->refused) {
+        rec->refused = 1;
+        ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+                      "referral: redis \"%V\" does not take clicks: \"%*s\"; "
+                      "they are kept and sent later",
+                      &rec->conf->redis.text, ngx_min(reply->len, 200),
+                      reply->str);
+    }
+
+    rec->size = ngx_max(rec->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
+
+    ngx_http_referral_drain_retry(rec);
+}
+
+
+/* Redis lost what it had acknowledged: from what is kept it gets it again */
+
+static void
+ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found)
+{
+    uint64_t                   lost;
+    ngx_http_referral_zone_t  *zone;
+
+    zone = ngx_http_referral_zone(rec->conf);
+
+    ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                  "referral: redis \"%V\" went back from %uL to %uL in "
+                  "program \"%V\": clicks are sent again",
+                  &rec->conf->redis.text, mark->mark, found, &mark->sn.str);
+
+    if (drain->journal->first > found + 1) {
+        lost = drain->journal->first - found - 1;
+
+        (void) ngx_atomic_fetch_add(
+                    &zone->counters[NGX_HTTP_REFERRAL_LOST_BY_REDIS],
+                    (ngx_atomic_int_t) lost);
+
+        ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
+                      "referral: up to %uL clicks that redis had and lost are "
+                      "older than what the journal keeps", lost);
+    }
+
+    (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_RESENT],
+                                (ngx_atomic_int_t) (mark->mark - found));
+
+    mark->mark = found;
+
+    if (found < drain->journal->first - 1) {
+        found = drain->journal->first - 1;
+    }
+
+    if (found < drain->from) {
+        drain->from = found;
+        referral_journal_ack(rec->journals, drain->journal, found,
+                             ngx_current_msec);
+    }
+
+    drain->to = 0;
+}
+
+
+/*
+ * The mark is beyond what was ever written.  Under an id of this life it is
+ * somebody else's: what is unsent goes on under a new one.  A journal that was
+ * adopted is older than its mark (its end was lost, or it came back from a
+ * backup): what it holds was applied.
+ */
+
+static void
+ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found)
+{
+    if (drain != rec->own) {
+        ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                      "referral: redis has %uL clicks of an adopted journal "
+                      "that holds %uL: it is older than what redis knows",
+                      found, drain->journal->last);
+
+        mark->mark = found;
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+                  "referral: somebody else wrote to redis \"%V\" under this "
+                  "journal's id: going on under a new one",
+                  &rec->conf->redis.text);
+
+    ngx_http_referral_recorder_renew(rec);
+
+    if (drain == rec->own) {
+        ngx_http_referral_drain_retry(rec);
+        return;
+    }
+
+    ngx_http_referral_drain_refile(rec, drain);
+}
+
+
+static void
+ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    int                        rc;
+    uint64_t                   seq;
+    referral_frame_t           frame;
+    referral_record_t          record;
+    ngx_http_referral_mark_t  *mark;
+
+    referral_reader_seek(drain->reader, drain->from + 1);
+
+    for ( ;; ) {
+        rc = referral_reader_next(drain->reader, &frame);
+
+        if (rc == REFERRAL_JOURNAL_BUSY) {
+            continue;
+        }
+
+        if (rc != REFERRAL_OK) {
+            break;
+        }
+
+        if (referral_record_decode(&record, frame.data, frame.len)
+            != REFERRAL_OK)
+        {
+            continue;
+        }
+
+        mark = ngx_http_referral_drain_mark(drain,
+                                        &record.text[REFERRAL_TEXT_PROGRAM]);
+
+        if (mark && frame.seq <= mark->mark) {
+            continue;
+        }
+
+        if (referral_journal_append(rec->journals, frame.data, frame.len,
+                                    frame.at, &seq)
+            != REFERRAL_OK)
+        {
+            ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_DROPPED);
+        }
+    }
+
+    ngx_http_referral_recorder_flush(rec);
+
+    drain->from = drain->journal->last;
+    drain->to = 0;
+
+    referral_journal_ack(rec->journals, drain->journal, drain->from,
+                         ngx_current_msec);
+}
+
+
+static void
+ngx_http_referral_drain_retry(ngx_http_referral_recorder_t *rec)
+{
+    rec->delay = ngx_min(ngx_max(rec->delay * 2, NGX_HTTP_REFERRAL_RETRY_MIN),
+                         NGX_HTTP_REFERRAL_RETRY_MAX);
+
+    if (!rec->retry.timer_set) {
+        ngx_add_timer(&rec->retry, rec->delay / 2
+                                   + ngx_random() % (rec->delay / 2));
+    }
+}
+
+
+void
+ngx_http_referral_drain_state(void *data, ngx_uint_t up)
+{
+    ngx_http_referral_recorder_t *rec = data;
+
+    if (up && !rec->next.posted) {
+        ngx_post_event(&rec->next, &ngx_posted_next_events);
+    }
+}
+
+
+void
+ngx_http_referral_drain_adopt_handler(ngx_event_t *ev)
+{
+    int                            n;
+    referral_journal_t            *j;
+    ngx_http_referral_recorder_t  *rec;
+
+    rec = ev->data;
+
+    n = referral_journals_adopt(rec->journals, ngx_current_msec);
+
+    if (n > 0) {
+
+        for (j = referral_journals_next(rec->journals, NULL);
+             j;
+             j = referral_journals_next(rec->journals, j))
+        {
+            if (j->data) {
+                continue;
+            }
+
+            if (ngx_http_referral_drain_open(rec, j) == NULL) {
+                continue;
+            }
+
+            (void) ngx_atomic_fetch_add(
+                        &ngx_http_referral_zone(rec->conf)
+                            ->counters[NGX_HTTP_REFERRAL_ADOPTED],
+                        (ngx_atomic_int_t) (j->last - j->acked));
+        }
+
+        if (!rec->next.posted) {
+            ngx_post_event(&rec->next, &ngx_posted_next_events);
+        }
+    }
+
+    /* many at once are taken in turns, by whoever comes first */
+
+    ngx_add_timer(ev, n > 0 ? 1 + ngx_random() % 50
+                            : 1000 + ngx_random() % 1000);
+}
+
+
+void
+ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec)
+{
+    uint64_t                    bad;
+    ngx_queue_t                *q;
+    ngx_http_referral_drain_t  *drain;
+
+    for (q = ngx_queue_head(&rec->drains);
+         q != ngx_queue_sentinel(&rec->drains);
+         q = ngx_queue_next(q))
+    {
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+
+        bad = drain->reader->bad - drain->bad;
+
+        if (bad) {
+            drain->bad = drain->reader->bad;
+
+            (void) ngx_atomic_fetch_add(
+                        &ngx_http_referral_zone(rec->conf)
+                            ->counters[NGX_HTTP_REFERRAL_BAD],
+                        (ngx_atomic_int_t) bad);
+
+            ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+                          "referral: %uL records of a journal are damaged",
+                          bad);
+        }
+    }
+
+    if (rec->redis.ready
+        && ngx_current_msec - rec->probed >= NGX_HTTP_REFERRAL_PROBE)
+    {
+        rec->probed = ngx_current_msec;
+
+        for (q = ngx_queue_head(&rec->drains);
+             q != ngx_queue_sentinel(&rec->drains);
+             q = ngx_queue_next(q))
+        {
+            drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+
+            if (drain->probes == 0 && !drain->ending) {
+                ngx_http_referral_drain_probe(rec, drain);
+            }
+        }
+
+        ngx_http_referral_drain_ending(rec);
+    }
+}
+
+
+/* a Redis that went back while no click comes in would not be noticed */
+
+static void
+ngx_http_referral_drain_probe(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    u_char                      data[REFERRAL_BATCH_MARK_MAX];
+    referral_buf_t              b;
+    referral_str_t              program;
+    ngx_rbtree_node_t          *node;
+    ngx_http_referral_mark_t   *mark;
+    ngx_http_referral_probe_t  *probe;
+
+    drain->behind = 0;
+
+    if (drain->marks.root == &drain->sentinel) {
+        return;
+    }
+
+    for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
+         node;
+         node = ngx_rbtree_next(&drain->marks, node))
+    {
+        mark = (ngx_http_referral_mark_t *) node;
+
+        if (mark->mark == 0) {
+            continue;
+        }
+
+        program.len = mark->sn.str.len;
+        program.data = mark->sn.str.data;
+
+        referral_buf_init(&b, data, sizeof(data));
+        referral_batch_mark_get(&rec->batch_conf, &b, &program,
+                                drain->journal->id);
+        if (b.overflow) {
+            continue;
+        }
+
+        probe = ngx_alloc(sizeof(ngx_http_referral_probe_t), rec->log);
+        if (probe == NULL) {
+            drain->behind = 1;
+            return;
+        }
+
+        probe->drain = drain;
+        probe->mark = mark;
+        probe->expected = mark->mark;
+
+        if (ngx_http_referral_redis_formatted(&rec->redis,
+                                           ngx_http_referral_drain_probed,
+                                           probe, (char *) data, b.pos - data)
+            != NGX_OK)
+        {
+            ngx_free(probe);
+            drain->behind = 1;
+            return;
+        }
+
+        drain->probes++;
+    }
+}
+
+
+static void
+ngx_http_referral_drain_probed(void *data, redisReply *reply)
+{
+    ngx_http_referral_probe_t *probe = data;
+
+    int64_t                        found;
+    uint64_t                       expected;
+    referral_str_t                 text;
+    ngx_http_referral_mark_t      *mark;
+    ngx_http_referral_drain_t     *drain;
+    ngx_http_referral_recorder_t  *rec;
+
+    drain = probe->drain;
+    mark = probe->mark;
+    expected = probe->expected;
+    rec = drain->recorder;
+
+    ngx_free(probe);
+
+    if (rec->closing) {
+        return;
+    }
+
+    drain->probes--;
+
+    found = -1;
+
+    if (reply && reply->type == REDIS_REPLY_NIL) {
+        found = 0;
+
+    } else if (reply && reply->type == REDIS_REPLY_STRING) {
+        text.len = reply->len;
+        text.data = (u_char *) reply->str;
+        found = referral_str_uint(&text, INT64_MAX);
+    }
+
+    if (found == -1) {
+        drain->behind = 1;
+
+    } else if ((uint64_t) found < expected) {
+        drain->behind = 1;
+
+        /* a batch that is out tells the same, with more authority */
+
+        if (rec->drain != drain && mark->mark >= expected) {
+            ngx_http_referral_drain_behind(rec, drain, mark, found);
+
+            if (!rec->next.posted) {
+                ngx_post_event(&rec->next, &ngx_posted_next_events);
+            }
+        }
+    }
+
+    if (drain->ending && drain->probes == 0) {
+        ngx_http_referral_drain_end(rec, drain);
+    }
+}
+
+
+/* journals that are sent and kept long enough: marks first, files last */
+
+static void
+ngx_http_referral_drain_ending(ngx_http_referral_recorder_t *rec)
+{
+    referral_journal_t         *j;
+    ngx_http_referral_drain_t  *drain;
+
+    for (j = referral_journals_ending(rec->journals, NULL, ngx_current_msec);
+         j;
+         j = referral_journals_ending(rec->journals, j, ngx_current_msec))
+    {
+        drain = j->data;
+
+        if (drain == NULL || drain == rec->drain || drain->probes
+            || drain->ending || rec->warming)
+        {
+            continue;
+        }
+
+        drain->ending = 1;
+
+        ngx_http_referral_drain_probe(rec, drain);
+
+        if (drain->probes == 0) {
+            ngx_http_referral_drain_end(rec, drain);
+            return;
+        }
+    }
+}
+
+
+static void
+ngx_http_referral_drain_end(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    u_char                     data[REFERRAL_BATCH_MARK_MAX];
+    referral_buf_t             b;
+    referral_str_t             program;
+    ngx_rbtree_node_t         *node;
+    referral_journal_t        *journal;
+    ngx_http_referral_mark_t  *mark;
+
+    if (drain->behind) {
+        drain->ending = 0;
+        return;
+    }
+
+    if (!drain->deleting) {
+        drain->deleting = 1;
+
+        if (drain->marks.root != &drain->sentinel) {
+
+            for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
+                 node;
+                 node = ngx_rbtree_next(&drain->marks, node))
+            {
+                mark = (ngx_http_referral_mark_t *) node;
+
+                program.len = mark->sn.str.len;
+                program.data = mark->sn.str.data;
+
+                referral_buf_init(&b, data, sizeof(data));
+                referral_batch_mark_delete(&rec->batch_conf, &b, &program,
+                                           drain->journal->id);
+
+                if (ngx_http_referral_redis_formatted(&rec->redis,
+                                            ngx_http_referral_drain_ended,
+                                            drain, (char *) data,
+                                            b.pos - data)
+                    == NGX_OK)
+                {
+                    drain->probes++;
+
+                } else {
+                    drain->behind = 1;
+                }
+            }
+        }
+
+        if (drain->probes) {
+            return;
+        }
+    }
+
+    journal = drain->journal;
+
+    ngx_http_referral_drain_close(drain);
+    referral_journal_finish(rec->journals, journal,
+                            ngx_http_referral_recorder_now());
+}
+
+
+static void
+ngx_http_referral_drain_ended(void *data, redisReply *reply)
+{
+    ngx_http_referral_drain_t *drain = data;
+
+    if (drain->recorder->closing) {
+        return;
+    }
+
+    if (reply == NULL || reply->type != REDIS_REPLY_INTEGER) {
+        drain->behind = 1;
+    }
+
+    if (--drain->probes) {
+        return;
+    }
+
+    if (drain->behind) {
+
+        /* some marks may be gone: ask anew what is there */
+
+        drain->ending = 0;
+        drain->deleting = 0;
+        return;
+    }
+
+    ngx_http_referral_drain_end(drain->recorder, drain);
+}
+
+
+/* what is not in memory is read by a thread; 0: it need not, or cannot be */
+
+static ngx_uint_t
+ngx_http_referral_drain_warm(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    int                        fd;
+    off_t                      offset;
+#if (NGX_THREADS)
+    ngx_http_referral_task_t  *t;
+#endif
+
+    if (referral_reader_cold(drain->reader, &fd, &offset) != REFERRAL_OK) {
+        return 0;
+    }
+
+#if (NGX_THREADS)
+
+    if (rec->warm == NULL) {
+        rec->warm = ngx_http_referral_recorder_task(rec,
+                                       ngx_http_referral_drain_warm_thread,
+                                       ngx_http_referral_drain_warmed);
+    }
+
+    if (rec->warm && rec->conf->thread_pool) {
+        t = rec->warm->ctx;
+        t->fd = fd;
+        t->offset = offset;
+
+        if (ngx_thread_task_post(rec->conf->thread_pool, rec->warm)
+            == NGX_OK)
+        {
+            rec->warming = 1;
+            return 1;
+        }
+    }
+
+#endif
+
+    referral_reader_warm(fd, offset);
+
+    return 0;
+}
+
+
+#if (NGX_THREADS)
+
+static void
+ngx_http_referral_drain_warm_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_referral_task_t *t = data;
+
+    referral_reader_warm(t->fd, t->offset);
+}
+
+
+static void
+ngx_http_referral_drain_warmed(ngx_event_t *ev)
+{
+    ngx_http_referral_task_t  *t;
+
+    t = ev->data;
+
+    t->recorder->warming = 0;
+
+    ngx_http_referral_drain_send(t->recorder);
+}
+
+#endif

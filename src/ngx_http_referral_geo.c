@@ -1,0 +1,334 @@
+
+#include "ngx_http_referral.h"
+
+
+typedef struct {
+    ngx_str_t                  path;
+    referral_geo_t            *geo;       /* NULL: not there (yet) */
+    ngx_uint_t                 said;
+} ngx_http_referral_geo_file_t;
+
+
+struct ngx_http_referral_geo_s {
+    /* event ident must be after 3 pointers, as in ngx_connection_t */
+    void                      *data;
+    ngx_log_t                 *log;
+    ngx_array_t                files;     /* of ngx_http_referral_geo_file_t */
+    ngx_msec_t                 reload;
+    ngx_event_t                timer;
+
+    /* the last address and what is known of it */
+
+    ngx_uint_t                 cached;
+    socklen_t                  len;
+    u_char                     addr[16];
+    referral_geo_result_t      result;
+
+#if (NGX_THREADS)
+    ngx_thread_pool_t         *thread_pool;
+    ngx_thread_task_t         *task;
+#endif
+    ngx_uint_t                 busy;
+};
+
+
+#if (NGX_THREADS)
+
+typedef struct {
+    ngx_http_referral_geo_t       *room;
+    ngx_http_referral_geo_file_t  *file;
+    referral_geo_t                *geo;
+    char                           err[256];
+} ngx_http_referral_geo_task_t;
+
+#endif
+
+
+static void ngx_http_referral_geo_cleanup(void *data);
+static void ngx_http_referral_geo_handler(ngx_event_t *ev);
+static void ngx_http_referral_geo_open(ngx_http_referral_geo_t *room,
+    ngx_http_referral_geo_file_t *file);
+static void ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
+    ngx_http_referral_geo_file_t *file, referral_geo_t *geo, const char *err);
+#if (NGX_THREADS)
+static void ngx_http_referral_geo_thread(void *data, ngx_log_t *log);
+static void ngx_http_referral_geo_opened(ngx_event_t *ev);
+#endif
+
+
+/* opened by the master, so that all workers share one copy */
+
+char *
+ngx_http_referral_geo_init(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf)
+{
+    char                           err[256];
+    ngx_str_t                     *path;
+    ngx_uint_t                     i;
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_referral_geo_t       *room;
+    ngx_http_referral_geo_file_t  *file;
+
+    if (rmcf->geoip == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    room = ngx_pcalloc(cf->pool, sizeof(ngx_http_referral_geo_t));
+    if (room == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_referral_geo_cleanup;
+    cln->data = room;
+
+    if (ngx_array_init(&room->files, cf->pool, rmcf->geoip->nelts,
+                       sizeof(ngx_http_referral_geo_file_t))
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    room->reload = (ngx_msec_t) rmcf->geoip_reload * 1000;
+
+    path = rmcf->geoip->elts;
+
+    for (i = 0; i < rmcf->geoip->nelts; i++) {
+        file = ngx_array_push(&room->files);
+
+        ngx_memzero(file, sizeof(ngx_http_referral_geo_file_t));
+        file->path = path[i];
+
+        file->geo = referral_geo_open((char *) path[i].data, err, sizeof(err));
+
+        if (file->geo == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"referral_geoip\": %s", err);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    rmcf->geo = room;
+
+    return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_referral_geo_cleanup(void *data)
+{
+    ngx_http_referral_geo_t *room = data;
+
+    ngx_uint_t                     i;
+    ngx_http_referral_geo_file_t  *file;
+
+    file = room->files.elts;
+
+    for (i = 0; i < room->files.nelts; i++) {
+        if (file[i].geo) {
+            referral_geo_close(file[i].geo);
+            file[i].geo = NULL;
+        }
+    }
+}
+
+
+void
+ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
+    ngx_log_t *log)
+{
+    ngx_http_referral_geo_t  *room;
+
+    room = rmcf->geo;
+
+    room->log = log;
+
+#if (NGX_THREADS)
+    room->thread_pool = rmcf->thread_pool;
+#endif
+
+    room->timer.data = room;
+    room->timer.handler = ngx_http_referral_geo_handler;
+    room->timer.log = log;
+    room->timer.cancelable = 1;
+
+    if (room->reload) {
+        ngx_add_timer(&room->timer, room->reload
+                                    + ngx_random() % (room->reload / 10 + 1));
+    }
+}
+
+
+static void
+ngx_http_referral_geo_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                     i;
+    ngx_http_referral_geo_t       *room;
+    ngx_http_referral_geo_file_t  *file;
+
+    room = ev->data;
+    file = room->files.elts;
+
+    for (i = 0; i < room->files.nelts && !room->busy; i++) {
+
+        if (file[i].geo
+            && referral_geo_changed(file[i].geo, (char *) file[i].path.data))
+        {
+            ngx_http_referral_geo_open(room, &file[i]);
+        }
+    }
+
+    ngx_add_timer(ev, room->reload);
+}
+
+
+/* reading a database takes a while: a thread does it where there are any */
+
+static void
+ngx_http_referral_geo_open(ngx_http_referral_geo_t *room,
+    ngx_http_referral_geo_file_t *file)
+{
+    char                           err[256];
+    referral_geo_t                *geo;
+#if (NGX_THREADS)
+    ngx_http_referral_geo_task_t  *t;
+
+    if (room->thread_pool) {
+
+        if (room->task == NULL) {
+            room->task = ngx_thread_task_alloc(ngx_cycle->pool,
+                                         sizeof(ngx_http_referral_geo_task_t));
+        }
+
+        if (room->task) {
+            t = room->task->ctx;
+            t->room = room;
+            t->file = file;
+
+            room->task->handler = ngx_http_referral_geo_thread;
+            room->task->event.handler = ngx_http_referral_geo_opened;
+            room->task->event.data = t;
+
+            if (ngx_thread_task_post(room->thread_pool, room->task)
+                == NGX_OK)
+            {
+                room->busy = 1;
+                return;
+            }
+        }
+    }
+
+#endif
+
+    geo = referral_geo_open((char *) file->path.data, err, sizeof(err));
+
+    ngx_http_referral_geo_swap(room, file, geo, err);
+}
+
+
+static void
+ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
+    ngx_http_referral_geo_file_t *file, referral_geo_t *geo, const char *err)
+{
+    if (geo == NULL) {
+
+        if (!file->said) {
+            file->said = 1;
+            ngx_log_error(NGX_LOG_ERR, room->log, 0,
+                          "\"referral_geoip\": %s; the old one stays", err);
+        }
+
+        return;
+    }
+
+    file->said = 0;
+
+    referral_geo_close(file->geo);
+    file->geo = geo;
+
+    room->cached = 0;
+
+    ngx_log_error(NGX_LOG_NOTICE, room->log, 0,
+                  "\"referral_geoip\": \"%V\" was read again", &file->path);
+}
+
+
+#if (NGX_THREADS)
+
+static void
+ngx_http_referral_geo_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_referral_geo_task_t *t = data;
+
+    t->geo = referral_geo_open((char *) t->file->path.data, t->err,
+                               sizeof(t->err));
+}
+
+
+static void
+ngx_http_referral_geo_opened(ngx_event_t *ev)
+{
+    ngx_http_referral_geo_task_t *t = ev->data;
+
+    t->room->busy = 0;
+
+    ngx_http_referral_geo_swap(t->room, t->file, t->geo, t->err);
+}
+
+#endif
+
+
+/* a visitor often comes from where the one before came: a page's links, NAT */
+
+void
+ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
+    referral_geo_result_t *result)
+{
+    u_char                        *addr;
+    socklen_t                      len;
+    ngx_uint_t                     i;
+    ngx_http_referral_geo_file_t  *file;
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        addr = (u_char *) &((struct sockaddr_in *) sa)->sin_addr;
+        len = 4;
+        break;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        addr = ((struct sockaddr_in6 *) sa)->sin6_addr.s6_addr;
+        len = 16;
+        break;
+#endif
+
+    default:
+        return;
+    }
+
+    if (room->cached && room->len == len
+        && ngx_memcmp(room->addr, addr, len) == 0)
+    {
+        *result = room->result;
+        return;
+    }
+
+    ngx_memzero(&room->result, sizeof(referral_geo_result_t));
+
+    file = room->files.elts;
+
+    for (i = 0; i < room->files.nelts; i++) {
+        (void) referral_geo_lookup(file[i].geo, sa, &room->result);
+    }
+
+    ngx_memcpy(room->addr, addr, len);
+    room->len = len;
+    room->cached = 1;
+
+    *result = room->result;
+}

@@ -1,0 +1,568 @@
+
+#include "ngx_http_referral.h"
+#include "referral_hash.h"
+
+
+#define NGX_HTTP_REFERRAL_FETCH_BUCKETS  256
+#define NGX_HTTP_REFERRAL_SAID           128
+
+
+/* a key asked of Redis once, for all who wait for it */
+
+struct ngx_http_referral_fetch_s {
+    ngx_queue_t                  queue;      /* in a bucket */
+    ngx_queue_t                  waiters;
+    ngx_http_referral_links_t   *links;
+    ngx_uint_t                   part;
+    uint64_t                     epoch;      /* of the cache, when it was sent */
+    int64_t                      sent;       /* ms */
+    referral_str_t               key;        /* without the prefix */
+    u_char                       key_data[1];
+};
+
+
+struct ngx_http_referral_links_s {
+    ngx_http_referral_main_conf_t  *conf;
+    ngx_log_t                      *log;
+    ngx_http_referral_redis_t       redis;
+    ngx_uint_t                      fetching;
+    ngx_uint_t                      closing;
+    ngx_queue_t                     buckets[NGX_HTTP_REFERRAL_FETCH_BUCKETS];
+
+    /* which complaints the log has seen lately */
+    uint64_t                        said[NGX_HTTP_REFERRAL_SAID];
+    ngx_uint_t                      nsaid;
+
+    uint64_t                        buf[REFERRAL_ENTRY_MAX / 8];
+};
+
+
+static void ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
+    referral_str_t *program, referral_str_t *id);
+static ngx_uint_t ngx_http_referral_links_cached(
+    ngx_http_referral_links_t *links, ngx_http_referral_wait_t *wait,
+    referral_str_t *key, ngx_uint_t stale, uint64_t *epoch);
+static void ngx_http_referral_links_fill(ngx_http_referral_wait_t *wait,
+    referral_entry_t *entry);
+static ngx_http_referral_fetch_t *ngx_http_referral_links_fetch(
+    ngx_http_referral_links_t *links, ngx_uint_t part, referral_str_t *key,
+    uint64_t epoch);
+static void ngx_http_referral_links_reply(void *data, redisReply *reply);
+static referral_entry_t *ngx_http_referral_links_compile(
+    ngx_http_referral_fetch_t *fetch, redisReply *reply);
+static void ngx_http_referral_links_bad_field(void *data,
+    const referral_str_t *field, unsigned line, const char *what);
+static ngx_uint_t ngx_http_referral_links_say(ngx_http_referral_links_t *links,
+    referral_str_t *key, const referral_str_t *field);
+
+
+static const ngx_uint_t  ngx_http_referral_links_kinds[] = {
+    REFERRAL_ENTRY_PROGRAM,
+    REFERRAL_ENTRY_LINK,
+    REFERRAL_ENTRY_REFERRER
+};
+
+
+ngx_http_referral_links_t *
+ngx_http_referral_links_create(ngx_http_referral_main_conf_t *rmcf,
+    ngx_log_t *log)
+{
+    ngx_uint_t                  i;
+    ngx_http_referral_links_t  *links;
+
+    links = ngx_calloc(sizeof(ngx_http_referral_links_t), log);
+    if (links == NULL) {
+        return NULL;
+    }
+
+    links->conf = rmcf;
+    links->log = log;
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_FETCH_BUCKETS; i++) {
+        ngx_queue_init(&links->buckets[i]);
+    }
+
+    links->redis.data = links;
+    links->redis.conf = &rmcf->redis;
+    links->redis.log = log;
+    links->redis.name = "look-ups";
+    links->redis.timeout = rmcf->redis.timeout;
+
+    ngx_http_referral_redis_open(&links->redis);
+
+    return links;
+}
+
+
+ngx_http_referral_redis_t *
+ngx_http_referral_links_redis(ngx_http_referral_links_t *links)
+{
+    return &links->redis;
+}
+
+
+void
+ngx_http_referral_links_close(ngx_http_referral_links_t *links)
+{
+    links->closing = 1;
+
+    ngx_http_referral_redis_close(&links->redis);
+    ngx_free(links);
+}
+
+
+ngx_int_t
+ngx_http_referral_links_get(ngx_http_referral_links_t *links,
+    ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
+    referral_str_t *id)
+{
+    u_char                          data[NGX_HTTP_REFERRAL_KEY_MAX];
+    uint64_t                        epoch;
+    ngx_queue_t                    *q, *bucket;
+    referral_buf_t                  b;
+    referral_str_t                  key;
+    ngx_http_referral_fetch_t      *fetch;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    wait->fetch = NULL;
+    wait->entry = NULL;
+
+    rmcf = links->conf;
+
+    referral_buf_init(&b, data, sizeof(data));
+    ngx_http_referral_links_key(&b, part, program, id);
+
+    if (b.overflow) {
+        return NGX_OK;
+    }
+
+    key.data = data;
+    key.len = b.pos - data;
+
+    if (ngx_http_referral_links_cached(links, wait, &key, 0, &epoch)) {
+        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_HITS);
+        return NGX_OK;
+    }
+
+    bucket = &links->buckets[referral_hash64(0, key.data, key.len)
+                             % NGX_HTTP_REFERRAL_FETCH_BUCKETS];
+
+    for (q = ngx_queue_head(bucket);
+         q != ngx_queue_sentinel(bucket);
+         q = ngx_queue_next(q))
+    {
+        fetch = ngx_queue_data(q, ngx_http_referral_fetch_t, queue);
+
+        if (referral_str_eq(&fetch->key, &key)) {
+            goto wait;
+        }
+    }
+
+    fetch = ngx_http_referral_links_fetch(links, part, &key, epoch);
+
+    if (fetch == NULL) {
+        if (ngx_http_referral_links_cached(links, wait, &key, 1, &epoch)) {
+            ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_STALE);
+        }
+
+        return NGX_OK;
+    }
+
+    ngx_queue_insert_tail(bucket, &fetch->queue);
+
+wait:
+
+    ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_MISSES);
+
+    wait->fetch = fetch;
+    ngx_queue_insert_tail(&fetch->waiters, &wait->queue);
+
+    return NGX_AGAIN;
+}
+
+
+/* the name of an entry: what stands behind the prefix in Redis */
+
+static void
+ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
+    referral_str_t *program, referral_str_t *id)
+{
+    switch (part) {
+
+    case NGX_HTTP_REFERRAL_PROGRAM:
+        referral_buf_puts(b, "program:{");
+        break;
+
+    case NGX_HTTP_REFERRAL_LINK:
+        referral_buf_puts(b, "link:{");
+        break;
+
+    default: /* NGX_HTTP_REFERRAL_REFERRER */
+        referral_buf_puts(b, "referrer:{");
+    }
+
+    referral_buf_str(b, program);
+    referral_buf_putc(b, '}');
+
+    if (part != NGX_HTTP_REFERRAL_PROGRAM) {
+        referral_buf_putc(b, ':');
+        referral_buf_str(b, id);
+    }
+}
+
+
+/*
+ * Fills wait->entry from the cache if that may serve: "stale" asks for what
+ * is left when Redis is away.  *epoch is that of the key in any case.
+ */
+
+static ngx_uint_t
+ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
+    ngx_http_referral_wait_t *wait, referral_str_t *key, ngx_uint_t stale,
+    uint64_t *epoch)
+{
+    int64_t                         limit;
+    referral_cache_info_t           info;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = links->conf;
+
+    if (referral_cache_get(&rmcf->cache, key, links->buf, sizeof(links->buf),
+                           ngx_current_msec, &info)
+        != REFERRAL_OK)
+    {
+        *epoch = info.epoch;
+        return 0;
+    }
+
+    *epoch = info.epoch;
+
+    if (info.negative) {
+        limit = stale ? rmcf->negative
+                      : ngx_min(rmcf->negative, rmcf->untracked);
+
+    } else {
+        limit = stale ? rmcf->stale : rmcf->untracked;
+    }
+
+    if (info.age >= limit * 1000) {
+        return 0;
+    }
+
+    if (!referral_entry_valid((referral_entry_t *) links->buf, info.len)) {
+        return 0;
+    }
+
+    ngx_http_referral_links_fill(wait, (referral_entry_t *) links->buf);
+
+    return 1;
+}
+
+
+static void
+ngx_http_referral_links_fill(ngx_http_referral_wait_t *wait,
+    referral_entry_t *entry)
+{
+    wait->entry = ngx_palloc(wait->pool, entry->size);
+
+    if (wait->entry) {
+        ngx_memcpy(wait->entry, entry, entry->size);
+    }
+}
+
+
+static ngx_http_referral_fetch_t *
+ngx_http_referral_links_fetch(ngx_http_referral_links_t *links,
+    ngx_uint_t part, referral_str_t *key, uint64_t epoch)
+{
+    u_char                     *p;
+    size_t                      argvlen[2];
+    const char                 *argv[2];
+    ngx_str_t                  *prefix;
+    ngx_http_referral_fetch_t  *fetch;
+    u_char                      name[NGX_HTTP_REFERRAL_KEY_MAX + 64];
+
+    prefix = &links->conf->redis.prefix;
+
+    if (links->fetching >= NGX_HTTP_REFERRAL_LOOKUPS_MAX) {
+        ngx_http_referral_count(links->conf,
+                                NGX_HTTP_REFERRAL_LOOKUPS_REFUSED);
+        return NULL;
+    }
+
+    if (!ngx_http_referral_redis_usable(&links->redis)) {
+        return NULL;
+    }
+
+    fetch = ngx_alloc(sizeof(ngx_http_referral_fetch_t) + key->len,
+                      links->log);
+    if (fetch == NULL) {
+        return NULL;
+    }
+
+    ngx_queue_init(&fetch->waiters);
+
+    fetch->links = links;
+    fetch->part = part;
+    fetch->epoch = epoch;
+    fetch->sent = ngx_current_msec;
+    fetch->key.len = key->len;
+    fetch->key.data = fetch->key_data;
+    ngx_memcpy(fetch->key_data, key->data, key->len);
+
+    p = ngx_cpymem(name, prefix->data, prefix->len);
+    p = ngx_cpymem(p, key->data, key->len);
+
+    argv[0] = "HGETALL";
+    argvlen[0] = 7;
+    argv[1] = (char *) name;
+    argvlen[1] = p - name;
+
+    if (ngx_http_referral_redis_command(&links->redis,
+                                        ngx_http_referral_links_reply, fetch,
+                                        2, argv, argvlen)
+        != NGX_OK)
+    {
+        ngx_free(fetch);
+        return NULL;
+    }
+
+    links->fetching++;
+    ngx_http_referral_count(links->conf, NGX_HTTP_REFERRAL_LOOKUPS);
+
+    return fetch;
+}
+
+
+static void
+ngx_http_referral_links_reply(void *data, redisReply *reply)
+{
+    ngx_http_referral_fetch_t *fetch = data;
+
+    uint64_t                    epoch;
+    ngx_queue_t                *q;
+    referral_entry_t           *entry;
+    ngx_http_referral_wait_t   *wait;
+    ngx_http_referral_links_t  *links;
+
+    links = fetch->links;
+
+    if (links->closing) {
+        ngx_free(fetch);
+        return;
+    }
+
+    entry = reply ? ngx_http_referral_links_compile(fetch, reply) : NULL;
+
+    if (entry) {
+        (void) referral_cache_put(&links->conf->cache, &fetch->key, entry,
+                                  entry->size,
+                                  entry->state == REFERRAL_STATE_ABSENT,
+                                  fetch->sent, fetch->epoch);
+    } else {
+        ngx_http_referral_count(links->conf, NGX_HTTP_REFERRAL_LOOKUPS_FAILED);
+    }
+
+    /* those who come now ask anew: what we hold may be overtaken */
+
+    ngx_queue_remove(&fetch->queue);
+    links->fetching--;
+
+    /* fill all before any runs: a request that goes on uses links->buf */
+
+    for (q = ngx_queue_head(&fetch->waiters);
+         q != ngx_queue_sentinel(&fetch->waiters);
+         q = ngx_queue_next(q))
+    {
+        wait = ngx_queue_data(q, ngx_http_referral_wait_t, queue);
+
+        if (entry) {
+            ngx_http_referral_links_fill(wait, entry);
+
+        } else if (ngx_http_referral_links_cached(links, wait, &fetch->key, 1,
+                                                  &epoch))
+        {
+            ngx_http_referral_count(links->conf, NGX_HTTP_REFERRAL_CACHE_STALE);
+        }
+    }
+
+    /* one that goes on may end others: they take themselves off the list */
+
+    while (!ngx_queue_empty(&fetch->waiters)) {
+        q = ngx_queue_head(&fetch->waiters);
+        ngx_queue_remove(q);
+
+        wait = ngx_queue_data(q, ngx_http_referral_wait_t, queue);
+        wait->fetch = NULL;
+        wait->handler(wait->data);
+    }
+
+    ngx_free(fetch);
+}
+
+
+/* NULL: Redis did not say; what it says wrongly becomes the safe choice */
+
+static referral_entry_t *
+ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
+    redisReply *reply)
+{
+    size_t                      i, n;
+    referral_buf_t              b;
+    referral_str_t             *fields;
+    ngx_http_referral_links_t  *links;
+
+    static referral_str_t  whole = referral_string("-");
+
+    links = fetch->links;
+    fields = NULL;
+    n = 0;
+
+    if (reply->type == REDIS_REPLY_ARRAY) {
+
+        n = reply->elements / 2;
+
+        if (n) {
+            fields = ngx_alloc(2 * n * sizeof(referral_str_t), links->log);
+            if (fields == NULL) {
+                return NULL;
+            }
+        }
+
+        for (i = 0; i < 2 * n; i++) {
+            if (reply->element[i]->type != REDIS_REPLY_STRING) {
+                ngx_free(fields);
+                return NULL;
+            }
+
+            fields[i].len = reply->element[i]->len;
+            fields[i].data = (u_char *) reply->element[i]->str;
+        }
+
+    } else if (reply->type != REDIS_REPLY_ERROR) {
+        return NULL;
+
+    } else if (ngx_strncmp(reply->str, "WRONGTYPE", 9) != 0) {
+        ngx_log_error(NGX_LOG_WARN, links->log, 0,
+                      "referral: redis \"%V\" refused a look-up: \"%*s\"",
+                      &links->conf->redis.text, ngx_min(reply->len, 200),
+                      reply->str);
+        return NULL;
+
+    } else {
+        ngx_http_referral_links_bad_field(fetch, &whole, 0,
+                                          "the key is not a hash");
+    }
+
+    referral_buf_init(&b, links->buf, sizeof(links->buf));
+
+    if (referral_entry_compile(&b, ngx_http_referral_links_kinds[fetch->part],
+                               fields, n, ngx_http_referral_links_bad_field,
+                               fetch)
+        != REFERRAL_OK)
+    {
+        /* too large to be one of ours */
+
+        ngx_http_referral_links_bad_field(fetch, &whole, 0,
+                                          "the hash is too large");
+
+        referral_buf_init(&b, links->buf, sizeof(links->buf));
+
+        (void) referral_entry_compile(&b,
+                         ngx_http_referral_links_kinds[fetch->part], NULL, 0,
+                         NULL, NULL);
+    }
+
+    if (fields) {
+        ngx_free(fields);
+    }
+
+    return (referral_entry_t *) links->buf;
+}
+
+
+static void
+ngx_http_referral_links_bad_field(void *data, const referral_str_t *field,
+    unsigned line, const char *what)
+{
+    ngx_http_referral_fetch_t *fetch = data;
+
+    ngx_http_referral_links_t  *links;
+
+    links = fetch->links;
+
+    ngx_http_referral_count(links->conf, NGX_HTTP_REFERRAL_BAD_FIELDS);
+
+    if (!ngx_http_referral_links_say(links, &fetch->key, field)) {
+        return;
+    }
+
+    if (line) {
+        ngx_log_error(NGX_LOG_WARN, links->log, 0,
+                      "referral: \"%V%*s\", field \"%*s\", line %ui: %s",
+                      &links->conf->redis.prefix, fetch->key.len,
+                      fetch->key.data, field->len, field->data,
+                      (ngx_uint_t) line, what);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, links->log, 0,
+                  "referral: \"%V%*s\", field \"%*s\": %s",
+                  &links->conf->redis.prefix, fetch->key.len, fetch->key.data,
+                  field->len, field->data, what);
+}
+
+
+static ngx_uint_t
+ngx_http_referral_links_say(ngx_http_referral_links_t *links,
+    referral_str_t *key, const referral_str_t *field)
+{
+    uint64_t    hash;
+    ngx_uint_t  i;
+
+    hash = referral_hash64(referral_hash64(0, key->data, key->len),
+                           field->data, field->len);
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_SAID; i++) {
+        if (links->said[i] == hash) {
+            return 0;
+        }
+    }
+
+    links->said[links->nsaid++ % NGX_HTTP_REFERRAL_SAID] = hash;
+
+    return 1;
+}
+
+
+void
+ngx_http_referral_links_cancel(ngx_http_referral_wait_t *wait)
+{
+    if (wait->fetch) {
+        wait->fetch = NULL;
+        ngx_queue_remove(&wait->queue);
+    }
+}
+
+
+void
+ngx_http_referral_links_give_up(ngx_http_referral_wait_t *wait)
+{
+    uint64_t                    epoch;
+    ngx_http_referral_fetch_t  *fetch;
+
+    fetch = wait->fetch;
+
+    if (fetch == NULL) {
+        return;
+    }
+
+    ngx_http_referral_links_cancel(wait);
+
+    if (ngx_http_referral_links_cached(fetch->links, wait, &fetch->key, 1,
+                                       &epoch))
+    {
+        ngx_http_referral_count(fetch->links->conf,
+                                NGX_HTTP_REFERRAL_CACHE_STALE);
+    }
+}

@@ -1,0 +1,176 @@
+
+#include "ngx_http_referral.h"
+
+
+static ngx_int_t ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx,
+    ngx_uint_t part, referral_str_t *id);
+static ngx_int_t ngx_http_referral_lookup_referrer(
+    ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_lookup_wait(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_lookup_handler(void *data);
+static void ngx_http_referral_lookup_timeout(ngx_event_t *ev);
+static void ngx_http_referral_lookup_done(ngx_http_referral_ctx_t *ctx);
+
+
+ngx_int_t
+ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
+    referral_str_t *code, ngx_http_referral_found_pt found)
+{
+    ngx_int_t                       program, link;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (rmcf->lookup == NULL) {
+        return NGX_OK;
+    }
+
+    ctx->found = found;
+
+    program = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM,
+                                            NULL);
+    link = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_LINK, code);
+
+    if (program == NGX_AGAIN || link == NGX_AGAIN
+        || ngx_http_referral_lookup_referrer(ctx) == NGX_AGAIN)
+    {
+        return ngx_http_referral_lookup_wait(r, ctx);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx, ngx_uint_t part,
+    referral_str_t *id)
+{
+    ngx_int_t                       rc;
+    ngx_http_referral_wait_t       *wait;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(ctx->request,
+                                         ngx_http_referral_module);
+    wait = &ctx->wait[part];
+
+    wait->handler = ngx_http_referral_lookup_handler;
+    wait->data = ctx;
+    wait->pool = ctx->request->pool;
+
+    rc = ngx_http_referral_links_get(rmcf->lookup, wait, part, &ctx->program,
+                                     id);
+    if (rc == NGX_AGAIN) {
+        ctx->waits++;
+    }
+
+    return rc;
+}
+
+
+/* whose link is it?  the link tells */
+
+static ngx_int_t
+ngx_http_referral_lookup_referrer(ngx_http_referral_ctx_t *ctx)
+{
+    referral_str_t     id;
+    referral_entry_t  *link;
+
+    link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
+
+    if (link == NULL || !referral_entry_has(link, REFERRAL_FIELD_REFERRER)) {
+        return NGX_OK;
+    }
+
+    id = referral_entry_field(link, REFERRAL_FIELD_REFERRER);
+
+    return ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_REFERRER, &id);
+}
+
+
+static ngx_int_t
+ngx_http_referral_lookup_wait(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (ngx_http_referral_guard(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->ident = (ngx_socket_t) -1;
+    ctx->timer.data = ctx;
+    ctx->timer.handler = ngx_http_referral_lookup_timeout;
+    ctx->timer.log = r->connection->log;
+
+    ngx_add_timer(&ctx->timer, rmcf->redis.timeout);
+
+    ctx->looking = 1;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_referral_lookup_handler(void *data)
+{
+    ngx_http_referral_ctx_t *ctx = data;
+
+    if (--ctx->waits) {
+        return;
+    }
+
+    /* the referrer is asked for last, and at most once */
+
+    if (ctx->wait[NGX_HTTP_REFERRAL_REFERRER].handler == NULL
+        && ngx_http_referral_lookup_referrer(ctx) == NGX_AGAIN)
+    {
+        return;
+    }
+
+    ngx_http_referral_lookup_done(ctx);
+}
+
+
+static void
+ngx_http_referral_lookup_timeout(ngx_event_t *ev)
+{
+    ngx_uint_t                i;
+    ngx_http_referral_ctx_t  *ctx;
+
+    ctx = ev->data;
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0,
+                   "referral: redis did not answer in time");
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
+        ngx_http_referral_links_give_up(&ctx->wait[i]);
+    }
+
+    ctx->waits = 0;
+
+    ngx_http_referral_lookup_done(ctx);
+}
+
+
+static void
+ngx_http_referral_lookup_done(ngx_http_referral_ctx_t *ctx)
+{
+    ctx->looking = 0;
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    ctx->request->read_event_handler = ngx_http_block_reading;
+
+    ctx->found(ctx);
+}

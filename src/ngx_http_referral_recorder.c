@@ -1,0 +1,690 @@
+
+#include "ngx_http_referral_recorder.h"
+
+
+/* clicks whose answers wait for one write */
+#define NGX_HTTP_REFERRAL_GROUP        16
+
+/* ms */
+#define NGX_HTTP_REFERRAL_REPLY        5000
+#define NGX_HTTP_REFERRAL_TICK         1000
+#define NGX_HTTP_REFERRAL_LAST         1000
+
+/* clicks on codes that may not exist, a second and worker */
+#define NGX_HTTP_REFERRAL_UNRESOLVED   1000
+
+
+static void ngx_http_referral_recorder_event(ngx_event_t *ev,
+    ngx_http_referral_recorder_t *rec, ngx_event_handler_pt handler);
+static void ngx_http_referral_recorder_flush_handler(ngx_event_t *ev);
+static void ngx_http_referral_recorder_answer(
+    ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_dropped(
+    ngx_http_referral_recorder_t *rec, const char *why);
+static void ngx_http_referral_recorder_tick_handler(ngx_event_t *ev);
+static void ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_last(ngx_http_referral_recorder_t *rec);
+static redisContext *ngx_http_referral_recorder_connect(
+    ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_sync(ngx_http_referral_recorder_t *rec);
+#if (NGX_THREADS)
+static void ngx_http_referral_recorder_sync_thread(void *data, ngx_log_t *log);
+static void ngx_http_referral_recorder_synced(ngx_event_t *ev);
+#endif
+
+
+ngx_http_referral_recorder_t *
+ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
+    ngx_log_t *log)
+{
+    ngx_pool_t                    *pool;
+    referral_journals_conf_t       jc;
+    ngx_http_referral_recorder_t  *rec;
+
+    pool = ngx_create_pool(NGX_DEFAULT_POOL_SIZE, log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    rec = ngx_pcalloc(pool, sizeof(ngx_http_referral_recorder_t));
+    if (rec == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    rec->pool = pool;
+    rec->conf = rmcf;
+    rec->log = log;
+    rec->ident = (ngx_socket_t) -1;
+    rec->size = NGX_HTTP_REFERRAL_BATCH_MAX / 2;
+
+    ngx_queue_init(&rec->commits);
+    ngx_queue_init(&rec->drains);
+
+    referral_batch_defaults(&rec->batch_conf);
+
+    rec->batch_conf.prefix.len = rmcf->redis.prefix.len;
+    rec->batch_conf.prefix.data = rmcf->redis.prefix.data;
+    rec->batch_conf.events_maxlen = rmcf->events_maxlen;
+    rec->batch_conf.events_age = rmcf->events_age;
+    rec->batch_conf.seed = ((uint64_t) ngx_random() << 32) ^ ngx_random();
+
+    rec->batch = referral_batch_create(&rec->batch_conf);
+
+    jc.path = (char *) rmcf->journal->name.data;
+    jc.segment = rmcf->segment;
+    jc.max = rmcf->journal_max;
+    jc.queue = 0;
+    jc.retain = (int64_t) rmcf->retain * 1000;
+    jc.sync = rmcf->sync;
+
+    rec->journals = referral_journals_create(&jc,
+                                             ngx_http_referral_recorder_now(),
+                                             ngx_current_msec);
+
+    if (rec->batch == NULL || rec->journals == NULL) {
+        ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
+                      "referral: no memory for the journal: clicks of this "
+                      "worker are not counted");
+        goto failed;
+    }
+
+    rec->own = ngx_http_referral_drain_open(rec,
+                                       referral_journals_own(rec->journals));
+    if (rec->own == NULL) {
+        goto failed;
+    }
+
+    ngx_http_referral_recorder_event(&rec->flush, rec,
+                                     ngx_http_referral_recorder_flush_handler);
+    ngx_http_referral_recorder_event(&rec->next, rec,
+                                     ngx_http_referral_drain_send_handler);
+    ngx_http_referral_recorder_event(&rec->send, rec,
+                                     ngx_http_referral_drain_send_handler);
+    ngx_http_referral_recorder_event(&rec->retry, rec,
+                                     ngx_http_referral_drain_send_handler);
+    ngx_http_referral_recorder_event(&rec->tick, rec,
+                                     ngx_http_referral_recorder_tick_handler);
+    ngx_http_referral_recorder_event(&rec->adopt, rec,
+                                     ngx_http_referral_drain_adopt_handler);
+
+    rec->redis.data = rec;
+    rec->redis.conf = &rmcf->redis;
+    rec->redis.log = log;
+    rec->redis.name = "recorder";
+    rec->redis.timeout = NGX_HTTP_REFERRAL_REPLY;
+    rec->redis.state = ngx_http_referral_drain_state;
+
+    ngx_http_referral_redis_open(&rec->redis);
+
+    /* what waits for its answer is in the journal: a worker may leave */
+
+    rec->redis.expire.cancelable = 1;
+
+    ngx_http_referral_recorder_disk(rec);
+
+    ngx_add_timer(&rec->tick, NGX_HTTP_REFERRAL_TICK);
+    ngx_add_timer(&rec->adopt, 1 + ngx_random() % 100);
+
+    return rec;
+
+failed:
+
+    if (rec->journals) {
+        referral_journals_destroy(rec->journals);
+    }
+
+    if (rec->batch) {
+        referral_batch_free(rec->batch);
+    }
+
+    ngx_destroy_pool(rec->pool);
+
+    return NULL;
+}
+
+
+static void
+ngx_http_referral_recorder_event(ngx_event_t *ev,
+    ngx_http_referral_recorder_t *rec, ngx_event_handler_pt handler)
+{
+    ev->data = rec;
+    ev->handler = handler;
+    ev->log = rec->log;
+    ev->cancelable = 1;
+}
+
+
+int64_t
+ngx_http_referral_recorder_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+ngx_int_t
+ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
+    u_char *data, size_t len, int64_t at, ngx_uint_t unresolved,
+    ngx_http_referral_commit_t *commit)
+{
+    uint64_t  seq;
+
+    ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_ACCEPTED);
+
+    /* codes that nobody checked must not push out those of real links */
+
+    if (unresolved) {
+
+        if (rec->second != ngx_time()) {
+            rec->second = ngx_time();
+            rec->unresolved = 0;
+        }
+
+        if (rec->unresolved++ >= NGX_HTTP_REFERRAL_UNRESOLVED
+            || rec->unresolved_bytes + len
+               > (uint64_t) rec->conf->journal_max / 10)
+        {
+            ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_DROPPED);
+            ngx_http_referral_recorder_dropped(rec,
+                                             "too many are of unknown codes");
+            return NGX_OK;
+        }
+
+        rec->unresolved_bytes += len;
+    }
+
+    if (referral_journal_append(rec->journals, data, len, at, &seq)
+        != REFERRAL_OK)
+    {
+        ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_DROPPED);
+        ngx_http_referral_recorder_dropped(rec, "the journal is full");
+        return NGX_OK;
+    }
+
+    if (rec->conf->sync != REFERRAL_SYNC_ALWAYS
+        && rec->ncommits + 1 >= NGX_HTTP_REFERRAL_GROUP)
+    {
+        ngx_http_referral_recorder_flush(rec);
+        ngx_http_referral_recorder_answer(rec);
+
+        return NGX_OK;
+    }
+
+    commit->seq = seq;
+    ngx_queue_insert_tail(&rec->commits, &commit->queue);
+    rec->ncommits++;
+
+    if (!rec->flush.posted) {
+        ngx_post_event(&rec->flush, &ngx_posted_events);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_http_referral_recorder_cancel(ngx_http_referral_commit_t *commit)
+{
+    ngx_queue_remove(&commit->queue);
+    ngx_queue_init(&commit->queue);
+}
+
+
+static void
+ngx_http_referral_recorder_flush_handler(ngx_event_t *ev)
+{
+    ngx_http_referral_recorder_t  *rec;
+
+    rec = ev->data;
+
+    ngx_http_referral_recorder_flush(rec);
+    ngx_http_referral_recorder_answer(rec);
+}
+
+
+void
+ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
+{
+    (void) referral_journal_flush(rec->journals,
+                                  ngx_http_referral_recorder_now(),
+                                  ngx_current_msec);
+
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
+        ngx_http_referral_recorder_sync(rec);
+    }
+
+    ngx_http_referral_drain_kick(rec);
+}
+
+
+/* those whose records are safe; one that is answered may end others */
+
+static void
+ngx_http_referral_recorder_answer(ngx_http_referral_recorder_t *rec)
+{
+    uint64_t                     safe;
+    ngx_queue_t                 *q;
+    referral_journal_t          *own;
+    ngx_http_referral_commit_t  *commit;
+
+    own = referral_journals_own(rec->journals);
+
+    safe = own->flushed;
+
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS && rec->syncing) {
+        safe = own->synced;
+    }
+
+    rec->ncommits = 0;
+
+    while (!ngx_queue_empty(&rec->commits)) {
+
+        q = ngx_queue_head(&rec->commits);
+        commit = ngx_queue_data(q, ngx_http_referral_commit_t, queue);
+
+        if (commit->seq > safe) {
+            return;
+        }
+
+        ngx_queue_remove(q);
+        ngx_queue_init(q);
+
+        commit->handler(commit->data);
+    }
+}
+
+
+static void
+ngx_http_referral_recorder_dropped(ngx_http_referral_recorder_t *rec,
+    const char *why)
+{
+    if (ngx_time() - rec->said_dropped < 60) {
+        return;
+    }
+
+    rec->said_dropped = ngx_time();
+
+    ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
+                  "referral: clicks are dropped: %s; visitors are still "
+                  "redirected", why);
+}
+
+
+static void
+ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
+{
+    ngx_http_referral_recorder_t  *rec;
+
+    rec = ev->data;
+
+    if (referral_journals_tick(rec->journals, ngx_http_referral_recorder_now(),
+                               ngx_current_msec)
+        == REFERRAL_DECLINED)
+    {
+        ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+                      "referral: the journal's files in \"%V\" were removed: "
+                      "going on with a new journal",
+                      &rec->conf->journal->name);
+
+        ngx_http_referral_recorder_flush(rec);
+        ngx_http_referral_recorder_renew(rec);
+    }
+
+    ngx_http_referral_recorder_disk(rec);
+
+    ngx_http_referral_drain_check(rec);
+
+    if (rec->conf->sync == REFERRAL_SYNC_INTERVAL) {
+        ngx_http_referral_recorder_sync(rec);
+    }
+
+    ngx_http_referral_drain_kick(rec);
+
+    ngx_add_timer(ev, NGX_HTTP_REFERRAL_TICK);
+}
+
+
+/* one line a change */
+
+static void
+ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec)
+{
+    ngx_uint_t                bad;
+    referral_journals_stat_t  stat;
+
+    referral_journals_stat(rec->journals, &stat);
+
+    bad = stat.disk_failed || stat.full || stat.slot == -1;
+
+    if (bad == rec->disk) {
+        return;
+    }
+
+    rec->disk = bad;
+
+    if (!bad) {
+        ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
+                      "referral: the journal in \"%V\" is written again",
+                      &rec->conf->journal->name);
+        return;
+    }
+
+    if (stat.full) {
+        ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
+                      "referral: the journal in \"%V\" has reached its "
+                      "\"max\": clicks are kept in memory",
+                      &rec->conf->journal->name);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_CRIT, rec->log, stat.err,
+                  "referral: the journal in \"%V\" cannot be written (%s): "
+                  "clicks are kept in memory",
+                  &rec->conf->journal->name, stat.what ? stat.what : "-");
+}
+
+
+void
+ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec)
+{
+    ngx_http_referral_drain_t  *drain;
+
+    if (referral_journals_renew(rec->journals,
+                                ngx_http_referral_recorder_now(),
+                                ngx_current_msec)
+        != REFERRAL_OK)
+    {
+        return;
+    }
+
+    drain = ngx_http_referral_drain_open(rec,
+                                       referral_journals_own(rec->journals));
+    if (drain) {
+        rec->own = drain;
+    }
+}
+
+
+void
+ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
+{
+    ngx_queue_t                *q;
+    ngx_http_referral_drain_t  *drain;
+
+    rec->closing = 1;
+
+    (void) referral_journal_flush(rec->journals,
+                                  ngx_http_referral_recorder_now(),
+                                  ngx_current_msec);
+
+    ngx_http_referral_redis_close(&rec->redis);
+
+    if (!ngx_terminate) {
+        ngx_http_referral_recorder_last(rec);
+    }
+
+    while (!ngx_queue_empty(&rec->drains)) {
+        q = ngx_queue_head(&rec->drains);
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+        ngx_http_referral_drain_close(drain);
+    }
+
+    referral_journals_destroy(rec->journals);
+    referral_batch_free(rec->batch);
+
+    ngx_destroy_pool(rec->pool);
+}
+
+
+/*
+ * The event loop is over and the sockets are closed: nobody waits for us now
+ * but the master.  What the second does not suffice for is in the journal.
+ */
+
+static void
+ngx_http_referral_recorder_last(ngx_http_referral_recorder_t *rec)
+{
+    ngx_uint_t                  full;
+    ngx_msec_t                  start;
+    redisReply                 *reply;
+    redisContext               *rc;
+    referral_str_t              command;
+    referral_batch_reply_t      result;
+    ngx_http_referral_drain_t  *drain;
+
+    drain = rec->own;
+
+    if (drain->from >= drain->journal->flushed || rec->redis.failing) {
+        return;
+    }
+
+    rc = ngx_http_referral_recorder_connect(rec);
+    if (rc == NULL) {
+        return;
+    }
+
+    ngx_time_update();
+    start = ngx_current_msec;
+    full = 1;
+
+    while (ngx_current_msec - start < NGX_HTTP_REFERRAL_LAST
+           && ngx_http_referral_drain_prepare(rec, drain) == NGX_OK
+           && referral_batch_command(rec->batch, full, &command)
+              == REFERRAL_OK)
+    {
+        rec->records = referral_batch_records(rec->batch);
+        rec->last = referral_batch_last(rec->batch);
+        rec->sent = ngx_current_msec;
+
+        if (redisAppendFormattedCommand(rc, (char *) command.data,
+                                        command.len)
+            != REDIS_OK
+            || redisGetReply(rc, (void **) &reply) != REDIS_OK
+            || reply == NULL)
+        {
+            break;
+        }
+
+        ngx_time_update();
+
+        ngx_http_referral_drain_answer(rec, drain, reply, &result);
+
+        if (reply->type == REDIS_REPLY_ERROR) {
+            ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                          "referral: the last batch was refused: \"%*s\"",
+                          ngx_min(reply->len, 200), reply->str);
+        }
+
+        freeReplyObject(reply);
+
+        if (result.answer != REFERRAL_BATCH_APPLIED
+            && result.answer != REFERRAL_BATCH_AHEAD)
+        {
+            break;
+        }
+
+        ngx_http_referral_drain_result(rec, drain, &result);
+        full = 0;
+    }
+
+    if (rec->next.posted) {
+        ngx_delete_posted_event(&rec->next);
+    }
+
+    redisFree(rc);
+}
+
+
+static redisContext *
+ngx_http_referral_recorder_connect(ngx_http_referral_recorder_t *rec)
+{
+    redisReply                      *reply;
+    redisContext                    *rc;
+    struct timeval                   tv;
+    ngx_http_referral_redis_conf_t  *conf;
+
+    conf = &rec->conf->redis;
+
+    tv.tv_sec = 0;
+    tv.tv_usec = NGX_HTTP_REFERRAL_LAST * 1000 / 2;
+
+    rc = conf->port
+         ? redisConnectWithTimeout((char *) conf->host, conf->port, tv)
+         : redisConnectUnixWithTimeout((char *) conf->host, tv);
+
+    if (rc == NULL) {
+        return NULL;
+    }
+
+    if (rc->err || redisSetTimeout(rc, tv) != REDIS_OK) {
+        goto failed;
+    }
+
+    if (conf->password.len) {
+
+        if (conf->username.len) {
+            reply = redisCommand(rc, "AUTH %b %b", conf->username.data,
+                                 conf->username.len, conf->password.data,
+                                 conf->password.len);
+        } else {
+            reply = redisCommand(rc, "AUTH %b", conf->password.data,
+                                 conf->password.len);
+        }
+
+        if (reply == NULL) {
+            goto failed;
+        }
+
+        freeReplyObject(reply);
+    }
+
+    if (conf->db) {
+        reply = redisCommand(rc, "SELECT %d", (int) conf->db);
+
+        if (reply == NULL) {
+            goto failed;
+        }
+
+        freeReplyObject(reply);
+    }
+
+    return rc;
+
+failed:
+
+    redisFree(rc);
+
+    return NULL;
+}
+
+
+#if (NGX_THREADS)
+
+ngx_thread_task_t *
+ngx_http_referral_recorder_task(ngx_http_referral_recorder_t *rec,
+    void (*thread)(void *data, ngx_log_t *log), ngx_event_handler_pt handler)
+{
+    ngx_thread_task_t         *task;
+    ngx_http_referral_task_t  *t;
+
+    task = ngx_thread_task_alloc(rec->pool,
+                                 sizeof(ngx_http_referral_task_t));
+    if (task == NULL) {
+        return NULL;
+    }
+
+    t = task->ctx;
+    t->recorder = rec;
+
+    task->handler = thread;
+    task->event.data = t;
+    task->event.handler = handler;
+
+    return task;
+}
+
+#endif
+
+
+/* fdatasync without holding anybody up but those who asked to be */
+
+static void
+ngx_http_referral_recorder_sync(ngx_http_referral_recorder_t *rec)
+{
+    int                        fd;
+#if (NGX_THREADS)
+    ngx_http_referral_task_t  *t;
+#endif
+
+    if (rec->syncing
+        || referral_journal_sync_begin(rec->journals, &fd) != REFERRAL_OK)
+    {
+        return;
+    }
+
+#if (NGX_THREADS)
+
+    if (rec->sync == NULL) {
+        rec->sync = ngx_http_referral_recorder_task(rec,
+                                       ngx_http_referral_recorder_sync_thread,
+                                       ngx_http_referral_recorder_synced);
+    }
+
+    if (rec->sync && rec->conf->thread_pool) {
+        t = rec->sync->ctx;
+        t->fd = fd;
+
+        if (ngx_thread_task_post(rec->conf->thread_pool, rec->sync)
+            == NGX_OK)
+        {
+            rec->syncing = 1;
+            return;
+        }
+    }
+
+#endif
+
+    referral_journal_sync_end(rec->journals, referral_journal_sync_fd(fd),
+                              ngx_http_referral_recorder_now(),
+                              ngx_current_msec);
+}
+
+
+#if (NGX_THREADS)
+
+static void
+ngx_http_referral_recorder_sync_thread(void *data, ngx_log_t *log)
+{
+    ngx_http_referral_task_t *t = data;
+
+    t->err = referral_journal_sync_fd(t->fd);
+}
+
+
+static void
+ngx_http_referral_recorder_synced(ngx_event_t *ev)
+{
+    ngx_http_referral_task_t      *t;
+    ngx_http_referral_recorder_t  *rec;
+
+    t = ev->data;
+    rec = t->recorder;
+
+    rec->syncing = 0;
+
+    referral_journal_sync_end(rec->journals, t->err,
+                              ngx_http_referral_recorder_now(),
+                              ngx_current_msec);
+
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
+        ngx_http_referral_recorder_sync(rec);
+    }
+
+    ngx_http_referral_recorder_answer(rec);
+}
+
+#endif

@@ -1,0 +1,160 @@
+
+/*
+ * What the recorder's two rooms share: ngx_http_referral_recorder.c takes
+ * clicks and keeps the journal, ngx_http_referral_drain.c brings journals to
+ * Redis.
+ */
+
+
+#ifndef _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_
+#define _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_
+
+
+#include "ngx_http_referral.h"
+#include "referral_batch.h"
+#include "referral_journal.h"
+
+
+/* records looked at for one batch, at most */
+#define NGX_HTTP_REFERRAL_BATCH_MAX    REFERRAL_BATCH_RECORDS
+
+
+/* what is known of one program in one journal */
+
+typedef struct {
+    ngx_str_node_t                   sn;
+    uint64_t                         mark;       /* last applied */
+} ngx_http_referral_mark_t;
+
+
+/* one journal on its way to Redis */
+
+typedef struct {
+    ngx_queue_t                      queue;
+    ngx_http_referral_recorder_t    *recorder;
+    referral_journal_t              *journal;
+    referral_reader_t               *reader;
+    ngx_pool_t                      *pool;       /* of the marks */
+    ngx_rbtree_t                     marks;
+    ngx_rbtree_node_t                sentinel;
+    uint64_t                         from;       /* all up to here applied */
+    uint64_t                         to;         /* end of the chunk; 0: none */
+    uint64_t                         seen;       /* decoded at least once */
+    uint64_t                         bad;        /* of the reader, counted */
+    ngx_uint_t                       probes;     /* replies that are out */
+    ngx_uint_t                       behind;     /* a probe found less */
+    ngx_uint_t                       ending;
+    ngx_uint_t                       deleting;
+} ngx_http_referral_drain_t;
+
+
+struct ngx_http_referral_recorder_s {
+    /* event ident must be after 3 pointers, as in ngx_connection_t */
+    ngx_http_referral_main_conf_t   *conf;
+    ngx_log_t                       *log;
+    referral_journals_t             *journals;
+    ngx_socket_t                     ident;
+
+    ngx_http_referral_redis_t        redis;
+    ngx_pool_t                      *pool;
+    referral_batch_conf_t            batch_conf;
+    referral_batch_t                *batch;
+
+    ngx_queue_t                      commits;    /* answers that wait */
+    ngx_uint_t                       ncommits;
+
+    ngx_event_t                      flush;      /* posted */
+    ngx_event_t                      next;       /* posted */
+    ngx_event_t                      send;       /* timers, from here */
+    ngx_event_t                      retry;
+    ngx_event_t                      tick;
+    ngx_event_t                      adopt;
+
+    ngx_queue_t                      drains;
+    ngx_http_referral_drain_t       *own;
+
+    /* the batch that is out */
+
+    ngx_http_referral_drain_t       *drain;
+    ngx_http_referral_mark_t        *mark;
+    uint64_t                         expected;
+    uint64_t                         last;
+    ngx_uint_t                       records;
+    ngx_msec_t                       sent;
+
+    ngx_uint_t                       size;
+    ngx_msec_t                       delay;
+    ngx_msec_t                       probed;
+
+    time_t                           second;     /* of the bound below */
+    ngx_uint_t                       unresolved;
+    uint64_t                         unresolved_bytes;
+
+    time_t                           said_dropped;
+    unsigned                         refused:1;  /* the log knows an error */
+    unsigned                         disk:1;     /* the log knows it failed */
+    unsigned                         warming:1;
+    unsigned                         syncing:1;
+    unsigned                         closing:1;
+
+#if (NGX_THREADS)
+    ngx_thread_task_t               *warm;
+    ngx_thread_task_t               *sync;
+#endif
+};
+
+
+#if (NGX_THREADS)
+
+typedef struct {
+    ngx_http_referral_recorder_t    *recorder;
+    int                              fd;
+    int                              err;
+    off_t                            offset;
+} ngx_http_referral_task_t;
+
+#endif
+
+
+/* recorder */
+
+int64_t ngx_http_referral_recorder_now(void);
+void ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec);
+void ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec);
+#if (NGX_THREADS)
+ngx_thread_task_t *ngx_http_referral_recorder_task(
+    ngx_http_referral_recorder_t *rec,
+    void (*thread)(void *data, ngx_log_t *log), ngx_event_handler_pt handler);
+#endif
+
+/* drain: NULL without memory; the recorder's lists know of it */
+
+ngx_http_referral_drain_t *ngx_http_referral_drain_open(
+    ngx_http_referral_recorder_t *rec, referral_journal_t *journal);
+void ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain);
+
+/* something was written: sends at once what fills a batch, else soon */
+void ngx_http_referral_drain_kick(ngx_http_referral_recorder_t *rec);
+
+/* handlers of the recorder's events */
+void ngx_http_referral_drain_send_handler(ngx_event_t *ev);
+void ngx_http_referral_drain_adopt_handler(ngx_event_t *ev);
+void ngx_http_referral_drain_state(void *data, ngx_uint_t up);
+
+/* once a second: damage, marks that went back, journals that are done */
+void ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec);
+
+/*
+ * For the last batch of a worker: NGX_OK when one stands in rec->batch for
+ * rec->mark; what Redis answered; and what that means for the journal.
+ */
+ngx_int_t ngx_http_referral_drain_prepare(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
+void ngx_http_referral_drain_answer(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, redisReply *reply,
+    referral_batch_reply_t *result);
+void ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, referral_batch_reply_t *result);
+
+
+#endif /* _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_ */

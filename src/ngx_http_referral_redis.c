@@ -1,0 +1,742 @@
+
+#include "ngx_http_referral_redis.h"
+
+
+/* back-off between two attempts, ms; each is drawn from its upper half */
+#define NGX_HTTP_REFERRAL_REDIS_DELAY_MIN  100
+#define NGX_HTTP_REFERRAL_REDIS_DELAY_MAX  1000
+
+/* a reply larger than this is none that was asked for */
+#define NGX_HTTP_REFERRAL_REDIS_REPLY_MAX  (4 * 1024 * 1024)
+
+
+typedef struct {
+    ngx_queue_t                        queue;
+    ngx_http_referral_redis_t         *peer;
+    ngx_http_referral_redis_reply_pt   handler;
+    void                              *data;
+    ngx_msec_t                         sent;
+} ngx_http_referral_redis_call_t;
+
+
+static void ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer);
+static ngx_int_t ngx_http_referral_redis_attach(
+    ngx_http_referral_redis_t *peer);
+static void ngx_http_referral_redis_handshake(
+    ngx_http_referral_redis_t *peer);
+static void ngx_http_referral_redis_greeted(void *data, redisReply *reply);
+static void ngx_http_referral_redis_checked(void *data, redisReply *reply);
+static void ngx_http_referral_redis_ready(ngx_http_referral_redis_t *peer);
+static ngx_http_referral_redis_call_t *ngx_http_referral_redis_call(
+    ngx_http_referral_redis_t *peer, ngx_http_referral_redis_reply_pt handler,
+    void *data);
+static ngx_int_t ngx_http_referral_redis_sent(
+    ngx_http_referral_redis_call_t *call, int rc);
+static void ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer,
+    const char *why);
+static void ngx_http_referral_redis_drop(ngx_http_referral_redis_t *peer);
+static void ngx_http_referral_redis_on_connect(const redisAsyncContext *ac,
+    int status);
+static void ngx_http_referral_redis_on_disconnect(const redisAsyncContext *ac,
+    int status);
+static void ngx_http_referral_redis_on_reply(redisAsyncContext *ac,
+    void *reply, void *data);
+static void ngx_http_referral_redis_read_handler(ngx_event_t *ev);
+static void ngx_http_referral_redis_write_handler(ngx_event_t *ev);
+static void ngx_http_referral_redis_add_read(void *data);
+static void ngx_http_referral_redis_del_read(void *data);
+static void ngx_http_referral_redis_add_write(void *data);
+static void ngx_http_referral_redis_del_write(void *data);
+static void ngx_http_referral_redis_cleanup(void *data);
+static void ngx_http_referral_redis_reconnect_handler(ngx_event_t *ev);
+static void ngx_http_referral_redis_expire_handler(ngx_event_t *ev);
+
+
+void
+ngx_http_referral_redis_open(ngx_http_referral_redis_t *peer)
+{
+    peer->ident = (ngx_socket_t) -1;
+
+    ngx_queue_init(&peer->pending);
+    ngx_queue_init(&peer->free);
+
+    peer->reconnect.data = peer;
+    peer->reconnect.handler = ngx_http_referral_redis_reconnect_handler;
+    peer->reconnect.log = peer->log;
+    peer->reconnect.cancelable = 1;
+
+    /* not cancelable: it bounds what clients and the last batch wait for */
+
+    peer->expire.data = peer;
+    peer->expire.handler = ngx_http_referral_redis_expire_handler;
+    peer->expire.log = peer->log;
+
+    ngx_http_referral_redis_connect(peer);
+}
+
+
+static void
+ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer)
+{
+    redisAsyncContext  *ac;
+
+    if (peer->conf->port) {
+        ac = redisAsyncConnect((char *) peer->conf->host, peer->conf->port);
+
+    } else {
+        ac = redisAsyncConnectUnix((char *) peer->conf->host);
+    }
+
+    if (ac == NULL) {
+        ngx_http_referral_redis_lost(peer, "out of memory");
+        return;
+    }
+
+    if (ac->err) {
+        ngx_http_referral_redis_lost(peer, ac->errstr);
+        redisAsyncFree(ac);
+        return;
+    }
+
+    ac->data = peer;
+    peer->ac = ac;
+
+    if (ngx_http_referral_redis_attach(peer) != NGX_OK) {
+        ngx_http_referral_redis_lost(peer, "no free connection in the worker");
+        peer->ac = NULL;
+        redisAsyncFree(ac);
+        return;
+    }
+
+    redisAsyncSetConnectCallback(ac, ngx_http_referral_redis_on_connect);
+    redisAsyncSetDisconnectCallback(ac, ngx_http_referral_redis_on_disconnect);
+
+    ngx_http_referral_redis_handshake(peer);
+}
+
+
+static ngx_int_t
+ngx_http_referral_redis_attach(ngx_http_referral_redis_t *peer)
+{
+    ngx_connection_t  *c;
+
+    if (fcntl(peer->ac->c.fd, F_SETFD, FD_CLOEXEC) == -1) {
+        ngx_log_error(NGX_LOG_CRIT, peer->log, ngx_errno,
+                      "fcntl(FD_CLOEXEC) failed");
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(peer->ac->c.fd, peer->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = peer;
+    c->log = peer->log;
+    c->pool = NULL;
+
+    /*
+     * The socket is hiredis's to close: "shared" keeps
+     * ngx_close_connection() from closing a number that hiredis would close
+     * again, when it may be somebody else's.
+     */
+
+    c->shared = 1;
+
+    /* a worker that exits calls the read handler of idle connections */
+
+    c->idle = 1;
+
+    c->read->log = peer->log;
+    c->read->handler = ngx_http_referral_redis_read_handler;
+    c->write->log = peer->log;
+    c->write->handler = ngx_http_referral_redis_write_handler;
+
+    peer->connection = c;
+
+    peer->ac->ev.data = peer;
+    peer->ac->ev.addRead = ngx_http_referral_redis_add_read;
+    peer->ac->ev.delRead = ngx_http_referral_redis_del_read;
+    peer->ac->ev.addWrite = ngx_http_referral_redis_add_write;
+    peer->ac->ev.delWrite = ngx_http_referral_redis_del_write;
+    peer->ac->ev.cleanup = ngx_http_referral_redis_cleanup;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Sent before the first command and without waiting: a Redis that hangs still
+ * takes connections, so only an answer tells that it is back.
+ */
+
+static void
+ngx_http_referral_redis_handshake(ngx_http_referral_redis_t *peer)
+{
+    int          argc;
+    size_t       argvlen[3];
+    u_char       db[NGX_INT_T_LEN];
+    const char  *argv[3];
+
+    if (peer->conf->password.len) {
+        argc = 0;
+
+        argv[argc] = "AUTH";
+        argvlen[argc++] = 4;
+
+        if (peer->conf->username.len) {
+            argv[argc] = (char *) peer->conf->username.data;
+            argvlen[argc++] = peer->conf->username.len;
+        }
+
+        argv[argc] = (char *) peer->conf->password.data;
+        argvlen[argc++] = peer->conf->password.len;
+
+        (void) ngx_http_referral_redis_command(peer,
+                   ngx_http_referral_redis_checked, peer, argc, argv, argvlen);
+    }
+
+    if (peer->conf->db && peer->ac) {
+        argv[0] = "SELECT";
+        argvlen[0] = 6;
+        argv[1] = (char *) db;
+        argvlen[1] = ngx_sprintf(db, "%i", peer->conf->db) - db;
+
+        (void) ngx_http_referral_redis_command(peer,
+                   ngx_http_referral_redis_checked, peer, 2, argv, argvlen);
+    }
+
+    argv[0] = "PING";
+    argvlen[0] = 4;
+
+    (void) ngx_http_referral_redis_command(peer,
+               ngx_http_referral_redis_greeted, peer, 1, argv, argvlen);
+}
+
+
+static void
+ngx_http_referral_redis_checked(void *data, redisReply *reply)
+{
+    ngx_http_referral_redis_t  *peer = data;
+
+    if (reply && reply->type == REDIS_REPLY_ERROR && !peer->said) {
+        peer->said = 1;
+
+        ngx_log_error(NGX_LOG_ERR, peer->log, 0,
+                      "referral: redis \"%V\" refused the %s: \"%*s\"",
+                      &peer->conf->text, peer->name,
+                      ngx_min(reply->len, 200), reply->str);
+    }
+}
+
+
+static void
+ngx_http_referral_redis_greeted(void *data, redisReply *reply)
+{
+    ngx_http_referral_redis_t  *peer = data;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_STATUS) {
+        ngx_http_referral_redis_ready(peer);
+        return;
+    }
+
+    /*
+     * An error (NOAUTH, LOADING, BUSY, too many clients) or no Redis at all.
+     * The connection cannot be freed in here; its next time-out does that.
+     */
+
+    if (!peer->said && !peer->quiet) {
+        peer->said = 1;
+
+        if (reply->type == REDIS_REPLY_ERROR) {
+            ngx_log_error(NGX_LOG_ERR, peer->log, 0,
+                          "referral: redis \"%V\" is not ready for the %s: "
+                          "\"%*s\"", &peer->conf->text, peer->name,
+                          ngx_min(reply->len, 200), reply->str);
+
+        } else {
+            ngx_log_error(NGX_LOG_ERR, peer->log, 0,
+                          "referral: \"%V\" does not answer as redis does",
+                          &peer->conf->text);
+        }
+    }
+
+    peer->failing = 1;
+    ngx_http_referral_redis_lost(peer, NULL);
+}
+
+
+static void
+ngx_http_referral_redis_ready(ngx_http_referral_redis_t *peer)
+{
+    if (peer->said && !peer->quiet) {
+        ngx_log_error(NGX_LOG_NOTICE, peer->log, 0,
+                      "referral: redis \"%V\" is back for the %s",
+                      &peer->conf->text, peer->name);
+    }
+
+    peer->said = 0;
+    peer->delay = 0;
+    peer->ready = 1;
+    peer->failing = 0;
+
+    if (peer->state) {
+        peer->state(peer->data, 1);
+    }
+}
+
+
+ngx_int_t
+ngx_http_referral_redis_command(ngx_http_referral_redis_t *peer,
+    ngx_http_referral_redis_reply_pt handler, void *data, int argc,
+    const char **argv, const size_t *argvlen)
+{
+    ngx_http_referral_redis_call_t  *call;
+
+    call = ngx_http_referral_redis_call(peer, handler, data);
+    if (call == NULL) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_referral_redis_sent(call,
+               redisAsyncCommandArgv(peer->ac, ngx_http_referral_redis_on_reply,
+                                     call, argc, argv, argvlen));
+}
+
+
+ngx_int_t
+ngx_http_referral_redis_formatted(ngx_http_referral_redis_t *peer,
+    ngx_http_referral_redis_reply_pt handler, void *data, const char *command,
+    size_t len)
+{
+    ngx_http_referral_redis_call_t  *call;
+
+    call = ngx_http_referral_redis_call(peer, handler, data);
+    if (call == NULL) {
+        return NGX_DECLINED;
+    }
+
+    return ngx_http_referral_redis_sent(call,
+               redisAsyncFormattedCommand(peer->ac,
+                                          ngx_http_referral_redis_on_reply,
+                                          call, command, len));
+}
+
+
+static ngx_http_referral_redis_call_t *
+ngx_http_referral_redis_call(ngx_http_referral_redis_t *peer,
+    ngx_http_referral_redis_reply_pt handler, void *data)
+{
+    ngx_queue_t                     *q;
+    ngx_http_referral_redis_call_t  *call;
+
+    if (peer->ac == NULL || peer->closed) {
+        return NULL;
+    }
+
+    /* while Redis is away only the handshake goes out */
+
+    if (peer->failing && handler != ngx_http_referral_redis_greeted
+        && handler != ngx_http_referral_redis_checked)
+    {
+        return NULL;
+    }
+
+    if (ngx_queue_empty(&peer->free)) {
+        call = ngx_alloc(sizeof(ngx_http_referral_redis_call_t), peer->log);
+        if (call == NULL) {
+            return NULL;
+        }
+
+    } else {
+        q = ngx_queue_head(&peer->free);
+        ngx_queue_remove(q);
+        call = ngx_queue_data(q, ngx_http_referral_redis_call_t, queue);
+    }
+
+    call->peer = peer;
+    call->handler = handler;
+    call->data = data;
+    call->sent = ngx_current_msec;
+
+    return call;
+}
+
+
+static ngx_int_t
+ngx_http_referral_redis_sent(ngx_http_referral_redis_call_t *call, int rc)
+{
+    ngx_http_referral_redis_t  *peer = call->peer;
+
+    if (rc != REDIS_OK) {
+        ngx_queue_insert_head(&peer->free, &call->queue);
+        return NGX_DECLINED;
+    }
+
+    ngx_queue_insert_tail(&peer->pending, &call->queue);
+    peer->npending++;
+
+    if (!peer->expire.timer_set) {
+        ngx_add_timer(&peer->expire, peer->timeout);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_referral_redis_on_reply(redisAsyncContext *ac, void *reply,
+    void *data)
+{
+    ngx_http_referral_redis_call_t *call = data;
+
+    void                              *owner;
+    ngx_http_referral_redis_t         *peer;
+    ngx_http_referral_redis_reply_pt   handler;
+
+    peer = call->peer;
+    handler = call->handler;
+    owner = call->data;
+
+    if (reply) {
+        peer->latency = ngx_current_msec - call->sent;
+    }
+
+    ngx_queue_remove(&call->queue);
+    ngx_queue_insert_head(&peer->free, &call->queue);
+    peer->npending--;
+
+    if (ngx_queue_empty(&peer->pending) && peer->expire.timer_set) {
+        ngx_del_timer(&peer->expire);
+    }
+
+    handler(owner, reply);
+}
+
+
+static void
+ngx_http_referral_redis_expire_handler(ngx_event_t *ev)
+{
+    ngx_msec_int_t                   left;
+    ngx_queue_t                     *q;
+    ngx_http_referral_redis_t       *peer;
+    ngx_http_referral_redis_call_t  *call;
+
+    peer = ev->data;
+
+    if (ngx_queue_empty(&peer->pending)) {
+        return;
+    }
+
+    q = ngx_queue_head(&peer->pending);
+    call = ngx_queue_data(q, ngx_http_referral_redis_call_t, queue);
+
+    left = (ngx_msec_int_t) (call->sent + peer->timeout - ngx_current_msec);
+
+    if (left > 0) {
+        ngx_add_timer(ev, (ngx_msec_t) left);
+        return;
+    }
+
+    ngx_http_referral_redis_fail(peer, "no reply in time");
+}
+
+
+void
+ngx_http_referral_redis_fail(ngx_http_referral_redis_t *peer, const char *why)
+{
+    ngx_http_referral_redis_lost(peer, why);
+    ngx_http_referral_redis_drop(peer);
+}
+
+
+/* for a state change: one log line, back-off, and word to the owner */
+
+static void
+ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer, const char *why)
+{
+    ngx_uint_t  was;
+
+    was = peer->ready;
+
+    peer->ready = 0;
+    peer->failing = 1;
+
+    if (peer->closed) {
+        return;
+    }
+
+    if (why && !peer->said) {
+        peer->said = 1;
+
+        if (!peer->quiet) {
+            ngx_log_error(NGX_LOG_ERR, peer->log, 0,
+                          "referral: redis \"%V\" is away for the %s: %s",
+                          &peer->conf->text, peer->name, why);
+        }
+    }
+
+    if (!peer->reconnect.timer_set) {
+        peer->delay = ngx_min(ngx_max(peer->delay * 2,
+                                      NGX_HTTP_REFERRAL_REDIS_DELAY_MIN),
+                              NGX_HTTP_REFERRAL_REDIS_DELAY_MAX);
+
+        ngx_add_timer(&peer->reconnect, peer->delay / 2
+                                        + ngx_random() % (peer->delay / 2));
+    }
+
+    if (was && peer->state) {
+        peer->state(peer->data, 0);
+    }
+}
+
+
+/*
+ * Never called inside of a hiredis callback.  A reset instead of an orderly
+ * end: what the kernel still holds of our commands must not reach Redis after
+ * they were given up.
+ */
+
+static void
+ngx_http_referral_redis_drop(ngx_http_referral_redis_t *peer)
+{
+    struct linger       linger;
+    redisAsyncContext  *ac;
+
+    ac = peer->ac;
+
+    if (ac == NULL) {
+        return;
+    }
+
+    linger.l_onoff = 1;
+    linger.l_linger = 0;
+
+    (void) setsockopt(ac->c.fd, SOL_SOCKET, SO_LINGER,
+                      (const void *) &linger, sizeof(struct linger));
+
+    peer->ac = NULL;
+    redisAsyncFree(ac);
+}
+
+
+static void
+ngx_http_referral_redis_reconnect_handler(ngx_event_t *ev)
+{
+    ngx_http_referral_redis_t  *peer;
+
+    peer = ev->data;
+
+    if (peer->closed) {
+        return;
+    }
+
+    ngx_http_referral_redis_drop(peer);
+    ngx_http_referral_redis_connect(peer);
+}
+
+
+void
+ngx_http_referral_redis_close(ngx_http_referral_redis_t *peer)
+{
+    ngx_queue_t  *q;
+
+    if (peer->closed) {
+        return;
+    }
+
+    peer->closed = 1;
+    peer->ready = 0;
+
+    ngx_http_referral_redis_drop(peer);
+
+    if (peer->reconnect.timer_set) {
+        ngx_del_timer(&peer->reconnect);
+    }
+
+    if (peer->expire.timer_set) {
+        ngx_del_timer(&peer->expire);
+    }
+
+    while (!ngx_queue_empty(&peer->free)) {
+        q = ngx_queue_head(&peer->free);
+        ngx_queue_remove(q);
+        ngx_free(ngx_queue_data(q, ngx_http_referral_redis_call_t, queue));
+    }
+}
+
+
+/*
+ * With 0.14 neither a free nor a disconnect is safe in here, and ac->err is
+ * not set yet; hiredis frees the context itself when we return.
+ */
+
+static void
+ngx_http_referral_redis_on_connect(const redisAsyncContext *ac, int status)
+{
+    ngx_http_referral_redis_t  *peer;
+
+    peer = ac->data;
+
+    if (status != REDIS_OK && peer->ac == ac) {
+        peer->ac = NULL;
+        ngx_http_referral_redis_lost(peer, ac->errstr && *ac->errstr
+                                           ? ac->errstr : "cannot connect");
+    }
+}
+
+
+static void
+ngx_http_referral_redis_on_disconnect(const redisAsyncContext *ac, int status)
+{
+    ngx_http_referral_redis_t  *peer;
+
+    peer = ac->data;
+
+    if (peer->ac == ac) {
+        peer->ac = NULL;
+        ngx_http_referral_redis_lost(peer, ac->errstr && *ac->errstr
+                                           ? ac->errstr : "closed");
+    }
+}
+
+
+static void
+ngx_http_referral_redis_read_handler(ngx_event_t *ev)
+{
+    ngx_connection_t           *c;
+    ngx_http_referral_redis_t  *peer;
+
+    c = ev->data;
+    peer = c->data;
+
+    if (c->close) {
+
+        /* the worker exits: the owner was told by its own means */
+
+        c->close = 0;
+        return;
+    }
+
+    if (peer->ac == NULL) {
+        return;
+    }
+
+    redisAsyncHandleRead(peer->ac);
+
+    if (peer->ac
+        && peer->ac->c.reader->len > NGX_HTTP_REFERRAL_REDIS_REPLY_MAX)
+    {
+        ngx_http_referral_redis_fail(peer, "a reply is too large");
+    }
+}
+
+
+static void
+ngx_http_referral_redis_write_handler(ngx_event_t *ev)
+{
+    ngx_connection_t           *c;
+    ngx_http_referral_redis_t  *peer;
+
+    c = ev->data;
+    peer = c->data;
+
+    if (peer->ac) {
+        redisAsyncHandleWrite(peer->ac);
+    }
+}
+
+
+/* level-triggered: hiredis reads 16 KiB a call and stops */
+
+static void
+ngx_http_referral_redis_add_read(void *data)
+{
+    ngx_http_referral_redis_t *peer = data;
+
+    ngx_event_t  *ev;
+
+    ev = peer->connection->read;
+
+    if (!ev->active) {
+        (void) ngx_add_event(ev, NGX_READ_EVENT, 0);
+    }
+}
+
+
+static void
+ngx_http_referral_redis_del_read(void *data)
+{
+    ngx_http_referral_redis_t *peer = data;
+
+    ngx_event_t  *ev;
+
+    ev = peer->connection->read;
+
+    if (ev->active) {
+        (void) ngx_del_event(ev, NGX_READ_EVENT, 0);
+    }
+}
+
+
+static void
+ngx_http_referral_redis_add_write(void *data)
+{
+    ngx_http_referral_redis_t *peer = data;
+
+    ngx_event_t  *ev;
+
+    ev = peer->connection->write;
+
+    if (!ev->active) {
+        (void) ngx_add_event(ev, NGX_WRITE_EVENT, 0);
+    }
+}
+
+
+static void
+ngx_http_referral_redis_del_write(void *data)
+{
+    ngx_http_referral_redis_t *peer = data;
+
+    ngx_event_t  *ev;
+
+    ev = peer->connection->write;
+
+    if (ev->active) {
+        (void) ngx_del_event(ev, NGX_WRITE_EVENT, 0);
+    }
+}
+
+
+static void
+ngx_http_referral_redis_cleanup(void *data)
+{
+    ngx_http_referral_redis_t *peer = data;
+
+    ngx_connection_t  *c;
+
+    c = peer->connection;
+
+    if (c == NULL) {
+        return;
+    }
+
+    peer->connection = NULL;
+
+    /* events first, while the socket is there: epoll knows it by its number */
+
+    if (c->read->active) {
+        (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);
+    }
+
+    if (c->write->active) {
+        (void) ngx_del_event(c->write, NGX_WRITE_EVENT, 0);
+    }
+
+    ngx_close_connection(c);
+}

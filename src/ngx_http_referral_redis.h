@@ -1,0 +1,110 @@
+
+/*
+ * hiredis on nginx's event loop: one connection that comes back by itself,
+ * commands with a reply time-out, and nothing that blocks.
+ */
+
+
+#ifndef _NGX_HTTP_REFERRAL_REDIS_H_INCLUDED_
+#define _NGX_HTTP_REFERRAL_REDIS_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include <hiredis/hiredis.h>
+#include <hiredis/async.h>
+
+
+/* where Redis is; strings are terminated and live as long as the cycle */
+
+typedef struct {
+    ngx_str_t            text;       /* as configured, for the log */
+    u_char              *host;       /* a numeric address, or a socket's path */
+    in_port_t            port;       /* 0 for a socket */
+    ngx_str_t            username;
+    ngx_str_t            password;
+    ngx_int_t            db;
+    ngx_str_t            prefix;
+    ngx_msec_t           timeout;
+} ngx_http_referral_redis_conf_t;
+
+
+/*
+ * What became of a command: a reply, which lives only during the call, or
+ * NULL when none will come.  The handler may send further commands.
+ */
+
+typedef void (*ngx_http_referral_redis_reply_pt)(void *data,
+    redisReply *reply);
+
+/* told of each change: usable or not; must not send commands itself */
+
+typedef void (*ngx_http_referral_redis_state_pt)(void *data, ngx_uint_t up);
+
+
+/*
+ * One connection of a worker.  The owner zeroes it, sets what stands above
+ * the line, and calls ngx_http_referral_redis_open().
+ */
+
+typedef struct {
+    /* event ident must be after 3 pointers, as in ngx_connection_t */
+    void                             *data;
+    ngx_http_referral_redis_conf_t   *conf;
+    ngx_log_t                        *log;
+    ngx_socket_t                      ident;
+
+    const char                       *name;       /* for the log */
+    ngx_msec_t                        timeout;    /* of a reply */
+    ngx_http_referral_redis_state_pt  state;      /* may be NULL */
+    ngx_uint_t                        quiet;      /* another one logs */
+
+    /* -- */
+
+    redisAsyncContext                *ac;
+    ngx_connection_t                 *connection;
+    ngx_event_t                       reconnect;
+    ngx_event_t                       expire;
+    ngx_queue_t                       pending;    /* oldest first */
+    ngx_queue_t                       free;
+    ngx_uint_t                        npending;
+    ngx_msec_t                        delay;
+    ngx_msec_t                        latency;    /* of the last reply */
+
+    unsigned                          ready:1;    /* the handshake is done */
+    unsigned                          failing:1;  /* since the last ready */
+    unsigned                          said:1;     /* the log knows */
+    unsigned                          closed:1;
+} ngx_http_referral_redis_t;
+
+
+void ngx_http_referral_redis_open(ngx_http_referral_redis_t *peer);
+
+/* ends it for good: what is pending gets NULL */
+void ngx_http_referral_redis_close(ngx_http_referral_redis_t *peer);
+
+/*
+ * NGX_OK: "handler" will be called exactly once, later.  NGX_DECLINED: Redis
+ * is away or the connection cannot take more; the handler is not called.
+ */
+ngx_int_t ngx_http_referral_redis_command(ngx_http_referral_redis_t *peer,
+    ngx_http_referral_redis_reply_pt handler, void *data, int argc,
+    const char **argv, const size_t *argvlen);
+
+/* the same with a command in the protocol's own bytes */
+ngx_int_t ngx_http_referral_redis_formatted(ngx_http_referral_redis_t *peer,
+    ngx_http_referral_redis_reply_pt handler, void *data, const char *command,
+    size_t len);
+
+/* gives up on the connection, whose replies are of no use any more */
+void ngx_http_referral_redis_fail(ngx_http_referral_redis_t *peer,
+    const char *why);
+
+
+#define ngx_http_referral_redis_usable(peer)                                  \
+    (!(peer)->failing && !(peer)->closed)
+
+
+#endif /* _NGX_HTTP_REFERRAL_REDIS_H_INCLUDED_ */

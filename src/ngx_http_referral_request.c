@@ -1,0 +1,576 @@
+
+#include "ngx_http_referral.h"
+
+
+static void ngx_http_referral_cleanup(void *data);
+static ngx_int_t ngx_http_referral_lower(ngx_http_request_t *r,
+    referral_str_t *dst, ngx_str_t *src);
+
+
+static ngx_str_t  ngx_http_referral_user_agent =
+    ngx_string("http_user_agent");
+static ngx_str_t  ngx_http_referral_accept = ngx_string("http_accept");
+static ngx_str_t  ngx_http_referral_accept_language =
+    ngx_string("http_accept_language");
+static ngx_str_t  ngx_http_referral_referer = ngx_string("http_referer");
+static ngx_str_t  ngx_http_referral_fetch_mode =
+    ngx_string("http_sec_fetch_mode");
+static ngx_str_t  ngx_http_referral_sec_gpc = ngx_string("http_sec_gpc");
+
+static ngx_str_t  ngx_http_referral_purposes[] = {
+    ngx_string("http_sec_purpose"),
+    ngx_string("http_purpose"),
+    ngx_string("http_x_purpose"),
+    ngx_string("http_x_moz")
+};
+
+
+/*
+ * An internal redirect forgets the contexts of modules; the pool's cleanups
+ * stay.  Subrequests see what their main request is.
+ */
+
+ngx_http_referral_ctx_t *
+ngx_http_referral_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_referral_ctx_t  *ctx;
+
+    r = r->main;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_referral_module);
+
+    if (ctx || (!r->internal && !r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_referral_cleanup) {
+            ctx = cln->data;
+            ngx_http_set_ctx(r, ctx, ngx_http_referral_module);
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_referral_ctx_t *
+ngx_http_referral_make_ctx(ngx_http_request_t *r)
+{
+    ngx_time_t               *tp;
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_referral_ctx_t  *ctx;
+
+    ctx = ngx_http_referral_get_ctx(r);
+    if (ctx) {
+        return ctx;
+    }
+
+    r = r->main;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_referral_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_referral_ctx_t));
+
+    tp = ngx_timeofday();
+
+    ctx->request = r;
+    ctx->now = (int64_t) tp->sec * 1000 + tp->msec;
+
+    cln->handler = ngx_http_referral_cleanup;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_referral_module);
+
+    return ctx;
+}
+
+
+/*
+ * Before a request waits.  The pool's cleanup comes too late for one that
+ * nginx ends in the meantime: nobody may go on with it then.
+ */
+
+ngx_int_t
+ngx_http_referral_guard(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *cln;
+
+    if (ctx->guarded) {
+        return NGX_OK;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_referral_cleanup;
+    cln->data = ctx;
+
+    ctx->guarded = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_referral_cleanup(void *data)
+{
+    ngx_http_referral_ctx_t *ctx = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
+        ngx_http_referral_links_cancel(&ctx->wait[i]);
+    }
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    if (ctx->committing) {
+        ctx->committing = 0;
+        ngx_http_referral_recorder_cancel(&ctx->commit);
+    }
+}
+
+
+/*
+ * A header by the name of its nginx variable: one code path for all versions
+ * of nginx.  NGX_DECLINED: there is none.
+ */
+
+ngx_int_t
+ngx_http_referral_header(ngx_http_request_t *r, ngx_str_t *variable,
+    referral_str_t *value)
+{
+    ngx_uint_t                  key;
+    ngx_http_variable_value_t  *vv;
+
+    key = ngx_hash_key(variable->data, variable->len);
+
+    vv = ngx_http_get_variable(r->main, variable, key);
+
+    if (vv == NULL || vv->not_found || !vv->valid) {
+        value->len = 0;
+        value->data = NULL;
+        return NGX_DECLINED;
+    }
+
+    value->len = vv->len;
+    value->data = vv->data;
+
+    return NGX_OK;
+}
+
+
+/* the program of this location; NGX_DECLINED if it has none that is valid */
+
+ngx_int_t
+ngx_http_referral_find_program(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_str_t                      value;
+    ngx_http_complex_value_t      *cv;
+    ngx_http_referral_loc_conf_t  *rlcf;
+
+    if (ctx->has_program) {
+        return ctx->program.len ? NGX_OK : NGX_DECLINED;
+    }
+
+    rlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_referral_module);
+
+    cv = rlcf->short_program ? rlcf->short_program : rlcf->program;
+
+    if (cv == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx->has_program = 1;
+
+    if (ngx_http_complex_value(r->main, cv, &value) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_referral_lower(r, &ctx->program, &value) != NGX_OK
+        || !referral_program_valid(&ctx->program))
+    {
+        ctx->program.len = 0;
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_referral_lower(ngx_http_request_t *r, referral_str_t *dst,
+    ngx_str_t *src)
+{
+    dst->len = src->len;
+    dst->data = ngx_pnalloc(r->pool, src->len);
+
+    if (dst->data == NULL) {
+        dst->len = 0;
+        return NGX_ERROR;
+    }
+
+    ngx_strlow(dst->data, src->data, src->len);
+
+    return NGX_OK;
+}
+
+
+/* the code of this short link; NGX_DECLINED if there is none */
+
+ngx_int_t
+ngx_http_referral_find_code(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_str_t                      value;
+    referral_str_t                 raw, code;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_referral_loc_conf_t  *rlcf;
+
+    if (ctx->has_code) {
+        return ctx->code.len ? NGX_OK : NGX_DECLINED;
+    }
+
+    ctx->has_code = 1;
+
+    rlcf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
+
+    if (rlcf->short_code) {
+        if (ngx_http_complex_value(r, rlcf->short_code, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+        if (r->uri.len < clcf->name.len) {
+            return NGX_DECLINED;
+        }
+
+        value.data = r->uri.data + clcf->name.len;
+        value.len = r->uri.len - clcf->name.len;
+    }
+
+    raw.data = value.data;
+    raw.len = value.len;
+
+    if (referral_code_find(&raw, &code) != REFERRAL_OK) {
+        return NGX_DECLINED;
+    }
+
+    ctx->code.data = ngx_pnalloc(r->pool, code.len);
+    if (ctx->code.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->code.len = code.len;
+
+    if (rlcf->insensitive) {
+        ngx_strlow(ctx->code.data, code.data, code.len);
+
+    } else {
+        ngx_memcpy(ctx->code.data, code.data, code.len);
+    }
+
+    return NGX_OK;
+}
+
+
+/* "buf" holds NGX_HTTP_REFERRAL_COOKIE_NAME_MAX bytes */
+
+void
+ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
+    ngx_http_referral_ctx_t *ctx, ngx_str_t *name, u_char *buf)
+{
+    u_char  *p;
+
+    if (rlcf->cookie->name.len) {
+        *name = rlcf->cookie->name;
+        return;
+    }
+
+    p = ngx_cpymem(buf, "ref_", 4);
+    p = ngx_cpymem(p, ctx->program.data, ctx->program.len);
+
+    name->data = buf;
+    name->len = p - buf;
+}
+
+
+/*
+ * The cookie that the visitor sent for the program, if it is good.  "window"
+ * in seconds; what it depends on must be known, so the first caller counts.
+ */
+
+void
+ngx_http_referral_find_cookie(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, int64_t window)
+{
+    u_char                         *p;
+    u_char                          buf[NGX_HTTP_REFERRAL_COOKIE_NAME_MAX];
+    u_char                          variable[7 + 256];
+    ngx_str_t                       name;
+    referral_str_t                  text;
+    ngx_http_referral_loc_conf_t   *rlcf;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    if (ctx->has_cookie) {
+        return;
+    }
+
+    ctx->has_cookie = 1;
+    ctx->old_cookie = REFERRAL_COOKIE_MALFORMED;
+
+    rlcf = ctx->conf ? ctx->conf
+                     : ngx_http_get_module_loc_conf(r->main,
+                                                    ngx_http_referral_module);
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (!rlcf->cookie->enabled || rmcf->keys == NULL) {
+        return;
+    }
+
+    ngx_http_referral_cookie_name(rlcf, ctx, &name, buf);
+
+    p = ngx_cpymem(variable, "cookie_", 7);
+    p = ngx_cpymem(p, name.data, name.len);
+
+    name.data = variable;
+    name.len = p - variable;
+
+    if (ngx_http_referral_header(r, &name, &text) != NGX_OK
+        || text.len == 0)
+    {
+        return;
+    }
+
+    ctx->old_cookie = referral_cookie_decode(&ctx->cookie, rmcf->keys,
+                                             &ctx->program, &text, ctx->now,
+                                             window);
+
+    if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
+        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
+
+        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "referral cookie is as if absent: %ui",
+                       ctx->old_cookie);
+    }
+}
+
+
+/* of the cookie: the touch that counts by the attribution; NULL: none */
+
+referral_touch_t *
+ngx_http_referral_touch(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
+{
+    ngx_uint_t                     attribution;
+    ngx_http_referral_loc_conf_t  *rlcf;
+
+    if (!ctx->has_cookie || ctx->old_cookie != REFERRAL_COOKIE_OK) {
+        return NULL;
+    }
+
+    rlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_referral_module);
+
+    attribution = rlcf->attribution;
+
+    if (ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry
+        && ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry->attribution
+           != REFERRAL_ATTRIBUTION_UNSET)
+    {
+        attribution = ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry->attribution;
+    }
+
+    return attribution == REFERRAL_ATTRIBUTION_FIRST ? &ctx->cookie.first
+                                                     : &ctx->cookie.last;
+}
+
+
+void
+ngx_http_referral_find_geo(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    u_char                         *p;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    if (ctx->has_geo) {
+        return;
+    }
+
+    ctx->has_geo = 1;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (rmcf->geo) {
+        ngx_http_referral_geo_find(rmcf->geo, r->connection->sockaddr,
+                                   &ctx->geo);
+    }
+
+    if (ctx->geo.asn) {
+        p = ngx_sprintf(ctx->asn_data, "%uD", ctx->geo.asn);
+
+        ctx->asn.data = ctx->asn_data;
+        ctx->asn.len = p - ctx->asn_data;
+    }
+}
+
+
+void
+ngx_http_referral_find_device(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    referral_str_t  ua;
+
+    if (ctx->has_device) {
+        return;
+    }
+
+    ctx->has_device = 1;
+
+    (void) ngx_http_referral_header(r, &ngx_http_referral_user_agent, &ua);
+
+    referral_visitor_device(&ctx->device, &ua);
+}
+
+
+/* again for other languages: those of a program are known late */
+
+void
+ngx_http_referral_find_lang(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, referral_str_t *languages)
+{
+    referral_str_t  accept;
+
+    if (ctx->has_lang && languages->len == 0) {
+        return;
+    }
+
+    ctx->has_lang = 1;
+
+    (void) ngx_http_referral_header(r, &ngx_http_referral_accept_language,
+                                    &accept);
+
+    ctx->lang.data = ctx->lang_data;
+    ctx->lang.len = referral_visitor_language(ctx->lang_data, &accept,
+                                              languages);
+}
+
+
+void
+ngx_http_referral_find_source(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    referral_str_t  referer;
+
+    if (ctx->has_source) {
+        return;
+    }
+
+    ctx->has_source = 1;
+
+    (void) ngx_http_referral_header(r, &ngx_http_referral_referer, &referer);
+
+    ctx->source.data = ctx->source_data;
+    ctx->source.len = referral_visitor_source(ctx->source_data, &referer);
+}
+
+
+/* what the request alone tells: neither duplicate nor excluded */
+
+void
+ngx_http_referral_find_class(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_uint_t                   i;
+    referral_visitor_headers_t   h;
+
+    if (ctx->has_class) {
+        return;
+    }
+
+    ctx->has_class = 1;
+
+    ngx_memzero(&h, sizeof(referral_visitor_headers_t));
+
+    h.head = (r->main->method == NGX_HTTP_HEAD);
+
+    (void) ngx_http_referral_header(r, &ngx_http_referral_user_agent,
+                                    &h.user_agent);
+    (void) ngx_http_referral_header(r, &ngx_http_referral_accept,
+                                    &h.accept);
+    (void) ngx_http_referral_header(r, &ngx_http_referral_accept_language,
+                                    &h.accept_language);
+    (void) ngx_http_referral_header(r, &ngx_http_referral_fetch_mode,
+                                    &h.fetch_mode);
+
+    for (i = 0;
+         i < sizeof(ngx_http_referral_purposes) / sizeof(ngx_str_t);
+         i++)
+    {
+        if (ngx_http_referral_header(r, &ngx_http_referral_purposes[i],
+                                     &h.purpose)
+            == NGX_OK)
+        {
+            break;
+        }
+    }
+
+    ctx->class = referral_visitor_class(&h);
+}
+
+
+/* may this visitor be known again?  nothing configured: yes */
+
+ngx_uint_t
+ngx_http_referral_consent(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
+{
+    ngx_str_t                      value;
+    referral_str_t                 gpc;
+    ngx_http_referral_loc_conf_t  *rlcf;
+
+    if (ctx->has_consent) {
+        return ctx->consent;
+    }
+
+    ctx->has_consent = 1;
+    ctx->consent = 0;
+
+    rlcf = ctx->conf;
+
+    if (rlcf->gpc
+        && ngx_http_referral_header(r, &ngx_http_referral_sec_gpc, &gpc)
+           == NGX_OK
+        && gpc.len == 1 && gpc.data[0] == '1')
+    {
+        return 0;
+    }
+
+    if (rlcf->consent) {
+
+        if (ngx_http_complex_value(r, rlcf->consent, &value) != NGX_OK) {
+            return 0;
+        }
+
+        if (!(value.len == 1 && value.data[0] == '1')
+            && !(value.len == 7
+                 && ngx_strncasecmp(value.data, (u_char *) "granted", 7) == 0))
+        {
+            return 0;
+        }
+    }
+
+    ctx->consent = 1;
+
+    return 1;
+}

@@ -1,0 +1,36 @@
+
+/*
+ * The cautious count of people: one number for an address and a User-Agent,
+ * by a salt that nobody keeps.
+ */
+
+
+#ifndef _REFERRAL_ADDRESS_H_INCLUDED_
+#define _REFERRAL_ADDRESS_H_INCLUDED_
+
+
+#include <sys/socket.h>
+
+#include "referral_str.h"
+
+
+#define REFERRAL_SALT_SIZE  16
+
+
+typedef struct referral_address_s  referral_address_t;
+
+
+/* NULL: OpenSSL has no SipHash */
+referral_address_t *referral_address_create(void);
+void referral_address_free(referral_address_t *a);
+
+/*
+ * SipHash of both under the salt.  An IPv6 address counts as its /64, which
+ * is one household; IPv4-mapped as IPv4.  REFERRAL_DECLINED: any other
+ * family.
+ */
+int referral_address_hash(referral_address_t *a, uint64_t *hash,
+    const u_char *salt, const struct sockaddr *sa, const referral_str_t *ua);
+
+
+#endif /* _REFERRAL_ADDRESS_H_INCLUDED_ */

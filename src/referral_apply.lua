@@ -1,0 +1,391 @@
+-- Applies one batch of a journal: compares and sets the mark, then counts.
+--
+-- KEYS  the marks, the errors, then those that operations name by index
+-- ARGV  journal id, expected mark, new mark, work in MessagePack: a list of
+--       texts, named by index; a list of numbers, for each operation its
+--       kind, key, option, how many numbers follow, and these (one list: a
+--       table for each operation takes longer to build than to work off); the
+--       first hour to keep
+--
+-- Answers: applied (0 or 1), the mark before (-1: none), operations refused.
+-- An error can only come before the first write; from the mark on nothing
+-- raises, and an operation that fails is set aside alone.
+
+local call, try, safe = redis.call, redis.pcall, pcall
+local tonumber, type, unpack = tonumber, type, unpack
+local find, format, concat = string.find, string.format, table.concat
+
+local IF, COUNT, SCORE, SET, UNIQUE, EVENTS, HOURS, TRIM = 0, 1, 2, 3, 4, 5, 6, 7
+
+-- numbers are exact up to here
+local EXACT = 9007199254740000
+
+local HOURS_MAX = 90 * 24 + 48
+
+-- the dimensions that a request can choose
+local chosen = { source = true, lang = true, channel = true }
+
+
+local found = call('HGET', KEYS[1], ARGV[1])
+local expected, mark = tonumber(ARGV[2]), tonumber(ARGV[3])
+
+if not found then
+    found = -1
+
+elseif not find(found, '^%d+$') then
+    return redis.error_reply('MARK is not a number in ' .. KEYS[1])
+
+else
+    found = tonumber(found)
+end
+
+if not expected or not mark or mark <= expected then
+    return redis.error_reply('MARK arguments are wrong')
+end
+
+if found ~= expected and not (found == -1 and expected == 0) then
+    return { 0, found, 0 }
+end
+
+
+local work = cmsgpack.unpack(ARGV[4])
+local text, ops, oldest = work[1], work[2], work[3]
+local clock = call('TIME')
+local now = tonumber(clock[1])
+local ms = now * 1000 + tonumber(clock[2]) / 1000
+local refused = 0
+
+
+-- what is written down about a refused operation names no person
+
+local function refuse(op, key, args, err)
+    refused = refused + 1
+
+    if type(err) == 'table' then
+        err = err.err
+    end
+
+    try('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*',
+        'op', op, 'key', key, 'args', args, 'error', err or '?')
+end
+
+
+local function counters(from, to)
+    local list = {}
+
+    for i = from, to < from + 99 and to or from + 99, 2 do
+        list[#list + 1] = text[ops[i]] .. ' ' .. ops[i + 1]
+    end
+
+    return concat(list, ' ')
+end
+
+
+local function failed(reply)
+    return type(reply) == 'table' and reply.err
+end
+
+
+-- a key's life only ever gets longer
+
+local function extend(key, at)
+    local left = try('PTTL', key)
+
+    if type(left) == 'number' and (left < 0 or ms + left + 500 < at * 1000)
+    then
+        try('EXPIREAT', key, at)
+    end
+end
+
+
+local function increment(key, field, by)
+    local reply = try('HINCRBY', key, field, by)
+
+    if failed(reply) then
+        refuse('HINCRBY', key, field .. ' ' .. by, reply)
+    end
+end
+
+
+-- Many fields of one hash take two commands, not one each.  In a hash that
+-- has a cap, a field of a dimension that requests choose opens only below it.
+-- Redis prints a number slowly, and most are small and come again.
+
+local get, set, small = {}, {}, {}
+
+local function count(key, cap, from, to)
+    if from + 1 == to and cap == 0 then
+        return increment(key, text[ops[from]], ops[to])
+    end
+
+    local n, s, opened, rest = 2, 2
+
+    get[1], get[2] = 'HMGET', key
+    set[1], set[2] = 'HSET', key
+
+    for i = from, to, 2 do
+        n = n + 1
+        get[n] = text[ops[i]]
+    end
+
+    local old = try(unpack(get, 1, n))
+
+    if old.err then
+        return refuse('HINCRBY', key, counters(from, to), old)
+    end
+
+    for i = 1, n - 2 do
+        local field, value, by = get[i + 2], old[i], ops[from + i + i - 1]
+
+        if value then
+            value = tonumber(value)
+            value = value and value + by
+
+            -- let Redis say what is wrong with it
+            if not value or value % 1 ~= 0
+               or value > EXACT or value < -EXACT
+            then
+                rest = rest or {}
+                rest[#rest + 1] = field
+                rest[#rest + 1] = by
+                field = nil
+            end
+
+        else
+            value = by
+
+            if cap > 0 then
+                local _, _, dim, what = find(field, '^(%l+):(.*)$')
+
+                if chosen[dim] and what ~= 'other' then
+                    local name = 'fields:' .. dim
+
+                    opened = opened or {}
+
+                    if not opened[name] then
+                        opened[name] = tonumber(try('HGET', key, name) or 0)
+                                       or cap
+                    end
+
+                    if opened[name] < cap then
+                        opened[name] = opened[name] + 1
+
+                        rest = rest or {}
+                        rest[#rest + 1] = name
+                        rest[#rest + 1] = 1
+
+                    else
+                        rest = rest or {}
+                        rest[#rest + 1] = dim .. ':other'
+                        rest[#rest + 1] = by
+                        field = nil
+                    end
+                end
+            end
+        end
+
+        if field then
+            if value > 0 and value < 1000 then
+                local digits = small[value]
+
+                if not digits then
+                    digits = format('%d', value)
+                    small[value] = digits
+                end
+
+                value = digits
+            end
+
+            set[s + 1], set[s + 2] = field, value
+            s = s + 2
+        end
+    end
+
+    if s > 2 then
+        local reply = try(unpack(set, 1, s))
+
+        if failed(reply) then
+            refuse('HINCRBY', key, counters(from, to), reply)
+        end
+    end
+
+    if rest then
+        for i = 1, #rest, 2 do
+            increment(key, rest[i], rest[i + 1])
+        end
+    end
+end
+
+
+local function score(key, at, from, to)
+    if at > 0 and at <= now then
+        return
+    end
+
+    for i = from, to, 2 do
+        local reply = try('ZINCRBY', key, ops[i + 1], text[ops[i]])
+
+        if failed(reply) then
+            return refuse('ZINCRBY', key, counters(i, to), reply)
+        end
+    end
+
+    if at > 0 then
+        extend(key, at)
+    end
+end
+
+
+local function add(command, key, at, from, to)
+    if at <= now then
+        return
+    end
+
+    set[1], set[2] = command, key
+
+    for i = from, to do
+        set[i - from + 3] = text[ops[i]]
+    end
+
+    local reply = try(unpack(set, 1, to - from + 3))
+
+    if failed(reply) then
+        return refuse(command, key, to - from + 1, reply)
+    end
+
+    extend(key, at)
+end
+
+
+local function fields(key, at, from, to)
+    add('HSET', key, at, from, to)
+end
+
+
+local function unique(key, at, from, to)
+    add('PFADD', key, at, from, to)
+end
+
+
+local function events(key, _, from, to)
+    for i = from, to, 20 do
+        local reply = try('XADD', key, '*', 'type', 'click',
+                          'click_id', text[ops[i]],
+                          'code', text[ops[i + 1]],
+                          'referrer', text[ops[i + 2]],
+                          'class', text[ops[i + 3]],
+                          'result', text[ops[i + 4]],
+                          'first', text[ops[i + 5]],
+                          'visitor', text[ops[i + 6]],
+                          'country', text[ops[i + 7]],
+                          'region', text[ops[i + 8]],
+                          'city', text[ops[i + 9]],
+                          'lang', text[ops[i + 10]],
+                          'device', text[ops[i + 11]],
+                          'os', text[ops[i + 12]],
+                          'app', text[ops[i + 13]],
+                          'source', text[ops[i + 14]],
+                          'channel', text[ops[i + 15]],
+                          'segment', text[ops[i + 16]],
+                          'variant', text[ops[i + 17]],
+                          'landing_host', text[ops[i + 18]],
+                          'at', text[ops[i + 19]])
+
+        if failed(reply) then
+            return refuse('XADD', key, (to - i + 1) / 20, reply)
+        end
+    end
+end
+
+
+-- "newest" is the batch's own time: a host whose clock runs ahead must not
+-- cut what is not old
+
+local function hours(key, newest)
+    local size = try('HLEN', key)
+
+    if type(size) ~= 'number' or size <= HOURS_MAX or newest > now + 86400
+    then
+        return
+    end
+
+    local names, n = try('HKEYS', key), 2
+
+    set[1], set[2] = 'HDEL', key
+
+    for i = 1, #names do
+        if names[i] < oldest and n < 900 then
+            n = n + 1
+            set[n] = names[i]
+        end
+    end
+
+    if n > 2 then
+        try(unpack(set, 1, n))
+    end
+end
+
+
+local function trim(key, newest, from)
+    local length, age = ops[from], ops[from + 1]
+
+    try('XTRIM', key, 'MAXLEN', '~', length)
+
+    if age > 0 and newest <= now + 86400 then
+        try('XTRIM', key, 'MINID', '~', (newest - age) * 1000)
+    end
+end
+
+
+local run = {
+    [COUNT] = count, [SCORE] = score, [SET] = fields, [UNIQUE] = unique,
+    [EVENTS] = events, [HOURS] = hours, [TRIM] = trim
+}
+
+
+-- all of it is looked at, and all conditions are asked, before the first
+-- write
+
+local pos, size, todo = 1, #ops, {}
+local sum = 0
+
+for i = 1, size do
+    sum = sum + ops[i]
+end
+
+while pos <= size do
+    local kind, key, option, n = unpack(ops, pos, pos + 3)
+
+    if not n or not KEYS[key] or pos + 3 + n > size then
+        return redis.error_reply('WORK is malformed')
+    end
+
+    if kind ~= IF then
+        if not run[kind] then
+            return redis.error_reply('WORK is malformed')
+        end
+
+        todo[#todo + 1] = pos
+
+    elseif call('EXISTS', KEYS[key]) == 0 then
+        pos = pos + option
+    end
+
+    pos = pos + 4 + n
+end
+
+
+call('HSET', KEYS[1], ARGV[1], ARGV[3])
+
+for i = 1, #todo do
+    local kind, key, option, n = unpack(ops, todo[i], todo[i] + 3)
+    local first = todo[i] + 4
+
+    local good, err = safe(run[kind], KEYS[key], option, first, first + n - 1)
+
+    if not good then
+        safe(refuse, '?', KEYS[key], n, err)
+    end
+end
+
+return { 1, found, refused }

@@ -1,0 +1,849 @@
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "referral_cache.h"
+#include "referral_hash.h"
+
+
+#define REFERRAL_CACHE_MAGIC         0x6568636166657231ULL
+#define REFERRAL_CACHE_LAYOUT        1
+
+#define REFERRAL_CACHE_LINE          64
+#define REFERRAL_CACHE_WAYS          8
+#define REFERRAL_CACHE_CELLS         8
+#define REFERRAL_CACHE_NEGATIVE_MAX  152
+
+#define REFERRAL_CACHE_READS         64
+#define REFERRAL_CACHE_SPINS         512
+
+#define REFERRAL_CACHE_LOST          2000    /* ms that no writer takes */
+#define REFERRAL_CACHE_TOUCH         100     /* ms between two "used" */
+
+
+#define referral_cache_load(p)                                                \
+    __atomic_load_n(p, __ATOMIC_RELAXED)
+
+#define referral_cache_store(p, n)                                            \
+    __atomic_store_n(p, n, __ATOMIC_RELAXED)
+
+#define referral_cache_count(cache, name)                                     \
+    (void) __atomic_fetch_add(&(cache)->header->counters.name, 1,             \
+                              __ATOMIC_RELAXED)
+
+#define referral_cache_pad(len)  (((len) + 7) & ~(size_t) 7)
+
+
+/*
+ * Entries lie in slots of three sizes, each a set-associative table of its
+ * own: most links fit the smallest, links and programs with rules the others.
+ * In each bucket of the smallest the last way is for negative entries only.
+ */
+
+typedef struct {
+    uint32_t                  slot;
+    uint32_t                  ways;
+} referral_cache_class_t;
+
+
+struct referral_cache_header_s {
+    uint64_t                  magic;
+    uint64_t                  size;
+    uint64_t                  seed;
+    uint32_t                  layout;
+    uint32_t                  nbuckets[REFERRAL_CACHE_CLASSES];
+    referral_cache_class_t    classes[REFERRAL_CACHE_CLASSES];
+
+    uint32_t                  generation
+                                  __attribute__((aligned(REFERRAL_CACHE_LINE)));
+
+    referral_cache_counters_t counters
+                                  __attribute__((aligned(REFERRAL_CACHE_LINE)));
+};
+
+
+/*
+ * "seq" is odd while the bucket is written to.  "lock" is the writer's pid and
+ * the time, in ms, when it came.  "cells" are the epochs of the keys whose
+ * home is here (used in the smallest class only); they count on through
+ * everything, even when the bucket is cleared.
+ */
+
+typedef struct {
+    uint64_t                  lock;
+    uint32_t                  seq;
+    uint32_t                  reserved[3];
+    uint32_t                  tags[REFERRAL_CACHE_WAYS];    /* 0: empty */
+    uint32_t                  used[REFERRAL_CACHE_WAYS];    /* ms, cut */
+    uint32_t                  cells[REFERRAL_CACHE_CELLS];
+    uint64_t                  unused;
+} referral_cache_bucket_t;
+
+
+/* then the key and the value, each padded to 8 */
+
+typedef struct {
+    uint64_t                  epoch;
+    int64_t                   fetched;
+    uint32_t                  len;
+    uint16_t                  key_len;
+    uint16_t                  negative;
+    uint32_t                  crc;       /* of the above, key and value */
+    uint32_t                  reserved;
+} referral_cache_slot_t;
+
+
+#define REFERRAL_CACHE_SLOT_WORDS                                             \
+    (sizeof(referral_cache_slot_t) / sizeof(uint64_t))
+#define REFERRAL_CACHE_KEY_WORDS                                              \
+    (REFERRAL_CACHE_KEY_MAX / sizeof(uint64_t))
+
+
+/* a key on its way through the table */
+
+typedef struct {
+    size_t                    len;
+    uint64_t                  words[REFERRAL_CACHE_KEY_WORDS];
+    uint32_t                  place;
+    uint32_t                  tag;
+    uint32_t                 *cell;
+} referral_cache_key_t;
+
+
+static int referral_cache_carve(referral_cache_t *cache, void *mem,
+    size_t size);
+static int referral_cache_key(referral_cache_t *cache,
+    referral_cache_key_t *k, const referral_str_t *key);
+static uint64_t referral_cache_now(referral_cache_t *cache,
+    referral_cache_key_t *k);
+static int referral_cache_read(referral_cache_t *cache, unsigned class,
+    referral_cache_key_t *k, u_char *buf, size_t size, int64_t now,
+    referral_cache_info_t *info);
+static int referral_cache_copy(referral_cache_slot_t *slot, uint64_t *words,
+    size_t room, referral_cache_key_t *k, u_char *buf, size_t size);
+static unsigned referral_cache_victim(referral_cache_bucket_t *b,
+    unsigned ways, uint32_t tag, uint32_t now);
+static int referral_cache_lock(referral_cache_t *cache,
+    referral_cache_bucket_t *b, uint64_t *lock);
+static uint32_t referral_cache_begin(referral_cache_bucket_t *b);
+static void referral_cache_end(referral_cache_bucket_t *b, uint32_t seq,
+    uint64_t lock);
+static uint32_t referral_cache_crc(const referral_cache_slot_t *slot,
+    const referral_cache_key_t *k, const void *value);
+
+
+static const referral_cache_class_t  referral_cache_classes[] = {
+    { 384, 8 },
+    { 1536, 8 },
+    { 8448, 4 }
+};
+
+
+static inline size_t
+referral_cache_bucket_size(unsigned class)
+{
+    return sizeof(referral_cache_bucket_t)
+           + (size_t) referral_cache_classes[class].slot
+             * referral_cache_classes[class].ways;
+}
+
+
+static inline referral_cache_bucket_t *
+referral_cache_bucket(referral_cache_t *cache, unsigned class, uint32_t place)
+{
+    size_t  n;
+
+    n = ((uint64_t) place * cache->nbuckets[class]) >> 32;
+
+    return (referral_cache_bucket_t *)
+               (cache->buckets[class] + n * referral_cache_bucket_size(class));
+}
+
+
+static inline uint64_t *
+referral_cache_slot(referral_cache_bucket_t *b, unsigned class, unsigned way)
+{
+    return (uint64_t *) ((u_char *) b + sizeof(referral_cache_bucket_t)
+                         + way * referral_cache_classes[class].slot);
+}
+
+
+static inline void
+referral_cache_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#else
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+
+/* words, as another process may write or read them at the same time */
+
+static inline void
+referral_cache_words_in(uint64_t *dst, const void *src, size_t len)
+{
+    uint64_t       w;
+    const u_char  *p;
+
+    for (p = src; len >= sizeof(w); len -= sizeof(w)) {
+        memcpy(&w, p, sizeof(w));
+        referral_cache_store(dst, w);
+        p += sizeof(w);
+        dst++;
+    }
+
+    if (len) {
+        w = 0;
+        memcpy(&w, p, len);
+        referral_cache_store(dst, w);
+    }
+}
+
+
+static inline void
+referral_cache_words_out(void *dst, uint64_t *src, size_t len)
+{
+    u_char    *p;
+    uint64_t   w;
+
+    for (p = dst; len >= sizeof(w); len -= sizeof(w)) {
+        w = referral_cache_load(src);
+        memcpy(p, &w, sizeof(w));
+        p += sizeof(w);
+        src++;
+    }
+
+    if (len) {
+        w = referral_cache_load(src);
+        memcpy(p, &w, len);
+    }
+}
+
+
+int
+referral_cache_init(referral_cache_t *cache, void *mem, size_t size,
+    uint64_t seed)
+{
+    size_t                    n;
+    unsigned                  class;
+    referral_cache_bucket_t  *b;
+    referral_cache_header_t  *h;
+
+    if (referral_cache_carve(cache, mem, size) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    h = cache->header;
+
+    memset(h, 0, sizeof(referral_cache_header_t));
+
+    for (class = 0; class < REFERRAL_CACHE_CLASSES; class++) {
+        for (n = 0; n < cache->nbuckets[class]; n++) {
+            b = (referral_cache_bucket_t *)
+                    (cache->buckets[class]
+                     + n * referral_cache_bucket_size(class));
+
+            memset(b, 0, sizeof(referral_cache_bucket_t));
+        }
+    }
+
+    h->size = size;
+    h->seed = seed;
+    h->layout = REFERRAL_CACHE_LAYOUT;
+
+    memcpy(h->nbuckets, cache->nbuckets, sizeof(h->nbuckets));
+    memcpy(h->classes, referral_cache_classes, sizeof(h->classes));
+
+    __atomic_store_n(&h->magic, REFERRAL_CACHE_MAGIC, __ATOMIC_RELEASE);
+
+    return REFERRAL_OK;
+}
+
+
+int
+referral_cache_attach(referral_cache_t *cache, void *mem, size_t size)
+{
+    referral_cache_header_t  *h;
+
+    if (referral_cache_carve(cache, mem, size) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    h = cache->header;
+
+    if (__atomic_load_n(&h->magic, __ATOMIC_ACQUIRE) != REFERRAL_CACHE_MAGIC
+        || h->layout != REFERRAL_CACHE_LAYOUT
+        || h->size != size
+        || memcmp(h->nbuckets, cache->nbuckets, sizeof(h->nbuckets)) != 0
+        || memcmp(h->classes, referral_cache_classes, sizeof(h->classes)) != 0)
+    {
+        return REFERRAL_ERROR;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_cache_carve(referral_cache_t *cache, void *mem, size_t size)
+{
+    size_t    n, share, bucket;
+    u_char   *p, *end;
+    unsigned  class;
+
+    if (size < REFERRAL_CACHE_SIZE_MIN) {
+        return REFERRAL_ERROR;
+    }
+
+    p = mem;
+    end = p + size;
+    p += -(uintptr_t) p % REFERRAL_CACHE_LINE;
+
+    cache->pid = 0;
+    cache->header = (referral_cache_header_t *) p;
+    p += sizeof(referral_cache_header_t);
+
+    /* an eighth for each of the larger classes, the rest for the smallest */
+
+    for (class = REFERRAL_CACHE_CLASSES; class-- > 0; /* void */ ) {
+        bucket = referral_cache_bucket_size(class);
+        share = class ? size / 8 : (size_t) (end - p);
+
+        n = share / bucket;
+
+        if (n == 0) {
+            n = 1;
+        }
+
+        if (n > UINT32_MAX) {
+            n = UINT32_MAX;
+        }
+
+        cache->buckets[class] = p;
+        cache->nbuckets[class] = n;
+
+        p += n * bucket;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+void
+referral_cache_process(referral_cache_t *cache)
+{
+    cache->pid = getpid();
+}
+
+
+int
+referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
+    void *buf, size_t size, int64_t now, referral_cache_info_t *info)
+{
+    unsigned              class;
+    referral_cache_key_t  k;
+
+    memset(info, 0, sizeof(referral_cache_info_t));
+
+    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
+        return REFERRAL_DECLINED;
+    }
+
+    info->epoch = referral_cache_now(cache, &k);
+
+    for (class = 0; class < REFERRAL_CACHE_CLASSES; class++) {
+        if (referral_cache_read(cache, class, &k, buf, size, now, info)
+            == REFERRAL_OK)
+        {
+            return REFERRAL_OK;
+        }
+    }
+
+    return REFERRAL_DECLINED;
+}
+
+
+uint64_t
+referral_cache_epoch(referral_cache_t *cache, const referral_str_t *key)
+{
+    referral_cache_key_t  k;
+
+    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
+        return 0;
+    }
+
+    return referral_cache_now(cache, &k);
+}
+
+
+static int
+referral_cache_key(referral_cache_t *cache, referral_cache_key_t *k,
+    const referral_str_t *key)
+{
+    uint64_t                  hash;
+    referral_cache_bucket_t  *b;
+
+    if (key->len == 0 || key->len > REFERRAL_CACHE_KEY_MAX) {
+        return REFERRAL_DECLINED;
+    }
+
+    hash = referral_hash64(cache->header->seed, key->data, key->len);
+
+    k->len = key->len;
+    k->words[(key->len - 1) / sizeof(uint64_t)] = 0;
+    memcpy(k->words, key->data, key->len);
+
+    k->place = hash >> 32;
+    k->tag = (uint32_t) hash | 1;
+
+    b = referral_cache_bucket(cache, 0, k->place);
+    k->cell = &b->cells[(hash >> 1) % REFERRAL_CACHE_CELLS];
+
+    return REFERRAL_OK;
+}
+
+
+/*
+ * An entry is alive while its epoch, the generation and the count in the cell
+ * of its key, is still the present one.  So an invalidation need not find
+ * what it deletes, and a put that comes too late stores what is dead already.
+ */
+
+static uint64_t
+referral_cache_now(referral_cache_t *cache, referral_cache_key_t *k)
+{
+    uint64_t  generation;
+
+    generation = __atomic_load_n(&cache->header->generation, __ATOMIC_ACQUIRE);
+
+    return (generation << 32) | __atomic_load_n(k->cell, __ATOMIC_ACQUIRE);
+}
+
+
+static int
+referral_cache_read(referral_cache_t *cache, unsigned class,
+    referral_cache_key_t *k, u_char *buf, size_t size, int64_t now,
+    referral_cache_info_t *info)
+{
+    size_t                    room;
+    uint32_t                  seq, tag, used;
+    uint64_t                 *words;
+    unsigned                  i, way;
+    referral_cache_slot_t     slot;
+    referral_cache_bucket_t  *b;
+
+    b = referral_cache_bucket(cache, class, k->place);
+    room = referral_cache_classes[class].slot - sizeof(referral_cache_slot_t);
+
+    for (i = 0; i < REFERRAL_CACHE_READS; i++) {
+
+        seq = __atomic_load_n(&b->seq, __ATOMIC_ACQUIRE);
+
+        if (seq & 1) {
+            referral_cache_pause();
+            continue;
+        }
+
+        for (way = 0; way < referral_cache_classes[class].ways; way++) {
+            if (referral_cache_load(&b->tags[way]) == k->tag) {
+                break;
+            }
+        }
+
+        if (way == referral_cache_classes[class].ways) {
+            return REFERRAL_DECLINED;
+        }
+
+        words = referral_cache_slot(b, class, way);
+
+        if (referral_cache_copy(&slot, words, room, k, buf, size)
+            != REFERRAL_OK)
+        {
+            slot.key_len = 0;
+        }
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+
+        if (referral_cache_load(&b->seq) != seq) {
+            continue;
+        }
+
+        if (slot.key_len == 0 || slot.epoch != info->epoch) {
+            return REFERRAL_DECLINED;
+        }
+
+        if (referral_cache_crc(&slot, k, buf) != slot.crc) {
+            tag = k->tag;
+            (void) __atomic_compare_exchange_n(&b->tags[way], &tag, 0, 0,
+                                               __ATOMIC_RELAXED,
+                                               __ATOMIC_RELAXED);
+            referral_cache_count(cache, broken);
+            return REFERRAL_DECLINED;
+        }
+
+        used = referral_cache_load(&b->used[way]);
+
+        if ((int32_t) ((uint32_t) now - used) >= REFERRAL_CACHE_TOUCH) {
+            referral_cache_store(&b->used[way], (uint32_t) now);
+        }
+
+        info->age = now > slot.fetched ? now - slot.fetched : 0;
+        info->len = slot.len;
+        info->negative = slot.negative;
+
+        return REFERRAL_OK;
+    }
+
+    return REFERRAL_DECLINED;
+}
+
+
+/* the bytes may be half of one entry and half of another: trust no length */
+
+static int
+referral_cache_copy(referral_cache_slot_t *slot, uint64_t *words, size_t room,
+    referral_cache_key_t *k, u_char *buf, size_t size)
+{
+    size_t  i, n;
+
+    referral_cache_words_out(slot, words, sizeof(referral_cache_slot_t));
+    words += REFERRAL_CACHE_SLOT_WORDS;
+
+    n = referral_cache_pad(k->len) / sizeof(uint64_t);
+
+    if (slot->key_len != k->len
+        || slot->len > size
+        || slot->len > room - n * sizeof(uint64_t))
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (referral_cache_load(&words[i]) != k->words[i]) {
+            return REFERRAL_DECLINED;
+        }
+    }
+
+    referral_cache_words_out(buf, words + n, slot->len);
+
+    return REFERRAL_OK;
+}
+
+
+int
+referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
+    const void *value, size_t len, unsigned negative, int64_t fetched,
+    uint64_t epoch)
+{
+    size_t                    n;
+    uint32_t                  seq, tag, old;
+    uint64_t                  lock, *words;
+    unsigned                  i, way, ways, class;
+    referral_cache_key_t      k;
+    referral_cache_slot_t     slot;
+    referral_cache_bucket_t  *b;
+
+    if (referral_cache_key(cache, &k, key) != REFERRAL_OK
+        || len > (negative ? REFERRAL_CACHE_NEGATIVE_MAX
+                           : REFERRAL_CACHE_VALUE_MAX))
+    {
+        referral_cache_count(cache, oversized);
+        return REFERRAL_DECLINED;
+    }
+
+    if (epoch != referral_cache_now(cache, &k)) {
+        referral_cache_count(cache, overtaken);
+        return REFERRAL_DECLINED;
+    }
+
+    n = sizeof(referral_cache_slot_t) + referral_cache_pad(k.len)
+        + referral_cache_pad(len);
+
+    for (class = 0; n > referral_cache_classes[class].slot; class++) {
+        /* void */
+    }
+
+    memset(&slot, 0, sizeof(referral_cache_slot_t));
+
+    slot.epoch = epoch;
+    slot.fetched = fetched;
+    slot.len = len;
+    slot.key_len = k.len;
+    slot.negative = negative ? 1 : 0;
+    slot.crc = referral_cache_crc(&slot, &k, value);
+
+    b = referral_cache_bucket(cache, class, k.place);
+
+    if (referral_cache_lock(cache, b, &lock) != REFERRAL_OK) {
+        referral_cache_count(cache, busy);
+        return REFERRAL_DECLINED;
+    }
+
+    seq = referral_cache_begin(b);
+
+    ways = referral_cache_classes[class].ways;
+
+    if (negative) {
+        way = ways - 1;
+
+    } else {
+        way = referral_cache_victim(b, class ? ways : ways - 1, k.tag,
+                                    (uint32_t) fetched);
+    }
+
+    old = referral_cache_load(&b->tags[way]);
+
+    for (i = 0; i < ways; i++) {
+        if (referral_cache_load(&b->tags[i]) == k.tag) {
+            referral_cache_store(&b->tags[i], 0);
+        }
+    }
+
+    words = referral_cache_slot(b, class, way);
+
+    referral_cache_words_in(words, &slot, sizeof(referral_cache_slot_t));
+    words += REFERRAL_CACHE_SLOT_WORDS;
+
+    referral_cache_words_in(words, k.words, referral_cache_pad(k.len));
+    words += referral_cache_pad(k.len) / sizeof(uint64_t);
+
+    referral_cache_words_in(words, value, len);
+
+    referral_cache_store(&b->used[way], (uint32_t) fetched);
+    referral_cache_store(&b->tags[way], k.tag);
+
+    referral_cache_end(b, seq, lock);
+
+    referral_cache_count(cache, stored);
+
+    if (old != 0 && old != k.tag) {
+        referral_cache_count(cache, evicted);
+    }
+
+    /*
+     * What the key had in other classes, when it was smaller or larger.
+     * After the insertion: two processes that do this at once may lose both
+     * entries, but never keep both.  Without a lock: an entry of another key
+     * may be lost, never changed.
+     */
+
+    for (i = 0; i < REFERRAL_CACHE_CLASSES; i++) {
+        if (i == class) {
+            continue;
+        }
+
+        b = referral_cache_bucket(cache, i, k.place);
+
+        for (way = 0; way < referral_cache_classes[i].ways; way++) {
+            tag = k.tag;
+            (void) __atomic_compare_exchange_n(&b->tags[way], &tag, 0, 0,
+                                               __ATOMIC_RELAXED,
+                                               __ATOMIC_RELAXED);
+        }
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static unsigned
+referral_cache_victim(referral_cache_bucket_t *b, unsigned ways, uint32_t tag,
+    uint32_t now)
+{
+    int32_t   age, oldest;
+    uint32_t  t;
+    unsigned  way, victim;
+
+    oldest = -1;
+    victim = 0;
+
+    for (way = 0; way < ways; way++) {
+        t = referral_cache_load(&b->tags[way]);
+
+        if (t == tag) {
+            return way;
+        }
+
+        age = t ? (int32_t) (now - referral_cache_load(&b->used[way]))
+                : INT32_MAX;
+
+        if (age < 0) {
+            age = 0;
+        }
+
+        if (age > oldest) {
+            oldest = age;
+            victim = way;
+        }
+    }
+
+    return victim;
+}
+
+
+/*
+ * A writer needs less than a microsecond, so one that is not done after the
+ * spins was killed, or lost its processor.  It is replaced if it is dead, if
+ * it has our own pid (it had the pid before us), or if its time is up: its
+ * pid may be that of a stranger by now, or it was stopped.  Should a stopped
+ * writer go on after that, the checksum tells what it leaves.
+ */
+
+static int
+referral_cache_lock(referral_cache_t *cache, referral_cache_bucket_t *b,
+    uint64_t *lock)
+{
+    pid_t            pid, self;
+    uint32_t         ms;
+    uint64_t         owner;
+    unsigned         i;
+    struct timespec  ts;
+
+    self = cache->pid ? cache->pid : getpid();
+    (void) clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    ms = (uint32_t) ((uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+
+    *lock = ((uint64_t) (uint32_t) self << 32) | ms;
+    owner = 0;
+
+    for (i = 0; i < REFERRAL_CACHE_SPINS; i++) {
+        owner = referral_cache_load(&b->lock);
+
+        if (owner == 0
+            && __atomic_compare_exchange_n(&b->lock, &owner, *lock, 0,
+                                           __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        {
+            return REFERRAL_OK;
+        }
+
+        referral_cache_pause();
+    }
+
+    if (owner == 0) {
+        return REFERRAL_DECLINED;
+    }
+
+    pid = (pid_t) (owner >> 32);
+
+    if (pid != self
+        && (int32_t) (ms - (uint32_t) owner) < REFERRAL_CACHE_LOST
+        && (kill(pid, 0) == 0 || errno != ESRCH))
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    if (!__atomic_compare_exchange_n(&b->lock, &owner, *lock, 0,
+                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    referral_cache_count(cache, recovered);
+
+    return REFERRAL_OK;
+}
+
+
+static uint32_t
+referral_cache_begin(referral_cache_bucket_t *b)
+{
+    uint32_t  seq;
+    unsigned  way;
+
+    seq = referral_cache_load(&b->seq);
+
+    if (seq & 1) {
+
+        /*
+         * the writer before us did not come to its end; another odd number,
+         * so that it cannot end our writing should it be alive
+         */
+
+        seq += 2;
+        referral_cache_store(&b->seq, seq);
+
+        for (way = 0; way < REFERRAL_CACHE_WAYS; way++) {
+            referral_cache_store(&b->tags[way], 0);
+        }
+
+    } else {
+        seq++;
+        referral_cache_store(&b->seq, seq);
+    }
+
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+
+    return seq;
+}
+
+
+static void
+referral_cache_end(referral_cache_bucket_t *b, uint32_t seq, uint64_t lock)
+{
+    (void) __atomic_compare_exchange_n(&b->seq, &seq, seq + 1, 0,
+                                       __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+
+    (void) __atomic_compare_exchange_n(&b->lock, &lock, 0, 0,
+                                       __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+
+static uint32_t
+referral_cache_crc(const referral_cache_slot_t *slot,
+    const referral_cache_key_t *k, const void *value)
+{
+    uint32_t  crc;
+
+    crc = referral_crc32c(0, slot, offsetof(referral_cache_slot_t, crc));
+    crc = referral_crc32c(crc, k->words, k->len);
+
+    return referral_crc32c(crc, value, slot->len);
+}
+
+
+void
+referral_cache_invalidate(referral_cache_t *cache, const referral_str_t *key)
+{
+    referral_cache_key_t  k;
+
+    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
+        return;
+    }
+
+    (void) __atomic_fetch_add(k.cell, 1, __ATOMIC_SEQ_CST);
+
+    referral_cache_count(cache, invalidated);
+}
+
+
+void
+referral_cache_flush(referral_cache_t *cache)
+{
+    (void) __atomic_fetch_add(&cache->header->generation, 1, __ATOMIC_SEQ_CST);
+
+    referral_cache_count(cache, flushed);
+}
+
+
+void
+referral_cache_counters(referral_cache_t *cache,
+    referral_cache_counters_t *counters)
+{
+    referral_cache_counters_t  *c;
+
+    c = &cache->header->counters;
+
+    counters->stored = referral_cache_load(&c->stored);
+    counters->evicted = referral_cache_load(&c->evicted);
+    counters->overtaken = referral_cache_load(&c->overtaken);
+    counters->oversized = referral_cache_load(&c->oversized);
+    counters->busy = referral_cache_load(&c->busy);
+    counters->recovered = referral_cache_load(&c->recovered);
+    counters->broken = referral_cache_load(&c->broken);
+    counters->invalidated = referral_cache_load(&c->invalidated);
+    counters->flushed = referral_cache_load(&c->flushed);
+}

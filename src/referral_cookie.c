@@ -1,0 +1,458 @@
+#include <stdlib.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/sha.h>
+
+#include "referral_cookie.h"
+
+
+#define REFERRAL_COOKIE_VERSION  1
+#define REFERRAL_COOKIE_SAME     0x01    /* the first touch is the last */
+
+#define REFERRAL_KEY_ID_SIZE     4
+#define REFERRAL_MAC_SIZE        16
+#define REFERRAL_LABEL_MAX       255
+
+#define REFERRAL_COOKIE_FUTURE   (5 * 60 * 1000)
+
+/*
+ * A cookie's bytes: version, key id, flags, the program and its length in
+ * front, visitor, the last touch, unless it is the same the first, MAC.
+ */
+
+#define REFERRAL_TOUCH_SIZE                                                   \
+    (1 + REFERRAL_CODE_MAX + REFERRAL_CLICK_ID_SIZE)
+#define REFERRAL_COOKIE_SIZE                                                  \
+    (1 + REFERRAL_KEY_ID_SIZE + 1 + 1 + REFERRAL_PROGRAM_MAX                  \
+     + REFERRAL_VISITOR_SIZE + 2 * REFERRAL_TOUCH_SIZE + REFERRAL_MAC_SIZE)
+
+
+typedef struct {
+    u_char               id[REFERRAL_KEY_ID_SIZE];
+    EVP_MAC_CTX         *ctx;
+} referral_key_t;
+
+
+struct referral_keys_s {
+    unsigned             n;
+    referral_key_t       key[REFERRAL_KEYS_MAX];
+    EVP_MAC             *mac;
+};
+
+
+static int referral_keys_add(referral_keys_t *keys, const referral_str_t *text,
+    const char **err);
+static int referral_key_mac(u_char *out, size_t len, referral_key_t *key,
+    const referral_str_t *label, const u_char *data, size_t size);
+static const u_char *referral_touch_read(referral_touch_t *touch,
+    const u_char *p, const u_char *end);
+static int referral_touch_put(referral_buf_t *b,
+    const referral_touch_t *touch);
+static int referral_touch_fresh(const referral_touch_t *touch, int64_t now,
+    int64_t window);
+
+
+static const referral_str_t  referral_cookie_label =
+    referral_string("cookie");
+
+
+referral_keys_t *
+referral_keys_create(const referral_str_t *text, unsigned *line,
+    const char **err)
+{
+    u_char           *p, *end, *eol;
+    referral_str_t    key;
+    referral_keys_t  *keys;
+
+    *line = 0;
+
+    keys = calloc(1, sizeof(referral_keys_t));
+    if (keys == NULL) {
+        *err = "no memory";
+        return NULL;
+    }
+
+    keys->mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    if (keys->mac == NULL) {
+        *err = "OpenSSL has no HMAC";
+        goto failed;
+    }
+
+    p = text->data;
+    end = p + text->len;
+
+    while (p != end) {
+        (*line)++;
+
+        eol = memchr(p, '\n', end - p);
+
+        key.data = p;
+        key.len = (eol ? eol : end) - p;
+
+        p = eol ? eol + 1 : end;
+
+        referral_str_trim(&key);
+
+        if (key.len == 0 || key.data[0] == '#') {
+            continue;
+        }
+
+        if (referral_keys_add(keys, &key, err) != REFERRAL_OK) {
+            goto failed;
+        }
+    }
+
+    *line = 0;
+
+    if (keys->n == 0) {
+        *err = "no key";
+        goto failed;
+    }
+
+    return keys;
+
+failed:
+
+    referral_keys_free(keys);
+
+    return NULL;
+}
+
+
+static int
+referral_keys_add(referral_keys_t *keys, const referral_str_t *text,
+    const char **err)
+{
+    u_char           hash[SHA256_DIGEST_LENGTH];
+    unsigned         i;
+    OSSL_PARAM       params[2];
+    referral_key_t  *key;
+
+    if (text->len < REFERRAL_KEY_MIN) {
+        *err = "a key has at least 32 bytes";
+        return REFERRAL_ERROR;
+    }
+
+    if (keys->n == REFERRAL_KEYS_MAX) {
+        *err = "more than 16 keys";
+        return REFERRAL_ERROR;
+    }
+
+    if (SHA256(text->data, text->len, hash) == NULL) {
+        *err = "OpenSSL has no SHA-256";
+        return REFERRAL_ERROR;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        if (memcmp(keys->key[i].id, hash, REFERRAL_KEY_ID_SIZE) == 0) {
+            *err = "the same key twice";
+            return REFERRAL_ERROR;
+        }
+    }
+
+    key = &keys->key[keys->n];
+
+    key->ctx = EVP_MAC_CTX_new(keys->mac);
+    if (key->ctx == NULL) {
+        *err = "no memory";
+        return REFERRAL_ERROR;
+    }
+
+    keys->n++;
+
+    memcpy(key->id, hash, REFERRAL_KEY_ID_SIZE);
+
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
+                                                 "SHA256", 0);
+    params[1] = OSSL_PARAM_construct_end();
+
+    if (EVP_MAC_init(key->ctx, text->data, text->len, params) != 1) {
+        *err = "OpenSSL does not take this key";
+        return REFERRAL_ERROR;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+void
+referral_keys_free(referral_keys_t *keys)
+{
+    unsigned  i;
+
+    if (keys == NULL) {
+        return;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        EVP_MAC_CTX_free(keys->key[i].ctx);
+    }
+
+    EVP_MAC_free(keys->mac);
+
+    free(keys);
+}
+
+
+int
+referral_keys_mac(u_char *out, size_t len, referral_keys_t *keys,
+    const referral_str_t *label, const referral_str_t *data)
+{
+    return referral_key_mac(out, len, &keys->key[0], label, data->data,
+                            data->len);
+}
+
+
+/* the label's length goes before it: no label's data is another's */
+
+static int
+referral_key_mac(u_char *out, size_t len, referral_key_t *key,
+    const referral_str_t *label, const u_char *data, size_t size)
+{
+    u_char  n, mac[SHA256_DIGEST_LENGTH];
+    size_t  written;
+
+    if (label->len > REFERRAL_LABEL_MAX || len > sizeof(mac)) {
+        return REFERRAL_ERROR;
+    }
+
+    n = (u_char) label->len;
+
+    if (EVP_MAC_init(key->ctx, NULL, 0, NULL) != 1
+        || EVP_MAC_update(key->ctx, &n, 1) != 1
+        || EVP_MAC_update(key->ctx, label->data, label->len) != 1
+        || EVP_MAC_update(key->ctx, data, size) != 1
+        || EVP_MAC_final(key->ctx, mac, &written, sizeof(mac)) != 1
+        || written != sizeof(mac))
+    {
+        return REFERRAL_ERROR;
+    }
+
+    memcpy(out, mac, len);
+
+    return REFERRAL_OK;
+}
+
+
+ssize_t
+referral_cookie_encode(u_char *out, referral_keys_t *keys,
+    const referral_str_t *program, const referral_cookie_t *cookie)
+{
+    u_char           data[REFERRAL_COOKIE_SIZE], mac[REFERRAL_MAC_SIZE];
+    unsigned         same;
+    referral_buf_t   b, text;
+    referral_key_t  *key;
+
+    if (!referral_program_valid(program)) {
+        return REFERRAL_ERROR;
+    }
+
+    key = &keys->key[0];
+
+    same = cookie->first.code_len == cookie->last.code_len
+           && cookie->last.code_len <= REFERRAL_CODE_MAX
+           && memcmp(cookie->first.code, cookie->last.code,
+                     cookie->last.code_len)
+              == 0
+           && memcmp(cookie->first.click_id, cookie->last.click_id,
+                     REFERRAL_CLICK_ID_SIZE)
+              == 0;
+
+    referral_buf_init(&b, data, sizeof(data));
+
+    referral_buf_putc(&b, REFERRAL_COOKIE_VERSION);
+    referral_buf_put(&b, key->id, REFERRAL_KEY_ID_SIZE);
+    referral_buf_putc(&b, same ? REFERRAL_COOKIE_SAME : 0);
+    referral_buf_putc(&b, (u_char) program->len);
+    referral_buf_str(&b, program);
+    referral_buf_put(&b, cookie->visitor, REFERRAL_VISITOR_SIZE);
+
+    if (referral_touch_put(&b, &cookie->last) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    if (!same && referral_touch_put(&b, &cookie->first) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    if (referral_key_mac(mac, sizeof(mac), key, &referral_cookie_label,
+                         b.start, b.pos - b.start)
+        != REFERRAL_OK)
+    {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_put(&b, mac, sizeof(mac));
+
+    referral_buf_init(&text, out, REFERRAL_COOKIE_MAX);
+    referral_buf_base64url(&text, b.start, b.pos - b.start);
+
+    if (b.overflow || text.overflow) {
+        return REFERRAL_ERROR;
+    }
+
+    return text.pos - text.start;
+}
+
+
+static int
+referral_touch_put(referral_buf_t *b, const referral_touch_t *touch)
+{
+    referral_str_t  code;
+
+    code.len = touch->code_len;
+    code.data = (u_char *) touch->code;
+
+    if (!referral_code_valid(&code)) {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_putc(b, touch->code_len);
+    referral_buf_str(b, &code);
+    referral_buf_put(b, touch->click_id, REFERRAL_CLICK_ID_SIZE);
+
+    return REFERRAL_OK;
+}
+
+
+referral_cookie_e
+referral_cookie_decode(referral_cookie_t *cookie, referral_keys_t *keys,
+    const referral_str_t *program, const referral_str_t *text, int64_t now,
+    int64_t window)
+{
+    u_char           data[REFERRAL_COOKIE_SIZE], mac[REFERRAL_MAC_SIZE];
+    u_char           flags;
+    size_t           left;
+    ssize_t          size;
+    unsigned         i;
+    const u_char    *p, *end;
+    referral_str_t   name;
+
+    size = referral_base64url_decode(data, sizeof(data), text);
+
+    if (size < 1 + REFERRAL_KEY_ID_SIZE + 1 + 1 + REFERRAL_MAC_SIZE
+        || data[0] != REFERRAL_COOKIE_VERSION)
+    {
+        return REFERRAL_COOKIE_MALFORMED;
+    }
+
+    for (i = 0; i < keys->n; i++) {
+        if (memcmp(keys->key[i].id, &data[1], REFERRAL_KEY_ID_SIZE) == 0) {
+            break;
+        }
+    }
+
+    if (i == keys->n) {
+        return REFERRAL_COOKIE_KEY;
+    }
+
+    size -= REFERRAL_MAC_SIZE;
+
+    if (referral_key_mac(mac, sizeof(mac), &keys->key[i],
+                         &referral_cookie_label, data, size)
+        != REFERRAL_OK
+        || CRYPTO_memcmp(mac, &data[size], sizeof(mac)) != 0)
+    {
+        return REFERRAL_COOKIE_SIGNATURE;
+    }
+
+    p = &data[1 + REFERRAL_KEY_ID_SIZE];
+    end = &data[size];
+
+    flags = *p++;
+
+    name.len = *p++;
+    name.data = (u_char *) p;
+
+    left = end - p;
+
+    if (flags & ~REFERRAL_COOKIE_SAME
+        || left < name.len + REFERRAL_VISITOR_SIZE)
+    {
+        return REFERRAL_COOKIE_MALFORMED;
+    }
+
+    if (!referral_str_eq(&name, program)) {
+        return REFERRAL_COOKIE_PROGRAM;
+    }
+
+    p += name.len;
+
+    memcpy(cookie->visitor, p, REFERRAL_VISITOR_SIZE);
+    p += REFERRAL_VISITOR_SIZE;
+
+    p = referral_touch_read(&cookie->last, p, end);
+
+    if (p != NULL) {
+
+        if (flags & REFERRAL_COOKIE_SAME) {
+            cookie->first = cookie->last;
+
+        } else {
+            p = referral_touch_read(&cookie->first, p, end);
+        }
+    }
+
+    if (p != end) {
+        return REFERRAL_COOKIE_MALFORMED;
+    }
+
+    if (!referral_touch_fresh(&cookie->last, now, window)) {
+        return REFERRAL_COOKIE_EXPIRED;
+    }
+
+    if (!referral_touch_fresh(&cookie->first, now, window)) {
+        cookie->first = cookie->last;
+    }
+
+    return REFERRAL_COOKIE_OK;
+}
+
+
+/* returns what follows, or NULL for what is no touch */
+
+static const u_char *
+referral_touch_read(referral_touch_t *touch, const u_char *p,
+    const u_char *end)
+{
+    referral_str_t  code;
+
+    if (p == end) {
+        return NULL;
+    }
+
+    code.len = *p++;
+    code.data = (u_char *) p;
+
+    if ((size_t) (end - p) < code.len + REFERRAL_CLICK_ID_SIZE
+        || !referral_code_valid(&code))
+    {
+        return NULL;
+    }
+
+    /* whole, so that touches can be compared and copied as bytes */
+
+    memset(touch, 0, sizeof(referral_touch_t));
+
+    touch->code_len = (uint8_t) code.len;
+    memcpy(touch->code, code.data, code.len);
+    memcpy(touch->click_id, p + code.len, REFERRAL_CLICK_ID_SIZE);
+
+    return p + code.len + REFERRAL_CLICK_ID_SIZE;
+}
+
+
+static int
+referral_touch_fresh(const referral_touch_t *touch, int64_t now,
+    int64_t window)
+{
+    int64_t  at;
+
+    at = referral_click_id_time(touch->click_id);
+
+    return at <= now + REFERRAL_COOKIE_FUTURE
+           && now - at <= window * 1000;
+}

@@ -1,0 +1,512 @@
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE    /* memfd_create(), F_ADD_SEALS */
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <maxminddb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "referral_geo.h"
+
+
+#define REFERRAL_GEO_CHUNK  32768
+
+
+struct referral_geo_s {
+    MMDB_s                 mmdb;
+    struct stat            st;
+};
+
+
+static int referral_geo_copy(int fd, int memfd, const struct stat *st,
+    const char *path, char *err, size_t errlen);
+static ssize_t referral_geo_read(int fd, u_char *buf, size_t size);
+static int referral_geo_write(int fd, const u_char *buf, size_t len);
+static int referral_geo_same(const struct stat *a, const struct stat *b);
+static int referral_geo_place(MMDB_entry_s *entry,
+    referral_geo_result_t *result);
+static int referral_geo_string(MMDB_entry_s *entry, const char *const *path,
+    referral_str_t *s);
+static int referral_geo_upper(const referral_str_t *s, int digits);
+static size_t referral_geo_text(const referral_str_t *s, size_t max);
+static size_t referral_geo_character(const u_char *p, size_t len);
+
+
+static const char *const  referral_geo_country[] = {
+    "country", "iso_code", NULL
+};
+
+static const char *const  referral_geo_region[] = {
+    "subdivisions", "0", "iso_code", NULL
+};
+
+static const char *const  referral_geo_city[] = {
+    "city", "names", "en", NULL
+};
+
+static const char *const  referral_geo_asn[] = {
+    "autonomous_system_number", NULL
+};
+
+
+referral_geo_t *
+referral_geo_open(const char *path, char *err, size_t errlen)
+{
+    int              fd, memfd, rc;
+    char             name[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+    referral_geo_t  *geo;
+
+    memfd = -1;
+
+    geo = calloc(1, sizeof(referral_geo_t));
+    if (geo == NULL) {
+        snprintf(err, errlen, "no memory for \"%s\"", path);
+        return NULL;
+    }
+
+    /* a named pipe must not keep us waiting */
+
+    fd = open(path, O_RDONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC);
+
+    if (fd == -1 || fstat(fd, &geo->st) == -1) {
+        snprintf(err, errlen, "cannot open \"%s\" (%s)", path,
+                 strerror(errno));
+        goto failed;
+    }
+
+    if (!S_ISREG(geo->st.st_mode)) {
+        snprintf(err, errlen, "\"%s\" is not a regular file", path);
+        goto failed;
+    }
+
+    if (geo->st.st_size == 0) {
+        snprintf(err, errlen, "\"%s\" is empty", path);
+        goto failed;
+    }
+
+    if (geo->st.st_size > REFERRAL_GEO_FILE_MAX) {
+        snprintf(err, errlen, "\"%s\" is larger than %ld megabytes", path,
+                 REFERRAL_GEO_FILE_MAX / (1024 * 1024));
+        goto failed;
+    }
+
+    memfd = memfd_create("referral_geo", MFD_CLOEXEC|MFD_ALLOW_SEALING);
+    if (memfd == -1) {
+        snprintf(err, errlen, "no memory for \"%s\" (%s)", path,
+                 strerror(errno));
+        goto failed;
+    }
+
+    if (referral_geo_copy(fd, memfd, &geo->st, path, err, errlen)
+        != REFERRAL_OK)
+    {
+        goto failed;
+    }
+
+    if (fcntl(memfd, F_ADD_SEALS,
+              F_SEAL_WRITE|F_SEAL_SHRINK|F_SEAL_GROW|F_SEAL_SEAL)
+        == -1)
+    {
+        snprintf(err, errlen, "cannot seal the copy of \"%s\" (%s)", path,
+                 strerror(errno));
+        goto failed;
+    }
+
+    snprintf(name, sizeof(name), "/proc/self/fd/%d", memfd);
+
+    rc = MMDB_open(name, MMDB_MODE_MMAP, &geo->mmdb);
+
+    if (rc == MMDB_IO_ERROR) {
+        snprintf(err, errlen, "cannot map the copy of \"%s\" (%s)", path,
+                 strerror(errno));
+        goto failed;
+    }
+
+    if (rc != MMDB_SUCCESS) {
+        snprintf(err, errlen, "\"%s\" is not a valid .mmdb file (%s)", path,
+                 MMDB_strerror(rc));
+        goto failed;
+    }
+
+    (void) close(memfd);
+    (void) close(fd);
+
+    return geo;
+
+failed:
+
+    if (memfd != -1) {
+        (void) close(memfd);
+    }
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    free(geo);
+
+    return NULL;
+}
+
+
+/* as many bytes as the file had when it was opened, never more */
+
+static int
+referral_geo_copy(int fd, int memfd, const struct stat *st, const char *path,
+    char *err, size_t errlen)
+{
+    off_t        left;
+    u_char       buf[REFERRAL_GEO_CHUNK];
+    size_t       size;
+    ssize_t      n;
+    struct stat  now;
+
+    for (left = st->st_size; left > 0; left -= n) {
+        size = left < REFERRAL_GEO_CHUNK ? (size_t) left : sizeof(buf);
+
+        n = referral_geo_read(fd, buf, size);
+
+        if (n == -1) {
+            snprintf(err, errlen, "cannot read \"%s\" (%s)", path,
+                     strerror(errno));
+            return REFERRAL_ERROR;
+        }
+
+        if (n == 0) {
+            break;
+        }
+
+        if (referral_geo_write(memfd, buf, n) != REFERRAL_OK) {
+            snprintf(err, errlen, "no memory for \"%s\" (%s)", path,
+                     strerror(errno));
+            return REFERRAL_ERROR;
+        }
+    }
+
+    if (left > 0 || fstat(fd, &now) == -1 || !referral_geo_same(st, &now)) {
+        snprintf(err, errlen, "\"%s\" changed while it was read", path);
+        return REFERRAL_ERROR;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static ssize_t
+referral_geo_read(int fd, u_char *buf, size_t size)
+{
+    ssize_t  n;
+
+    do {
+        n = read(fd, buf, size);
+    } while (n == -1 && errno == EINTR);
+
+    return n;
+}
+
+
+static int
+referral_geo_write(int fd, const u_char *buf, size_t len)
+{
+    ssize_t  n;
+
+    while (len) {
+        n = write(fd, buf, len);
+
+        if (n == -1 && errno == EINTR) {
+            continue;
+        }
+
+        if (n <= 0) {
+            return REFERRAL_ERROR;
+        }
+
+        buf += n;
+        len -= n;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+/* the times to the nanosecond: a tool may write the file in place */
+
+static int
+referral_geo_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev
+           && a->st_ino == b->st_ino
+           && a->st_size == b->st_size
+           && a->st_mtim.tv_sec == b->st_mtim.tv_sec
+           && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec
+           && a->st_ctim.tv_sec == b->st_ctim.tv_sec
+           && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+
+void
+referral_geo_close(referral_geo_t *geo)
+{
+    if (geo == NULL) {
+        return;
+    }
+
+    MMDB_close(&geo->mmdb);
+    free(geo);
+}
+
+
+int
+referral_geo_changed(const referral_geo_t *geo, const char *path)
+{
+    struct stat  st;
+
+    if (stat(path, &st) == -1) {
+        return 0;
+    }
+
+    return !referral_geo_same(&geo->st, &st);
+}
+
+
+int
+referral_geo_lookup(referral_geo_t *geo, const struct sockaddr *sa,
+    referral_geo_result_t *result)
+{
+    int                         rc, err;
+    MMDB_entry_data_s           data;
+    struct sockaddr_in          sin;
+    MMDB_lookup_result_s        found;
+    const struct sockaddr_in6  *sin6;
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        break;
+
+    case AF_INET6:
+        sin6 = (const struct sockaddr_in6 *) sa;
+
+        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+            memset(&sin, 0, sizeof(struct sockaddr_in));
+            sin.sin_family = AF_INET;
+            memcpy(&sin.sin_addr, &sin6->sin6_addr.s6_addr[12], 4);
+            sa = (const struct sockaddr *) &sin;
+            break;
+        }
+
+        if (geo->mmdb.metadata.ip_version == 4) {
+            return REFERRAL_DECLINED;
+        }
+
+        break;
+
+    default:
+        return REFERRAL_DECLINED;
+    }
+
+    found = MMDB_lookup_sockaddr(&geo->mmdb, sa, &err);
+
+    if (err != MMDB_SUCCESS || !found.found_entry) {
+        return REFERRAL_DECLINED;
+    }
+
+    rc = referral_geo_place(&found.entry, result);
+
+    if (result->asn == 0
+        && MMDB_aget_value(&found.entry, &data, referral_geo_asn)
+           == MMDB_SUCCESS
+        && data.has_data
+        && data.type == MMDB_DATA_TYPE_UINT32
+        && data.uint32 != 0)
+    {
+        result->asn = data.uint32;
+        rc = REFERRAL_OK;
+    }
+
+    return rc;
+}
+
+
+/* a region or a city only with a country that is not an earlier file's other */
+
+static int
+referral_geo_place(MMDB_entry_s *entry, referral_geo_result_t *result)
+{
+    int             rc;
+    size_t          len;
+    referral_str_t  country, s;
+
+    rc = REFERRAL_DECLINED;
+
+    if (referral_geo_string(entry, referral_geo_country, &country)
+        != REFERRAL_OK
+        || country.len != sizeof(result->country)
+        || !referral_geo_upper(&country, 0))
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    if (result->country_len == 0) {
+        memcpy(result->country, country.data, country.len);
+        result->country_len = country.len;
+        rc = REFERRAL_OK;
+
+    } else if (memcmp(result->country, country.data, country.len) != 0) {
+        return REFERRAL_DECLINED;
+    }
+
+    if (result->region_len == 0
+        && referral_geo_string(entry, referral_geo_region, &s) == REFERRAL_OK
+        && s.len >= 1 && s.len <= 3
+        && referral_geo_upper(&s, 1))
+    {
+        memcpy(result->region, country.data, 2);
+        result->region[2] = '-';
+        memcpy(&result->region[3], s.data, s.len);
+        result->region_len = 3 + s.len;
+        rc = REFERRAL_OK;
+    }
+
+    if (result->city_len == 0
+        && referral_geo_string(entry, referral_geo_city, &s) == REFERRAL_OK)
+    {
+        len = referral_geo_text(&s, REFERRAL_GEO_CITY_MAX);
+
+        if (len) {
+            memcpy(result->city, s.data, len);
+            result->city_len = len;
+            rc = REFERRAL_OK;
+        }
+    }
+
+    return rc;
+}
+
+
+/* points into the file's copy */
+
+static int
+referral_geo_string(MMDB_entry_s *entry, const char *const *path,
+    referral_str_t *s)
+{
+    MMDB_entry_data_s  data;
+
+    if (MMDB_aget_value(entry, &data, path) != MMDB_SUCCESS
+        || !data.has_data
+        || data.type != MMDB_DATA_TYPE_UTF8_STRING)
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    s->data = (u_char *) data.utf8_string;
+    s->len = data.data_size;
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_geo_upper(const referral_str_t *s, int digits)
+{
+    u_char  c;
+    size_t  i;
+
+    for (i = 0; i < s->len; i++) {
+        c = s->data[i];
+
+        if (c >= 'A' && c <= 'Z') {
+            continue;
+        }
+
+        if (!digits || c < '0' || c > '9') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+/* how much of a text to take: whole characters; 0 if any of them is bad */
+
+static size_t
+referral_geo_text(const referral_str_t *s, size_t max)
+{
+    size_t  len, n;
+
+    for (len = 0; len < s->len; len += n) {
+        n = referral_geo_character(s->data + len, s->len - len);
+
+        if (n == 0) {
+            return 0;
+        }
+
+        if (len + n > max) {
+            break;
+        }
+    }
+
+    return len;
+}
+
+
+/* the length of one UTF-8 character (RFC 3629); 0: none, or a control */
+
+static size_t
+referral_geo_character(const u_char *p, size_t len)
+{
+    size_t    i, n;
+    uint32_t  c, least;
+
+    c = p[0];
+
+    if (c < 0x80) {
+        return (c < 0x20 || c == 0x7f) ? 0 : 1;
+    }
+
+    if (c >= 0xc0 && c < 0xe0) {
+        n = 2;
+        c &= 0x1f;
+        least = 0xa0;
+
+    } else if (c >= 0xe0 && c < 0xf0) {
+        n = 3;
+        c &= 0x0f;
+        least = 0x800;
+
+    } else if (c >= 0xf0 && c < 0xf8) {
+        n = 4;
+        c &= 0x07;
+        least = 0x10000;
+
+    } else {
+        return 0;
+    }
+
+    if (n > len) {
+        return 0;
+    }
+
+    for (i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+
+        c = (c << 6) | (p[i] & 0x3f);
+    }
+
+    /* "least" of two bytes is past the C1 controls */
+
+    if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
+        return 0;
+    }
+
+    return n;
+}

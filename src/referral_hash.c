@@ -1,0 +1,148 @@
+#include "referral_hash.h"
+
+
+#define REFERRAL_CRC32C_POLY  0x82f63b78    /* bits reversed */
+
+
+typedef uint32_t (*referral_crc32c_pt)(uint32_t crc, const u_char *p,
+    size_t len);
+
+
+static uint32_t referral_crc32c_table(uint32_t crc, const u_char *p,
+    size_t len);
+static void referral_crc32c_fill(void);
+
+
+static uint32_t            referral_crc32c_slices[8][256];
+static referral_crc32c_pt  referral_crc32c_update;
+
+
+uint32_t
+referral_crc32c(uint32_t crc, const void *data, size_t len)
+{
+    return ~referral_crc32c_update(~crc, data, len);
+}
+
+
+#if defined(__x86_64__)
+
+__attribute__((target("sse4.2")))
+static uint32_t
+referral_crc32c_sse42(uint32_t crc, const u_char *p, size_t len)
+{
+    uint64_t  c, word;
+
+    c = crc;
+
+    for ( /* void */ ; len >= 8; len -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        c = __builtin_ia32_crc32di(c, word);
+    }
+
+    crc = (uint32_t) c;
+
+    for ( /* void */ ; len; len--) {
+        crc = __builtin_ia32_crc32qi(crc, *p++);
+    }
+
+    return crc;
+}
+
+#endif
+
+
+static uint32_t
+referral_crc32c_table(uint32_t crc, const u_char *p, size_t len)
+{
+    uint32_t  (*t)[256];
+
+    t = referral_crc32c_slices;
+
+    for ( /* void */ ; len >= 8; len -= 8, p += 8) {
+        crc ^= p[0] | p[1] << 8 | p[2] << 16 | (uint32_t) p[3] << 24;
+
+        crc = t[7][crc & 0xff] ^ t[6][crc >> 8 & 0xff]
+              ^ t[5][crc >> 16 & 0xff] ^ t[4][crc >> 24]
+              ^ t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]];
+    }
+
+    for ( /* void */ ; len; len--) {
+        crc = t[0][(crc ^ *p++) & 0xff] ^ crc >> 8;
+    }
+
+    return crc;
+}
+
+
+static void
+referral_crc32c_fill(void)
+{
+    uint32_t    crc;
+    unsigned    i, n;
+    uint32_t  (*t)[256];
+
+    t = referral_crc32c_slices;
+
+    for (i = 0; i < 256; i++) {
+        crc = i;
+
+        for (n = 0; n < 8; n++) {
+            crc = crc & 1 ? crc >> 1 ^ REFERRAL_CRC32C_POLY : crc >> 1;
+        }
+
+        t[0][i] = crc;
+    }
+
+    for (n = 1; n < 8; n++) {
+        for (i = 0; i < 256; i++) {
+            t[n][i] = t[0][t[n - 1][i] & 0xff] ^ t[n - 1][i] >> 8;
+        }
+    }
+}
+
+
+/* when loaded, so that no thread ever sees the choice half made */
+
+__attribute__((constructor))
+static void
+referral_crc32c_init(void)
+{
+#if defined(__x86_64__)
+
+    __builtin_cpu_init();
+
+    if (__builtin_cpu_supports("sse4.2")) {
+        referral_crc32c_update = referral_crc32c_sse42;
+        return;
+    }
+
+#endif
+
+    referral_crc32c_fill();
+    referral_crc32c_update = referral_crc32c_table;
+}
+
+
+uint64_t
+referral_hash64(uint64_t seed, const void *data, size_t len)
+{
+    uint64_t       h;
+    const u_char  *p, *last;
+
+    h = seed ^ 0xcbf29ce484222325;
+
+    for (p = data, last = p + len; p < last; p++) {
+        h ^= *p;
+        h *= 0x100000001b3;
+    }
+
+    /* FNV's upper bits depend little on the last bytes: mix them */
+
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccd;
+    h ^= h >> 33;
+    h *= 0xc4ceb9fe1a85ec53;
+    h ^= h >> 33;
+
+    return h;
+}

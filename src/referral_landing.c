@@ -1,0 +1,902 @@
+#include <ctype.h>
+
+#include "referral_block.h"
+#include "referral_hash.h"
+#include "referral_landing.h"
+
+
+/*
+ * The code, in blocks:
+ *
+ *     rules      = *block( line(2) block( *condition ) block( variant )
+ *                          block( template ) )
+ *     condition  = key block( *( negated block( value ) ) )
+ */
+
+
+#define REFERRAL_LINE_MAX       65535
+#define REFERRAL_CONDITION_MAX  32       /* of a value's text */
+#define REFERRAL_DATE_SIZE      9        /* local(1) ms(8) */
+
+#define REFERRAL_CONDITIONS                                                   \
+    (sizeof(referral_conditions) / sizeof(referral_condition_t))
+
+
+typedef struct {
+    const char       *name;
+    unsigned          index;    /* of the click's value */
+    int             (*compile)(const referral_str_t *value,
+                               referral_buf_t *out);
+    int             (*match)(const referral_str_t *value,
+                             const referral_values_t *values,
+                             unsigned index);
+    unsigned          upper:1;  /* compared in upper case, else in lower */
+    unsigned          single:1; /* neither a list nor negated */
+    const char       *wrong;
+} referral_condition_t;
+
+
+typedef struct {
+    referral_buf_t   *out;
+    u_char           *group;    /* the open list of values, or NULL */
+    u_char           *starts;
+    u_char           *ends;
+    uint32_t          seen;
+    unsigned          named:1;
+    referral_str_t    variant;
+} referral_rule_ctx_t;
+
+
+static int referral_rule_compile(referral_buf_t *out,
+    const referral_str_t *text, unsigned line, const char **err);
+static int referral_rule_pair(void *data, const referral_pair_t *pair,
+    const char **err);
+static int referral_rule_variant(referral_rule_ctx_t *ctx,
+    const referral_pair_t *pair, const char **err);
+static int referral_rule_dates_crossed(const referral_rule_ctx_t *ctx);
+static const char *referral_rule_failed(const referral_str_t *code,
+    const referral_values_t *values);
+static int referral_condition_holds(const referral_condition_t *cond,
+    const referral_str_t *list, const referral_values_t *values);
+
+static int referral_country_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_region_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_lang_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_device_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_os_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_word_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_bucket_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_starts_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_ends_compile(const referral_str_t *value,
+    referral_buf_t *out);
+static int referral_date_compile(const referral_str_t *value,
+    referral_buf_t *out, int last);
+
+static int referral_text_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index);
+static int referral_lang_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index);
+static int referral_bucket_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index);
+static int referral_starts_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index);
+static int referral_ends_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index);
+static int referral_date_get(referral_date_t *date,
+    const referral_str_t *value);
+
+static int referral_among(const referral_str_t *value,
+    const char *const *list);
+static int referral_word(const referral_str_t *s);
+static int referral_upper(u_char c);
+static int referral_digit(u_char c);
+
+
+/* the place of a condition is its key in the code */
+
+static const referral_condition_t  referral_conditions[] = {
+
+    { "country", REFERRAL_VALUE_COUNTRY,
+      referral_country_compile, referral_text_match, 1, 0,
+      "country must be two letters, such as JP" },
+
+    { "region", REFERRAL_VALUE_REGION,
+      referral_region_compile, referral_text_match, 1, 0,
+      "region must be a country and its subdivision, such as JP-13" },
+
+    { "lang", REFERRAL_VALUE_LANG,
+      referral_lang_compile, referral_lang_match, 0, 0,
+      "lang must be a language, such as ja or zh-tw" },
+
+    { "device", REFERRAL_VALUE_DEVICE,
+      referral_device_compile, referral_text_match, 0, 0,
+      "device must be mobile, tablet, desktop, tv, console or other" },
+
+    { "os", REFERRAL_VALUE_OS,
+      referral_os_compile, referral_text_match, 0, 0,
+      "os must be ios, android, windows, macos, linux, chromeos or other" },
+
+    { "app", REFERRAL_VALUE_APP,
+      referral_word_compile, referral_text_match, 0, 0,
+      "app must be at most 32 of a-z 0-9 _ . -" },
+
+    { "channel", REFERRAL_VALUE_CHANNEL,
+      referral_word_compile, referral_text_match, 0, 0,
+      "channel must be at most 32 of a-z 0-9 _ . -" },
+
+    { "segment", REFERRAL_VALUE_SEGMENT,
+      referral_word_compile, referral_text_match, 0, 0,
+      "segment must be at most 32 of a-z 0-9 _ . -" },
+
+    { "bucket", 0,
+      referral_bucket_compile, referral_bucket_match, 0, 0,
+      "bucket must be 0-99 or a range, such as 7 or 0-49" },
+
+    { "starts", 0,
+      referral_starts_compile, referral_starts_match, 1, 1,
+      "starts must be one date, such as 2026-12-01 or 2026-12-01T10:30" },
+
+    { "ends", 0,
+      referral_ends_compile, referral_ends_match, 1, 1,
+      "ends must be one date, such as 2026-12-25 or 2026-12-25T18:00" }
+};
+
+
+int
+referral_rules_compile(referral_buf_t *out, const referral_str_t *text,
+    referral_landing_error_pt error, void *data)
+{
+    int             bad;
+    u_char         *p, *end, *last;
+    unsigned        line;
+    const char     *err;
+    referral_str_t  rule;
+
+    bad = 0;
+    line = 0;
+
+    p = text->data;
+    last = text->data + text->len;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+        end = memchr(p, '\n', last - p);
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        rule.data = p;
+        rule.len = end - p;
+        line++;
+
+        referral_str_trim(&rule);
+
+        if (rule.len == 0 || rule.data[0] == '#') {
+            continue;
+        }
+
+        if (referral_rule_compile(out, &rule, line, &err) == REFERRAL_OK) {
+            continue;
+        }
+
+        if (out->overflow) {
+            return REFERRAL_ERROR;
+        }
+
+        bad++;
+
+        if (error) {
+            error(data, line, err);
+        }
+
+        if (line > REFERRAL_LINE_MAX) {
+            break;
+        }
+    }
+
+    return bad;
+}
+
+
+static int
+referral_rule_compile(referral_buf_t *out, const referral_str_t *text,
+    unsigned line, const char **err)
+{
+    u_char              *start, *rule, *block;
+    referral_str_t       landing, code;
+    referral_rule_ctx_t  ctx;
+
+    if (line > REFERRAL_LINE_MAX) {
+        *err = "more than 65535 lines";
+        return REFERRAL_ERROR;
+    }
+
+    start = out->pos;
+
+    memset(&ctx, 0, sizeof(referral_rule_ctx_t));
+
+    ctx.out = out;
+
+    rule = referral_block_open(out);
+
+    referral_buf_putc(out, (u_char) line);
+    referral_buf_putc(out, (u_char) (line >> 8));
+
+    block = referral_block_open(out);
+
+    if (referral_pairs_parse(text, &landing, referral_rule_pair, &ctx, err)
+        != REFERRAL_OK)
+    {
+        goto failed;
+    }
+
+    if (landing.len == 0) {
+        *err = "a rule needs a landing";
+        goto failed;
+    }
+
+    if (referral_rule_dates_crossed(&ctx)) {
+        *err = "a rule ends before it starts";
+        goto failed;
+    }
+
+    *err = "a rule is too long";
+
+    if ((ctx.group && referral_block_close(out, ctx.group) != REFERRAL_OK)
+        || referral_block_close(out, block) != REFERRAL_OK)
+    {
+        goto failed;
+    }
+
+    if (referral_block_put(out, &ctx.variant) != REFERRAL_OK) {
+        goto failed;
+    }
+
+    block = referral_block_open(out);
+
+    if (referral_template_text(out, &landing, err) != REFERRAL_OK
+        || referral_block_close(out, block) != REFERRAL_OK)
+    {
+        goto failed;
+    }
+
+    code.data = block + REFERRAL_BLOCK_SIZE;
+    code.len = out->pos - code.data;
+
+    if (referral_template_url(&code, err) != REFERRAL_OK) {
+        goto failed;
+    }
+
+    *err = "a rule is too long";
+
+    if (referral_block_close(out, rule) != REFERRAL_OK) {
+        goto failed;
+    }
+
+    return REFERRAL_OK;
+
+failed:
+
+    out->pos = start;
+
+    return REFERRAL_ERROR;
+}
+
+
+static int
+referral_rule_pair(void *data, const referral_pair_t *pair, const char **err)
+{
+    referral_rule_ctx_t *ctx = data;
+
+    u_char                      *block, text[REFERRAL_CONDITION_MAX];
+    size_t                       i;
+    referral_buf_t              *out;
+    referral_str_t               value;
+    const referral_condition_t  *cond;
+
+    if (referral_str_is(&pair->key, "as")) {
+        return referral_rule_variant(ctx, pair, err);
+    }
+
+    for (i = 0; i < REFERRAL_CONDITIONS; i++) {
+        cond = &referral_conditions[i];
+
+        if (pair->key.len == strlen(cond->name)
+            && memcmp(pair->key.data, cond->name, pair->key.len) == 0)
+        {
+            break;
+        }
+    }
+
+    if (i == REFERRAL_CONDITIONS) {
+        *err = "unknown condition";
+        return REFERRAL_ERROR;
+    }
+
+    out = ctx->out;
+
+    if (pair->first) {
+
+        if (ctx->seen & (1U << i)) {
+            *err = "a condition stands twice; its values make one list";
+            return REFERRAL_ERROR;
+        }
+
+        ctx->seen |= 1U << i;
+
+        if (ctx->group
+            && referral_block_close(out, ctx->group) != REFERRAL_OK)
+        {
+            *err = "a rule is too long";
+            return REFERRAL_ERROR;
+        }
+
+        referral_buf_putc(out, (u_char) i);
+        ctx->group = referral_block_open(out);
+    }
+
+    if (pair->value.len > sizeof(text)
+        || (cond->single && (pair->negated || !pair->first)))
+    {
+        *err = cond->wrong;
+        return REFERRAL_ERROR;
+    }
+
+    for (i = 0; i < pair->value.len; i++) {
+        text[i] = cond->upper ? toupper(pair->value.data[i])
+                              : tolower(pair->value.data[i]);
+    }
+
+    value.data = text;
+    value.len = pair->value.len;
+
+    referral_buf_putc(out, pair->negated);
+
+    block = referral_block_open(out);
+
+    if (cond->compile(&value, out) != REFERRAL_OK) {
+        *err = cond->wrong;
+        return REFERRAL_ERROR;
+    }
+
+    if (referral_block_close(out, block) != REFERRAL_OK) {
+        *err = "a rule is too long";
+        return REFERRAL_ERROR;
+    }
+
+    if (cond->compile == referral_starts_compile) {
+        ctx->starts = block + REFERRAL_BLOCK_SIZE;
+
+    } else if (cond->compile == referral_ends_compile) {
+        ctx->ends = block + REFERRAL_BLOCK_SIZE;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_rule_variant(referral_rule_ctx_t *ctx, const referral_pair_t *pair,
+    const char **err)
+{
+    if (ctx->named || pair->negated || !referral_word(&pair->value)) {
+        *err = "as must be one word of at most 32 of a-z 0-9 _ . -";
+        return REFERRAL_ERROR;
+    }
+
+    ctx->named = 1;
+    ctx->variant = pair->value;
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_rule_dates_crossed(const referral_rule_ctx_t *ctx)
+{
+    referral_str_t   value;
+    referral_date_t  starts, ends;
+
+    if (ctx->starts == NULL || ctx->ends == NULL) {
+        return 0;
+    }
+
+    value.len = REFERRAL_DATE_SIZE;
+    value.data = ctx->starts;
+
+    if (referral_date_get(&starts, &value) != REFERRAL_OK) {
+        return 0;
+    }
+
+    value.data = ctx->ends;
+
+    if (referral_date_get(&ends, &value) != REFERRAL_OK) {
+        return 0;
+    }
+
+    return starts.local == ends.local && ends.ms < starts.ms;
+}
+
+
+int
+referral_rules_match(const referral_str_t *code,
+    const referral_values_t *values, referral_rule_t *rule,
+    referral_rules_trace_pt trace, void *data)
+{
+    const char     *failed;
+    referral_str_t  left, body, conditions;
+
+    left = *code;
+
+    while (referral_block_take(&left, &body)) {
+
+        if (body.len < 2) {
+            break;
+        }
+
+        rule->line = body.data[0] | body.data[1] << 8;
+
+        body.data += 2;
+        body.len -= 2;
+
+        if (!referral_block_take(&body, &conditions)
+            || !referral_block_take(&body, &rule->variant)
+            || !referral_block_take(&body, &rule->landing))
+        {
+            break;
+        }
+
+        failed = referral_rule_failed(&conditions, values);
+
+        if (failed == NULL) {
+            return REFERRAL_OK;
+        }
+
+        if (trace) {
+            trace(data, rule->line, failed);
+        }
+    }
+
+    return REFERRAL_DECLINED;
+}
+
+
+/* the name of the first condition that does not hold, or NULL */
+
+static const char *
+referral_rule_failed(const referral_str_t *code,
+    const referral_values_t *values)
+{
+    unsigned                     key;
+    referral_str_t               left, list;
+    const referral_condition_t  *cond;
+
+    left = *code;
+
+    while (left.len) {
+        key = *left.data++;
+        left.len--;
+
+        if (key >= REFERRAL_CONDITIONS
+            || !referral_block_take(&left, &list))
+        {
+            return "damaged";
+        }
+
+        cond = &referral_conditions[key];
+
+        if (!referral_condition_holds(cond, &list, values)) {
+            return cond->name;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* any of the values that are not negated, if there are such; and no other */
+
+static int
+referral_condition_holds(const referral_condition_t *cond,
+    const referral_str_t *list, const referral_values_t *values)
+{
+    unsigned        negated, wanted, found;
+    referral_str_t  left, value;
+
+    left = *list;
+    wanted = 0;
+    found = 0;
+
+    while (left.len) {
+        negated = *left.data++;
+        left.len--;
+
+        if (!referral_block_take(&left, &value)) {
+            return 0;
+        }
+
+        if (!negated) {
+            wanted = 1;
+
+            if (found) {
+                continue;
+            }
+        }
+
+        if (!cond->match(&value, values, cond->index)) {
+            continue;
+        }
+
+        if (negated) {
+            return 0;
+        }
+
+        found = 1;
+    }
+
+    return found || !wanted;
+}
+
+
+int
+referral_bucket(const referral_str_t *program, const u_char *visitor,
+    size_t len)
+{
+    uint64_t  hash;
+
+    hash = referral_hash64(0, program->data, program->len);
+    hash = referral_hash64(hash, visitor, len);
+
+    return hash % 100;
+}
+
+
+static int
+referral_country_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    if (value->len != 2 || !referral_upper(value->data[0])
+        || !referral_upper(value->data[1]))
+    {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_str(out, value);
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_region_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    size_t   i;
+    u_char  *p;
+
+    p = value->data;
+
+    if (value->len < 4 || value->len > 6 || !referral_upper(p[0])
+        || !referral_upper(p[1]) || p[2] != '-')
+    {
+        return REFERRAL_ERROR;
+    }
+
+    for (i = 3; i < value->len; i++) {
+        if (!referral_upper(p[i]) && !referral_digit(p[i])) {
+            return REFERRAL_ERROR;
+        }
+    }
+
+    referral_buf_str(out, value);
+
+    return REFERRAL_OK;
+}
+
+
+/* [a-z]{2,3}(-[a-z0-9]{1,8})* */
+
+static int
+referral_lang_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    size_t   i, n, len;
+    u_char  *p;
+
+    p = value->data;
+    len = value->len;
+
+    for (i = 0; i < len && p[i] >= 'a' && p[i] <= 'z'; i++) { /* void */ }
+
+    if (i < 2 || i > 3) {
+        return REFERRAL_ERROR;
+    }
+
+    while (i < len) {
+
+        if (p[i++] != '-') {
+            return REFERRAL_ERROR;
+        }
+
+        for (n = 0; i < len && p[i] != '-'; i++, n++) {
+            if ((p[i] < 'a' || p[i] > 'z') && !referral_digit(p[i])) {
+                return REFERRAL_ERROR;
+            }
+        }
+
+        if (n < 1 || n > 8) {
+            return REFERRAL_ERROR;
+        }
+    }
+
+    referral_buf_str(out, value);
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_device_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    static const char *const  devices[] = {
+        "mobile", "tablet", "desktop", "tv", "console", "other", NULL
+    };
+
+    if (!referral_among(value, devices)) {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_str(out, value);
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_os_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    static const char *const  systems[] = {
+        "ios", "android", "windows", "macos", "linux", "chromeos", "other",
+        NULL
+    };
+
+    if (!referral_among(value, systems)) {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_str(out, value);
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_word_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    if (!referral_word(value)) {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_str(out, value);
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_bucket_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    u_char         *dash;
+    int64_t         low, high;
+    referral_str_t  first, last;
+
+    first = *value;
+    last = *value;
+
+    dash = memchr(value->data, '-', value->len);
+
+    if (dash) {
+        first.len = dash - value->data;
+        last.data = dash + 1;
+        last.len = value->len - first.len - 1;
+    }
+
+    low = referral_str_uint(&first, 99);
+    high = referral_str_uint(&last, 99);
+
+    if (low < 0 || high < low) {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_putc(out, (u_char) low);
+    referral_buf_putc(out, (u_char) high);
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_starts_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    return referral_date_compile(value, out, 0);
+}
+
+
+static int
+referral_ends_compile(const referral_str_t *value, referral_buf_t *out)
+{
+    return referral_date_compile(value, out, 1);
+}
+
+
+static int
+referral_date_compile(const referral_str_t *value, referral_buf_t *out,
+    int last)
+{
+    int              i;
+    referral_date_t  date;
+
+    if (referral_date_parse(&date, value, last) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    referral_buf_putc(out, date.local);
+
+    for (i = 0; i < 64; i += 8) {
+        referral_buf_putc(out, (u_char) (date.ms >> i));
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_text_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index)
+{
+    return referral_str_eq(value, &values->value[index]);
+}
+
+
+/* a language without a subtag stands for all that have it */
+
+static int
+referral_lang_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index)
+{
+    referral_str_t  lang;
+
+    lang = values->value[index];
+
+    if (lang.len > value->len && lang.data[value->len] == '-'
+        && memchr(value->data, '-', value->len) == NULL)
+    {
+        lang.len = value->len;
+    }
+
+    return referral_str_eq(value, &lang);
+}
+
+
+static int
+referral_bucket_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index)
+{
+    (void) index;
+
+    return value->len == 2
+           && values->bucket >= value->data[0]
+           && values->bucket <= value->data[1];
+}
+
+
+static int
+referral_starts_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index)
+{
+    referral_date_t  date;
+
+    (void) index;
+
+    return referral_date_get(&date, value) == REFERRAL_OK
+           && referral_date_reached(&date, values->now, values->offset);
+}
+
+
+/* the date is the last millisecond in which the rule holds */
+
+static int
+referral_ends_match(const referral_str_t *value,
+    const referral_values_t *values, unsigned index)
+{
+    referral_date_t  date;
+
+    (void) index;
+
+    return referral_date_get(&date, value) == REFERRAL_OK
+           && !referral_date_reached(&date, values->now - 1, values->offset);
+}
+
+
+static int
+referral_date_get(referral_date_t *date, const referral_str_t *value)
+{
+    int       i;
+    uint64_t  ms;
+
+    if (value->len != REFERRAL_DATE_SIZE) {
+        return REFERRAL_ERROR;
+    }
+
+    ms = 0;
+
+    for (i = REFERRAL_DATE_SIZE - 1; i > 0; i--) {
+        ms = ms << 8 | value->data[i];
+    }
+
+    date->ms = (int64_t) ms;
+    date->set = 1;
+    date->local = value->data[0];
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_among(const referral_str_t *value, const char *const *list)
+{
+    for ( /* void */ ; *list; list++) {
+        if (value->len == strlen(*list)
+            && memcmp(value->data, *list, value->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* [a-z0-9_.-]{1,32} */
+
+static int
+referral_word(const referral_str_t *s)
+{
+    size_t  i;
+    u_char  c;
+
+    if (s->len == 0 || s->len > REFERRAL_CONDITION_MAX) {
+        return 0;
+    }
+
+    for (i = 0; i < s->len; i++) {
+        c = s->data[i];
+
+        if ((c < 'a' || c > 'z') && !referral_digit(c)
+            && c != '_' && c != '.' && c != '-')
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+referral_upper(u_char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+
+static int
+referral_digit(u_char c)
+{
+    return c >= '0' && c <= '9';
+}

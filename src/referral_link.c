@@ -1,0 +1,860 @@
+#include "referral_link.h"
+#include "referral_visitor.h"
+
+
+#define REFERRAL_LANGUAGES_MAX  32
+#define REFERRAL_OFFSET_LIMIT   (14 * 60)
+
+
+/* one compilation; "field" and "index" are of the value that is read */
+
+typedef struct {
+    referral_buf_t           *out;
+    referral_entry_t         *entry;
+    unsigned                  index;
+    referral_str_t            field;
+    referral_entry_error_pt   error;
+    void                     *data;
+} referral_compile_t;
+
+
+/*
+ * Reads one value, trimmed and not empty.  REFERRAL_DECLINED: *err says what
+ * is wrong with it, and nothing was changed but what the safe choice is.
+ */
+
+typedef int (*referral_set_pt)(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+
+
+typedef struct {
+    referral_str_t            name;
+    unsigned                  kinds;    /* a bit for each kind that has it */
+    unsigned                  index;    /* referral_field_e, if it is one */
+    referral_set_pt           set;
+} referral_setter_t;
+
+
+static const referral_setter_t *referral_entry_setter(unsigned kind,
+    const referral_str_t *name);
+static void referral_entry_complain(referral_compile_t *c, unsigned line,
+    const char *what);
+static int referral_entry_put(referral_compile_t *c, const void *data,
+    size_t len);
+static int referral_entry_set(referral_compile_t *c, const u_char *start);
+static int referral_set_referrer(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_name(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_word(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_languages(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_url(referral_compile_t *c, const referral_str_t *value,
+    const char **err);
+static int referral_set_args(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_template(referral_compile_t *c,
+    const referral_str_t *value, u_char **code, const char **err);
+static int referral_set_rules(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static void referral_set_rules_error(void *data, unsigned line,
+    const char *what);
+static int referral_set_state(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_starts(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_ends(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_offset(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_window(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_attribution(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_utf8_valid(const referral_str_t *s);
+static int referral_chars_valid(const referral_str_t *s, size_t max,
+    const uint32_t *allowed);
+
+
+#define REFERRAL_KIND(kind)  (1U << REFERRAL_ENTRY_##kind)
+#define REFERRAL_OPENED      (REFERRAL_KIND(PROGRAM) | REFERRAL_KIND(LINK))
+#define REFERRAL_NAMED       (REFERRAL_KIND(LINK) | REFERRAL_KIND(REFERRER))
+
+
+static const referral_setter_t  referral_setters[] = {
+
+    { referral_string("referrer"), REFERRAL_KIND(LINK),
+      REFERRAL_FIELD_REFERRER, referral_set_referrer },
+
+    { referral_string("name"), REFERRAL_NAMED,
+      REFERRAL_FIELD_NAME, referral_set_name },
+
+    { referral_string("segment"), REFERRAL_NAMED,
+      REFERRAL_FIELD_SEGMENT, referral_set_word },
+
+    { referral_string("channel"), REFERRAL_KIND(LINK),
+      REFERRAL_FIELD_CHANNEL, referral_set_word },
+
+    { referral_string("languages"), REFERRAL_KIND(PROGRAM),
+      REFERRAL_FIELD_LANGUAGES, referral_set_languages },
+
+    { referral_string("landing"), REFERRAL_OPENED,
+      REFERRAL_FIELD_LANDING, referral_set_url },
+
+    { referral_string("landing_args"), REFERRAL_OPENED,
+      REFERRAL_FIELD_LANDING_ARGS, referral_set_args },
+
+    { referral_string("fallback"), REFERRAL_KIND(PROGRAM),
+      REFERRAL_FIELD_FALLBACK, referral_set_url },
+
+    { referral_string("rules"), REFERRAL_OPENED,
+      REFERRAL_FIELD_RULES, referral_set_rules },
+
+    { referral_string("state"), REFERRAL_OPENED,
+      0, referral_set_state },
+
+    { referral_string("starts"), REFERRAL_OPENED,
+      0, referral_set_starts },
+
+    { referral_string("ends"), REFERRAL_OPENED,
+      0, referral_set_ends },
+
+    { referral_string("utc_offset"), REFERRAL_KIND(PROGRAM),
+      0, referral_set_offset },
+
+    { referral_string("window"), REFERRAL_KIND(PROGRAM),
+      0, referral_set_window },
+
+    { referral_string("attribution"), REFERRAL_KIND(PROGRAM),
+      0, referral_set_attribution },
+
+    { referral_null_string, 0, 0, NULL }
+};
+
+
+/* a bit for each byte; the upper half is never allowed */
+
+static const uint32_t  referral_code_chars[] = {
+    0x00000000, 0x03ff2000, 0x87fffffe, 0x07fffffe
+};
+
+static const uint32_t  referral_word_chars[] = {
+    0x00000000, 0x03ff6000, 0x80000000, 0x07fffffe
+};
+
+static const uint32_t  referral_referrer_chars[] = {
+    0x00000000, 0x03ff6000, 0x87ffffff, 0x07fffffe
+};
+
+
+int
+referral_entry_compile(referral_buf_t *out, unsigned kind,
+    const referral_str_t *fields, size_t n, referral_entry_error_pt error,
+    void *data)
+{
+    size_t                    i;
+    const char               *err;
+    referral_buf_t            b;
+    referral_str_t            value;
+    referral_entry_t         *entry;
+    referral_compile_t        c;
+    const referral_setter_t  *setter;
+
+    b.start = out->pos;
+    b.pos = out->pos;
+    b.end = out->end;
+    b.overflow = 0;
+
+    if (b.end - b.start > REFERRAL_ENTRY_MAX) {
+        b.end = b.start + REFERRAL_ENTRY_MAX;
+    }
+
+    if ((size_t) (b.end - b.start) < sizeof(referral_entry_t)) {
+        return REFERRAL_ERROR;
+    }
+
+    /* padding too: entries are compared and copied as bytes */
+
+    memset(b.start, 0, sizeof(referral_entry_t));
+    b.pos += sizeof(referral_entry_t);
+
+    entry = (referral_entry_t *) b.start;
+
+    entry->kind = kind;
+    entry->utc_offset = INT16_MIN;
+
+    if (n == 0) {
+        entry->state = REFERRAL_STATE_ABSENT;
+    }
+
+    c.out = &b;
+    c.entry = entry;
+    c.error = error;
+    c.data = data;
+
+    for (i = 0; i + 1 < n; i += 2) {
+
+        setter = referral_entry_setter(kind, &fields[i]);
+
+        if (setter == NULL) {
+            continue;
+        }
+
+        value = fields[i + 1];
+
+        referral_str_trim(&value);
+
+        if (value.len == 0) {
+            continue;
+        }
+
+        c.field = fields[i];
+        c.index = setter->index;
+
+        if (setter->set(&c, &value, &err) == REFERRAL_DECLINED) {
+            referral_entry_complain(&c, 0, err);
+        }
+
+        if (b.overflow) {
+            return REFERRAL_ERROR;
+        }
+    }
+
+    if (entry->starts.set && entry->ends.set
+        && entry->starts.local == entry->ends.local
+        && entry->starts.ms != INT64_MAX && entry->ends.ms
+        && entry->ends.ms < entry->starts.ms)
+    {
+        referral_str_set(&c.field, "ends");
+        referral_entry_complain(&c, 0, "ends before it starts");
+    }
+
+    entry->size = b.pos - b.start;
+    out->pos = b.pos;
+
+    return REFERRAL_OK;
+}
+
+
+static const referral_setter_t *
+referral_entry_setter(unsigned kind, const referral_str_t *name)
+{
+    const referral_setter_t  *s;
+
+    for (s = referral_setters; s->set; s++) {
+        if ((s->kinds >> kind & 1) && referral_str_eq(&s->name, name)) {
+            return s;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+referral_entry_complain(referral_compile_t *c, unsigned line, const char *what)
+{
+    if (c->entry->bad < UINT8_MAX) {
+        c->entry->bad++;
+    }
+
+    if (c->error) {
+        c->error(c->data, &c->field, line, what);
+    }
+}
+
+
+/* overflow is told by the buffer */
+
+static int
+referral_entry_put(referral_compile_t *c, const void *data, size_t len)
+{
+    u_char  *start;
+
+    start = c->out->pos;
+    referral_buf_put(c->out, data, len);
+
+    return referral_entry_set(c, start);
+}
+
+
+/* the field is what was appended from "start" on */
+
+static int
+referral_entry_set(referral_compile_t *c, const u_char *start)
+{
+    if (c->out->overflow) {
+        return REFERRAL_ERROR;
+    }
+
+    c->entry->off[c->index] = start - c->out->start;
+    c->entry->len[c->index] = c->out->pos - start;
+    c->entry->set |= 1U << c->index;
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_set_referrer(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (!referral_referrer_valid(value)) {
+        *err = "a referrer is 1 to 64 letters, digits, \"_\", \".\", \"@\" "
+               "or \"-\"";
+        return REFERRAL_DECLINED;
+    }
+
+    return referral_entry_put(c, value->data, value->len);
+}
+
+
+static int
+referral_set_name(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (value->len > REFERRAL_NAME_MAX) {
+        *err = "a name has at most 128 bytes";
+        return REFERRAL_DECLINED;
+    }
+
+    if (!referral_utf8_valid(value)) {
+        *err = "a name is UTF-8 without control characters";
+        return REFERRAL_DECLINED;
+    }
+
+    return referral_entry_put(c, value->data, value->len);
+}
+
+
+static int
+referral_set_word(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (!referral_word_valid(value)) {
+        *err = "must be 1 to 32 lower case letters, digits, \"_\", \".\" "
+               "or \"-\"";
+        return REFERRAL_DECLINED;
+    }
+
+    return referral_entry_put(c, value->data, value->len);
+}
+
+
+static int
+referral_set_languages(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    u_char         *p, *end, *comma;
+    unsigned        n;
+    referral_str_t  tag;
+    referral_buf_t  list;
+    u_char          data[REFERRAL_LANGUAGES_MAX * (REFERRAL_LANG_MAX + 1)];
+
+    referral_buf_init(&list, data, sizeof(data));
+
+    p = value->data;
+    end = value->data + value->len;
+
+    for (n = 0; n < REFERRAL_LANGUAGES_MAX; n++) {
+        comma = memchr(p, ',', end - p);
+
+        tag.data = p;
+        tag.len = (comma ? comma : end) - p;
+
+        referral_str_trim(&tag);
+
+        if (tag.len > REFERRAL_LANG_MAX) {
+            *err = "a language is like \"en\" or \"zh-tw\"";
+            return REFERRAL_DECLINED;
+        }
+
+        if (n) {
+            referral_buf_putc(&list, ',');
+        }
+
+        p = list.pos;
+        referral_buf_str(&list, &tag);
+
+        tag.data = p;
+        referral_str_lower(&tag);
+
+        if (!referral_language_valid(&tag)) {
+            *err = "a language is like \"en\" or \"zh-tw\"";
+            return REFERRAL_DECLINED;
+        }
+
+        if (comma == NULL) {
+            return referral_entry_put(c, list.start,
+                                      list.pos - list.start);
+        }
+
+        p = comma + 1;
+    }
+
+    *err = "at most 32 languages";
+
+    return REFERRAL_DECLINED;
+}
+
+
+static int
+referral_set_url(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    int              rc;
+    u_char          *start;
+    referral_str_t   code;
+
+    rc = referral_set_template(c, value, &start, err);
+
+    if (rc != REFERRAL_OK) {
+        return rc;
+    }
+
+    code.data = start;
+    code.len = c->out->pos - start;
+
+    if (referral_template_url(&code, err) != REFERRAL_OK) {
+        c->out->pos = start;
+        return REFERRAL_DECLINED;
+    }
+
+    return referral_entry_set(c, start);
+}
+
+
+static int
+referral_set_args(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    int      rc;
+    u_char  *start;
+
+    if (referral_str_is(value, "off")) {
+        return referral_entry_put(c, NULL, 0);
+    }
+
+    if (value->data[0] == '?' || value->data[0] == '&'
+        || memchr(value->data, '#', value->len) != NULL)
+    {
+        *err = "arguments are like \"a=1&b={code}\", without \"?\" or \"#\"";
+        return REFERRAL_DECLINED;
+    }
+
+    rc = referral_set_template(c, value, &start, err);
+
+    if (rc != REFERRAL_OK) {
+        return rc;
+    }
+
+    return referral_entry_set(c, start);
+}
+
+
+/* appends the code of a template, from *code on */
+
+static int
+referral_set_template(referral_compile_t *c, const referral_str_t *value,
+    u_char **code, const char **err)
+{
+    *code = c->out->pos;
+
+    if (value->len > REFERRAL_URL_MAX) {
+        *err = "too long";
+        return REFERRAL_DECLINED;
+    }
+
+    if (referral_template_text(c->out, value, err) == REFERRAL_OK) {
+        return REFERRAL_OK;
+    }
+
+    if (c->out->overflow) {
+        return REFERRAL_ERROR;
+    }
+
+    c->out->pos = *code;
+
+    return REFERRAL_DECLINED;
+}
+
+
+static int
+referral_set_rules(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    u_char  *start;
+
+    (void) err;
+
+    start = c->out->pos;
+
+    if (referral_rules_compile(c->out, value, referral_set_rules_error, c)
+        == REFERRAL_ERROR)
+    {
+        c->out->overflow = 1;
+        return REFERRAL_ERROR;
+    }
+
+    if (c->out->pos == start) {
+        return REFERRAL_OK;
+    }
+
+    return referral_entry_set(c, start);
+}
+
+
+static void
+referral_set_rules_error(void *data, unsigned line, const char *what)
+{
+    referral_entry_complain(data, line, what);
+}
+
+
+static int
+referral_set_state(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (referral_str_is_nocase(value, "active")) {
+        c->entry->state = REFERRAL_STATE_ACTIVE;
+        return REFERRAL_OK;
+    }
+
+    if (c->entry->kind == REFERRAL_ENTRY_PROGRAM) {
+        c->entry->state = REFERRAL_STATE_PAUSED;
+
+        if (referral_str_is_nocase(value, "paused")) {
+            return REFERRAL_OK;
+        }
+
+        *err = "a program is \"active\" or \"paused\"";
+
+    } else {
+        c->entry->state = REFERRAL_STATE_DISABLED;
+
+        if (referral_str_is_nocase(value, "disabled")) {
+            return REFERRAL_OK;
+        }
+
+        *err = "a link is \"active\" or \"disabled\"";
+    }
+
+    return REFERRAL_DECLINED;
+}
+
+
+static int
+referral_set_starts(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (referral_date_parse(&c->entry->starts, value, 0) == REFERRAL_OK) {
+        return REFERRAL_OK;
+    }
+
+    c->entry->starts.ms = INT64_MAX;
+    c->entry->starts.set = 1;
+    c->entry->starts.local = 0;
+
+    *err = "a date is like \"2026-12-01\" or \"2026-12-01T10:30\"";
+
+    return REFERRAL_DECLINED;
+}
+
+
+static int
+referral_set_ends(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (referral_date_parse(&c->entry->ends, value, 1) == REFERRAL_OK) {
+        return REFERRAL_OK;
+    }
+
+    c->entry->ends.ms = 0;
+    c->entry->ends.set = 1;
+    c->entry->ends.local = 0;
+
+    *err = "a date is like \"2026-12-01\" or \"2026-12-01T10:30\"";
+
+    return REFERRAL_DECLINED;
+}
+
+
+static int
+referral_set_offset(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    int  minutes;
+
+    if (referral_offset_parse(&minutes, value) != REFERRAL_OK) {
+        *err = "an offset is like \"+09:00\" or \"-03:30\"";
+        return REFERRAL_DECLINED;
+    }
+
+    c->entry->utc_offset = minutes;
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_set_window(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    int64_t  seconds;
+
+    if (referral_duration_parse(&seconds, value, REFERRAL_WINDOW_MAX)
+        != REFERRAL_OK)
+    {
+        *err = "a window is like \"30d\" or \"12h\", at most 400d";
+        return REFERRAL_DECLINED;
+    }
+
+    c->entry->window = seconds;
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_set_attribution(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (referral_str_is_nocase(value, "last")) {
+        c->entry->attribution = REFERRAL_ATTRIBUTION_LAST;
+        return REFERRAL_OK;
+    }
+
+    if (referral_str_is_nocase(value, "first")) {
+        c->entry->attribution = REFERRAL_ATTRIBUTION_FIRST;
+        return REFERRAL_OK;
+    }
+
+    *err = "an attribution is \"last\" or \"first\"";
+
+    return REFERRAL_DECLINED;
+}
+
+
+/* no overlong forms, no surrogates, no controls of ASCII or Latin-1 */
+
+static int
+referral_utf8_valid(const referral_str_t *s)
+{
+    size_t    i, n;
+    u_char    c;
+    uint32_t  code, least;
+
+    i = 0;
+
+    while (i < s->len) {
+        c = s->data[i++];
+
+        if (c < 0x80) {
+
+            if (c < 0x20 || c == 0x7f) {
+                return 0;
+            }
+
+            continue;
+        }
+
+        if (c >= 0xf0 && c < 0xf8) {
+            n = 3;
+            code = c & 0x07;
+            least = 0x10000;
+
+        } else if (c >= 0xe0 && c < 0xf0) {
+            n = 2;
+            code = c & 0x0f;
+            least = 0x800;
+
+        } else if (c >= 0xc0 && c < 0xe0) {
+            n = 1;
+            code = c & 0x1f;
+            least = 0xa0;
+
+        } else {
+            return 0;
+        }
+
+        if (s->len - i < n) {
+            return 0;
+        }
+
+        for ( /* void */ ; n; n--) {
+            c = s->data[i++];
+
+            if ((c & 0xc0) != 0x80) {
+                return 0;
+            }
+
+            code = code << 6 | (c & 0x3f);
+        }
+
+        if (code < least
+            || code > 0x10ffff
+            || (code >= 0xd800 && code <= 0xdfff))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+referral_entry_valid(const referral_entry_t *entry, size_t size)
+{
+    unsigned  i;
+
+    if (size < sizeof(referral_entry_t)
+        || size > REFERRAL_ENTRY_MAX
+        || entry->size != size)
+    {
+        return 0;
+    }
+
+    if (entry->kind < REFERRAL_ENTRY_PROGRAM
+        || entry->kind > REFERRAL_ENTRY_REFERRER
+        || entry->state > REFERRAL_STATE_ABSENT
+        || entry->attribution > REFERRAL_ATTRIBUTION_FIRST
+        || entry->window > REFERRAL_WINDOW_MAX
+        || entry->starts.set > 1
+        || entry->ends.set > 1
+        || entry->set >> REFERRAL_FIELDS)
+    {
+        return 0;
+    }
+
+    if (entry->utc_offset != INT16_MIN
+        && (entry->utc_offset < -REFERRAL_OFFSET_LIMIT
+            || entry->utc_offset > REFERRAL_OFFSET_LIMIT))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < REFERRAL_FIELDS; i++) {
+
+        if (!referral_entry_has(entry, i)) {
+
+            if (entry->off[i] || entry->len[i]) {
+                return 0;
+            }
+
+            continue;
+        }
+
+        if (entry->off[i] < sizeof(referral_entry_t)
+            || entry->off[i] > size
+            || entry->len[i] > size - entry->off[i])
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+referral_chars_valid(const referral_str_t *s, size_t max,
+    const uint32_t *allowed)
+{
+    size_t  i;
+    u_char  c;
+
+    if (s->len == 0 || s->len > max) {
+        return 0;
+    }
+
+    for (i = 0; i < s->len; i++) {
+        c = s->data[i];
+
+        if (c >= 0x80 || !(allowed[c >> 5] >> (c & 0x1f) & 1)) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+referral_code_valid(const referral_str_t *s)
+{
+    return referral_chars_valid(s, REFERRAL_CODE_MAX, referral_code_chars);
+}
+
+
+int
+referral_program_valid(const referral_str_t *s)
+{
+    return referral_chars_valid(s, REFERRAL_PROGRAM_MAX, referral_word_chars);
+}
+
+
+int
+referral_word_valid(const referral_str_t *s)
+{
+    return referral_chars_valid(s, REFERRAL_CHANNEL_MAX, referral_word_chars);
+}
+
+
+int
+referral_referrer_valid(const referral_str_t *s)
+{
+    return referral_chars_valid(s, REFERRAL_REFERRER_MAX,
+                                referral_referrer_chars);
+}
+
+
+int
+referral_code_find(const referral_str_t *raw, referral_str_t *code)
+{
+    size_t    i;
+    u_char    c;
+    unsigned  slash;
+
+    *code = *raw;
+
+    if (referral_code_valid(code)) {
+        return REFERRAL_OK;
+    }
+
+    slash = 0;
+
+    if (code->len && code->data[code->len - 1] == '/') {
+        code->len--;
+        slash = 1;
+    }
+
+    for (i = 0; i < code->len; i++) {
+        if (code->data[i] >= 0x80) {
+            code->len = i;
+            break;
+        }
+    }
+
+    while (code->len) {
+        c = code->data[code->len - 1];
+
+        /* in "…/aiko7/." the slash comes after what the app added */
+
+        if (c == '/' && !slash) {
+            code->len--;
+            slash = 1;
+            continue;
+        }
+
+        if (memchr(".,;:!?)]'\">*~", c, sizeof(".,;:!?)]'\">*~") - 1) == NULL)
+        {
+            break;
+        }
+
+        code->len--;
+    }
+
+    return referral_code_valid(code) ? REFERRAL_OK : REFERRAL_DECLINED;
+}

@@ -1,0 +1,370 @@
+
+#include "referral_record.h"
+
+
+/*
+ * Version 1, integers little-endian:
+ *
+ *   version 1, class 1, result 1, parts 1, flags 2, offset 2, window 4, at 8,
+ *   click_id 16, first_click_id 16, visitor 12, address 8,
+ *   REFERRAL_TEXTS times: length 1, bytes
+ *
+ * The last four of the fixed members are there only where "parts" has their
+ * bit.
+ */
+
+#define REFERRAL_RECORD_VERSION      1
+
+#define REFERRAL_RECORD_FIXED        20
+
+#define REFERRAL_RECORD_PART_CLICK   0x01
+#define REFERRAL_RECORD_PART_FIRST   0x02
+#define REFERRAL_RECORD_PART_VISITOR 0x04
+#define REFERRAL_RECORD_PART_ADDRESS 0x08
+#define REFERRAL_RECORD_PARTS        0x0f
+
+#define REFERRAL_RECORD_FLAGS        0x1ff
+
+#define REFERRAL_OFFSET_MAX          (14 * 60)
+
+/* a day from either end of the calendar, so that no offset leaves it */
+
+#define REFERRAL_AT_MIN              REFERRAL_DAY_MS
+#define REFERRAL_AT_MAX              (253402300800000LL - REFERRAL_DAY_MS)
+
+
+static int referral_record_valid(const referral_record_t *record);
+static int referral_record_texts_valid(const referral_record_t *record);
+static unsigned referral_record_parts(const referral_record_t *record);
+static u_char *referral_record_put(u_char *p, uint64_t n, unsigned size);
+static uint64_t referral_record_get(const u_char *p, unsigned size);
+
+
+static const referral_str_t  referral_results[] = {
+    referral_string("landing"),
+    referral_string("ended"),
+    referral_string("not_started"),
+    referral_string("disabled"),
+    referral_string("paused"),
+    referral_string("refused"),
+    referral_string("unresolved"),
+    referral_string("unknown")
+};
+
+
+referral_str_t
+referral_result_name(unsigned result)
+{
+    static const referral_str_t  none = referral_string("");
+
+    return result < REFERRAL_RESULTS ? referral_results[result] : none;
+}
+
+
+ssize_t
+referral_record_encode(u_char *out, size_t size,
+    const referral_record_t *record)
+{
+    size_t      len, need;
+    u_char     *p;
+    unsigned    i, parts;
+
+    if (!referral_record_valid(record)) {
+        return REFERRAL_ERROR;
+    }
+
+    parts = referral_record_parts(record);
+
+    need = REFERRAL_RECORD_FIXED + REFERRAL_TEXTS;
+
+    need += (parts & REFERRAL_RECORD_PART_CLICK) ? REFERRAL_CLICK_ID_SIZE : 0;
+    need += (parts & REFERRAL_RECORD_PART_FIRST) ? REFERRAL_CLICK_ID_SIZE : 0;
+    need += (parts & REFERRAL_RECORD_PART_VISITOR) ? REFERRAL_VISITOR_SIZE : 0;
+    need += (parts & REFERRAL_RECORD_PART_ADDRESS) ? sizeof(uint64_t) : 0;
+
+    for (i = 0; i < REFERRAL_TEXTS; i++) {
+        len = record->text[i].len;
+        need += len < 255 ? len : 255;
+    }
+
+    if (need > size) {
+        return REFERRAL_ERROR;
+    }
+
+    p = out;
+
+    *p++ = REFERRAL_RECORD_VERSION;
+    *p++ = record->class;
+    *p++ = record->result;
+    *p++ = (u_char) parts;
+
+    p = referral_record_put(p, record->flags, 2);
+    p = referral_record_put(p, (uint16_t) record->offset, 2);
+    p = referral_record_put(p, record->window, 4);
+    p = referral_record_put(p, (uint64_t) record->at, 8);
+
+    if (parts & REFERRAL_RECORD_PART_CLICK) {
+        memcpy(p, record->click_id, REFERRAL_CLICK_ID_SIZE);
+        p += REFERRAL_CLICK_ID_SIZE;
+    }
+
+    if (parts & REFERRAL_RECORD_PART_FIRST) {
+        memcpy(p, record->first_click_id, REFERRAL_CLICK_ID_SIZE);
+        p += REFERRAL_CLICK_ID_SIZE;
+    }
+
+    if (parts & REFERRAL_RECORD_PART_VISITOR) {
+        memcpy(p, record->visitor, REFERRAL_VISITOR_SIZE);
+        p += REFERRAL_VISITOR_SIZE;
+    }
+
+    if (parts & REFERRAL_RECORD_PART_ADDRESS) {
+        p = referral_record_put(p, record->address, 8);
+    }
+
+    for (i = 0; i < REFERRAL_TEXTS; i++) {
+        len = record->text[i].len < 255 ? record->text[i].len : 255;
+
+        *p++ = (u_char) len;
+
+        if (len) {
+            memcpy(p, record->text[i].data, len);
+            p += len;
+        }
+    }
+
+    return p - out;
+}
+
+
+int
+referral_record_decode(referral_record_t *record, const u_char *data,
+    size_t size)
+{
+    size_t         len;
+    unsigned       i, parts;
+    const u_char  *p, *end;
+
+    if (size < REFERRAL_RECORD_FIXED || data[0] != REFERRAL_RECORD_VERSION) {
+        return REFERRAL_ERROR;
+    }
+
+    memset(record, 0, sizeof(referral_record_t));
+
+    p = data;
+    end = data + size;
+
+    record->class = p[1];
+    record->result = p[2];
+    parts = p[3];
+
+    record->flags = (uint16_t) referral_record_get(p + 4, 2);
+    record->offset = (int16_t) referral_record_get(p + 6, 2);
+    record->window = (uint32_t) referral_record_get(p + 8, 4);
+    record->at = (int64_t) referral_record_get(p + 12, 8);
+
+    p += REFERRAL_RECORD_FIXED;
+
+    if (parts & ~REFERRAL_RECORD_PARTS) {
+        return REFERRAL_ERROR;
+    }
+
+    if (parts & REFERRAL_RECORD_PART_CLICK) {
+
+        if (end - p < REFERRAL_CLICK_ID_SIZE) {
+            return REFERRAL_ERROR;
+        }
+
+        memcpy(record->click_id, p, REFERRAL_CLICK_ID_SIZE);
+        p += REFERRAL_CLICK_ID_SIZE;
+    }
+
+    if (parts & REFERRAL_RECORD_PART_FIRST) {
+
+        if (end - p < REFERRAL_CLICK_ID_SIZE) {
+            return REFERRAL_ERROR;
+        }
+
+        memcpy(record->first_click_id, p, REFERRAL_CLICK_ID_SIZE);
+        p += REFERRAL_CLICK_ID_SIZE;
+    }
+
+    if (parts & REFERRAL_RECORD_PART_VISITOR) {
+
+        if (end - p < REFERRAL_VISITOR_SIZE) {
+            return REFERRAL_ERROR;
+        }
+
+        memcpy(record->visitor, p, REFERRAL_VISITOR_SIZE);
+        p += REFERRAL_VISITOR_SIZE;
+    }
+
+    if (parts & REFERRAL_RECORD_PART_ADDRESS) {
+
+        if (end - p < (ssize_t) sizeof(uint64_t)) {
+            return REFERRAL_ERROR;
+        }
+
+        record->address = referral_record_get(p, sizeof(uint64_t));
+        p += sizeof(uint64_t);
+    }
+
+    /* one click has one form only */
+
+    if (!referral_record_valid(record)
+        || parts != referral_record_parts(record))
+    {
+        return REFERRAL_ERROR;
+    }
+
+    for (i = 0; i < REFERRAL_TEXTS; i++) {
+
+        if (p == end) {
+            return REFERRAL_ERROR;
+        }
+
+        len = *p++;
+
+        if ((size_t) (end - p) < len) {
+            return REFERRAL_ERROR;
+        }
+
+        record->text[i].len = len;
+        record->text[i].data = (u_char *) p;
+
+        p += len;
+    }
+
+    if (p != end) {
+        return REFERRAL_ERROR;
+    }
+
+    return referral_record_texts_valid(record) ? REFERRAL_OK : REFERRAL_ERROR;
+}
+
+
+static int
+referral_record_valid(const referral_record_t *record)
+{
+    int64_t  ms;
+
+    if (record->class >= REFERRAL_CLASSES
+        || record->result >= REFERRAL_RESULTS
+        || (record->flags & ~REFERRAL_RECORD_FLAGS)
+        || record->offset < -REFERRAL_OFFSET_MAX
+        || record->offset > REFERRAL_OFFSET_MAX
+        || record->window > REFERRAL_WINDOW_MAX
+        || record->at < REFERRAL_AT_MIN
+        || record->at > REFERRAL_AT_MAX)
+    {
+        return 0;
+    }
+
+    if (record->flags & REFERRAL_RECORD_CLICK_ID) {
+        ms = referral_click_id_time(record->click_id);
+
+        if (ms < REFERRAL_AT_MIN || ms > REFERRAL_AT_MAX) {
+            return 0;
+        }
+    }
+
+    if (referral_record_parts(record) & REFERRAL_RECORD_PART_FIRST) {
+        ms = referral_click_id_time(record->first_click_id);
+
+        if (ms < REFERRAL_AT_MIN || ms > REFERRAL_AT_MAX) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+referral_record_texts_valid(const referral_record_t *record)
+{
+    size_t                 n;
+    unsigned               i;
+    const referral_str_t  *text;
+
+    text = record->text;
+
+    if (!referral_program_valid(&text[REFERRAL_TEXT_PROGRAM])
+        || !referral_code_valid(&text[REFERRAL_TEXT_CODE])
+        || !referral_referrer_valid(&text[REFERRAL_TEXT_REFERRER]))
+    {
+        return 0;
+    }
+
+    if (text[REFERRAL_TEXT_FIRST_CODE].len
+        && !referral_code_valid(&text[REFERRAL_TEXT_FIRST_CODE]))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < REFERRAL_TEXTS; i++) {
+        for (n = 0; n < text[i].len; n++) {
+            if (text[i].data[n] < 0x20 || text[i].data[n] == 0x7f) {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
+}
+
+
+static unsigned
+referral_record_parts(const referral_record_t *record)
+{
+    unsigned             parts;
+    static const u_char  zero[REFERRAL_CLICK_ID_SIZE];
+
+    parts = 0;
+
+    if (record->flags & REFERRAL_RECORD_CLICK_ID) {
+        parts |= REFERRAL_RECORD_PART_CLICK;
+    }
+
+    if (memcmp(record->first_click_id, zero, REFERRAL_CLICK_ID_SIZE) != 0) {
+        parts |= REFERRAL_RECORD_PART_FIRST;
+    }
+
+    if (record->flags & REFERRAL_RECORD_VISITOR) {
+        parts |= REFERRAL_RECORD_PART_VISITOR;
+    }
+
+    if (record->flags & REFERRAL_RECORD_ADDRESS) {
+        parts |= REFERRAL_RECORD_PART_ADDRESS;
+    }
+
+    return parts;
+}
+
+
+static u_char *
+referral_record_put(u_char *p, uint64_t n, unsigned size)
+{
+    unsigned  i;
+
+    for (i = 0; i < size; i++) {
+        *p++ = (u_char) (n >> (8 * i));
+    }
+
+    return p;
+}
+
+
+static uint64_t
+referral_record_get(const u_char *p, unsigned size)
+{
+    uint64_t  n;
+
+    n = 0;
+
+    while (size--) {
+        n = (n << 8) | p[size];
+    }
+
+    return n;
+}

@@ -1,0 +1,428 @@
+#include <arpa/inet.h>
+
+#include "referral_url.h"
+
+
+#define REFERRAL_HOST_MAX   253
+#define REFERRAL_LABEL_MAX  63
+
+
+static int referral_url_authority(referral_url_t *url, u_char *p,
+    u_char *last, const char **err);
+static int referral_host_name_valid(const referral_str_t *host);
+static int referral_host_ipv6_valid(const referral_str_t *host);
+static int referral_args_addable(const u_char *p, const u_char *last);
+static int referral_args_have(const u_char *p, const u_char *last,
+    const u_char *name, size_t len);
+
+
+int
+referral_url_parse(referral_url_t *url, const referral_str_t *text,
+    const char **err)
+{
+    size_t   n;
+    u_char  *p, *end, *last;
+
+    memset(url, 0, sizeof(referral_url_t));
+
+    if (text->len > REFERRAL_URL_MAX) {
+        *err = "a URL longer than 2048 bytes";
+        return REFERRAL_ERROR;
+    }
+
+    p = text->data;
+    last = text->data + text->len;
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p < 0x21 || *p > 0x7e) {
+            *err = "a URL holds a byte that is not printable ASCII";
+            return REFERRAL_ERROR;
+        }
+
+        if (*p == '\\') {
+            *err = "a backslash in a URL";
+            return REFERRAL_ERROR;
+        }
+    }
+
+    n = referral_url_scheme(text);
+
+    if (n == 0) {
+        *err = "a URL must start with http:// or https://";
+        return REFERRAL_ERROR;
+    }
+
+    url->scheme.data = text->data;
+    url->scheme.len = n - 3;
+
+    p = text->data + n;
+    end = p + referral_url_before_path(p, last - p);
+
+    if (referral_url_authority(url, p, end, err) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    p = end;
+    end = memchr(p, '#', last - p);
+
+    if (end) {
+        url->fragment.data = end + 1;
+        url->fragment.len = last - end - 1;
+        last = end;
+    }
+
+    end = memchr(p, '?', last - p);
+
+    if (end) {
+        url->args.data = end + 1;
+        url->args.len = last - end - 1;
+        last = end;
+    }
+
+    url->path.data = p;
+    url->path.len = last - p;
+
+    return REFERRAL_OK;
+}
+
+
+size_t
+referral_url_scheme(const referral_str_t *text)
+{
+    if (text->len >= 7
+        && strncasecmp((char *) text->data, "http://", 7) == 0)
+    {
+        return 7;
+    }
+
+    if (text->len >= 8
+        && strncasecmp((char *) text->data, "https://", 8) == 0)
+    {
+        return 8;
+    }
+
+    return 0;
+}
+
+
+size_t
+referral_url_before_path(const u_char *p, size_t len)
+{
+    size_t  n;
+
+    for (n = 0; n < len; n++) {
+        if (p[n] == '/' || p[n] == '?' || p[n] == '#') {
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+static int
+referral_url_authority(referral_url_t *url, u_char *p, u_char *last,
+    const char **err)
+{
+    u_char  *end;
+
+    if (memchr(p, '@', last - p)) {
+        *err = "a user name or \"@\" before a URL's path";
+        return REFERRAL_ERROR;
+    }
+
+    url->host.data = p;
+
+    if (p < last && *p == '[') {
+        end = memchr(p, ']', last - p);
+
+        if (end == NULL) {
+            *err = "a URL's host has \"[\" without \"]\"";
+            return REFERRAL_ERROR;
+        }
+
+        end++;
+        url->host.len = end - p;
+
+        if (!referral_host_ipv6_valid(&url->host)) {
+            *err = "a URL's host is not an IPv6 address";
+            return REFERRAL_ERROR;
+        }
+
+    } else {
+        end = memchr(p, ':', last - p);
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        url->host.len = end - p;
+
+        if (url->host.len == 0) {
+            *err = "a URL without a host";
+            return REFERRAL_ERROR;
+        }
+
+        if (!referral_host_name_valid(&url->host)) {
+            *err = "a URL's host must be labels of letters, digits and \"-\""
+                   " with dots between them";
+            return REFERRAL_ERROR;
+        }
+    }
+
+    if (end == last) {
+        return REFERRAL_OK;
+    }
+
+    url->port.data = end + 1;
+    url->port.len = last - end - 1;
+
+    if (*end != ':' || referral_str_uint(&url->port, 65535) < 1) {
+        *err = "a URL's port must be 1 to 65535";
+        return REFERRAL_ERROR;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_host_name_valid(const referral_str_t *host)
+{
+    size_t  i, label;
+    u_char  c;
+
+    if (host->len > REFERRAL_HOST_MAX) {
+        return 0;
+    }
+
+    label = 0;
+
+    for (i = 0; i < host->len; i++) {
+        c = host->data[i];
+
+        if (c == '.') {
+
+            if (label == 0) {
+                return 0;
+            }
+
+            label = 0;
+            continue;
+        }
+
+        if ((c < '0' || c > '9') && (c < 'A' || c > 'Z')
+            && (c < 'a' || c > 'z') && c != '-')
+        {
+            return 0;
+        }
+
+        if (++label > REFERRAL_LABEL_MAX) {
+            return 0;
+        }
+    }
+
+    return label != 0;
+}
+
+
+/* with its brackets */
+
+static int
+referral_host_ipv6_valid(const referral_str_t *host)
+{
+    u_char  addr[16];
+    char    text[INET6_ADDRSTRLEN];
+    size_t  len;
+
+    if (host->len < 3 || host->data[0] != '['
+        || host->data[host->len - 1] != ']')
+    {
+        return 0;
+    }
+
+    len = host->len - 2;
+
+    if (len >= sizeof(text) || memchr(host->data + 1, '\0', len)) {
+        return 0;
+    }
+
+    memcpy(text, host->data + 1, len);
+    text[len] = '\0';
+
+    return inet_pton(AF_INET6, text, addr) == 1;
+}
+
+
+int
+referral_host_allowed(const referral_str_t *host,
+    const referral_str_t *patterns, size_t n)
+{
+    size_t   i, len, skip;
+    u_char  *p;
+
+    for (i = 0; i < n; i++) {
+        p = patterns[i].data;
+        len = patterns[i].len;
+        skip = 0;
+
+        if (len > 2 && p[0] == '*' && p[1] == '.') {
+            p++;
+            len--;
+
+            if (host->len <= len) {
+                continue;
+            }
+
+            skip = host->len - len;
+        }
+
+        if (len && host->len - skip == len
+            && strncasecmp((char *) host->data + skip, (char *) p, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+int
+referral_host_pattern_valid(const referral_str_t *pattern)
+{
+    referral_str_t  host;
+
+    host = *pattern;
+
+    if (host.len > 2 && host.data[0] == '*' && host.data[1] == '.') {
+        host.data += 2;
+        host.len -= 2;
+
+        return referral_host_name_valid(&host);
+    }
+
+    return referral_host_name_valid(&host) || referral_host_ipv6_valid(&host);
+}
+
+
+void
+referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
+{
+    size_t  len, tail, room;
+    u_char  join, *p, *last, *end, *eq, *query, *known;
+    u_char  fragment[REFERRAL_URL_MAX];
+
+    len = out->pos - out->start;
+
+    if (args->len == 0 || len == 0 || len > REFERRAL_URL_MAX) {
+        return;
+    }
+
+    tail = 0;
+    end = memchr(out->start, '#', len);
+
+    if (end) {
+        tail = out->pos - end;
+        memcpy(fragment, end, tail);
+        out->pos = end;
+    }
+
+    query = memchr(out->start, '?', out->pos - out->start);
+
+    if (query == NULL) {
+        query = out->pos;
+        join = '?';
+
+    } else {
+        query++;
+        join = (query == out->pos || out->pos[-1] == '&') ? '\0' : '&';
+    }
+
+    /* an added argument may stand beside another of its name: a list */
+
+    known = out->pos;
+
+    room = out->end - out->start;
+
+    if (room > REFERRAL_URL_MAX) {
+        room = REFERRAL_URL_MAX;
+    }
+
+    p = args->data;
+    last = args->data + args->len;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+        end = memchr(p, '&', last - p);
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        eq = memchr(p, '=', end - p);
+
+        if (eq == NULL) {
+            eq = end;
+        }
+
+        len = end - p;
+
+        if (eq == p || end - eq == 1
+            || out->pos - out->start + 1 + len + tail > room
+            || !referral_args_addable(p, end)
+            || referral_args_have(query, known, p, eq - p))
+        {
+            continue;
+        }
+
+        if (join) {
+            *out->pos++ = join;
+        }
+
+        memcpy(out->pos, p, len);
+        out->pos += len;
+        join = '&';
+    }
+
+    memcpy(out->pos, fragment, tail);
+    out->pos += tail;
+}
+
+
+static int
+referral_args_addable(const u_char *p, const u_char *last)
+{
+    for ( /* void */ ; p < last; p++) {
+        if (*p < 0x21 || *p > 0x7e || *p == '#' || *p == '\\') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+referral_args_have(const u_char *p, const u_char *last, const u_char *name,
+    size_t len)
+{
+    const u_char  *end;
+
+    for ( /* void */ ; p < last; p = end + 1) {
+        end = memchr(p, '&', last - p);
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        if ((size_t) (end - p) >= len
+            && ((size_t) (end - p) == len || p[len] == '=')
+            && memcmp(p, name, len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}

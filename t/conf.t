@@ -1,0 +1,378 @@
+# protects: nginx -t: each mistake is refused, with what is wrong and what
+# would be right; and a module that is not used does nothing
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Referral;
+
+my $t = Referral->new;
+
+$t->write_file('short.key', "tooshort\n", 0600);
+$t->write_file('open.key', unpack('H*', Referral::random(32)) . "\n", 0644);
+$t->write_file('empty.key', "# nothing\n\n", 0600);
+$t->write_file('second.key', unpack('H*', Referral::random(32))
+               . "\n# next\nabc\n", 0600);
+$t->write_file('password', "secret\n", 0600);
+
+# in a location of a short link: what is wrong there
+
+my $location = sub {
+    my ($lines) = @_;
+    return (server => "location /r/ { referral shop; $lines }");
+};
+
+my $bad = sub {
+    my ($what, $re, %o) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my ($output, $status) = $t->nginx_t(%o);
+
+    is($status, 1, "$what: refused") or diag($output);
+
+    my @lines = grep { /\[emerg\]/ } split /\n/, $output;
+
+    like($lines[0] // '', $re, "$what: said so");
+    like($lines[0] // '', qr/check\.conf:\d+|key/, "$what: said where");
+};
+
+my $good = sub {
+    my ($what, %o) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my ($output, $status) = $t->nginx_t(%o);
+
+    is($status, 0, "$what: taken");
+    is(join("\n", grep { /\[(?:emerg|warn)\]/ } split /\n/, $output), '',
+       "$what: without a word");
+};
+
+my $land = 'referral_landing https://shop.example.com/;';
+
+
+subtest 'the short link' => sub {
+    $bad->('a regex location without a code',
+           qr/regex|regular|code/,
+           server => "location ~ ^/r/(.*)\$ { referral shop; $land }");
+    $bad->('an exact location without a code', qr/code/,
+           server => "location = /r { referral shop; $land }");
+    $good->('a regex location with one',
+            server => "location ~ ^/r/(.*)\$ { referral shop \$1; $land }");
+    $good->('an exact location with one',
+            server => "location = /r { referral shop abc; $land }");
+    $good->('the program from outside',
+            server => "referral_program shop;
+                       location /r/ { referral; $land }");
+    $bad->('no program at all', qr/program/,
+           server => "location /r/ { referral; $land }");
+    $bad->('a program that is no name', qr/program.*(?:a-z|lower)/i,
+           server => "location /r/ { referral 'Sh op'; $land }");
+    $bad->('a program that is no name elsewhere', qr/program/,
+           http => 'referral_program Ü;');
+    $bad->('a code that is none', qr/code/,
+           server => "location = /r { referral shop 'a b'; $land }");
+    $bad->('in a server', qr/not allowed here/, server => 'referral shop;');
+    $bad->('twice', qr/duplicate/,
+           $location->("referral shop; $land"));
+    $bad->('too many words', qr/number of arguments/,
+           server => "location /r/ { referral a b c; $land }");
+};
+
+
+subtest 'landings' => sub {
+    $bad->('no URL', qr/http/, $location->('referral_landing shop;'));
+    $bad->('another scheme', qr/http/,
+           $location->('referral_landing javascript:alert(1);'));
+    $bad->('without a host', qr/host/,
+           $location->('referral_landing https:///x;'));
+    $bad->('userinfo', qr/user|"@"|host/,
+           $location->('referral_landing https://a@shop.example.com/;'));
+    $bad->('a backslash', qr/./,
+           $location->('referral_landing "https://shop.example.com\\\\x/";'));
+    $bad->('an unknown placeholder', qr/colour|placeholder/,
+           $location->('referral_landing "https://a.example/{colour}";'));
+    $bad->('a brace left open', qr/brace|\{|\}/,
+           $location->('referral_landing "https://a.example/{lang";'));
+    $bad->('a space', qr/./,
+           $location->('referral_landing "https://a.example/a b";'));
+    $bad->('a variable as host, and nothing allowed', qr/referral_allow/,
+           $location->('referral_landing "https://$host/";'));
+    $bad->('a placeholder as host', qr/referral_allow/,
+           $location->('referral_landing "https://{lang}.example.com/";'));
+    $good->('with hosts that are allowed',
+            $location->('referral_landing "https://$host/";
+                         referral_allow *.example.com;'));
+    $good->('placeholders and variables in the path',
+            $location->('referral_landing
+                         "https://a.example/{lang|en}/$arg_p?c={country|us}";'));
+    $bad->('an unknown placeholder in arguments', qr/colour|placeholder/,
+           $location->("$land referral_landing_args 'c={colour}';"));
+    $good->('arguments off', $location->("$land referral_landing_args off;"));
+    $bad->('a variable that nobody knows', qr/unknown "nosuch" variable/,
+           $location->('referral_landing "https://a.example/$nosuch";'));
+
+    for my $host ('', '*', 'https://a.example', 'a.example/', 'a b', '.a',
+                  '*.', 'a.*', 'shop@x', 'a:80')
+    {
+        $bad->("allowed host \"$host\"", qr/host/,
+               $location->("$land referral_allow '$host';"));
+    }
+
+    $good->('allowed hosts',
+            $location->("$land referral_allow a.example *.b.example;"));
+    $good->('an allowed address',
+            $location->("$land referral_allow 127.0.0.1;"));
+};
+
+
+subtest 'fallbacks' => sub {
+    $good->('a URL',
+            $location->("$land referral_fallback
+                         'https://a.example/?w={result}';"));
+    $good->('a path', $location->("$land referral_fallback /sorry.html;"));
+    $good->('a name',
+            server => "location /r/ { referral shop; $land
+                       referral_fallback \@x; }
+                       location \@x { return 404; }");
+    $bad->('a word', qr{https?://|"/|path}, 
+           $location->("$land referral_fallback sorry;"));
+    $bad->('a network path', qr/./,
+           $location->("$land referral_fallback //evil.example/;"));
+    $bad->('an unknown placeholder', qr/why|placeholder/,
+           $location->("$land referral_fallback 'https://a.example/{why}';"));
+};
+
+
+subtest 'status, case, switches' => sub {
+    $bad->('a 301', qr/301.*30[237]|30[237].*301|cache/s,
+           $location->("$land referral_status 301;"));
+    $bad->('a 200', qr/30[237]/, $location->("$land referral_status 200;"));
+    $good->("a $_", $location->("$land referral_status $_;"))
+        for 302, 303, 307;
+    $bad->('case', qr/insensitive|invalid value/,
+           $location->("$land referral_code_case upper;"));
+    $bad->('attribution', qr/first|invalid value/,
+           $location->("$land referral_attribution middle;"));
+    $bad->("$_ maybe", qr/"on" or "off"/, $location->("$land $_ maybe;"))
+        for qw(referral_forward_args referral_gpc referral_resolve);
+    $bad->("an offset \"$_\"", qr/offset|\+\d\d:\d\d/,
+           $location->("$land referral_utc_offset $_;"))
+        for qw(9 +25:00 JST +09:60);
+    $good->("an offset \"$_\"",
+            $location->("$land referral_utc_offset $_;"))
+        for qw(+09:00 -03:30 +00:00);
+};
+
+
+subtest 'cookies' => sub {
+    my $cookie = sub { $location->("$land referral_cookie $_[0];") };
+
+    $bad->('__Host- with a domain', qr/__Host-.*domain/,
+           $cookie->('__Host-r domain=example.com secure=on'));
+    $bad->('__Host- with a path', qr/__Host-.*path/,
+           $cookie->('__Host-r path=/x secure=on'));
+    $bad->('__Host- that is not secure', qr/__Host-.*secure/,
+           $cookie->('__Host-r secure=off'));
+    $bad->('__Secure- that is not secure', qr/__Secure-.*secure/,
+           $cookie->('__Secure-r secure=off'));
+    $bad->('samesite=none without secure=on', qr/samesite.*secure=on/,
+           $cookie->('r samesite=none'));
+    $bad->('samesite=odd', qr/samesite.*lax|invalid/,
+           $cookie->('r samesite=odd'));
+    $bad->('secure=yes', qr/secure.*auto|invalid/, $cookie->('r secure=yes'));
+    $bad->('httponly=yes', qr/httponly.*on|invalid/,
+           $cookie->('r httponly=yes'));
+    $bad->('max_age=', qr/max_age|invalid/, $cookie->('r max_age=soon'));
+    $bad->('max_age of two years', qr/max_age.*400|invalid/,
+           $cookie->('r max_age=800d'));
+    $bad->('an unknown option', qr/colour|invalid/,
+           $cookie->('r colour=red'));
+    $bad->('a name with a space', qr/name/, $cookie->("'a b'"));
+    $bad->('a name with a semicolon', qr/name/, $cookie->("'a;b'"));
+    $bad->('a path with a semicolon', qr/path/,
+           $cookie->("r 'path=/;x'"));
+    $bad->('a domain with a semicolon', qr/domain/,
+           $cookie->("r 'domain=a.example;x'"));
+    $good->('all of it',
+            $cookie->('r domain=shop.example.com path=/ max_age=30d '
+                      . 'samesite=lax secure=on httponly=on'));
+    $good->('off', $cookie->('off'));
+
+    my ($output, $status) =
+        $t->nginx_t($cookie->('r domain=other.example secure=on'));
+
+    is($status, 0, "a landing outside of the cookie's domain is taken");
+    like($output, qr/\[warn\].*shop\.example\.com.*other\.example
+                    |\[warn\].*other\.example.*shop\.example\.com/x,
+         'with a warning that names both');
+};
+
+
+subtest 'keys' => sub {
+    my $key = sub {
+        return (http => "referral_key_file $_[0];", $location->($land));
+    };
+
+    $bad->('too short', qr/32/, $key->('%%DIR%%/short.key'));
+    $bad->('a second one too short', qr/32.*|line/,
+           $key->('%%DIR%%/second.key'));
+    $bad->('readable by others', qr/read|0600|mode|permission/,
+           $key->('%%DIR%%/open.key'));
+    $bad->('no key in it', qr/key/, $key->('%%DIR%%/empty.key'));
+    $bad->('not there', qr/nowhere\.key.*No such file/s,
+           $key->('%%DIR%%/nowhere.key'));
+    $bad->('twice', qr/duplicate/,
+           http => 'referral_key_file %%DIR%%/key;
+                    referral_key_file %%DIR%%/key;');
+};
+
+
+subtest 'Redis and the zone' => sub {
+    my $http = sub { (http => $_[0], $location->($land)) };
+
+    $bad->('a bad port', qr/port/,
+           $http->('referral_redis 127.0.0.1:99999;'));
+    $bad->('a host that is none', qr/host not found/,
+           $http->('referral_redis nosuchhost.invalid:6379;'));
+    $bad->('an unknown option', qr/colour|invalid/,
+           $http->('referral_redis 127.0.0.1:1 colour=red;'));
+    $bad->('timeout=', qr/timeout|invalid/,
+           $http->('referral_redis 127.0.0.1:1 timeout=soon;'));
+    $bad->('timeout=0', qr/timeout|invalid/,
+           $http->('referral_redis 127.0.0.1:1 timeout=0;'));
+    $bad->('db=', qr/db|invalid/,
+           $http->('referral_redis 127.0.0.1:1 db=x;'));
+    $bad->('a prefix with braces', qr/prefix.*brace|prefix/,
+           $http->('referral_redis 127.0.0.1:1 "prefix={x}:";'));
+    $bad->('a password file that is not there', qr/No such file/,
+           $http->('referral_redis 127.0.0.1:1
+                    password_file=%%DIR%%/nowhere;'));
+    $good->('all of it',
+            $http->('referral_redis 127.0.0.1:1 username=u
+                     password_file=%%DIR%%/password db=3 prefix=r:
+                     timeout=200ms;'));
+    $good->('a socket', $http->('referral_redis unix:/tmp/x.sock;'));
+    $good->('a name', $http->('referral_redis localhost:1;'));
+
+    $bad->('a small zone', qr/zone.*small|too small|at least/,
+           $http->('referral_zone 1k;'));
+    $bad->('a zone that is no size', qr/zone|size|invalid/,
+           $http->('referral_zone big;'));
+    $bad->('valid=', qr/valid|invalid/,
+           $http->('referral_zone 4m valid=soon;'));
+    $good->('a zone',
+            $http->('referral_zone 4m valid=10m untracked=2s negative=10s
+                     stale=1d;'));
+
+    $bad->('events maxlen=', qr/maxlen|invalid/,
+           $http->('referral_events maxlen=-1;'));
+    $bad->('events age=', qr/age|invalid/,
+           $http->('referral_events age=old;'));
+    $good->('events', $http->('referral_events maxlen=100k age=30d;'));
+    $good->('no events', $http->('referral_events off;'));
+
+    for my $name (qw(referral_redis referral_zone referral_geoip
+                     referral_events))
+    {
+        my ($output, $status) =
+            $t->nginx_t(server => "location / { $name x; }");
+
+        is($status, 1, "$name in a location");
+        like($output, qr/not allowed here/, "$name in a location: said so");
+    }
+};
+
+
+subtest 'inheritance' => sub {
+    $t->link('shop', 'x', referrer => 'aiko');
+    $t->link('shop2', 'x', referrer => 'aiko');
+
+    $t->config(
+        http => <<'END',
+            referral_landing https://http.example.com/;
+            referral_landing_args "level=http";
+            referral_status 307;
+            referral_program shop;
+END
+        server => <<'END',
+            referral_landing https://server.example.com/;
+
+            location /a/ {
+                referral;
+            }
+
+            location /b/ {
+                referral shop2;
+                referral_landing https://location.example.com/;
+                referral_landing_args off;
+                referral_status 302;
+
+                location /b/c/ {
+                    referral;
+                }
+            }
+END
+        );
+
+    $t->start;
+
+    my $r = $t->get('/a/x');
+    is($r->status, 307, 'from http');
+    is($r->location, 'https://server.example.com/?level=http',
+       'from server and http');
+    ok($r->set_cookie('ref_shop'), 'the program of http');
+
+    $r = $t->get('/b/x');
+    is($r->status, 302, 'its own');
+    is($r->location, 'https://location.example.com/', 'its own');
+    ok($r->set_cookie('ref_shop2'), 'its own program');
+
+    $r = $t->get('/b/c/x');
+    is($r->location, 'https://location.example.com/', 'from the location');
+    ok($r->set_cookie('ref_shop'),
+       'a nested short link has the program that is set, not its parent\'s');
+
+    $t->stop;
+};
+
+
+subtest 'loaded, not used' => sub {
+    $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+
+    my ($output, $status) = $t->nginx_t(bare => 1);
+    is($status, 0, 'a module without a directive');
+    is(join("\n", grep { /referral/ && /\[/ } split /\n/, $output), '',
+       'says nothing');
+
+    $t->config(bare => 1, server => 'location / { return 200 ok; }');
+    $t->start;
+
+    is($t->get('/')->body, 'ok', 'nginx is nginx');
+
+    my ($worker) = $t->workers;
+    my @fds = map { readlink } glob "/proc/$worker/fd/*";
+    my @sockets = grep { defined && /socket:/ } @fds;
+
+    # the listening one and the channel to the master, and epoll's own
+
+    cmp_ok(scalar(@sockets), '<=', 2, 'opens no connection');
+    is(scalar(grep { defined && /memfd|referral/ && !/\.log$/ } @fds), 0,
+       'and no file');
+
+    my @clients = split /\n/, $t->redis('CLIENT', 'LIST');
+    is(scalar(@clients), 1, 'Redis knows the test alone');
+
+    $t->stop;
+
+    # nor does a configuration that only names things
+
+    $t->config(server => 'location / { return 200 "[$referral_code]"; }');
+    $t->start;
+    is($t->get('/')->body, '[]', 'a variable without a short link is empty');
+};
+
+done_testing;

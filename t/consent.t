@@ -1,0 +1,131 @@
+# protects: visitors who have not consented: redirected, counted, credited,
+# and never recognised; and staff, who are not counted among people
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Referral;
+
+my $t = Referral->new;
+
+$t->link('shop', 'x', referrer => 'aiko');
+
+$t->config(
+    http => <<'END',
+        map $cookie_banner $may {
+            default "";
+            yes     granted;
+            no      denied;
+            1       1;
+            0       0;
+            odd     perhaps;
+        }
+END
+    server => <<'END',
+        referral_landing https://shop.example.com/;
+        referral_landing_args "ref={code}&click_id={click_id}";
+
+        location /r/ {
+            referral shop;
+            referral_consent $may;
+        }
+
+        location /gpc/ {
+            referral shop;
+            referral_gpc on;
+        }
+
+        location /nogpc/ {
+            referral shop;
+        }
+
+        location /staff/ {
+            referral shop;
+            referral_exclude $arg_staff;
+        }
+END
+);
+
+$t->start;
+
+my ($clicks, $refused) = (0, 0);
+
+my $denied = sub {
+    my ($r, $what) = @_;
+
+    is($r->status, 302, "$what: redirected");
+    is($r->set_cookie, undef, "$what: no cookie");
+    is($r->arg('ref'), 'x', "$what: the referrer is not cheated");
+    like($r->arg('click_id'), qr/^[0-9a-f-]{36}$/,
+         "$what: the landing knows the click");
+
+    $clicks++;
+    $refused++;
+};
+
+my $granted = sub {
+    my ($r, $what) = @_;
+
+    is($r->status, 302, "$what: redirected");
+    ok($r->set_cookie, "$what: a cookie");
+    $clicks++;
+};
+
+$granted->($t->get('/r/x', cookie => 'banner=yes'), 'granted');
+$granted->($t->get('/r/x', cookie => 'banner=1'), '1');
+$denied->($t->get('/r/x', cookie => 'banner=no'), 'denied');
+$denied->($t->get('/r/x', cookie => 'banner=0'), '0');
+$denied->($t->get('/r/x'), 'not asked yet');
+$denied->($t->get('/r/x', cookie => 'banner=odd'), 'an odd answer');
+
+my $gpc = [ 'Sec-GPC' => 1 ];
+
+$denied->($t->get('/gpc/x', headers => $gpc), 'Sec-GPC');
+$granted->($t->get('/gpc/x', headers => [ 'Sec-GPC' => 0 ]), 'Sec-GPC: 0');
+$granted->($t->get('/gpc/x'), 'no Sec-GPC');
+$granted->($t->get('/nogpc/x', headers => $gpc),
+           'Sec-GPC where it is not heeded');
+
+# a cookie from before is not looked at once consent is gone
+
+my $cookie = $t->get('/r/x', cookie => 'banner=yes')->cookie;
+$clicks++;
+
+$denied->($t->get('/r/x', cookie => "banner=no; $cookie"),
+          'consent withdrawn');
+
+$t->stats_are('shop', { clicks => $clicks, raw => $clicks,
+                        no_consent => $refused,
+                        visitors => $clicks - $refused },
+              'counted, but not as visitors');
+
+my @events = grep { $_->{type} eq 'click' } $t->entries('ref:events:{shop}');
+
+is(scalar(@events), $clicks, 'an event each');
+is(scalar(grep { ($_->{visitor} // '') =~ /^-?$/ } @events), $refused,
+   'those without consent name no visitor');
+
+my ($key) = @{ $t->redis('KEYS', 'ref:clicks:{shop}:*') };
+my %touches = map { %{ $t->hgetall($_) } }
+              @{ $t->redis('KEYS', 'ref:clicks:{shop}:*') };
+
+is(scalar(keys %touches), $clicks, 'each click id can be looked up');
+is(scalar(grep { (split ' ', $_)[1] eq '-' } values %touches), $refused,
+   'those without consent with no visitor');
+
+my $r = $t->get('/staff/x?staff=1');
+
+is($r->status, 302, 'staff are redirected');
+is($r->set_cookie, undef, 'without a cookie');
+
+$t->get('/staff/x?staff=0');
+$t->get('/staff/x');
+$clicks += 2;
+
+$t->stats_are('shop', { excluded => 1, clicks => $clicks,
+                        raw => $clicks + 1 },
+              'and counted aside');
+
+done_testing;

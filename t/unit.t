@@ -1,0 +1,138 @@
+# protects: the rooms that know nothing of nginx, each by its test in t/unit/,
+# once with AddressSanitizer and UBSan, once under valgrind
+
+use strict;
+use warnings;
+
+use FindBin;
+use List::Util qw(max);
+use Test::More;
+
+chdir "$FindBin::Bin/.." or die "chdir: $!";
+
+my $cc = $ENV{CC} // 'gcc';
+my @common = (qw(-std=gnu11 -g -Wall -Wextra -Werror -Isrc -It/unit));
+my @only = split ' ', $ENV{TEST_UNIT} // '';
+
+my @tests = @only ? map { "t/unit/test_$_.c" } @only
+                  : sort glob 't/unit/test_*.c';
+
+system('mkdir', '-p', 'build/unit') == 0 or die;
+
+my $newest = max map { (stat $_)[9] } glob('src/*.[ch] t/unit/* t/lib/*.pl');
+
+my $valgrind = grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
+
+ok(@tests > 0, 'there are unit tests');
+
+for my $test (@tests) {
+    my ($name) = $test =~ m{test_(\w+)\.c$} or die "$test?";
+
+    subtest "$name, sanitizers" => sub {
+        my $binary = build($test, "build/unit/$name.asan", '-O1',
+                           '-fsanitize=address,undefined',
+                           '-fno-sanitize-recover')
+            or return;
+
+        run($binary);
+    };
+
+    SKIP: {
+        skip 'no valgrind', 1 unless $valgrind;
+
+        subtest "$name, valgrind" => sub {
+            my $binary = build($test, "build/unit/$name", '-O2') or return;
+
+            run('valgrind', '--quiet', '--error-exitcode=99',
+                '--leak-check=full', '--errors-for-leak-kinds=definite',
+                '--track-fds=no', "./$binary");
+        };
+    }
+}
+
+done_testing;
+
+
+sub build {
+    my ($test, $binary, @flags) = @_;
+
+    open my $f, '<', $test or die "$test: $!";
+    my $line = <$f>;
+
+    if ($line !~ m{^/\* link: (.*?) \*/$}) {
+        fail("$test says in its first line what it links");
+        return;
+    }
+
+    my @words = split ' ', $1;
+    my @sources = map { "src/$_" } grep { !/^-/ } @words;
+    my @libraries = grep { /^-/ } @words;
+
+    if (-e $binary && (stat $binary)[9] > $newest) {
+        pass("$binary is up to date");
+        return $binary;
+    }
+
+    my @command = ($cc, @common, @flags, $test, @sources, @libraries,
+                   '-o', "$binary.new");
+
+    my $output = `@command 2>&1`;
+
+    if ($? != 0) {
+        fail("$test compiles without a warning");
+        diag("@command\n$output");
+        return;
+    }
+
+    rename "$binary.new", $binary or die "rename: $!";
+    pass("$test compiles without a warning");
+
+    return $binary;
+}
+
+
+# its TAP becomes ours
+
+sub run {
+    my (@command) = @_;
+
+    local $ENV{ASAN_OPTIONS} = 'detect_leaks=1:strict_string_checks=1';
+    local $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1';
+
+    my $pid = open(my $out, '-|') // die "fork: $!";
+
+    if ($pid == 0) {
+        open STDERR, '>&', \*STDOUT;
+        exec @command;
+        die "exec $command[0]: $!";
+    }
+
+    my ($count, $plan, @rest) = (0, -1);
+
+    while (my $line = <$out>) {
+        chomp $line;
+
+        if ($line =~ /^ok \d+/) {
+            $count++;
+
+        } elsif ($line =~ /^not ok \d+ - (.*)/) {
+            $count++;
+            fail($1);
+
+        } elsif ($line =~ /^1\.\.(\d+)/) {
+            $plan = $1;
+
+        } else {
+            push @rest, $line;
+        }
+    }
+
+    close $out;
+
+    my $status = $?;
+
+    my $ok = ok($plan == $count, "ran all its checks ($count)");
+    $ok &= is($status, 0, 'ends well');
+
+    diag(join "\n", @rest) if !$ok && @rest;
+}

@@ -1,0 +1,532 @@
+/* link: referral_visitor.c referral_str.c */
+
+#include "referral_visitor.h"
+#include "unit.h"
+
+
+#define SAFARI                                                                \
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5_1 like Mac OS X) "               \
+    "AppleWebKit/605.1.15 (KHTML, like Gecko) "
+
+#define ANDROID(model)                                                        \
+    "Mozilla/5.0 (Linux; Android 14; " model "; wv) AppleWebKit/537.36 "      \
+    "(KHTML, like Gecko) Version/4.0 Chrome/126.0.0.0 Mobile Safari/537.36"
+
+#define CHROME(system)                                                        \
+    "Mozilla/5.0 (" system ") AppleWebKit/537.36 (KHTML, like Gecko) "        \
+    "Chrome/126.0.0.0 Safari/537.36"
+
+
+static referral_str_t
+str(const char *text)
+{
+    referral_str_t  s;
+
+    s.len = text ? strlen(text) : 0;
+    s.data = (u_char *) text;
+
+    return s;
+}
+
+
+static referral_class_e
+class(const char *ua, const char *purpose, const char *mode, int head)
+{
+    referral_class_e            class;
+    referral_visitor_headers_t  h;
+
+    memset(&h, 0, sizeof(h));
+
+    /* just as many bytes as there are, so that reading on is seen */
+
+    h.head = head;
+    h.user_agent.len = strlen(ua);
+    h.user_agent.data = malloc(h.user_agent.len + !h.user_agent.len);
+    memcpy(h.user_agent.data, ua, h.user_agent.len);
+    h.purpose = str(purpose);
+    h.fetch_mode = str(mode);
+
+    class = referral_visitor_class(&h);
+
+    free(h.user_agent.data);
+
+    return class;
+}
+
+
+static void
+test_people(void)
+{
+    size_t  i;
+
+    static const char  *people[] = {
+        SAFARI "Version/17.5 Mobile/15E148 Safari/604.1",
+        CHROME("Windows NT 10.0; Win64; x64"),
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 "
+        "Firefox/128.0",
+        "Opera/9.80 (J2ME/MIDP; Opera Mini/8.0.35626/191.249; U; en) "
+        "Presto/2.12.423 Version/12.16",
+        "Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; Trident/6.0)",
+        "Mozilla/5.0 (compatible; Konqueror/4.14; Linux) KHTML/4.14 "
+        "(like Gecko)",
+        SAFARI "Mobile/15E148 Safari Line/13.15.0",
+        SAFARI "Mobile/21F90 Instagram 337.0.0.29.84 (iPhone13,2; iOS 17_5)",
+        SAFARI "Mobile/21F90 [FBAN/FBIOS;FBAV/471.0.0.33.106;FBDV/iPhone13,2]",
+        ANDROID("Pixel 10") " MetaIAB Facebook",
+        ANDROID("SM-S918B") " MicroMessenger/8.0.49 NetType/WIFI",
+        ANDROID("SM-S918B") " trill_2023305010 AppName/musical_ly",
+        ANDROID("SM-S918N") ";KAKAOTALK 2410680",
+        SAFARI "Mobile/15E148 Snapchat/12.89 (like Safari/604.1)",
+        SAFARI "Mobile/15E148 [LinkedInApp]",
+        ANDROID("CUBOT_X30"),
+        ANDROID("CUBOT NOTE 20"),
+        ANDROID("M BOT 551"),
+        ANDROID("IDbot553"),
+        ANDROID("htc_botdugls"),
+        ANDROID("Spider 8"),
+        "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0; "
+        "Banca Caboto s.p.a.)"
+    };
+
+    for (i = 0; i < sizeof(people) / sizeof(people[0]); i++) {
+        ok(class(people[i], NULL, NULL, 0) == REFERRAL_CLASS_HUMAN,
+           "a person: %s", people[i]);
+    }
+}
+
+
+static void
+test_machines(void)
+{
+    size_t  i;
+
+    static const char  *machines[] = {
+        "",
+        "-",
+        "curl/8.5.0",
+        "Wget/1.21.3",
+        "python-requests/2.32.3",
+        "Go-http-client/1.1",
+        "okhttp/4.12.0",
+        "Dalvik/2.1.0 (Linux; U; Android 9; SM-G965U)",
+        "mozilla",
+        "Mozilla/5.0 (compatible; Googlebot/2.1; "
+        "+http://www.google.com/bot.html)",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; "
+        "bingbot/2.0; +http://www.bing.com/bingbot.htm) Chrome/116.0.1938.76 "
+        "Safari/537.36",
+        "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+        "Mozilla/5.0 (compatible; Baiduspider/2.0)",
+        "Mozilla/5.0 (compatible; SomeThing/1.0)",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 "
+        "(KHTML, like Gecko) HeadlessChrome/126.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; cludo.com bot) AppleWebKit/537.36 "
+        "(KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+        CHROME("X11; Linux x86_64") " Playwright/1.40.0",
+        CHROME("X11; Linux x86_64") " some-crawler",
+        CHROME("X11; Linux x86_64") " ourrobotics"
+    };
+
+    static const char  *previews[] = {
+        "facebookexternalhit/1.1 "
+        "(+http://www.facebook.com/externalhit_uatext.php)",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 "
+        "(KHTML, like Gecko) Version/9.0.1 Safari/601.2.4 "
+        "facebookexternalhit/1.1 Facebot Twitterbot/1.0",
+        "Twitterbot/1.0",
+        "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
+        "Slack-ImgProxy (+https://api.slack.com/robots)",
+        "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
+        "TelegramBot (like TwitterBot)",
+        "WhatsApp/2.23.20.0 A",
+        "LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient "
+        "+http://www.linkedin.com)",
+        "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
+        "facebookexternalhit/1.1;line-poker/1.0",
+        "facebookexternalhit/1.1; kakaotalk-scrap/1.0; "
+        "+https://devtalk.kakao.com/",
+        "Mozilla/5.0 (compatible; redditbot/1.0; +http://www.reddit.com)",
+        "Viber/12.8.0.1",
+        "http.rb/5.1.1 (Mastodon/4.2.8; +https://mastodon.social/)",
+        "Mozilla/5.0 (compatible; Bluesky Cardyb/1.1)"
+    };
+
+    for (i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+        ok(class(machines[i], NULL, NULL, 0) == REFERRAL_CLASS_BOT,
+           "a bot: %s", machines[i]);
+    }
+
+    for (i = 0; i < sizeof(previews) / sizeof(previews[0]); i++) {
+        ok(class(previews[i], NULL, NULL, 0) == REFERRAL_CLASS_PREVIEW,
+           "a preview: %s", previews[i]);
+    }
+}
+
+
+static void
+test_requests(void)
+{
+    size_t             i;
+    referral_str_t     name;
+
+    static const char  person[] = CHROME("Windows NT 10.0; Win64; x64");
+
+    static const char  *prefetches[] = {
+        "prefetch", "prefetch;prerender", "Prefetch;anonymous-client-ip",
+        "prerender", "preview"
+    };
+
+    for (i = 0; i < sizeof(prefetches) / sizeof(prefetches[0]); i++) {
+        ok(class(person, prefetches[i], NULL, 0) == REFERRAL_CLASS_PREFETCH,
+           "a prefetch: %s", prefetches[i]);
+    }
+
+    ok(class("curl/8.5.0", "prefetch", NULL, 1) == REFERRAL_CLASS_PREFETCH,
+       "a prefetch before anything else");
+    ok(class("curl/8.5.0", NULL, NULL, 1) == REFERRAL_CLASS_HEAD,
+       "a HEAD before the User-Agent");
+    ok(class(person, "", NULL, 0) == REFERRAL_CLASS_HUMAN
+       && class(person, "pre", NULL, 0) == REFERRAL_CLASS_HUMAN,
+       "another purpose is none");
+
+    ok(class(person, NULL, "navigate", 0) == REFERRAL_CLASS_HUMAN,
+       "a navigation");
+    ok(class(person, NULL, "same-origin", 0) == REFERRAL_CLASS_HUMAN,
+       "one through a service worker");
+    ok(class(person, NULL, "no-cors", 0) == REFERRAL_CLASS_BOT,
+       "an image whose source is the link");
+    ok(class(person, NULL, "CORS", 0) == REFERRAL_CLASS_BOT,
+       "a script that fetches it");
+
+    name = referral_class_name(REFERRAL_CLASS_HUMAN);
+    ok(referral_str_is(&name, "human"), "human by name");
+    name = referral_class_name(REFERRAL_CLASS_EXCLUDED);
+    ok(referral_str_is(&name, "excluded"), "excluded by name");
+    name = referral_class_name(REFERRAL_CLASSES);
+    ok(name.len == 0, "no class, no name");
+    name = referral_class_name(-1);
+    ok(name.len == 0, "any number");
+}
+
+
+static void
+test_devices(void)
+{
+    char               got[64];
+    size_t             i;
+    referral_str_t     ua;
+    referral_device_t  d;
+
+    static const struct {
+        const char  *ua;
+        const char  *want;
+    } cases[] = {
+        { SAFARI "Version/17.5 Mobile/15E148 Safari/604.1", "mobile ios " },
+        { "Mozilla/5.0 (iPad; CPU OS 15_3_1 like Mac OS X) "
+          "AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+          "tablet ios " },
+        { ANDROID("Pixel 8"), "mobile android " },
+        { CHROME("Linux; Android 13; SM-X906C"), "tablet android " },
+        { CHROME("Windows NT 10.0; Win64; x64"), "desktop windows " },
+        { CHROME("Macintosh; Intel Mac OS X 10_15_7"), "desktop macos " },
+        { CHROME("X11; Linux x86_64"), "desktop linux " },
+        { CHROME("X11; CrOS x86_64 14541.0.0"), "desktop chromeos " },
+        { "Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; Microsoft; "
+          "Lumia 650) AppleWebKit/537.36 (KHTML, like Gecko) Mobile",
+          "mobile windows " },
+        { CHROME("SMART-TV; Linux; Tizen 6.0"), "tv linux " },
+        { CHROME("Web0S; Linux/SmartTV"), "tv linux " },
+        { CHROME("Linux; Android 9; BRAVIA 4K UR2"), "tv android " },
+        { CHROME("Linux; Android 7.1.2; AFTMM Build/NS6265"), "tv android " },
+        { "Mozilla/5.0 (PlayStation 5 3.03/SmartTV) AppleWebKit/605.1.15 "
+          "(KHTML, like Gecko)", "console other " },
+        { CHROME("Windows NT 10.0; Win64; x64; Xbox; Xbox Series X"),
+          "console windows " },
+        { "Mozilla/5.0 (Nintendo Switch; WebApplet) AppleWebKit/609.4 "
+          "(KHTML, like Gecko)", "console other " },
+        { "Mozilla/5.0 (Mobile; Nokia_800_Tough; rv:48.0) Gecko/48.0 "
+          "Firefox/48.0 KAIOS/2.5.2", "mobile other " },
+        { "curl/8.5.0", "other other " },
+        { "", "other other " },
+
+        { SAFARI "Safari Line/13.15.0", "mobile ios line" },
+        { ANDROID("Pixel 8") " Online/1.0", "mobile android " },
+        { SAFARI "Mobile/21F90 Instagram 337.0.0.29.84",
+          "mobile ios instagram" },
+        { ANDROID("Pixel 8") " Instagram 406.0.0.58.159 Android "
+          "(35/15; IABMV/1) [FBAN/x]", "mobile android instagram" },
+        { SAFARI "Mobile/21F90 [FBAN/FBIOS;FBAV/471.0]",
+          "mobile ios facebook" },
+        { ANDROID("Pixel 8") " [FB_IAB/FB4A;FBAV/192.0.0.34.85;]",
+          "mobile android facebook" },
+        { ANDROID("Pixel 8") " MetaIAB Facebook", "mobile android facebook" },
+        { SAFARI "[FBAN/MessengerForiOS;FBAV/410.0]", "mobile ios messenger" },
+        { ANDROID("Pixel 8") " [FB_IAB/Orca-Android;FBAV/192.0]",
+          "mobile android messenger" },
+        { ANDROID("Pixel 8") " MicroMessenger/8.0.49",
+          "mobile android wechat" },
+        { ANDROID("Pixel 8") " trill_202 AppName/musical_ly",
+          "mobile android tiktok" },
+        { ANDROID("Pixel 8") ";KAKAOTALK 2410680",
+          "mobile android kakaotalk" },
+        { SAFARI "Twitter for iPhone/10.44", "mobile ios twitter" },
+        { ANDROID("Pixel 8") " TwitterAndroid", "mobile android twitter" },
+        { SAFARI "Snapchat/12.89.0.40", "mobile ios snapchat" },
+        { SAFARI "[LinkedInApp]/9.29", "mobile ios linkedin" },
+        { SAFARI "[Pinterest/iOS]", "mobile ios pinterest" },
+        { ANDROID("Pixel 8") " Telegram-Android/10.14.5",
+          "mobile android telegram" },
+        { SAFARI "WhatsApp/2.24.10", "mobile ios whatsapp" },
+        { SAFARI "GSA/320.0.643507324 Mobile/15E148", "mobile ios google" },
+        { SAFARI "Reddit/Version 2024.21", "mobile ios reddit" },
+        { SAFARI "NAVER(inapp; search; 2000; 12.3.6)", "mobile ios naver" }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ua = str(cases[i].ua);
+        referral_visitor_device(&d, &ua);
+
+        snprintf(got, sizeof(got), "%.*s %.*s %.*s",
+                 (int) d.device.len, d.device.data, (int) d.os.len, d.os.data,
+                 (int) d.app.len, d.app.data);
+
+        ok(strcmp(got, cases[i].want) == 0, "%s: %s", cases[i].want,
+           cases[i].ua);
+    }
+}
+
+
+static void
+test_long(void)
+{
+    char               ua[9000];
+    referral_str_t     s;
+    referral_device_t  d;
+
+    memset(ua, 'b', sizeof(ua));
+    memcpy(ua, "Mozilla/5.0 ", 12);
+    memcpy(ua + 2000, "Googlebot Line/1.0", 18);
+
+    s.data = (u_char *) ua;
+    s.len = sizeof(ua);
+
+    referral_visitor_device(&d, &s);
+    ok(d.app.len == 0, "what comes after the first 1024 bytes is not seen");
+
+    memcpy(ua + 1000, " Android", 8);
+    referral_visitor_device(&d, &s);
+    ok(referral_str_is(&d.os, "android"), "what comes before is");
+
+    s.data = NULL;
+    s.len = 0;
+    referral_visitor_device(&d, &s);
+    ok(referral_str_is(&d.device, "other") && d.app.len == 0, "no User-Agent");
+}
+
+
+static int
+language(const char *accept, const char *languages, const char *want)
+{
+    u_char          out[REFERRAL_LANG_MAX];
+    size_t          n;
+    referral_str_t  a, l;
+
+    a.len = accept ? strlen(accept) : 0;
+    a.data = malloc(a.len + 1);
+    memcpy(a.data, accept ? accept : "", a.len);
+    l = str(languages);
+
+    n = referral_visitor_language(out, &a, &l);
+
+    free(a.data);
+
+    return n == strlen(want) && memcmp(out, want, n) == 0;
+}
+
+
+static void
+test_languages(void)
+{
+    char            text[4096];
+    size_t          i;
+    referral_str_t  s;
+
+    static const struct {
+        const char  *accept;
+        const char  *languages;
+        const char  *want;
+    } cases[] = {
+        { "ja,en;q=0.8", "en,ja", "ja" },
+        { "en;q=0.8, ja", "en,ja", "ja" },
+        { "en;q=0.8, ja;q=0.9", "en,ja", "ja" },
+        { "fr;q=1.0, ja;q=0.001, en;q=0", "en,ja", "ja" },
+        { "JA-jp", "en,ja", "ja" },
+        { "zh-Hant-TW", "en,zh,zh-hant", "zh-hant" },
+        { "zh-x-private", "en,zh", "zh" },
+        { "zh-tw", "en,zh", "zh" },
+        { "zh", "en,zh-tw", "en" },
+        { "ja;q=0", "en,ja", "en" },
+        { "fr-FR,fr;q=0.9", "en,ja", "en" },
+        { "*", "en,ja", "en" },
+        { "*;q=0.5, ja;q=0.1", "en,ja", "ja" },
+        { "", "en,ja", "en" },
+        { NULL, "de", "de" },
+        { "ja;q=2", "en,ja", "en" },
+        { "ja;q=1.5, fr", "en,fr,ja", "fr" },
+        { "ja;q=x", "en,ja", "en" },
+        { "ja;q=0.123", "en,ja", "ja" },
+        { "ja;q=0.1234", "en,ja", "en" },
+        { "ja ; q=0.9 , fr", "en,ja", "ja" },
+        { "en,ja", "ja,en", "en" },
+        { "e", "ja,en", "ja" },
+        { ",,;,ja", "en,ja", "ja" },
+        { "en-", "fr,en", "en" },
+
+        { "ja-JP,ja;q=0.9", "", "ja-jp" },
+        { "en;q=0.5,de-AT", NULL, "de-at" },
+        { "en_US", NULL, "" },
+        { "en_US,fr;q=0.3", NULL, "fr" },
+        { "zh-Hant-TW-x-abcdefgh", NULL, "zh-hant-tw" },
+        { "de-DE-1901-x-y-abcd", NULL, "de-de-1901" },
+        { "12,fr;q=0.3", NULL, "fr" },
+        { "*", NULL, "" },
+        { "", NULL, "" }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ok(language(cases[i].accept, cases[i].languages, cases[i].want),
+           "\"%s\" of \"%s\" is \"%s\"",
+           cases[i].accept ? cases[i].accept : "(none)",
+           cases[i].languages ? cases[i].languages : "", cases[i].want);
+    }
+
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    ok(language(text, "en", "en") && language(text, NULL, ""),
+       "one very long word");
+
+    for (i = 0; i + 3 < sizeof(text); i += 3) {
+        memcpy(text + i, "xx,", 3);
+    }
+    strcpy(text + i - 3, "ja");
+    ok(language(text, "en,ja", "en"), "of a long list only the first count");
+
+    memset(text, '-', sizeof(text) - 1);
+    ok(language(text, "en", "en") && language(text, NULL, ""), "only hyphens");
+
+    s = str("en");
+    ok(referral_language_valid(&s), "en");
+    s = str("gsw-ch-1996");
+    ok(referral_language_valid(&s), "gsw-ch-1996");
+    s = str("zh-hant-tw-12345");
+    ok(referral_language_valid(&s), "sixteen bytes");
+    s = str("zh-hant-tw-123456");
+    ok(!referral_language_valid(&s), "not seventeen");
+    s = str("EN");
+    ok(!referral_language_valid(&s), "upper case");
+    s = str("e");
+    ok(!referral_language_valid(&s), "too short");
+    s = str("engl");
+    ok(!referral_language_valid(&s), "too long");
+    s = str("en-");
+    ok(!referral_language_valid(&s), "nothing behind the hyphen");
+    s = str("en--us");
+    ok(!referral_language_valid(&s), "two hyphens");
+    s = str("-en");
+    ok(!referral_language_valid(&s), "a hyphen in front");
+    s = str("e1");
+    ok(!referral_language_valid(&s), "a digit in front");
+    s = str("en-123456789");
+    ok(!referral_language_valid(&s), "a part of nine");
+    s = str("");
+    ok(!referral_language_valid(&s), "nothing");
+}
+
+
+static int
+source(const char *referer, const char *want)
+{
+    u_char          out[REFERRAL_SOURCE_MAX];
+    size_t          n;
+    referral_str_t  s;
+
+    s.len = strlen(referer);
+    s.data = malloc(s.len + 1);
+    memcpy(s.data, referer, s.len);
+
+    n = referral_visitor_source(out, &s);
+
+    free(s.data);
+
+    return n == strlen(want) && memcmp(out, want, n) == 0;
+}
+
+
+static void
+test_sources(void)
+{
+    char    text[128];
+    size_t  i;
+
+    static const struct {
+        const char  *referer;
+        const char  *want;
+    } cases[] = {
+        { "https://line.me/R/msg", "line.me" },
+        { "https://line.me", "line.me" },
+        { "http://WWW.Example.COM/x?y#z", "example.com" },
+        { "HTTPS://t.co", "t.co" },
+        { "https://example.com:8443/", "example.com" },
+        { "https://example.com?q", "example.com" },
+        { "https://example.com#f", "example.com" },
+        { "https://example.com.", "example.com" },
+        { "https://wwwx.example.com", "wwwx.example.com" },
+        { "android-app://com.google.android.gm/",
+          "com.google.android.gm" },
+        { "https://127.0.0.1/", "127.0.0.1" },
+        { "https://", "" },
+        { "https:///path", "" },
+        { "https://./", "" },
+        { "https://-/", "" },
+        { "https://www./", "" },
+        { "https://user@example.com/", "" },
+        { "https://user:1@example.com/", "" },
+        { "https://example.com:80x/", "" },
+        { "https://[::1]/", "" },
+        { "https://exa mple.com/", "" },
+        { "https://ex\xc3\xa4mple.com/", "" },
+        { "https://example.com%0d%0a/", "" },
+        { "ftp://example.com/", "" },
+        { "about:blank", "" },
+        { "example.com", "" },
+        { "", "" }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        ok(source(cases[i].referer, cases[i].want), "source \"%s\" of \"%s\"",
+           cases[i].want, cases[i].referer);
+    }
+
+    memset(text, 'a', sizeof(text));
+    memcpy(text, "https://", 8);
+    text[8 + REFERRAL_SOURCE_MAX] = '\0';
+    ok(source(text, text + 8), "the longest");
+    text[8 + REFERRAL_SOURCE_MAX] = 'a';
+    text[8 + REFERRAL_SOURCE_MAX + 1] = '\0';
+    ok(source(text, ""), "longer is none, not another host");
+}
+
+
+int
+main(void)
+{
+    test_people();
+    test_machines();
+    test_requests();
+    test_devices();
+    test_long();
+    test_languages();
+    test_sources();
+
+    return unit_done();
+}
