@@ -165,6 +165,8 @@ typedef struct {
     /* of this location alone */
     ngx_http_complex_value_t        *short_program;
     ngx_http_complex_value_t        *short_code;
+    u_char                          *file;        /* where "referral" stands */
+    ngx_uint_t                       line;
     unsigned                         short_link:1;
 
     ngx_http_complex_value_t        *program;
@@ -379,6 +381,9 @@ ngx_int_t ngx_http_referral_resolve_handler(ngx_http_request_t *r);
 ngx_http_referral_salts_t *ngx_http_referral_salts_create(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 void ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts);
+
+/* Redis is there (again) */
+void ngx_http_referral_salts_wake(ngx_http_referral_salts_t *salts);
 
 /* NGX_DECLINED: no address, or the day's salt is not known (yet) */
 ngx_int_t ngx_http_referral_salt_address(ngx_http_request_t *r,

@@ -37,6 +37,7 @@ struct ngx_http_referral_links_s {
 };
 
 
+static void ngx_http_referral_links_state(void *data, ngx_uint_t up);
 static void ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
     referral_str_t *program, referral_str_t *id);
 static ngx_uint_t ngx_http_referral_links_cached(
@@ -87,10 +88,22 @@ ngx_http_referral_links_create(ngx_http_referral_main_conf_t *rmcf,
     links->redis.log = log;
     links->redis.name = "look-ups";
     links->redis.timeout = rmcf->redis.timeout;
+    links->redis.state = ngx_http_referral_links_state;
 
     ngx_http_referral_redis_open(&links->redis);
 
     return links;
+}
+
+
+static void
+ngx_http_referral_links_state(void *data, ngx_uint_t up)
+{
+    ngx_http_referral_links_t *links = data;
+
+    if (up && links->conf->salts) {
+        ngx_http_referral_salts_wake(links->conf->salts);
+    }
 }
 
 
@@ -420,16 +433,16 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
 
     if (reply->type == REDIS_REPLY_ARRAY) {
 
-        n = reply->elements / 2;
+        n = reply->elements;
 
         if (n) {
-            fields = ngx_alloc(2 * n * sizeof(referral_str_t), links->log);
+            fields = ngx_alloc(n * sizeof(referral_str_t), links->log);
             if (fields == NULL) {
                 return NULL;
             }
         }
 
-        for (i = 0; i < 2 * n; i++) {
+        for (i = 0; i < n; i++) {
             if (reply->element[i]->type != REDIS_REPLY_STRING) {
                 ngx_free(fields);
                 return NULL;

@@ -353,7 +353,7 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     if (!rmcf->enabled) {
-        return NGX_CONF_OK;
+        return ngx_http_referral_geo_init(cf, rmcf);
     }
 
     redis = &rmcf->redis;
@@ -486,7 +486,8 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     if (conf->short_program == NULL && conf->program == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral\" needs a program: \"referral shop;\" or "
-                      "\"referral_program shop;\"");
+                      "\"referral_program shop;\" in %s:%ui",
+                      conf->file, conf->line);
         return NGX_CONF_ERROR;
     }
 
@@ -516,7 +517,8 @@ ngx_http_referral_check_landing(ngx_conf_t *cf,
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral_landing\" has a variable before its path: "
-                      "name the hosts it may lead to with \"referral_allow\"");
+                      "name the hosts it may lead to with \"referral_allow\" "
+                      "for \"referral\" in %s:%ui", rlcf->file, rlcf->line);
         return NGX_CONF_ERROR;
     }
 
@@ -597,8 +599,9 @@ ngx_http_referral_check_domain(ngx_conf_t *cf,
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                   "the attribution cookie of \"%V\" does not reach the "
                   "landing on \"%*s\": set \"referral_cookie\" with a "
-                  "\"domain=\" of both, or let the landing keep click_id",
-                  &domain, host->len, host->data);
+                  "\"domain=\" of both, or let the landing keep click_id, "
+                  "for \"referral\" in %s:%ui",
+                  &domain, host->len, host->data, rlcf->file, rlcf->line);
 }
 
 
@@ -953,7 +956,7 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
     rmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_referral_module);
 
-    if (rmcf == NULL || !rmcf->enabled) {
+    if (rmcf == NULL) {
         return NGX_OK;
     }
 
@@ -1013,6 +1016,7 @@ ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_referral_loc_conf_t *rlcf = conf;
 
     ngx_str_t                         *value;
+    referral_str_t                     code;
     ngx_http_core_loc_conf_t          *clcf;
     ngx_http_referral_main_conf_t     *rmcf;
     ngx_http_compile_complex_value_t   ccv;
@@ -1048,6 +1052,20 @@ ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (cf->args->nelts > 2) {
+
+        if (ngx_http_script_variables_count(&value[2]) == 0) {
+            code.len = value[2].len;
+            code.data = value[2].data;
+
+            if (!referral_code_valid(&code)) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid code \"%V\": up to 64 letters, "
+                                   "digits, \"_\" and \"-\" make one",
+                                   &value[2]);
+                return NGX_CONF_ERROR;
+            }
+        }
+
         rlcf->short_code = ngx_pcalloc(cf->pool,
                                        sizeof(ngx_http_complex_value_t));
         if (rlcf->short_code == NULL) {
@@ -1068,6 +1086,8 @@ ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_http_referral_click_handler;
 
     rlcf->short_link = 1;
+    rlcf->file = cf->conf_file->file.name.data;
+    rlcf->line = cf->conf_file->line;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
 
@@ -1860,8 +1880,9 @@ ngx_http_referral_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         referral_str_lower(pattern);
 
         if (!referral_host_pattern_valid(pattern)) {
-            ngx_http_referral_bad(cf, &value[i], "\"shop.example.com\" and "
-                                  "\"*.example.com\" are right");
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid host \"%V\": \"shop.example.com\" "
+                               "and \"*.example.com\" are right", &value[i]);
             return NGX_CONF_ERROR;
         }
     }

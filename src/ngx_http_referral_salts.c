@@ -10,7 +10,7 @@
 
 #define NGX_HTTP_REFERRAL_SALT_TTL    "172800"
 #define NGX_HTTP_REFERRAL_SALT_CHECK  30000
-#define NGX_HTTP_REFERRAL_SALT_RETRY  100
+#define NGX_HTTP_REFERRAL_SALT_RETRY  1000
 
 
 typedef struct {
@@ -98,6 +98,13 @@ ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts)
 }
 
 
+void
+ngx_http_referral_salts_wake(ngx_http_referral_salts_t *salts)
+{
+    ngx_add_timer(&salts->timer, 0);
+}
+
+
 static void
 ngx_http_referral_salts_handler(ngx_event_t *ev)
 {
@@ -105,6 +112,10 @@ ngx_http_referral_salts_handler(ngx_event_t *ev)
     ngx_http_referral_salts_t  *salts;
 
     salts = ev->data;
+
+    if (salts->asking) {
+        return;
+    }
 
     seconds = ngx_time() % 86400;
     today = ngx_time() / 86400;

@@ -595,7 +595,12 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
         len = c->len - c->written;
 
         if (js->dir_bytes + (off_t) len > js->conf.max) {
-            (void) referral_journal_reclaim(js, len);
+
+            if (js->active && j->written <= j->acked) {
+                referral_journal_close_segment(js, mono);
+            }
+
+            (void) referral_journal_reclaim(js, len, !js->active);
 
             if (js->dir_bytes + (off_t) len > js->conf.max) {
                 referral_journal_fail(js, "max= of the journal is reached", 0,
@@ -686,7 +691,7 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
         referral_journal_close_segment(js, mono);
 
         if (again && (err == ENOSPC || err == EDQUOT)
-            && referral_journal_reclaim(js, js->conf.max))
+            && referral_journal_reclaim(js, js->conf.max, 1))
         {
             again = 0;
             continue;

@@ -142,7 +142,7 @@ typedef struct {
     uint64_t             dropped[REFERRAL_DROPS];
     uint64_t             queued;         /* records that are in memory only */
     size_t               queue_bytes;    /* memory that is in use */
-    off_t                bytes;          /* files of own and adopted journals */
+    off_t                bytes;          /* files of these journals */
     off_t                dir_bytes;      /* files of all slots */
     unsigned             journals;       /* own and adopted */
     unsigned             segments;

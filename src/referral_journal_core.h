@@ -119,7 +119,8 @@ int referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono);
 int referral_journal_take_slot(referral_journals_t *js, int64_t mono);
 void referral_journal_leave_slot(referral_journals_t *js);
 void referral_journal_count(referral_journals_t *js, int64_t mono);
-unsigned referral_journal_reclaim(referral_journals_t *js, off_t need);
+unsigned referral_journal_reclaim(referral_journals_t *js, off_t need,
+    unsigned last);
 
 
 #endif /* _REFERRAL_JOURNAL_CORE_H_INCLUDED_ */

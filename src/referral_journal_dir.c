@@ -690,7 +690,7 @@ referral_journals_tick(referral_journals_t *js, int64_t now, int64_t mono)
     }
 
     if (referral_journal_pressed(js)) {
-        (void) referral_journal_reclaim(js, js->conf.max / 16);
+        (void) referral_journal_reclaim(js, js->conf.max / 16, 0);
     }
 
     (void) referral_journal_write(js, now, mono);
@@ -846,11 +846,12 @@ referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
 
 /*
  * Unlinks acknowledged segments, the oldest first, until "need" bytes are
- * free below max=.  Returns how many were unlinked.
+ * free below max=.  "last": the last one of the own journal may go too, for
+ * another will follow at once.  Returns how many were unlinked.
  */
 
 unsigned
-referral_journal_reclaim(referral_journals_t *js, off_t need)
+referral_journal_reclaim(referral_journals_t *js, off_t need, unsigned last)
 {
     unsigned             n;
     referral_journal_t  *j, *oldest;
@@ -861,7 +862,7 @@ referral_journal_reclaim(referral_journals_t *js, off_t need)
 
         for (j = js->own; j; j = j->next) {
 
-            if (j->nsegments > 1
+            if (j->nsegments > (last && j == js->own ? 0 : 1)
                 && j->segments[0].acked_at != -1
                 && (oldest == NULL
                     || j->segments[0].created < oldest->segments[0].created))

@@ -367,10 +367,11 @@ is(r('link', 'import', 'shop', '-'), 3, 'a quote that never ends');
 is(r('link', 'import', 'shop', "$dir/none"), 2, 'no such file');
 is(r('link', 'import', 'shop', $dir), 2, 'not a file');
 
+my $links = $t->redis('ZCARD', 'ref:links:{shop}');
 spew('many.csv', "code,referrer\n"
                  . join('', map { "m$_,r" . $_ % 7 . "\n" } 1 .. 2500));
 is(r('link', 'import', 'shop', "$dir/many.csv"), 0, 'many');
-is($t->redis('ZCARD', 'ref:links:{shop}'), 2512, 'all there');
+is($t->redis('ZCARD', 'ref:links:{shop}'), $links + 2500, 'all there');
 unlike($err, qr/\e|lines/, 'no progress bar without a terminal');
 
 
@@ -512,7 +513,7 @@ $t->redis('XADD', 'ref:events:{shop}', '*', @event, 'code', 'live');
 kill 'INT', $pid;
 waitpid $pid, 0;
 is($? >> 8, 130, 'until it is interrupted');
-is(join('', <$errors>), '', 'without a word');
+like(join('', <$errors>), qr/^\n?\z/, 'without a word');
 
 is(system("$script link list shop --all | head -1 >/dev/null 2>$dir/pipe"), 0,
    'a reader that goes away');

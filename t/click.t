@@ -178,7 +178,7 @@ subtest 'codes' => sub {
     $unknown->('/r/own.svg', 'the reserved image');
     $unknown->('/r/own%20x', 'a space');
     $unknown->('/r/' . 'a' x 65, 'too long');
-    $unknown->('/r/%2e%2e%2f', 'dots');
+    $unknown->('/r/...', 'dots');
     $unknown->('/r/*', 'a star');
     $unknown->('/r/%7Bshop%7D:own', 'a piece of a key');
 
@@ -216,7 +216,7 @@ subtest 'who chooses the landing' => sub {
 
 country=JP lang=ja $shop/japan-ja
 country=JP $shop/japan
-country=!US,BR device=mobile os=ios $shop/iphone-abroad
+country=!US,!BR device=mobile os=ios $shop/iphone-abroad
 device=mobile $shop/{os}/{device}
 END
 
@@ -331,6 +331,7 @@ subtest 'states and dates' => sub {
         location ~ ^/p/(?<p>[^/]+)/(?<c>.*)$ {
             referral $p $c;
             referral_landing https://shop.example.com/w;
+            referral_landing_args off;
             referral_fallback "https://shop.example.com/?why={result}";
         }
 END

@@ -36,7 +36,8 @@ my $bad = sub {
     my @lines = grep { /\[emerg\]/ } split /\n/, $output;
 
     like($lines[0] // '', $re, "$what: said so");
-    like($lines[0] // '', qr/check\.conf:\d+|key/, "$what: said where");
+    like($lines[0] // '', qr/check\.conf:\d+|"referral\w*"|"\w+_file"/,
+         "$what: said where");
 };
 
 my $good = sub {
@@ -112,13 +113,17 @@ subtest 'landings' => sub {
     $bad->('an unknown placeholder in arguments', qr/colour|placeholder/,
            $location->("$land referral_landing_args 'c={colour}';"));
     $good->('arguments off', $location->("$land referral_landing_args off;"));
-    $bad->('a variable that nobody knows', qr/unknown "nosuch" variable/,
-           $location->('referral_landing "https://a.example/$nosuch";'));
+
+    # nginx itself finds that, at the end, and knows no line
+
+    like(scalar($t->nginx_t($location->(
+             'referral_landing "https://a.example/$nosuch";'))),
+         qr/unknown "nosuch" variable/, 'a variable that nobody knows');
 
     for my $host ('', '*', 'https://a.example', 'a.example/', 'a b', '.a',
                   '*.', 'a.*', 'shop@x', 'a:80')
     {
-        $bad->("allowed host \"$host\"", qr/host/,
+        $bad->("allowed host \"$host\"", qr/"\*\.example\.com" are right/,
                $location->("$land referral_allow '$host';"));
     }
 
@@ -220,7 +225,7 @@ subtest 'keys' => sub {
     $bad->('too short', qr/32/, $key->('%%DIR%%/short.key'));
     $bad->('a second one too short', qr/32.*|line/,
            $key->('%%DIR%%/second.key'));
-    $bad->('readable by others', qr/read|0600|mode|permission/,
+    $bad->('readable by others', qr/open to others.*chmod 600/,
            $key->('%%DIR%%/open.key'));
     $bad->('no key in it', qr/key/, $key->('%%DIR%%/empty.key'));
     $bad->('not there', qr/nowhere\.key.*No such file/s,
@@ -258,7 +263,7 @@ subtest 'Redis and the zone' => sub {
     $good->('a socket', $http->('referral_redis unix:/tmp/x.sock;'));
     $good->('a name', $http->('referral_redis localhost:1;'));
 
-    $bad->('a small zone', qr/zone.*small|too small|at least/,
+    $bad->('a small zone', qr/1m or more/,
            $http->('referral_zone 1k;'));
     $bad->('a zone that is no size', qr/zone|size|invalid/,
            $http->('referral_zone big;'));

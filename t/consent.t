@@ -39,6 +39,7 @@ END
 
         location /nogpc/ {
             referral shop;
+            referral_gpc off;
         }
 
         location /staff/ {
@@ -85,6 +86,7 @@ my $gpc = [ 'Sec-GPC' => 1 ];
 $denied->($t->get('/gpc/x', headers => $gpc), 'Sec-GPC');
 $granted->($t->get('/gpc/x', headers => [ 'Sec-GPC' => 0 ]), 'Sec-GPC: 0');
 $granted->($t->get('/gpc/x'), 'no Sec-GPC');
+$denied->($t->get('/staff/x', headers => $gpc), 'Sec-GPC by default');
 $granted->($t->get('/nogpc/x', headers => $gpc),
            'Sec-GPC where it is not heeded');
 

@@ -19,6 +19,7 @@ my $server = <<'END';
         real_ip_header X-Real-IP;
 
         referral_landing https://shop.example.com/;
+        referral_landing_args off;
         referral_allow shop.example.com;
 
         location /r/ {
@@ -141,7 +142,7 @@ for my $case ([ '/nonexistent.mmdb', qr/nonexistent\.mmdb/ ],
 {
     my ($path, $re) = @$case;
     my ($output, $status) = $t->nginx_t(http => "referral_geoip $path;",
-                                        server => '');
+                                        server => $server);
 
     is($status, 1, "$path is refused");
     like($output, qr/\[emerg\].*geoip.*$re/, 'and named');

@@ -43,6 +43,10 @@ END
             referral_fallback @none;
         }
 
+        location / {
+            return 404;
+        }
+
         location @none {
             return 404;
         }

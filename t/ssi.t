@@ -12,6 +12,7 @@ my $t = Referral->new;
 
 $t->config(server => <<'END');
         referral_landing https://shop.example.com/;
+        referral_landing_args off;
         referral_allow shop.example.com;
 
         location /r/ {
@@ -60,10 +61,6 @@ $t->config(server => <<'END');
             try_files /nothing /r/one;
         }
 
-        location = /named-page {
-            return 200 "page";
-        }
-
         location /pages/ {
             ssi on;
             default_type text/html;
@@ -80,7 +77,8 @@ $t->config(server => <<'END');
         location = /page {
             referral_program shop;
             referral_resolve on;
-            return 200 "$referral_code|$referral_name|$referral_referrer|$referral_segment|$referral_result|$referral_landing";
+            add_header X-Who "$referral_code|$referral_name|$referral_referrer|$referral_segment|$referral_result|$referral_landing";
+            try_files /plain.html =404;
         }
 
         location = /file.html {
@@ -157,11 +155,12 @@ like($r->body, qr{<i>one</i>}, 'but the code');
 my $two = $t->get('/r/two', cookie => $one->cookie);
 $clicks++;
 
-is($t->get('/page', cookie => $two->cookie)->body, 'two|Ben|ref2|std||',
+is($t->get('/page', cookie => $two->cookie)->header('X-Who'),
+   'two|Ben|ref2|std||',
    'a name from the referrer');
-is($t->get('/page', cookie => $one->cookie)->body,
+is($t->get('/page', cookie => $one->cookie)->header('X-Who'),
    'one|<b>Aiko</b> & "Co"|aiko|vip||', "a link's own comes first");
-is($t->get('/page')->body, '|||||', 'nobody');
+is($t->get('/page')->header('X-Who'), '|||||', 'nobody');
 is($t->get('/file.html', cookie => $two->cookie)->header('X-Name'), 'Ben',
    'a file');
 is($t->get('/proxied', cookie => $two->cookie)->body, 'Ben|two',
@@ -171,15 +170,16 @@ my $c = $t->connect;
 
 for (1 .. 3) {
     is($t->get('/page', cookie => $two->cookie, connection => $c,
-               keepalive => 1)->body, 'two|Ben|ref2|std||',
+               keepalive => 1)->header('X-Who'), 'two|Ben|ref2|std||',
        'again on the same connection');
 }
 
 $t->redis('DEL', 'ref:link:{shop}:two');
 $t->settle;
-is($t->get('/page', cookie => $two->cookie)->body =~ /^two\|/, 1,
+like($t->get('/page', cookie => $two->cookie)->header('X-Who'), qr/^two\|/,
    'a link that is gone: the code stays');
 $t->link('shop', 'two', referrer => 'ref2');
+$t->settle;
 
 
 # error pages

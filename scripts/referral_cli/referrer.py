@@ -22,54 +22,54 @@ def referrer() -> None:
 
 @referrer.command("set", cls=Command)
 @click.argument("program", metavar="PROGRAM")
-@click.argument("name", metavar="ID")
+@click.argument("who", metavar="ID")
 @field_options(REFERRER_FIELDS)
 @pass_session
-def set_referrer(session: Session, program: str, name: str,
+def set_referrer(session: Session, program: str, who: str,
                  fields: dict[str, str]) -> None:
     """Say a customer's name or segment; an empty text removes it."""
     if not fields:
         raise Problem(USAGE, "nothing to change: give --name or --segment")
 
     keys = session.keys(program)
-    session.rooms.must("referrer", name, fields)
+    session.rooms.must("referrer", who, fields)
     given = {k: v for k, v in fields.items() if v}
     gone = [k for k, v in fields.items() if not v]
 
     with session.store.redis.pipeline() as tx:
         if gone:
-            tx.hdel(keys.referrer(name), *gone)
+            tx.hdel(keys.referrer(who), *gone)
         if given:
-            tx.hset(keys.referrer(name), mapping=given)
+            tx.hset(keys.referrer(who), mapping=given)
         tx.execute()
 
-    session.output.done(f"referrer {name}: changed", program=program,
-                        referrer=name, outcome="changed")
+    session.output.done(f"referrer {who}: changed", program=program,
+                        referrer=who, outcome="changed")
 
 
 @referrer.command("show", cls=Command)
 @click.argument("program", metavar="PROGRAM")
-@click.argument("name", metavar="ID")
+@click.argument("who", metavar="ID")
 @pass_session
-def show_referrer(session: Session, program: str, name: str) -> None:
+def show_referrer(session: Session, program: str, who: str) -> None:
     """What is known of a customer: name, segment, links, clicks."""
     keys = session.keys(program)
 
     with session.store.redis.pipeline(transaction=False) as pipe:
-        pipe.hgetall(keys.referrer(name))
-        pipe.smembers(keys.referrer_links(name))
-        pipe.zscore(keys.board("referrers", "clicks"), name)
+        pipe.hgetall(keys.referrer(who))
+        pipe.smembers(keys.referrer_links(who))
+        pipe.zscore(keys.board("referrers", "clicks"), who)
         fields, codes, clicks = pipe.execute()
 
     if not fields and not codes and clicks is None:
-        raise Problem(NEGATIVE, f"program {program} knows no referrer {name};"
+        raise Problem(NEGATIVE, f"program {program} knows no referrer {who};"
                       f" \"referral referrer list {program}\" shows those"
                       " with links")
 
-    session.output.record({"program": program, "referrer": name,
+    session.output.record({"program": program, "referrer": who,
                            **in_order(fields, REFERRER_FIELDS),
                            "links": sorted(codes), "clicks": count(clicks)})
-    session.rooms.warn(session.output, "referrer", name, fields)
+    session.rooms.warn(session.output, "referrer", who, fields)
 
 
 @referrer.command("list", cls=Command)

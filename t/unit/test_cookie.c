@@ -117,7 +117,7 @@ test_keys(void)
 
     s = str(KEY_A "\n\ntoo short, this is\n");
     keys = referral_keys_create(&s, &line, &err);
-    ok(keys == NULL && line == 3, "a short key is named with its line: %s", err);
+    ok(keys == NULL && line == 3, "a short key, named with its line: %s", err);
 
     s = str(KEY_A "\n" KEY_A "\n");
     keys = referral_keys_create(&s, &line, &err);

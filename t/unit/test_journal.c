@@ -1268,6 +1268,30 @@ test_max(void)
     ok(res.wrong == 0 && res.bad == 0, "the rest is whole");
 
     referral_journals_destroy(js);
+
+    /* one segment that is all there is, and acknowledged */
+
+    fresh_root();
+
+    js = open_with(100000, 3 * 66000, REFERRAL_SYNC_OFF, 128 * 1024);
+    own = referral_journals_own(js);
+
+    for (i = 0; !declined || i < 600; i++) {
+        (void) append(js, 1);
+        declined = (referral_journal_flush(js, NOW, 0) != REFERRAL_OK);
+    }
+
+    referral_journals_stat(js, &stat);
+    ok(stat.segments == 1 && stat.full, "the only segment fills max=");
+
+    referral_journal_ack(js, own, own->flushed, 0);
+    (void) append(js, 10);
+    ok(referral_journal_flush(js, NOW, 1000) == REFERRAL_OK
+       && own->written == own->last, "it makes room for the next one");
+    drain(&res, js, own, own->last - 9);
+    ok(res.got == 10 && res.bad == 0, "which is read");
+
+    referral_journals_destroy(js);
 }
 
 

@@ -1,0 +1,799 @@
+/* link: referral_segment.c referral_hash.c referral_str.c */
+
+/*
+ * Looks at the journal and never writes to it:
+ *
+ *     referral_journal_check FILE [JOURNAL_ID]   verifies one segment
+ *     referral_journal_check DIRECTORY           lists slots, journals and
+ *                                                segments
+ *
+ * One JSON object on stdout.  The status is 0 if all is well, 1 if there is
+ * damage, 2 if there is nothing to look at.  The segment of a worker that is
+ * alive may end in a record that is being written at this moment.
+ *
+ * The id is needed only for a file whose header is damaged and that does not
+ * lie in its journal's directory.
+ */
+
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "referral_segment.h"
+
+
+#define CHECK_BUFFER   (256 * 1024)
+#define CHECK_DAMAGES  20           /* that are listed one by one */
+#define CHECK_OWNERS   4096
+#define CHECK_NAMES    100000       /* in one directory, at most */
+
+
+typedef struct {
+    off_t                      offset;
+    off_t                      bytes;
+} check_damage_t;
+
+
+typedef struct {
+    int                        header;      /* of header_read() */
+    uint32_t                   version;
+    referral_segment_header_t  head;
+    off_t                      bytes;
+    uint64_t                   records;
+    uint64_t                   repeated;    /* a number that was not next */
+    uint64_t                   damaged;     /* payloads, headers are good */
+    uint64_t                   missing;     /* numbers between records */
+    uint64_t                   first;
+    uint64_t                   last;
+    int64_t                    first_at;
+    int64_t                    last_at;
+    off_t                      lost;        /* bytes that are no record */
+    off_t                      tail;        /* of them, at the end */
+    unsigned                   ndamages;
+    check_damage_t             damages[CHECK_DAMAGES];
+} check_t;
+
+
+typedef struct {
+    ino_t                      inode;
+    long                       pid;
+} check_owner_t;
+
+
+typedef struct {
+    char                     **name;
+    size_t                     n;
+} check_names_t;
+
+
+static int check_segment(check_t *c, int fd, uint64_t from,
+    const u_char *id);
+static void check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos,
+    size_t end, off_t offset, int eof);
+static void check_damage(check_t *c, off_t offset, off_t bytes);
+static int check_file(const char *path, const char *id_text);
+static void check_print_segment(const check_t *c);
+static int check_directory(const char *path);
+static int check_slot(int root, const char *name, int *comma);
+static int check_journal(int slot, const char *name, int *comma);
+static void check_owners(void);
+static long check_owner(ino_t inode);
+static int check_names(check_names_t *names, int dir, const char *name);
+static void check_names_free(check_names_t *names);
+static int check_names_cmp(const void *one, const void *two);
+static void check_print_string(const char *s);
+
+
+static check_owner_t  owners[CHECK_OWNERS];
+static size_t         nowners;
+static int            owners_known;
+
+
+int
+main(int argc, char **argv)
+{
+    struct stat  st;
+
+    if (argc < 2 || argc > 3) {
+        fprintf(stderr, "usage: %s FILE [JOURNAL_ID] | DIRECTORY\n", argv[0]);
+        return 2;
+    }
+
+    if (stat(argv[1], &st) == -1) {
+        fprintf(stderr, "%s: %s\n", argv[1], strerror(errno));
+        return 2;
+    }
+
+    if (S_ISDIR(st.st_mode)) {
+        return check_directory(argv[1]);
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        fprintf(stderr, "%s: neither a file nor a directory\n", argv[1]);
+        return 2;
+    }
+
+    return check_file(argv[1], argc == 3 ? argv[2] : NULL);
+}
+
+
+static int
+check_file(const char *path, const char *id_text)
+{
+    int            fd, known, named, bad;
+    char           full[PATH_MAX], text[REFERRAL_JOURNAL_ID_LEN + 1];
+    char          *base, *dir;
+    u_char         id[REFERRAL_JOURNAL_ID_SIZE];
+    check_t        c;
+    unsigned       n;
+    uint64_t       from;
+
+    if (id_text && referral_journal_id_parse(id, id_text) != REFERRAL_OK) {
+        fprintf(stderr, "%s: not a journal's id\n", id_text);
+        return 2;
+    }
+
+    known = (id_text != NULL);
+    named = 0;
+    from = 0;
+
+    if (realpath(path, full) != NULL) {
+        base = strrchr(full, '/');
+        *base++ = '\0';
+
+        named = (referral_segment_name_parse(&from, &n, base) == REFERRAL_OK);
+
+        dir = strrchr(full, '/');
+
+        if (!known && dir) {
+            known = (referral_journal_id_parse(id, dir + 1) == REFERRAL_OK);
+        }
+    }
+
+    fd = open(path, O_RDONLY|O_CLOEXEC);
+
+    if (fd == -1) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        return 2;
+    }
+
+    if (check_segment(&c, fd, named ? from : 1, known ? id : NULL)
+        != REFERRAL_OK)
+    {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        (void) close(fd);
+        return 2;
+    }
+
+    (void) close(fd);
+
+    if (c.header == REFERRAL_OK && !known) {
+        memcpy(id, c.head.id, REFERRAL_JOURNAL_ID_SIZE);
+        known = 1;
+    }
+
+    printf("{\"file\":");
+    check_print_string(path);
+
+    if (known) {
+        referral_journal_id_text(text, id);
+        printf(",\"journal\":\"%s\"", text);
+    }
+
+    printf(",");
+    check_print_segment(&c);
+    printf("}\n");
+
+    bad = c.header != REFERRAL_OK || c.lost || c.missing || c.damaged
+          || c.repeated;
+
+    return bad;
+}
+
+
+static int
+check_segment(check_t *c, int fd, uint64_t from, const u_char *id)
+{
+    off_t        offset;
+    size_t       pos, end;
+    u_char      *buf;
+    ssize_t      n;
+    uint32_t     seed;
+    struct stat  st;
+
+    memset(c, 0, sizeof(check_t));
+
+    c->header = REFERRAL_ERROR;
+
+    if (fstat(fd, &st) == -1) {
+        return REFERRAL_ERROR;
+    }
+
+    c->bytes = st.st_size;
+
+    buf = malloc(CHECK_BUFFER);
+    if (buf == NULL) {
+        return REFERRAL_ERROR;
+    }
+
+    n = pread(fd, buf, REFERRAL_SEGMENT_HEADER, 0);
+
+    if (n == -1) {
+        free(buf);
+        return REFERRAL_ERROR;
+    }
+
+    c->header = referral_segment_header_read(&c->head, buf, n, &c->version);
+
+    if (c->header == REFERRAL_OK) {
+
+        if (id && memcmp(id, c->head.id, REFERRAL_JOURNAL_ID_SIZE) != 0) {
+            c->header = REFERRAL_ERROR;
+
+        } else {
+            id = c->head.id;
+            from = c->head.first;
+        }
+    }
+
+    if (c->header == REFERRAL_DECLINED || id == NULL) {
+        free(buf);
+        return REFERRAL_OK;
+    }
+
+    seed = referral_segment_seed(id);
+    offset = 0;
+    pos = 0;
+    end = 0;
+
+    c->last = from - 1;
+
+    if (c->header == REFERRAL_OK) {
+        offset = REFERRAL_SEGMENT_HEADER;
+    }
+
+    for ( ;; ) {
+        memmove(buf, buf + pos, end - pos);
+        offset += pos;
+        end -= pos;
+        pos = 0;
+
+        n = pread(fd, buf + end, CHECK_BUFFER - end, offset + end);
+
+        if (n == -1) {
+            free(buf);
+            return REFERRAL_ERROR;
+        }
+
+        end += n;
+
+        check_parse(c, seed, buf, &pos, end, offset, n == 0);
+
+        if (n == 0) {
+            break;
+        }
+    }
+
+    free(buf);
+
+    return REFERRAL_OK;
+}
+
+
+static void
+check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos, size_t end,
+    off_t offset, int eof)
+{
+    int               rc;
+    size_t            p, begin;
+    referral_frame_t  frame;
+
+    p = *pos;
+
+    while (p < end) {
+        rc = referral_frame_read(&frame, seed, buf + p, end - p);
+
+        if (rc == REFERRAL_AGAIN && !eof) {
+            break;
+        }
+
+        if (rc == REFERRAL_OK) {
+            p += frame.size;
+
+            if (frame.seq <= c->last) {
+                c->repeated++;
+                continue;
+            }
+
+            c->missing += frame.seq - c->last - 1;
+            c->last = frame.seq;
+            c->last_at = frame.at;
+
+            if (c->records++ == 0) {
+                c->first = frame.seq;
+                c->first_at = frame.at;
+            }
+
+            c->tail = 0;
+            continue;
+        }
+
+        if (rc == REFERRAL_DECLINED) {
+            c->damaged++;
+        }
+
+        begin = p++;
+        p += referral_frame_scan(buf + p, end - p);
+
+        check_damage(c, offset + begin, p - begin);
+    }
+
+    *pos = p;
+}
+
+
+static void
+check_damage(check_t *c, off_t offset, off_t bytes)
+{
+    check_damage_t  *d;
+
+    c->lost += bytes;
+    c->tail += bytes;
+
+    if (c->ndamages) {
+        d = &c->damages[c->ndamages - 1];
+
+        if (d->offset + d->bytes == offset) {
+            d->bytes += bytes;
+            return;
+        }
+    }
+
+    if (c->ndamages < CHECK_DAMAGES) {
+        d = &c->damages[c->ndamages++];
+        d->offset = offset;
+        d->bytes = bytes;
+    }
+}
+
+
+static void
+check_print_segment(const check_t *c)
+{
+    unsigned  i;
+
+    printf("\"header\":\"%s\",\"bytes\":%lld",
+           c->header == REFERRAL_OK ? "ok"
+           : c->header == REFERRAL_DECLINED ? "foreign" : "damaged",
+           (long long) c->bytes);
+
+    if (c->header == REFERRAL_DECLINED) {
+        printf(",\"version\":%u", c->version);
+        return;
+    }
+
+    if (c->header == REFERRAL_OK) {
+        printf(",\"version\":%u,\"created\":%lld,\"acknowledged\":%llu",
+               c->version, (long long) c->head.created,
+               (unsigned long long) c->head.acked);
+    }
+
+    printf(",\"records\":%llu", (unsigned long long) c->records);
+
+    if (c->records) {
+        printf(",\"first\":%llu,\"last\":%llu,\"first_at\":%lld"
+               ",\"last_at\":%lld",
+               (unsigned long long) c->first, (unsigned long long) c->last,
+               (long long) c->first_at, (long long) c->last_at);
+    }
+
+    printf(",\"missing\":%llu,\"damaged_payloads\":%llu,\"repeated\":%llu"
+           ",\"lost_bytes\":%lld,\"tail_bytes\":%lld,\"damage\":[",
+           (unsigned long long) c->missing, (unsigned long long) c->damaged,
+           (unsigned long long) c->repeated, (long long) c->lost,
+           (long long) c->tail);
+
+    for (i = 0; i < c->ndamages; i++) {
+        printf("%s{\"offset\":%lld,\"bytes\":%lld}", i ? "," : "",
+               (long long) c->damages[i].offset,
+               (long long) c->damages[i].bytes);
+    }
+
+    printf("]");
+}
+
+
+static int
+check_directory(const char *path)
+{
+    int            root, comma, bad;
+    size_t         i;
+    check_names_t  names;
+
+    root = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (root == -1 || check_names(&names, root, ".") != REFERRAL_OK) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        return 2;
+    }
+
+    check_owners();
+
+    comma = 0;
+    bad = 0;
+
+    printf("{\"directory\":");
+    check_print_string(path);
+    printf(",\"slots\":[");
+
+    for (i = 0; i < names.n; i++) {
+
+        if (strncmp(names.name[i], "slot-", 5) == 0) {
+            bad |= check_slot(root, names.name[i], &comma);
+        }
+    }
+
+    printf("]}\n");
+
+    check_names_free(&names);
+    (void) close(root);
+
+    return bad;
+}
+
+
+static int
+check_slot(int root, const char *name, int *comma)
+{
+    int            slot, bad, first;
+    long           pid;
+    size_t         i;
+    u_char         id[REFERRAL_JOURNAL_ID_SIZE];
+    struct stat    st;
+    check_names_t  names;
+
+    slot = openat(root, name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (slot == -1) {
+        return 0;
+    }
+
+    if (check_names(&names, slot, ".") != REFERRAL_OK) {
+        (void) close(slot);
+        return 0;
+    }
+
+    printf("%s{\"slot\":", *comma ? "," : "");
+    check_print_string(name);
+
+    *comma = 1;
+    pid = 0;
+
+    if (fstatat(slot, "lock", &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        pid = check_owner(st.st_ino);
+    }
+
+    /* a lock that is held in another pid namespace has no pid, or -1 */
+
+    if (!owners_known) {
+        printf(",\"held\":null,\"owner\":null");
+
+    } else if (pid > 0) {
+        printf(",\"held\":true,\"owner\":%ld", pid);
+
+    } else {
+        printf(",\"held\":%s,\"owner\":null", pid ? "true" : "false");
+    }
+
+    printf(",\"journals\":[");
+
+    bad = 0;
+    first = 0;
+
+    for (i = 0; i < names.n; i++) {
+
+        if (referral_journal_id_parse(id, names.name[i]) == REFERRAL_OK) {
+            bad |= check_journal(slot, names.name[i], &first);
+        }
+    }
+
+    printf("]}");
+
+    check_names_free(&names);
+    (void) close(slot);
+
+    return bad;
+}
+
+
+/* only the last segment is read: it tells the last number */
+
+static int
+check_journal(int slot, const char *name, int *comma)
+{
+    int            fd, dir, bad, header, more;
+    u_char         id[REFERRAL_JOURNAL_ID_SIZE];
+    u_char         data[REFERRAL_SEGMENT_HEADER];
+    size_t         i, last;
+    ssize_t        len;
+    check_t        c;
+    unsigned       n;
+    uint64_t       from, oldest;
+    uint32_t       version;
+    long long      bytes;
+    struct stat    st;
+    check_names_t  names;
+
+    referral_segment_header_t  head;
+
+    dir = openat(slot, name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (dir == -1) {
+        return 0;
+    }
+
+    if (check_names(&names, dir, ".") != REFERRAL_OK) {
+        (void) close(dir);
+        return 0;
+    }
+
+    (void) referral_journal_id_parse(id, name);
+
+    printf("%s{\"journal\":\"%s\",\"segments\":[", *comma ? "," : "", name);
+
+    *comma = 1;
+    more = 0;
+    bad = 0;
+    bytes = 0;
+    oldest = 0;
+    last = names.n;
+
+    for (i = 0; i < names.n; i++) {
+
+        if (referral_segment_name_parse(&from, &n, names.name[i])
+            != REFERRAL_OK)
+        {
+            continue;
+        }
+
+        fd = openat(dir, names.name[i], O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+
+        if (fd == -1) {
+            continue;
+        }
+
+        if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+            (void) close(fd);
+            continue;
+        }
+
+        len = pread(fd, data, sizeof(data), 0);
+
+        (void) close(fd);
+
+        header = referral_segment_header_read(&head, data, len > 0 ? len : 0,
+                                              &version);
+
+        printf("%s{\"file\":\"%s\",\"first\":%llu,\"bytes\":%lld"
+               ",\"header\":\"%s\"",
+               more ? "," : "", names.name[i], (unsigned long long) from,
+               (long long) st.st_size,
+               header == REFERRAL_OK ? "ok"
+               : header == REFERRAL_DECLINED ? "foreign" : "damaged");
+
+        if (header == REFERRAL_OK) {
+            printf(",\"created\":%lld", (long long) head.created);
+        }
+
+        printf("}");
+
+        more = 1;
+        bytes += st.st_size;
+        bad |= (header != REFERRAL_OK);
+
+        if (header != REFERRAL_DECLINED) {
+            oldest = oldest ? oldest : from;
+            last = i;
+        }
+    }
+
+    printf("],\"bytes\":%lld", bytes);
+
+    if (last < names.n
+        && (fd = openat(dir, names.name[last],
+                        O_RDONLY|O_NOFOLLOW|O_CLOEXEC)) != -1)
+    {
+        (void) referral_segment_name_parse(&from, &n, names.name[last]);
+
+        if (check_segment(&c, fd, from, id) == REFERRAL_OK) {
+            printf(",\"first\":%llu,\"last\":%llu,\"last_at\":",
+                   (unsigned long long) oldest, (unsigned long long) c.last);
+
+            if (c.records) {
+                printf("%lld", (long long) c.last_at);
+
+            } else {
+                printf("null");
+            }
+
+            bad |= (c.lost != 0);
+        }
+
+        (void) close(fd);
+    }
+
+    printf("}");
+
+    check_names_free(&names);
+    (void) close(dir);
+
+    return bad;
+}
+
+
+/*
+ * Who holds which lock, without trying to take it.  The device is not
+ * compared: not every file system tells the same one to stat().
+ */
+
+static void
+check_owners(void)
+{
+    long                pid;
+    char                line[256];
+    FILE               *f;
+    unsigned long long  inode;
+
+    f = fopen("/proc/locks", "re");
+    if (f == NULL) {
+        return;
+    }
+
+    owners_known = 1;
+
+    while (nowners < CHECK_OWNERS && fgets(line, sizeof(line), f)) {
+
+        if (sscanf(line, "%*s FLOCK %*s WRITE %ld %*[^:]:%*[^:]:%llu", &pid,
+                   &inode)
+            == 2)
+        {
+            owners[nowners].pid = pid ? pid : -1;
+            owners[nowners].inode = (ino_t) inode;
+            nowners++;
+        }
+    }
+
+    (void) fclose(f);
+}
+
+
+static long
+check_owner(ino_t inode)
+{
+    size_t  i;
+
+    for (i = 0; i < nowners; i++) {
+
+        if (owners[i].inode == inode) {
+            return owners[i].pid;
+        }
+    }
+
+    return 0;
+}
+
+
+/* what a directory holds, sorted */
+
+static int
+check_names(check_names_t *names, int dir, const char *name)
+{
+    int              fd;
+    DIR             *d;
+    char           **p, *copy;
+    size_t           max;
+    struct dirent   *de;
+
+    names->name = NULL;
+    names->n = 0;
+    max = 0;
+
+    fd = openat(dir, name, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    if (fd == -1) {
+        return REFERRAL_ERROR;
+    }
+
+    d = fdopendir(fd);
+    if (d == NULL) {
+        (void) close(fd);
+        return REFERRAL_ERROR;
+    }
+
+    while (names->n < CHECK_NAMES && (de = readdir(d)) != NULL) {
+
+        if (names->n == max) {
+            max = max ? max * 2 : 64;
+
+            p = realloc(names->name, max * sizeof(char *));
+            if (p == NULL) {
+                goto failed;
+            }
+
+            names->name = p;
+        }
+
+        copy = strdup(de->d_name);
+        if (copy == NULL) {
+            goto failed;
+        }
+
+        names->name[names->n++] = copy;
+    }
+
+    (void) closedir(d);
+
+    if (names->n) {
+        qsort(names->name, names->n, sizeof(char *), check_names_cmp);
+    }
+
+    return REFERRAL_OK;
+
+failed:
+
+    (void) closedir(d);
+    check_names_free(names);
+
+    errno = ENOMEM;
+
+    return REFERRAL_ERROR;
+}
+
+
+static void
+check_names_free(check_names_t *names)
+{
+    size_t  i;
+
+    for (i = 0; i < names->n; i++) {
+        free(names->name[i]);
+    }
+
+    free(names->name);
+}
+
+
+static int
+check_names_cmp(const void *one, const void *two)
+{
+    return strcmp(*(char *const *) one, *(char *const *) two);
+}
+
+
+/* bytes that are not ASCII stand for themselves, one code point each */
+
+static void
+check_print_string(const char *s)
+{
+    u_char  ch;
+
+    putchar('"');
+
+    for ( /* void */ ; *s; s++) {
+        ch = (u_char) *s;
+
+        if (ch < 0x20 || ch > 0x7e || ch == '"' || ch == '\\') {
+            printf("\\u%04x", ch);
+
+        } else {
+            putchar(ch);
+        }
+    }
+
+    putchar('"');
+}
