@@ -22,6 +22,7 @@
 #include "referral_cookie.h"
 #include "referral_decide.h"
 #include "referral_geo.h"
+#include "referral_journal.h"
 #include "referral_landing.h"
 #include "referral_link.h"
 #include "referral_record.h"
@@ -43,15 +44,10 @@ typedef struct ngx_http_referral_geo_s       ngx_http_referral_geo_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
 
 
-/* the counters of all workers, in the zone; only ever added to */
+/* events of all workers, in the zone; only ever added to */
 
 typedef enum {
-    NGX_HTTP_REFERRAL_ACCEPTED = 0,
-    NGX_HTTP_REFERRAL_ADOPTED,
-    NGX_HTTP_REFERRAL_RECORDED,
-    NGX_HTTP_REFERRAL_DROPPED,
-    NGX_HTTP_REFERRAL_BAD,
-    NGX_HTTP_REFERRAL_RESENT,
+    NGX_HTTP_REFERRAL_RESENT = 0,
     NGX_HTTP_REFERRAL_LOST_BY_REDIS,
     NGX_HTTP_REFERRAL_QUARANTINED,
     NGX_HTTP_REFERRAL_CACHE_HITS,
@@ -66,11 +62,63 @@ typedef enum {
 } ngx_http_referral_counter_e;
 
 
+/* clicks that were not recorded, beside those that the journal dropped */
+
+#define NGX_HTTP_REFERRAL_DROP_UNRESOLVED  REFERRAL_DROPS
+#define NGX_HTTP_REFERRAL_DROP_RECORDER    (REFERRAL_DROPS + 1)
+#define NGX_HTTP_REFERRAL_DROPS            (REFERRAL_DROPS + 2)
+
+#define NGX_HTTP_REFERRAL_JOURNALS         512
+#define NGX_HTTP_REFERRAL_WORKERS          256
+
+
+/*
+ * One journal as its owner, or who adopted it, last saw it.  All numbers are
+ * sequence numbers, so whoever takes over corrects what a killed process
+ * could not say any more.
+ */
+
+typedef struct {
+    ngx_atomic_t                     state;       /* 0: free */
+    u_char                           id[16];
+    uint64_t                         base;        /* settled before this zone */
+    uint64_t                         last;
+    uint64_t                         settled;     /* recorded or bad */
+    uint64_t                         bad;
+    int64_t                          oldest;      /* ms, 0: all is settled */
+    ngx_uint_t                       born;        /* in this zone's life */
+} ngx_http_referral_journal_entry_t;
+
+
+typedef struct {
+    ngx_atomic_t                     pid;         /* 0: free */
+    time_t                           seen;
+    ngx_uint_t                       lookup_up;
+    ngx_uint_t                       recorder_up;
+    ngx_msec_t                       lookup_latency;
+    ngx_msec_t                       recorder_latency;
+    ngx_uint_t                       disk_failed;
+} ngx_http_referral_worker_entry_t;
+
+
 typedef struct {
     uint64_t                         magic;
     size_t                           size;        /* of this struct */
+
     ngx_atomic_t                     counters[NGX_HTTP_REFERRAL_COUNTERS];
     ngx_atomic_t                     hits[REFERRAL_RESULTS][REFERRAL_CLASSES];
+    ngx_atomic_t                     dropped[NGX_HTTP_REFERRAL_DROPS];
+
+    /* of journals that have ended */
+    ngx_atomic_t                     accepted;
+    ngx_atomic_t                     adopted;
+    ngx_atomic_t                     recorded;
+    ngx_atomic_t                     bad;
+
+    off_t                            journal_bytes;
+    ngx_http_referral_journal_entry_t  journals[NGX_HTTP_REFERRAL_JOURNALS];
+    ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
+
     u_char                          *cache;       /* where its table lies */
     size_t                           cache_size;
 } ngx_http_referral_zone_t;
@@ -276,6 +324,7 @@ struct ngx_http_referral_ctx_s {
     referral_str_t                   landing_host;
 
     unsigned                         has_program:1;
+    unsigned                         literal_program:1;
     unsigned                         has_code:1;
     unsigned                         has_geo:1;
     unsigned                         has_device:1;
@@ -301,7 +350,30 @@ struct ngx_http_referral_ctx_s {
 extern ngx_module_t  ngx_http_referral_module;
 
 
+/* zone */
+
 #define ngx_http_referral_zone(rmcf)  ((rmcf)->sh)
+
+ngx_int_t ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+
+/*
+ * The book of journals: an entry is found or made; NULL if there is no room.
+ * "born": this process made the journal; "base": what was settled before, for
+ * one that comes from elsewhere.  close: what it held goes into the totals.
+ */
+
+ngx_http_referral_journal_entry_t *ngx_http_referral_zone_journal(
+    ngx_http_referral_zone_t *zone, u_char *id, ngx_uint_t born,
+    uint64_t base);
+void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
+    ngx_http_referral_journal_entry_t *entry);
+
+/* the line of this process; NULL if there is no room */
+ngx_http_referral_worker_entry_t *ngx_http_referral_zone_worker(
+    ngx_http_referral_zone_t *zone);
+
+/* a worker that was not heard of for longer is none, seconds */
+#define NGX_HTTP_REFERRAL_WORKER_GONE  5
 
 #define ngx_http_referral_count(rmcf, counter)                                \
     (void) ngx_atomic_fetch_add(                                              \
@@ -345,8 +417,10 @@ ngx_int_t ngx_http_referral_header(ngx_http_request_t *r, ngx_str_t *variable,
 ngx_http_referral_links_t *ngx_http_referral_links_create(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 void ngx_http_referral_links_close(ngx_http_referral_links_t *links);
+
+/* the connection, for others who ask little; "wake": it is there (again) */
 ngx_http_referral_redis_t *ngx_http_referral_links_redis(
-    ngx_http_referral_links_t *links);
+    ngx_http_referral_links_t *links, void (*wake)(void *data), void *data);
 
 /*
  * The caller sets handler, data and pool of "wait".  NGX_OK: wait->entry is
@@ -382,9 +456,6 @@ ngx_http_referral_salts_t *ngx_http_referral_salts_create(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 void ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts);
 
-/* Redis is there (again) */
-void ngx_http_referral_salts_wake(ngx_http_referral_salts_t *salts);
-
 /* NGX_DECLINED: no address, or the day's salt is not known (yet) */
 ngx_int_t ngx_http_referral_salt_address(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uint64_t *address);
@@ -412,6 +483,10 @@ void ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
     ngx_log_t *log);
 void ngx_http_referral_geo_find(ngx_http_referral_geo_t *geo,
     struct sockaddr *sa, referral_geo_result_t *result);
+
+/* metrics */
+
+ngx_int_t ngx_http_referral_metrics_handler(ngx_http_request_t *r);
 
 /* variables */
 

@@ -10,6 +10,8 @@
 static void ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_decide(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static ngx_uint_t ngx_http_referral_click_invented(
+    ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_click_visitor(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_values(ngx_http_request_t *r,
@@ -169,7 +171,9 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ctx->decision.result == REFERRAL_RESULT_UNKNOWN) {
+    if (ctx->decision.result == REFERRAL_RESULT_UNKNOWN
+        || ngx_http_referral_click_invented(ctx))
+    {
         return ngx_http_referral_click_answer(r, ctx);
     }
 
@@ -186,6 +190,24 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
     }
 
     return ngx_http_referral_click_answer(r, ctx);
+}
+
+
+/*
+ * While Redis is away: may the program be one that somebody made up in a Host
+ * header?  A name that stands in the configuration may not.
+ */
+
+static ngx_uint_t
+ngx_http_referral_click_invented(ngx_http_referral_ctx_t *ctx)
+{
+    const referral_entry_t  *program;
+
+    program = ctx->click.program;
+
+    return ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
+           && !ctx->literal_program
+           && (program == NULL || program->state == REFERRAL_STATE_ABSENT);
 }
 
 
@@ -601,7 +623,8 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
     n = referral_record_encode(data, sizeof(data), &record);
 
     if (n == REFERRAL_ERROR || rmcf->recorder == NULL) {
-        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_DROPPED);
+        (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
+                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
         return NGX_OK;
     }
 

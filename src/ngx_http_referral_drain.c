@@ -92,6 +92,12 @@ ngx_http_referral_drain_open(ngx_http_referral_recorder_t *rec,
     ngx_rbtree_init(&drain->marks, &drain->sentinel,
                     ngx_str_rbtree_insert_value);
 
+    drain->entry = ngx_http_referral_zone_journal(
+                       ngx_http_referral_zone(rec->conf), journal->id,
+                       journal->own, drain->from);
+
+    ngx_http_referral_drain_publish(drain, 0);
+
     journal->data = drain;
     ngx_queue_insert_tail(&rec->drains, &drain->queue);
 
@@ -107,6 +113,33 @@ ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain)
     ngx_queue_remove(&drain->queue);
     referral_reader_close(drain->reader);
     ngx_destroy_pool(drain->pool);
+}
+
+
+void
+ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
+    int64_t oldest)
+{
+    referral_journal_t                 *journal;
+    ngx_http_referral_journal_entry_t  *entry;
+
+    entry = drain->entry;
+    journal = drain->journal;
+
+    if (entry == NULL) {
+        return;
+    }
+
+    entry->last = journal->own ? journal->flushed : journal->last;
+    entry->bad = drain->damaged;
+
+    /* what is sent once more was recorded before: it does not count again */
+
+    if (drain->from > entry->settled) {
+        entry->settled = drain->from;
+    }
+
+    entry->oldest = entry->settled < entry->last ? oldest : 0;
 }
 
 
@@ -279,7 +312,7 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
             != REFERRAL_OK)
         {
             if (frame.seq > drain->seen) {
-                ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_BAD);
+                drain->damaged++;
             }
 
             end = frame.seq;
@@ -530,9 +563,6 @@ ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
         zone = ngx_http_referral_zone(rec->conf);
 
         (void) ngx_atomic_fetch_add(
-                        &zone->counters[NGX_HTTP_REFERRAL_RECORDED],
-                        (ngx_atomic_int_t) rec->records);
-        (void) ngx_atomic_fetch_add(
                         &zone->counters[NGX_HTTP_REFERRAL_QUARANTINED],
                         (ngx_atomic_int_t) result->refused);
 
@@ -742,7 +772,8 @@ ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
                                     frame.at, &seq)
             != REFERRAL_OK)
         {
-            ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_DROPPED);
+            (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rec->conf)
+                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
         }
     }
 
@@ -804,11 +835,6 @@ ngx_http_referral_drain_adopt_handler(ngx_event_t *ev)
             if (ngx_http_referral_drain_open(rec, j) == NULL) {
                 continue;
             }
-
-            (void) ngx_atomic_fetch_add(
-                        &ngx_http_referral_zone(rec->conf)
-                            ->counters[NGX_HTTP_REFERRAL_ADOPTED],
-                        (ngx_atomic_int_t) (j->last - j->acked));
         }
 
         if (!rec->next.posted) {
@@ -841,10 +867,7 @@ ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec)
         if (bad) {
             drain->bad = drain->reader->bad;
 
-            (void) ngx_atomic_fetch_add(
-                        &ngx_http_referral_zone(rec->conf)
-                            ->counters[NGX_HTTP_REFERRAL_BAD],
-                        (ngx_atomic_int_t) bad);
+            drain->damaged += bad;
 
             ngx_log_error(NGX_LOG_ERR, rec->log, 0,
                           "referral: %uL records of a journal are damaged",
@@ -1011,22 +1034,33 @@ ngx_http_referral_drain_ending(ngx_http_referral_recorder_t *rec)
         drain = j->data;
 
         if (drain == NULL || drain == rec->drain || drain->probes
-            || drain->ending || rec->warming)
+            || rec->warming)
         {
             continue;
         }
 
-        drain->ending = 1;
+        if (!drain->ending) {
+            drain->ending = 1;
 
-        ngx_http_referral_drain_probe(rec, drain);
+            ngx_http_referral_drain_probe(rec, drain);
 
-        if (drain->probes == 0) {
-            ngx_http_referral_drain_end(rec, drain);
-            return;
+            if (drain->probes) {
+                continue;
+            }
         }
+
+        /* the journal may be gone after this, and the list's next with it */
+
+        ngx_http_referral_drain_end(rec, drain);
+        return;
     }
 }
 
+
+/*
+ * The marks are as they should be.  Files first: records without marks would
+ * be sent again, a mark without records does no harm.
+ */
 
 static void
 ngx_http_referral_drain_end(ngx_http_referral_recorder_t *rec,
@@ -1039,49 +1073,60 @@ ngx_http_referral_drain_end(ngx_http_referral_recorder_t *rec,
     referral_journal_t        *journal;
     ngx_http_referral_mark_t  *mark;
 
-    if (drain->behind) {
-        drain->ending = 0;
-        return;
-    }
+    journal = drain->journal;
 
-    if (!drain->deleting) {
-        drain->deleting = 1;
+    if (!journal->unlinked) {
 
-        if (drain->marks.root != &drain->sentinel) {
-
-            for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
-                 node;
-                 node = ngx_rbtree_next(&drain->marks, node))
-            {
-                mark = (ngx_http_referral_mark_t *) node;
-
-                program.len = mark->sn.str.len;
-                program.data = mark->sn.str.data;
-
-                referral_buf_init(&b, data, sizeof(data));
-                referral_batch_mark_delete(&rec->batch_conf, &b, &program,
-                                           drain->journal->id);
-
-                if (ngx_http_referral_redis_formatted(&rec->redis,
-                                            ngx_http_referral_drain_ended,
-                                            drain, (char *) data,
-                                            b.pos - data)
-                    == NGX_OK)
-                {
-                    drain->probes++;
-
-                } else {
-                    drain->behind = 1;
-                }
-            }
-        }
-
-        if (drain->probes) {
+        if (drain->behind
+            || referral_journal_unlink(rec->journals, journal,
+                                       ngx_http_referral_recorder_now())
+               != REFERRAL_OK)
+        {
+            drain->ending = 0;
             return;
         }
     }
 
-    journal = drain->journal;
+    if (!drain->deleted && drain->marks.root != &drain->sentinel) {
+        drain->deleted = 1;
+
+        for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
+             node;
+             node = ngx_rbtree_next(&drain->marks, node))
+        {
+            mark = (ngx_http_referral_mark_t *) node;
+
+            program.len = mark->sn.str.len;
+            program.data = mark->sn.str.data;
+
+            referral_buf_init(&b, data, sizeof(data));
+            referral_batch_mark_delete(&rec->batch_conf, &b, &program,
+                                       journal->id);
+
+            if (ngx_http_referral_redis_formatted(&rec->redis,
+                                            ngx_http_referral_drain_ended,
+                                            drain, (char *) data,
+                                            b.pos - data)
+                == NGX_OK)
+            {
+                drain->probes++;
+
+            } else {
+                drain->deleted = 0;
+            }
+        }
+
+        if (drain->probes || !drain->deleted) {
+            return;
+        }
+    }
+
+    ngx_http_referral_drain_publish(drain, 0);
+
+    if (drain->entry) {
+        ngx_http_referral_zone_journal_close(ngx_http_referral_zone(rec->conf),
+                                        drain->entry);
+    }
 
     ngx_http_referral_drain_close(drain);
     referral_journal_finish(rec->journals, journal,
@@ -1099,19 +1144,10 @@ ngx_http_referral_drain_ended(void *data, redisReply *reply)
     }
 
     if (reply == NULL || reply->type != REDIS_REPLY_INTEGER) {
-        drain->behind = 1;
+        drain->deleted = 0;
     }
 
-    if (--drain->probes) {
-        return;
-    }
-
-    if (drain->behind) {
-
-        /* some marks may be gone: ask anew what is there */
-
-        drain->ending = 0;
-        drain->deleting = 0;
+    if (--drain->probes || !drain->deleted) {
         return;
     }
 

@@ -14,7 +14,7 @@ struct ngx_http_referral_fetch_s {
     ngx_queue_t                  waiters;
     ngx_http_referral_links_t   *links;
     ngx_uint_t                   part;
-    uint64_t                     epoch;      /* of the cache, when it was sent */
+    uint64_t                     epoch;      /* of the cache, when sent */
     int64_t                      sent;       /* ms */
     referral_str_t               key;        /* without the prefix */
     u_char                       key_data[1];
@@ -27,6 +27,8 @@ struct ngx_http_referral_links_s {
     ngx_http_referral_redis_t       redis;
     ngx_uint_t                      fetching;
     ngx_uint_t                      closing;
+    void                          (*wake)(void *data);
+    void                           *wake_data;
     ngx_queue_t                     buckets[NGX_HTTP_REFERRAL_FETCH_BUCKETS];
 
     /* which complaints the log has seen lately */
@@ -101,15 +103,27 @@ ngx_http_referral_links_state(void *data, ngx_uint_t up)
 {
     ngx_http_referral_links_t *links = data;
 
-    if (up && links->conf->salts) {
-        ngx_http_referral_salts_wake(links->conf->salts);
+    ngx_http_referral_worker_entry_t  *worker;
+
+    worker = ngx_http_referral_zone_worker(links->conf->sh);
+
+    if (worker) {
+        worker->lookup_up = up;
+    }
+
+    if (up && links->wake) {
+        links->wake(links->wake_data);
     }
 }
 
 
 ngx_http_referral_redis_t *
-ngx_http_referral_links_redis(ngx_http_referral_links_t *links)
+ngx_http_referral_links_redis(ngx_http_referral_links_t *links,
+    void (*wake)(void *data), void *data)
 {
+    links->wake = wake;
+    links->wake_data = data;
+
     return &links->redis;
 }
 
@@ -352,17 +366,24 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
 {
     ngx_http_referral_fetch_t *fetch = data;
 
-    uint64_t                    epoch;
-    ngx_queue_t                *q;
-    referral_entry_t           *entry;
-    ngx_http_referral_wait_t   *wait;
-    ngx_http_referral_links_t  *links;
+    uint64_t                           epoch;
+    ngx_queue_t                       *q;
+    referral_entry_t                  *entry;
+    ngx_http_referral_wait_t          *wait;
+    ngx_http_referral_links_t         *links;
+    ngx_http_referral_worker_entry_t  *worker;
 
     links = fetch->links;
 
     if (links->closing) {
         ngx_free(fetch);
         return;
+    }
+
+    worker = ngx_http_referral_zone_worker(links->conf->sh);
+
+    if (worker) {
+        worker->lookup_latency = links->redis.latency;
     }
 
     entry = reply ? ngx_http_referral_links_compile(fetch, reply) : NULL;

@@ -5,7 +5,6 @@
 #include "referral_url.h"
 
 
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC    0x4c52464552474e01ULL
 #define NGX_HTTP_REFERRAL_JOURNAL_PATH  "/var/lib/nginx/referral"
 #define NGX_HTTP_REFERRAL_KEY_FILE      "referral.key"
 #define NGX_HTTP_REFERRAL_FILE_MAX      65536
@@ -23,8 +22,6 @@ static void ngx_http_referral_check_domain(ngx_conf_t *cf,
     ngx_http_referral_loc_conf_t *rlcf, referral_str_t *host);
 static ngx_int_t ngx_http_referral_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_referral_postconfiguration(ngx_conf_t *cf);
-static ngx_int_t ngx_http_referral_init_zone(ngx_shm_zone_t *shm_zone,
-    void *data);
 static ngx_int_t ngx_http_referral_keys(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf);
 static ngx_int_t ngx_http_referral_make_key(ngx_conf_t *cf,
@@ -71,6 +68,8 @@ static char *ngx_http_referral_cookie_check(ngx_conf_t *cf,
 static char *ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg,
     const char *name, time_t min, time_t max, time_t *value);
@@ -257,6 +256,13 @@ static ngx_command_t  ngx_http_referral_commands[] = {
       offsetof(ngx_http_referral_loc_conf_t, resolve),
       NULL },
 
+    { ngx_string("referral_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_referral_metrics,
+      0,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -375,7 +381,7 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        rmcf->shm_zone->init = ngx_http_referral_init_zone;
+        rmcf->shm_zone->init = ngx_http_referral_zone_init;
         rmcf->shm_zone->data = rmcf;
     }
 
@@ -637,92 +643,6 @@ ngx_http_referral_postconfiguration(ngx_conf_t *cf)
     }
 
     return ngx_http_referral_keys(cf, rmcf);
-}
-
-
-/*
- * At a reload this runs on live memory before the new configuration is
- * accepted: nothing is written to what was there.
- */
-
-static ngx_int_t
-ngx_http_referral_init_zone(ngx_shm_zone_t *shm_zone, void *data)
-{
-    ngx_http_referral_main_conf_t *ormcf = data;
-
-    size_t                          size;
-    u_char                         *cache;
-    ngx_slab_pool_t                *shpool;
-    ngx_http_referral_zone_t       *sh;
-    ngx_http_referral_main_conf_t  *rmcf;
-
-    rmcf = shm_zone->data;
-    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
-
-    if (ormcf) {
-        sh = ormcf->sh;
-
-        if (sh->magic != NGX_HTTP_REFERRAL_ZONE_MAGIC
-            || sh->size != sizeof(ngx_http_referral_zone_t)
-            || referral_cache_attach(&rmcf->cache, sh->cache, sh->cache_size)
-               != REFERRAL_OK)
-        {
-            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                          "\"referral_zone\" was made by another version of "
-                          "the module: restart nginx or upgrade its binary");
-            return NGX_ERROR;
-        }
-
-        rmcf->sh = sh;
-
-        return NGX_OK;
-    }
-
-    sh = ngx_slab_calloc(shpool, sizeof(ngx_http_referral_zone_t));
-    if (sh == NULL) {
-        goto small;
-    }
-
-    /* one piece, as large as the slab allocator can give */
-
-    shpool->log_nomem = 0;
-    cache = NULL;
-
-    for (size = shpool->pfree * ngx_pagesize;
-         size >= REFERRAL_CACHE_SIZE_MIN;
-         size -= ngx_pagesize)
-    {
-        cache = ngx_slab_alloc(shpool, size);
-
-        if (cache) {
-            break;
-        }
-    }
-
-    if (cache == NULL
-        || referral_cache_init(&rmcf->cache, cache, size,
-                               ((uint64_t) ngx_random() << 32) ^ ngx_random())
-           != REFERRAL_OK)
-    {
-        goto small;
-    }
-
-    sh->magic = NGX_HTTP_REFERRAL_ZONE_MAGIC;
-    sh->size = sizeof(ngx_http_referral_zone_t);
-    sh->cache = cache;
-    sh->cache_size = size;
-
-    rmcf->sh = sh;
-    shpool->data = sh;
-
-    return NGX_OK;
-
-small:
-
-    ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
-                  "\"referral_zone\" is too small: 1m is the least");
-
-    return NGX_ERROR;
 }
 
 
@@ -2180,6 +2100,18 @@ ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         rmcf->links = 1;
         rmcf->resolve = 1;
     }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_referral_metrics_handler;
 
     return NGX_CONF_OK;
 }

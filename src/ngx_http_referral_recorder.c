@@ -22,6 +22,8 @@ static void ngx_http_referral_recorder_answer(
 static void ngx_http_referral_recorder_dropped(
     ngx_http_referral_recorder_t *rec, const char *why);
 static void ngx_http_referral_recorder_tick_handler(ngx_event_t *ev);
+static void ngx_http_referral_recorder_publish(
+    ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_last(ngx_http_referral_recorder_t *rec);
 static redisContext *ngx_http_referral_recorder_connect(
@@ -173,8 +175,6 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
 {
     uint64_t  seq;
 
-    ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_ACCEPTED);
-
     /* codes that nobody checked must not push out those of real links */
 
     if (unresolved) {
@@ -188,7 +188,8 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
             || rec->unresolved_bytes + len
                > (uint64_t) rec->conf->journal_max / 10)
         {
-            ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_DROPPED);
+            (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rec->conf)
+                              ->dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
             ngx_http_referral_recorder_dropped(rec,
                                              "too many are of unknown codes");
             return NGX_OK;
@@ -200,7 +201,7 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
     if (referral_journal_append(rec->journals, data, len, at, &seq)
         != REFERRAL_OK)
     {
-        ngx_http_referral_count(rec->conf, NGX_HTTP_REFERRAL_DROPPED);
+        ngx_http_referral_recorder_publish(rec);
         ngx_http_referral_recorder_dropped(rec, "the journal is full");
         return NGX_OK;
     }
@@ -343,8 +344,55 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
     }
 
     ngx_http_referral_drain_kick(rec);
+    ngx_http_referral_recorder_publish(rec);
 
     ngx_add_timer(ev, NGX_HTTP_REFERRAL_TICK);
+}
+
+
+/* what the page of metrics adds up */
+
+static void
+ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
+{
+    ngx_uint_t                         i;
+    ngx_queue_t                       *q;
+    referral_journals_stat_t           stat;
+    ngx_http_referral_zone_t          *zone;
+    ngx_http_referral_drain_t         *drain;
+    ngx_http_referral_worker_entry_t  *worker;
+
+    zone = ngx_http_referral_zone(rec->conf);
+
+    referral_journals_stat(rec->journals, &stat);
+
+    for (i = 0; i < REFERRAL_DROPS; i++) {
+        if (stat.dropped[i] > rec->dropped[i]) {
+            (void) ngx_atomic_fetch_add(&zone->dropped[i],
+                       (ngx_atomic_int_t) (stat.dropped[i] - rec->dropped[i]));
+            rec->dropped[i] = stat.dropped[i];
+        }
+    }
+
+    for (q = ngx_queue_head(&rec->drains);
+         q != ngx_queue_sentinel(&rec->drains);
+         q = ngx_queue_next(q))
+    {
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+        ngx_http_referral_drain_publish(drain, stat.oldest);
+    }
+
+    zone->journal_bytes = stat.dir_bytes;
+
+    worker = ngx_http_referral_zone_worker(zone);
+    if (worker == NULL) {
+        return;
+    }
+
+    worker->seen = ngx_time();
+    worker->recorder_up = rec->redis.ready;
+    worker->recorder_latency = rec->redis.latency;
+    worker->disk_failed = rec->disk;
 }
 
 
@@ -426,6 +474,8 @@ ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
     if (!ngx_terminate) {
         ngx_http_referral_recorder_last(rec);
     }
+
+    ngx_http_referral_recorder_publish(rec);
 
     while (!ngx_queue_empty(&rec->drains)) {
         q = ngx_queue_head(&rec->drains);

@@ -41,10 +41,12 @@ typedef struct {
     uint64_t                         to;         /* end of the chunk; 0: none */
     uint64_t                         seen;       /* decoded at least once */
     uint64_t                         bad;        /* of the reader, counted */
+    ngx_http_referral_journal_entry_t  *entry;   /* in the zone, or NULL */
+    uint64_t                         damaged;    /* records, for the entry */
     ngx_uint_t                       probes;     /* replies that are out */
     ngx_uint_t                       behind;     /* a probe found less */
     ngx_uint_t                       ending;
-    ngx_uint_t                       deleting;
+    ngx_uint_t                       deleted;    /* its marks */
 } ngx_http_referral_drain_t;
 
 
@@ -90,6 +92,7 @@ struct ngx_http_referral_recorder_s {
     ngx_uint_t                       unresolved;
     uint64_t                         unresolved_bytes;
 
+    uint64_t                         dropped[REFERRAL_DROPS];
     time_t                           said_dropped;
     unsigned                         refused:1;  /* the log knows an error */
     unsigned                         disk:1;     /* the log knows it failed */
@@ -143,6 +146,10 @@ void ngx_http_referral_drain_state(void *data, ngx_uint_t up);
 
 /* once a second: damage, marks that went back, journals that are done */
 void ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec);
+
+/* the zone's entry of this journal; "oldest" as the journals' statistics */
+void ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
+    int64_t oldest);
 
 /*
  * For the last batch of a worker: NGX_OK when one stands in rec->batch for

@@ -193,6 +193,7 @@ ngx_http_referral_find_program(ngx_http_request_t *r,
     }
 
     ctx->has_program = 1;
+    ctx->literal_program = (cv->lengths == NULL);
 
     if (ngx_http_complex_value(r->main, cv, &value) != NGX_OK) {
         return NGX_DECLINED;

@@ -37,6 +37,7 @@ struct ngx_http_referral_salts_s {
 };
 
 
+static void ngx_http_referral_salts_wake(void *data);
 static void ngx_http_referral_salts_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_referral_salts_known(
     ngx_http_referral_salts_t *salts, int64_t day);
@@ -77,7 +78,9 @@ ngx_http_referral_salts_create(ngx_http_referral_main_conf_t *rmcf,
     salts->timer.log = log;
     salts->timer.cancelable = 1;
 
-    salts->redis = ngx_http_referral_links_redis(rmcf->lookup);
+    salts->redis = ngx_http_referral_links_redis(rmcf->lookup,
+                                                 ngx_http_referral_salts_wake,
+                                                 salts);
 
     ngx_add_timer(&salts->timer, 1);
 
@@ -98,9 +101,11 @@ ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts)
 }
 
 
-void
-ngx_http_referral_salts_wake(ngx_http_referral_salts_t *salts)
+static void
+ngx_http_referral_salts_wake(void *data)
 {
+    ngx_http_referral_salts_t *salts = data;
+
     ngx_add_timer(&salts->timer, 0);
 }
 

@@ -15,7 +15,8 @@ local call, try, safe = redis.call, redis.pcall, pcall
 local tonumber, type, unpack = tonumber, type, unpack
 local find, format, concat = string.find, string.format, table.concat
 
-local IF, COUNT, SCORE, SET, UNIQUE, EVENTS, HOURS, TRIM = 0, 1, 2, 3, 4, 5, 6, 7
+local IF, COUNT, SCORE, SET = 0, 1, 2, 3
+local UNIQUE, EVENTS, HOURS, TRIM = 4, 5, 6, 7
 
 -- numbers are exact up to here
 local EXACT = 9007199254740000
@@ -109,9 +110,10 @@ end
 
 -- Many fields of one hash take two commands, not one each.  In a hash that
 -- has a cap, a field of a dimension that requests choose opens only below it.
--- Redis prints a number slowly, and most are small and come again.
+-- Most counters are small and most increments 1: what comes after a number
+-- is worked out once.
 
-local get, set, small = {}, {}, {}
+local get, set, after = {}, {}, {}
 
 local function count(key, cap, from, to)
     if from + 1 == to and cap == 0 then
@@ -137,7 +139,12 @@ local function count(key, cap, from, to)
     for i = 1, n - 2 do
         local field, value, by = get[i + 2], old[i], ops[from + i + i - 1]
 
-        if value then
+        if by == 1 and after[value] then
+            value = after[value]
+
+        elseif value then
+            local before = value
+
             value = tonumber(value)
             value = value and value + by
 
@@ -149,6 +156,10 @@ local function count(key, cap, from, to)
                 rest[#rest + 1] = field
                 rest[#rest + 1] = by
                 field = nil
+
+            elseif by == 1 and value < 1000 then
+                value = format('%d', value)
+                after[before] = value
             end
 
         else
@@ -185,17 +196,6 @@ local function count(key, cap, from, to)
         end
 
         if field then
-            if value > 0 and value < 1000 then
-                local digits = small[value]
-
-                if not digits then
-                    digits = format('%d', value)
-                    small[value] = digits
-                end
-
-                value = digits
-            end
-
             set[s + 1], set[s + 2] = field, value
             s = s + 2
         end

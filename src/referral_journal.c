@@ -595,8 +595,11 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
         len = c->len - c->written;
 
         if (js->dir_bytes + (off_t) len > js->conf.max) {
+            (void) referral_journal_reclaim(js, len, 0);
 
-            if (js->active && j->written <= j->acked) {
+            if (js->active && js->dir_bytes + (off_t) len > js->conf.max
+                && j->written <= j->acked)
+            {
                 referral_journal_close_segment(js, mono);
             }
 

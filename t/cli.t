@@ -17,6 +17,7 @@ my $dir = $t->dir;
 my $script = "$Referral::ROOT/scripts/referral";
 
 $ENV{REFERRAL_REDIS} = "unix://$t->{redis_socket}";
+$ENV{PYTHONPYCACHEPREFIX} = "$dir/pycache";
 delete @ENV{qw(REFERRAL_PREFIX REFERRAL_PASSWORD REFERRAL_PASSWORD_FILE
                REFERRAL_CASE_SENSITIVE)};
 
@@ -40,8 +41,7 @@ sub r {
         open STDIN, '<', $ih;
         open STDOUT, '>', $oh;
         open STDERR, '>', $eh;
-        exec $script, @args;
-        POSIX::_exit(127);
+        exec $script, @args or POSIX::_exit(127);
     }
 
     waitpid $pid, 0;
@@ -81,7 +81,7 @@ sub j {
     my $code = r(@_, '--json');
     my $answer = eval { decode_json($out) };
 
-    ok(defined $answer, "JSON: @_[0, 1]") or diag($out, $err);
+    ok(defined $answer, "JSON: " . join(' ', grep { defined } @_[0, 1])) or diag($out, $err);
 
     return $answer;
 }
@@ -598,7 +598,8 @@ like($err, qr/another type/, 'is told');
         if (!$pid) {
             open STDOUT, '>', '/dev/null';
             open STDERR, '>', '/dev/null';
-            exec $script, 'link', 'add', 'shop', 'race', '--referrer', "p$n";
+            exec $script, 'link', 'add', 'shop', 'race', '--referrer', "p$n"
+                or POSIX::_exit(127);
         }
 
         $pid;

@@ -107,9 +107,9 @@ def show_link(session: Session, program: str, code: str) -> None:
     if not fields:
         raise missing(program, code)
 
-    shown = {"program": program, "code": code,
-             **in_order(fields, LINK_OPTIONS),
-             "created": iso(created) if created is not None else None}
+    shown: dict[str, Any] = {
+        "program": program, "code": code, **in_order(fields, LINK_OPTIONS),
+        "created": iso(created) if created is not None else None}
 
     if fields.get("referrer"):
         person = session.store.redis.hgetall(keys.referrer(fields["referrer"]))

@@ -269,10 +269,12 @@ def csv_rows(lines: Iterable[str]) -> Iterator[Row]:
     header = next(lines)
     delimiter = max(",;\t", key=header.count)
 
+    names: list[str] = []
+
     try:
         names = next(csv.reader([header], delimiter=delimiter), [])
     except csv.Error:
-        names = []
+        pass
 
     names = [name.strip().lower() for name in names]
     check_columns(names)
@@ -397,7 +399,7 @@ def export_links(session: Session, program: str, path: str | None) -> None:
         if not fields:
             continue
 
-        values = {"code": code, **fields, "created": iso(created)}
+        values = {**fields, "code": code, "created": iso(created)}
 
         if output.form == JSON:
             output.line({name: values[name] for name in COLUMNS

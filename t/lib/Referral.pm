@@ -811,10 +811,18 @@ sub spawn {
 sub fake_redis {
     my ($self, $sub) = @_;
 
-    my $listen = IO::Socket::INET->new(
-        LocalAddr => '127.0.0.1', LocalPort => $self->{redis_port},
-        Listen => 64, ReuseAddr => 1,
-    ) or die "listen: $@";
+    my $listen;
+
+    # who had the port before may just be leaving it
+
+    wait_for {
+        $listen = IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1', LocalPort => $self->{redis_port},
+            Listen => 64, ReuseAddr => 1,
+        );
+    };
+
+    die "listen: $@" unless $listen;
 
     my $pid = $self->spawn(sub {
         local $SIG{CHLD} = 'IGNORE';

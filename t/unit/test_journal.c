@@ -883,7 +883,7 @@ test_damage(void)
 {
     char                      name[REFERRAL_SEGMENT_NAME_LEN + 1], path[256];
     size_t                    pos, len, n;
-    u_char                   *copy;
+    u_char                   *copy, id[REFERRAL_JOURNAL_ID_SIZE];
     unsigned                  i, hit, wrong;
     uint32_t                  crc;
     result_t                  res;
@@ -964,6 +964,89 @@ test_damage(void)
     recover(&res, copy, image_size + image_at[200] - image_at[100]);
     ok(res.got == RECORDS && res.bad == 0 && res.wrong == 0,
        "what was written twice comes once");
+
+    /* a record that the file cuts off, and a whole one in its place */
+
+    {
+        size_t    end;
+        u_char    buf[512];
+        uint32_t  seed;
+
+        (void) referral_journal_id_parse(id, image_id);
+        seed = referral_segment_seed(id);
+
+        memcpy(copy, image, image_size);
+        end = image_size;
+
+        referral_frame_write(copy + end, seed, RECORDS + 1, NOW, copy, 16000);
+        end += 100;
+        len = payload(buf, RECORDS + 2);
+        referral_frame_write(copy + end, seed, RECORDS + 2,
+                             NOW + RECORDS + 2, buf, len);
+        end += referral_frame_size(len);
+
+        recover(&res, copy, end);
+        ok(res.got == RECORDS + 1 && res.bad == 1 && res.wrong == 0,
+           "a length that leads past the end hides nothing");
+    }
+
+    /* two segments with the same numbers: the younger one is right */
+
+    {
+        referral_segment_header_t  header;
+
+        fresh_root();
+
+        memcpy(copy, image, image_size);
+        copy[image_at[500] + 50] ^= 4;
+        copy[image_at[501] + 3] ^= 4;
+        copy[image_at[700] + 3] ^= 4;
+        (void) put_file(image_id, image_name, copy, image_size);
+
+        memcpy(header.id, id, REFERRAL_JOURNAL_ID_SIZE);
+        header.first = 501;
+        header.acked = 0;
+        header.created = NOW;
+
+        referral_segment_header_write(copy, &header);
+        memcpy(copy + REFERRAL_SEGMENT_HEADER, image + image_at[501],
+               image_size - image_at[501]);
+        referral_segment_name(name, 501, 2);
+        (void) put_file(image_id, name, copy,
+                        REFERRAL_SEGMENT_HEADER + image_size - image_at[501]);
+
+        js = open_plain();
+        (void) referral_journals_adopt(js, 0);
+        drain(&res, js, adopted(js), 0);
+        ok(res.got == RECORDS - 1 && res.bad == 1 && res.wrong == 0
+           && !res.seen[500],
+           "what was written anew is read from there");
+        referral_journals_destroy(js);
+
+        /* a gap of which a part was acknowledged */
+
+        (void) put_file(image_id, image_name, image, image_at[401]);
+        js = open_plain();
+        (void) referral_journals_adopt(js, 0);
+        referral_journal_ack(js, adopted(js), 450, 0);
+
+        {
+            referral_frame_t    frame;
+            referral_reader_t  *r;
+
+            r = referral_reader_open(js, adopted(js), 0, 0);
+
+            while (next_of(r, &frame) == REFERRAL_OK) {
+                /* void */
+            }
+
+            ok(r->skipped == 50 && r->bad == 50,
+               "what was acknowledged is not bad when it is missing");
+            referral_reader_close(r);
+        }
+
+        referral_journals_destroy(js);
+    }
 
     /* another version, beside a segment of ours */
 
@@ -1081,6 +1164,25 @@ test_disk_full(void)
             || queued < 50000 / 48 - 2)
         {
             goto failed;
+        }
+
+        /* no part of a record stays behind */
+
+        {
+            char         id[REFERRAL_JOURNAL_ID_LEN + 1], path[256];
+            struct stat  st;
+
+            referral_journal_id_text(id, own->id);
+            (void) snprintf(path, sizeof(path),
+                            "%s/slot-000/%s/00000000000000000001-000001.seg",
+                            root, id);
+
+            strcpy(why, "torn");
+            if (lstat(path, &st) != 0
+                || (st.st_size - REFERRAL_SEGMENT_HEADER) % 48 != 0)
+            {
+                goto failed;
+            }
         }
 
         /* all of it is readable, disk and memory */
@@ -1461,8 +1563,15 @@ test_emptied(void)
         ok(unlink(file) == 0, "a segment is removed");
     }
 
-    ok(referral_journals_tick(js, NOW, 6000) == REFERRAL_DECLINED,
+    ok(referral_journals_tick(js, NOW, 6000) == REFERRAL_DECLINED
+       && referral_journals_renew(js, NOW, 6000) == REFERRAL_OK
+       && referral_journals_tick(js, NOW, 7000) == REFERRAL_OK,
        "and noticed");
+
+    (void) snprintf(path, sizeof(path), "%s/slot-000/lock", root);
+    ok(unlink(path) == 0, "a lock is removed");
+    ok(referral_journals_tick(js, NOW, 8000) == REFERRAL_DECLINED,
+       "and noticed: somebody else could hold the slot now");
 
     referral_journals_destroy(js);
 }
