@@ -338,7 +338,8 @@ struct ngx_http_referral_ctx_s {
     unsigned                         guarded:1;
     unsigned                         looking:1;     /* waits for Redis */
     unsigned                         committing:1;
-    unsigned                         resolved:1;    /* referral_resolve ran */
+    unsigned                         resolved:2;    /* referral_resolve ran:
+                                                       how often */
     unsigned                         decided:1;
     unsigned                         recorded:1;
     unsigned                         consent:1;     /* has_consent: given */

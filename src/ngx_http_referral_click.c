@@ -459,6 +459,7 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
     referral_url_t   url;
 
     static u_char    buf[REFERRAL_URL_MAX];
+    static time_t    said;
 
     referral_buf_init(&b, buf, sizeof(buf));
 
@@ -483,7 +484,11 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
         }
     }
 
-    if (ctx->decision.result == REFERRAL_RESULT_REFUSED && err) {
+    if (ctx->decision.result == REFERRAL_RESULT_REFUSED && err
+        && said != ngx_time())
+    {
+        said = ngx_time();
+
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "referral: the landing of code \"%*s\" of program "
                       "\"%*s\" is refused: %s", ctx->code.len, ctx->code.data,

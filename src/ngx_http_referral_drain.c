@@ -12,6 +12,9 @@
 #define NGX_HTTP_REFERRAL_BATCH_MIN    50
 #define NGX_HTTP_REFERRAL_BATCH_SLOW   500
 
+/* chunks of an adopted journal that Redis has, passed over in one turn */
+#define NGX_HTTP_REFERRAL_CHUNKS       2
+
 
 /* a question for a mark */
 
@@ -41,7 +44,7 @@ static void ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found);
 static void ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain);
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark);
 static void ngx_http_referral_drain_retry(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_drain_probe(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
@@ -248,9 +251,20 @@ ngx_int_t
 ngx_http_referral_drain_prepare(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain)
 {
-    ngx_int_t  rc;
+    ngx_int_t   rc;
+    ngx_uint_t  n;
 
-    for ( ;; ) {
+    for (n = 0; /* void */ ; n++) {
+
+        if (n == NGX_HTTP_REFERRAL_CHUNKS) {
+
+            if (!rec->next.posted) {
+                ngx_post_event(&rec->next, &ngx_posted_next_events);
+            }
+
+            return NGX_BUSY;
+        }
+
         rec->mark = NULL;
 
         rc = ngx_http_referral_drain_scan(rec, drain);
@@ -305,6 +319,10 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
         }
 
         if (drain->to && frame.seq > drain->to) {
+
+            /* what was there in the first pass cannot be read any more */
+
+            end = drain->to;
             break;
         }
 
@@ -358,11 +376,14 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
         drain->seen = end;
     }
 
-    if (drain->to == 0 || (rec->mark && end < drain->to)) {
-        drain->to = end;
-    }
-
     if (end > drain->from) {
+
+        /* nothing is known of what this pass did not come to */
+
+        if (drain->to == 0 || end < drain->to) {
+            drain->to = end;
+        }
+
         return NGX_OK;
     }
 
@@ -706,7 +727,7 @@ ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found)
 {
-    if (drain != rec->own) {
+    if (drain->journal->adopted) {
         ngx_log_error(NGX_LOG_WARN, rec->log, 0,
                       "referral: redis has %uL clicks of an adopted journal "
                       "that holds %uL: it is older than what redis knows",
@@ -721,26 +742,35 @@ ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
                   "journal's id: going on under a new one",
                   &rec->conf->redis.text);
 
-    ngx_http_referral_recorder_renew(rec);
+    if (drain == rec->own) {
+        ngx_http_referral_recorder_renew(rec);
+    }
 
     if (drain == rec->own) {
         ngx_http_referral_drain_retry(rec);
         return;
     }
 
-    ngx_http_referral_drain_refile(rec, drain);
+    ngx_http_referral_drain_refile(rec, drain, mark);
+
+    mark->mark = found;
 }
 
 
+/*
+ * Only those of this program: the others' marks are right, and what a
+ * successor finds under a mark that is too high, it does not send.
+ */
+
 static void
 ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain)
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark)
 {
-    int                        rc;
-    uint64_t                   seq;
-    referral_frame_t           frame;
-    referral_record_t          record;
-    ngx_http_referral_mark_t  *mark;
+    int                rc;
+    uint64_t           seq;
+    referral_str_t    *program;
+    referral_frame_t   frame;
+    referral_record_t  record;
 
     referral_reader_seek(drain->reader, drain->from + 1);
 
@@ -755,16 +785,18 @@ ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
             break;
         }
 
-        if (referral_record_decode(&record, frame.data, frame.len)
-            != REFERRAL_OK)
+        if (frame.seq <= mark->mark
+            || referral_record_decode(&record, frame.data, frame.len)
+               != REFERRAL_OK)
         {
             continue;
         }
 
-        mark = ngx_http_referral_drain_mark(drain,
-                                        &record.text[REFERRAL_TEXT_PROGRAM]);
+        program = &record.text[REFERRAL_TEXT_PROGRAM];
 
-        if (mark && frame.seq <= mark->mark) {
+        if (program->len != mark->sn.str.len
+            || ngx_memcmp(program->data, mark->sn.str.data, program->len) != 0)
+        {
             continue;
         }
 
@@ -778,12 +810,6 @@ ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
     }
 
     ngx_http_referral_recorder_flush(rec);
-
-    drain->from = drain->journal->last;
-    drain->to = 0;
-
-    referral_journal_ack(rec->journals, drain->journal, drain->from,
-                         ngx_current_msec);
 }
 
 
@@ -880,6 +906,8 @@ ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec)
     {
         rec->probed = ngx_current_msec;
 
+        ngx_http_referral_drain_ending(rec);
+
         for (q = ngx_queue_head(&rec->drains);
              q != ngx_queue_sentinel(&rec->drains);
              q = ngx_queue_next(q))
@@ -890,8 +918,6 @@ ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec)
                 ngx_http_referral_drain_probe(rec, drain);
             }
         }
-
-        ngx_http_referral_drain_ending(rec);
     }
 }
 
@@ -1173,13 +1199,13 @@ ngx_http_referral_drain_warm(ngx_http_referral_recorder_t *rec,
 
 #if (NGX_THREADS)
 
-    if (rec->warm == NULL) {
+    if (rec->warm == NULL && !rec->closing) {
         rec->warm = ngx_http_referral_recorder_task(rec,
                                        ngx_http_referral_drain_warm_thread,
                                        ngx_http_referral_drain_warmed);
     }
 
-    if (rec->warm && rec->conf->thread_pool) {
+    if (rec->warm && rec->conf->thread_pool && !rec->closing) {
         t = rec->warm->ctx;
         t->fd = fd;
         t->offset = offset;

@@ -27,6 +27,7 @@ struct ngx_http_referral_links_s {
     ngx_http_referral_redis_t       redis;
     ngx_uint_t                      fetching;
     ngx_uint_t                      closing;
+    time_t                          refused;    /* said, at most once a s */
     void                          (*wake)(void *data);
     void                           *wake_data;
     ngx_queue_t                     buckets[NGX_HTTP_REFERRAL_FETCH_BUCKETS];
@@ -477,10 +478,15 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
         return NULL;
 
     } else if (ngx_strncmp(reply->str, "WRONGTYPE", 9) != 0) {
-        ngx_log_error(NGX_LOG_WARN, links->log, 0,
-                      "referral: redis \"%V\" refused a look-up: \"%*s\"",
-                      &links->conf->redis.text, ngx_min(reply->len, 200),
-                      reply->str);
+        if (ngx_time() != links->refused) {
+            links->refused = ngx_time();
+
+            ngx_log_error(NGX_LOG_WARN, links->log, 0,
+                          "referral: redis \"%V\" refuses look-ups: \"%*s\"",
+                          &links->conf->redis.text, ngx_min(reply->len, 200),
+                          reply->str);
+        }
+
         return NULL;
 
     } else {

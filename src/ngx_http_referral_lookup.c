@@ -27,6 +27,8 @@ ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
     }
 
     ctx->found = found;
+    ctx->wait[NGX_HTTP_REFERRAL_REFERRER].handler = NULL;
+    ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry = NULL;
 
     program = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM,
                                             NULL);

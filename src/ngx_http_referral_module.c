@@ -528,6 +528,13 @@ ngx_http_referral_check_landing(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    if (rlcf->landing == NULL && rlcf->allow == NULL) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "no landing is allowed for \"referral\" in %s:%ui: name "
+                      "the hosts of the landings in redis with "
+                      "\"referral_allow\"", rlcf->file, rlcf->line);
+    }
+
     if (host.len) {
         ngx_http_referral_check_domain(cf, rlcf, &host);
     }
@@ -1224,6 +1231,12 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_http_referral_bad(cf, &value[i], "\"username=\", "
                   "\"password_file=\", \"db=\", \"prefix=\" and \"timeout=\" "
                   "are right");
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->username.len && redis->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"username=\" needs a \"password_file=\"");
         return NGX_CONF_ERROR;
     }
 
@@ -2016,7 +2029,8 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_strncmp(cookie->name.data, "__Host-", 7) == 0
+    if (cookie->name.len > 7
+        && ngx_strncmp(cookie->name.data, "__Host-", 7) == 0
         && (cookie->domain.len || cookie->path.len != 1
             || cookie->secure == NGX_HTTP_REFERRAL_SECURE_OFF))
     {
@@ -2027,7 +2041,8 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_strncmp(cookie->name.data, "__Secure-", 9) == 0
+    if (cookie->name.len > 9
+        && ngx_strncmp(cookie->name.data, "__Secure-", 9) == 0
         && cookie->secure == NGX_HTTP_REFERRAL_SECURE_OFF)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

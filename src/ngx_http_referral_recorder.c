@@ -26,6 +26,9 @@ static void ngx_http_referral_recorder_publish(
     ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_last(ngx_http_referral_recorder_t *rec);
+static ngx_int_t ngx_http_referral_recorder_last_batch(
+    ngx_http_referral_recorder_t *rec, redisContext *rc,
+    ngx_http_referral_drain_t *drain, ngx_uint_t full);
 static redisContext *ngx_http_referral_recorder_connect(
     ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_sync(ngx_http_referral_recorder_t *rec);
@@ -439,7 +442,9 @@ ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec)
 void
 ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec)
 {
-    ngx_http_referral_drain_t  *drain;
+    ngx_queue_t                 *q;
+    ngx_http_referral_drain_t   *drain;
+    ngx_http_referral_commit_t  *commit;
 
     if (referral_journals_renew(rec->journals,
                                 ngx_http_referral_recorder_now(),
@@ -454,6 +459,18 @@ ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec)
     if (drain) {
         rec->own = drain;
     }
+
+    /* numbers of the old journal say nothing of the new one */
+
+    for (q = ngx_queue_head(&rec->commits);
+         q != ngx_queue_sentinel(&rec->commits);
+         q = ngx_queue_next(q))
+    {
+        commit = ngx_queue_data(q, ngx_http_referral_commit_t, queue);
+        commit->seq = 0;
+    }
+
+    ngx_http_referral_recorder_answer(rec);
 }
 
 
@@ -492,80 +509,127 @@ ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
 
 /*
  * The event loop is over and the sockets are closed: nobody waits for us now
- * but the master.  What the second does not suffice for is in the journal.
+ * but the master.  What the second does not suffice for is in the journal; if
+ * the disk failed it is nowhere else.
  */
 
 static void
 ngx_http_referral_recorder_last(ngx_http_referral_recorder_t *rec)
 {
+    ngx_int_t                   rv;
     ngx_uint_t                  full;
     ngx_msec_t                  start;
-    redisReply                 *reply;
+    ngx_queue_t                *q;
     redisContext               *rc;
-    referral_str_t              command;
-    referral_batch_reply_t      result;
     ngx_http_referral_drain_t  *drain;
 
-    drain = rec->own;
-
-    if (drain->from >= drain->journal->flushed || rec->redis.failing) {
+    if (rec->redis.failing) {
         return;
     }
 
-    rc = ngx_http_referral_recorder_connect(rec);
-    if (rc == NULL) {
-        return;
-    }
+    rc = NULL;
+    full = 1;
 
     ngx_time_update();
     start = ngx_current_msec;
-    full = 1;
 
-    while (ngx_current_msec - start < NGX_HTTP_REFERRAL_LAST
-           && ngx_http_referral_drain_prepare(rec, drain) == NGX_OK
-           && referral_batch_command(rec->batch, full, &command)
-              == REFERRAL_OK)
+    for (q = ngx_queue_head(&rec->drains);
+         q != ngx_queue_sentinel(&rec->drains);
+         q = ngx_queue_next(q))
     {
-        rec->records = referral_batch_records(rec->batch);
-        rec->last = referral_batch_last(rec->batch);
-        rec->sent = ngx_current_msec;
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
 
-        if (redisAppendFormattedCommand(rc, (char *) command.data,
-                                        command.len)
-            != REDIS_OK
-            || redisGetReply(rc, (void **) &reply) != REDIS_OK
-            || reply == NULL)
-        {
-            break;
+        if (drain->journal->adopted || drain->ending) {
+            continue;
         }
 
-        ngx_time_update();
+        while (ngx_current_msec - start < NGX_HTTP_REFERRAL_LAST) {
 
-        ngx_http_referral_drain_answer(rec, drain, reply, &result);
+            rv = ngx_http_referral_drain_prepare(rec, drain);
 
-        if (reply->type == REDIS_REPLY_ERROR) {
-            ngx_log_error(NGX_LOG_WARN, rec->log, 0,
-                          "referral: the last batch was refused: \"%*s\"",
-                          ngx_min(reply->len, 200), reply->str);
+            if (rv == NGX_BUSY) {
+                ngx_time_update();
+                continue;
+            }
+
+            if (rv != NGX_OK) {
+                break;
+            }
+
+            if (rc == NULL) {
+                rc = ngx_http_referral_recorder_connect(rec);
+            }
+
+            if (rc == NULL
+                || ngx_http_referral_recorder_last_batch(rec, rc, drain, full)
+                   != NGX_OK)
+            {
+                goto done;
+            }
+
+            full = 0;
         }
-
-        freeReplyObject(reply);
-
-        if (result.answer != REFERRAL_BATCH_APPLIED
-            && result.answer != REFERRAL_BATCH_AHEAD)
-        {
-            break;
-        }
-
-        ngx_http_referral_drain_result(rec, drain, &result);
-        full = 0;
     }
+
+done:
 
     if (rec->next.posted) {
         ngx_delete_posted_event(&rec->next);
     }
 
-    redisFree(rc);
+    if (rc) {
+        redisFree(rc);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_referral_recorder_last_batch(ngx_http_referral_recorder_t *rec,
+    redisContext *rc, ngx_http_referral_drain_t *drain, ngx_uint_t full)
+{
+    redisReply              *reply;
+    referral_str_t           command;
+    referral_batch_reply_t   result;
+
+    if (referral_batch_command(rec->batch, full, &command) != REFERRAL_OK) {
+        return NGX_ERROR;
+    }
+
+    rec->records = referral_batch_records(rec->batch);
+    rec->last = referral_batch_last(rec->batch);
+    rec->sent = ngx_current_msec;
+
+    if (redisAppendFormattedCommand(rc, (char *) command.data, command.len)
+        != REDIS_OK
+        || redisGetReply(rc, (void **) &reply) != REDIS_OK
+        || reply == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_time_update();
+
+    ngx_http_referral_drain_answer(rec, drain, reply, &result);
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                      "referral: the last batch was refused: \"%*s\"",
+                      ngx_min(reply->len, 200), reply->str);
+    }
+
+    freeReplyObject(reply);
+
+    switch (result.answer) {
+
+    case REFERRAL_BATCH_APPLIED:
+    case REFERRAL_BATCH_AHEAD:
+    case REFERRAL_BATCH_BEHIND:
+        ngx_http_referral_drain_result(rec, drain, &result);
+        return NGX_OK;
+
+    default:
+        return NGX_ERROR;
+    }
 }
 
 

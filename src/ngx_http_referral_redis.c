@@ -34,6 +34,8 @@ static ngx_int_t ngx_http_referral_redis_sent(
     ngx_http_referral_redis_call_t *call, int rc);
 static void ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer,
     const char *why);
+static ngx_uint_t ngx_http_referral_redis_news(
+    ngx_http_referral_redis_t *peer, const char *why);
 static void ngx_http_referral_redis_drop(ngx_http_referral_redis_t *peer);
 static void ngx_http_referral_redis_on_connect(const redisAsyncContext *ac,
     int status);
@@ -100,6 +102,7 @@ ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer)
 
     ac->data = peer;
     peer->ac = ac;
+    peer->refused = 0;
 
     if (ngx_http_referral_redis_attach(peer) != NGX_OK) {
         ngx_http_referral_redis_lost(peer, "no free connection in the worker");
@@ -219,13 +222,9 @@ ngx_http_referral_redis_checked(void *data, redisReply *reply)
 {
     ngx_http_referral_redis_t  *peer = data;
 
-    if (reply && reply->type == REDIS_REPLY_ERROR && !peer->said) {
-        peer->said = 1;
-
-        ngx_log_error(NGX_LOG_ERR, peer->log, 0,
-                      "referral: redis \"%V\" refused the %s: \"%*s\"",
-                      &peer->conf->text, peer->name,
-                      ngx_min(reply->len, 200), reply->str);
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        peer->refused = 1;
+        ngx_http_referral_redis_lost(peer, reply->str);
     }
 }
 
@@ -239,6 +238,12 @@ ngx_http_referral_redis_greeted(void *data, redisReply *reply)
         return;
     }
 
+    /* without the user that was configured we are nobody */
+
+    if (peer->refused) {
+        return;
+    }
+
     if (reply->type == REDIS_REPLY_STATUS) {
         ngx_http_referral_redis_ready(peer);
         return;
@@ -249,37 +254,22 @@ ngx_http_referral_redis_greeted(void *data, redisReply *reply)
      * The connection cannot be freed in here; its next time-out does that.
      */
 
-    if (!peer->said && !peer->quiet) {
-        peer->said = 1;
-
-        if (reply->type == REDIS_REPLY_ERROR) {
-            ngx_log_error(NGX_LOG_ERR, peer->log, 0,
-                          "referral: redis \"%V\" is not ready for the %s: "
-                          "\"%*s\"", &peer->conf->text, peer->name,
-                          ngx_min(reply->len, 200), reply->str);
-
-        } else {
-            ngx_log_error(NGX_LOG_ERR, peer->log, 0,
-                          "referral: \"%V\" does not answer as redis does",
-                          &peer->conf->text);
-        }
-    }
-
-    peer->failing = 1;
-    ngx_http_referral_redis_lost(peer, NULL);
+    ngx_http_referral_redis_lost(peer, reply->type == REDIS_REPLY_ERROR
+                                       ? reply->str
+                                       : "it does not answer as redis does");
 }
 
 
 static void
 ngx_http_referral_redis_ready(ngx_http_referral_redis_t *peer)
 {
-    if (peer->said && !peer->quiet) {
+    if (peer->nsaid) {
         ngx_log_error(NGX_LOG_NOTICE, peer->log, 0,
                       "referral: redis \"%V\" is back for the %s",
                       &peer->conf->text, peer->name);
     }
 
-    peer->said = 0;
+    peer->nsaid = 0;
     peer->delay = 0;
     peer->ready = 1;
     peer->failing = 0;
@@ -470,14 +460,11 @@ ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer, const char *why)
         return;
     }
 
-    if (why && !peer->said) {
-        peer->said = 1;
-
-        if (!peer->quiet) {
-            ngx_log_error(NGX_LOG_ERR, peer->log, 0,
-                          "referral: redis \"%V\" is away for the %s: %s",
-                          &peer->conf->text, peer->name, why);
-        }
+    if (ngx_http_referral_redis_news(peer, why)) {
+        ngx_log_error(NGX_LOG_ERR, peer->log, 0,
+                      "referral: redis \"%V\" is away for the %s: %*s",
+                      &peer->conf->text, peer->name,
+                      ngx_min(ngx_strlen(why), 200), why);
     }
 
     if (!peer->reconnect.timer_set) {
@@ -492,6 +479,32 @@ ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer, const char *why)
     if (was && peer->state) {
         peer->state(peer->data, 0);
     }
+}
+
+
+/* a reason that the log does not know of this outage */
+
+static ngx_uint_t
+ngx_http_referral_redis_news(ngx_http_referral_redis_t *peer, const char *why)
+{
+    uint32_t    hash;
+    ngx_uint_t  i;
+
+    hash = ngx_crc32_short((u_char *) why, ngx_strlen(why));
+
+    for (i = 0; i < peer->nsaid; i++) {
+        if (peer->said[i] == hash) {
+            return 0;
+        }
+    }
+
+    if (peer->nsaid == sizeof(peer->said) / sizeof(uint32_t)) {
+        return 0;
+    }
+
+    peer->said[peer->nsaid++] = hash;
+
+    return 1;
 }
 
 

@@ -59,7 +59,6 @@ typedef struct {
     const char                       *name;       /* for the log */
     ngx_msec_t                        timeout;    /* of a reply */
     ngx_http_referral_redis_state_pt  state;      /* may be NULL */
-    ngx_uint_t                        quiet;      /* another one logs */
 
     /* -- */
 
@@ -72,10 +71,12 @@ typedef struct {
     ngx_uint_t                        npending;
     ngx_msec_t                        delay;
     ngx_msec_t                        latency;    /* of the last reply */
+    ngx_uint_t                        nsaid;      /* reasons the log knows */
+    uint32_t                          said[4];
 
     unsigned                          ready:1;    /* the handshake is done */
     unsigned                          failing:1;  /* since the last ready */
-    unsigned                          said:1;     /* the log knows */
+    unsigned                          refused:1;  /* user, password or db */
     unsigned                          closed:1;
 } ngx_http_referral_redis_t;
 

@@ -375,7 +375,9 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
 referral_touch_t *
 ngx_http_referral_touch(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
 {
+    int64_t                        oldest;
     ngx_uint_t                     attribution;
+    const referral_entry_t        *program;
     ngx_http_referral_loc_conf_t  *rlcf;
 
     if (!ctx->has_cookie || ctx->old_cookie != REFERRAL_COOKIE_OK) {
@@ -386,11 +388,25 @@ ngx_http_referral_touch(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
 
     attribution = rlcf->attribution;
 
-    if (ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry
-        && ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry->attribution
-           != REFERRAL_ATTRIBUTION_UNSET)
-    {
-        attribution = ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry->attribution;
+    program = ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry;
+
+    if (program) {
+
+        if (program->attribution != REFERRAL_ATTRIBUTION_UNSET) {
+            attribution = program->attribution;
+        }
+
+        oldest = ctx->now - 1000 * (int64_t) (program->window
+                                              ? program->window
+                                              : REFERRAL_WINDOW_DEFAULT);
+
+        if (referral_click_id_time(ctx->cookie.last.click_id) < oldest) {
+            return NULL;
+        }
+
+        if (referral_click_id_time(ctx->cookie.first.click_id) < oldest) {
+            attribution = REFERRAL_ATTRIBUTION_LAST;
+        }
     }
 
     return attribution == REFERRAL_ATTRIBUTION_FIRST ? &ctx->cookie.first

@@ -2,6 +2,8 @@
 #include "ngx_http_referral.h"
 
 
+static ngx_int_t ngx_http_referral_resolve(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_resolve_found(ngx_http_referral_ctx_t *ctx);
 
 
@@ -14,8 +16,6 @@ ngx_int_t
 ngx_http_referral_resolve_handler(ngx_http_request_t *r)
 {
     ngx_int_t                      rc;
-    referral_str_t                 code;
-    referral_touch_t              *touch;
     ngx_http_referral_ctx_t       *ctx;
     ngx_http_referral_loc_conf_t  *rlcf;
 
@@ -46,16 +46,7 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
 
     ngx_http_referral_find_cookie(r, ctx, REFERRAL_WINDOW_MAX);
 
-    touch = ngx_http_referral_touch(r, ctx);
-    if (touch == NULL) {
-        return NGX_DECLINED;
-    }
-
-    code.len = touch->code_len;
-    code.data = touch->code;
-
-    rc = ngx_http_referral_lookup(r, ctx, &code,
-                                  ngx_http_referral_resolve_found);
+    rc = ngx_http_referral_resolve(r, ctx);
 
     if (rc == NGX_AGAIN) {
         r->write_event_handler = ngx_http_core_run_phases;
@@ -63,6 +54,46 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
     }
 
     return rc == NGX_OK ? NGX_DECLINED : rc;
+}
+
+
+/*
+ * The program may say which of the two touches counts, so what was looked up
+ * for one may turn out to be wanted of the other.
+ */
+
+static ngx_int_t
+ngx_http_referral_resolve(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
+{
+    ngx_int_t          rc;
+    ngx_uint_t         i;
+    referral_str_t     code;
+    referral_touch_t  *touch;
+
+    for (i = 0; i < 2; i++) {
+        touch = ngx_http_referral_touch(r, ctx);
+
+        if (touch == NULL) {
+            return NGX_OK;
+        }
+
+        code.len = touch->code_len;
+        code.data = touch->code;
+
+        if (referral_str_eq(&code, &ctx->code)) {
+            return NGX_OK;
+        }
+
+        ctx->code = code;
+
+        rc = ngx_http_referral_lookup(r, ctx, &code,
+                                      ngx_http_referral_resolve_found);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -76,6 +107,15 @@ ngx_http_referral_resolve_found(ngx_http_referral_ctx_t *ctx)
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
+
+    if (ctx->resolved < 2) {
+        ctx->resolved = 2;
+
+        if (ngx_http_referral_resolve(r, ctx) == NGX_AGAIN) {
+            r->write_event_handler = ngx_http_core_run_phases;
+            return;
+        }
+    }
 
     ngx_http_core_run_phases(r);
     ngx_http_run_posted_requests(c);

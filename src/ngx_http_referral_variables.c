@@ -32,8 +32,8 @@ static void ngx_http_referral_variable_click(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value);
 static void ngx_http_referral_variable_cookie(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value);
-static void ngx_http_referral_variable_link(ngx_http_referral_ctx_t *ctx,
-    uintptr_t data, referral_str_t *value);
+static void ngx_http_referral_variable_link(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value);
 static void ngx_http_referral_variable_request(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value);
 
@@ -188,7 +188,7 @@ ngx_http_referral_variable(ngx_http_request_t *r,
             ngx_http_referral_variable_click(r, ctx, data, &value);
 
         } else if (ctx->resolved) {
-            ngx_http_referral_variable_link(ctx, data, &value);
+            ngx_http_referral_variable_link(r, ctx, data, &value);
         }
 
         break;
@@ -325,16 +325,20 @@ ngx_http_referral_variable_cookie(ngx_http_request_t *r,
 
 
 static void
-ngx_http_referral_variable_link(ngx_http_referral_ctx_t *ctx, uintptr_t data,
-    referral_str_t *value)
+ngx_http_referral_variable_link(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value)
 {
     ngx_uint_t               field;
+    referral_touch_t        *touch;
     const referral_entry_t  *link, *referrer;
 
     link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
     referrer = ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry;
 
-    if (link == NULL || link->state == REFERRAL_STATE_ABSENT) {
+    touch = ngx_http_referral_touch(r, ctx);
+
+    if (touch == NULL || link == NULL || link->state == REFERRAL_STATE_ABSENT)
+    {
         return;
     }
 
@@ -347,8 +351,8 @@ ngx_http_referral_variable_link(ngx_http_referral_ctx_t *ctx, uintptr_t data,
             return;
         }
 
-        value->len = ctx->cookie.last.code_len;
-        value->data = ctx->cookie.last.code;
+        value->len = touch->code_len;
+        value->data = touch->code;
         return;
 
     case NGX_HTTP_REFERRAL_VAR_NAME:

@@ -41,7 +41,20 @@ our $ROOT = dirname(dirname(dirname(abs_path(__FILE__))));
 our @instances;
 our $main = $$;
 
-Test::More->import;
+# all of Test::More's, but its done_testing
+
+for my $name (@Test::More::EXPORT) {
+    no strict 'refs';
+
+    next if $name eq 'done_testing';
+
+    if ($name =~ /^\$(.*)/) {
+        *{$1} = \${"Test::More::$1"};
+
+    } else {
+        *{$name} = \&{"Test::More::$name"};
+    }
+}
 
 my $tb = Test::More->builder;
 binmode $_, ':utf8'
