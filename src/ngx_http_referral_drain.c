@@ -48,6 +48,7 @@ static void ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
 static void ngx_http_referral_drain_retry(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_drain_probe(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
+static void ngx_http_referral_drain_info(void *data, redisReply *reply);
 static void ngx_http_referral_drain_probed(void *data, redisReply *reply);
 static void ngx_http_referral_drain_ending(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_drain_end(ngx_http_referral_recorder_t *rec,
@@ -831,9 +832,68 @@ ngx_http_referral_drain_state(void *data, ngx_uint_t up)
 {
     ngx_http_referral_recorder_t *rec = data;
 
-    if (up && !rec->next.posted) {
+    size_t       len;
+    const char  *info;
+
+    if (!up) {
+        return;
+    }
+
+    if (!rec->next.posted) {
         ngx_post_event(&rec->next, &ngx_posted_next_events);
     }
+
+    /* one worker asks, once: a user without the right to is no trouble */
+
+    if (ngx_worker || rec->asked) {
+        return;
+    }
+
+    rec->asked = 1;
+
+    info = "INFO";
+    len = 4;
+
+    (void) ngx_http_referral_redis_command(&rec->redis,
+                                           ngx_http_referral_drain_info, rec,
+                                           1, &info, &len);
+}
+
+
+/* settings that can lose clicks for good: said once, to whoever can change */
+
+static void
+ngx_http_referral_drain_info(void *data, redisReply *reply)
+{
+    ngx_http_referral_recorder_t *rec = data;
+
+    u_char  *p, *end;
+
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
+        return;
+    }
+
+    if (ngx_strnstr((u_char *) reply->str, "aof_enabled:0", reply->len)) {
+        ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                      "referral: redis \"%V\" has no append-only file: after "
+                      "a crash it may lack more than the journal keeps; "
+                      "\"appendonly yes\" is right",
+                      &rec->conf->redis.text);
+    }
+
+    p = ngx_strnstr((u_char *) reply->str, "maxmemory_policy:allkeys",
+                    reply->len);
+    if (p == NULL) {
+        return;
+    }
+
+    p += sizeof("maxmemory_policy:") - 1;
+    end = (u_char *) reply->str + reply->len;
+
+    ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                  "referral: redis \"%V\" may evict any key (\"%*s\"), counts "
+                  "and marks too; \"maxmemory-policy noeviction\" is right",
+                  &rec->conf->redis.text, ngx_min(end - p, 11), p);
 }
 
 

@@ -99,6 +99,7 @@ struct ngx_http_referral_recorder_s {
     unsigned                         warming:1;
     unsigned                         syncing:1;
     unsigned                         closing:1;
+    unsigned                         asked:1;    /* how Redis is set up */
 
 #if (NGX_THREADS)
     ngx_thread_task_t               *warm;

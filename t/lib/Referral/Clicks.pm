@@ -62,7 +62,7 @@ sub parts {
 
     return (
         workers => 2,
-        log => 'info',
+        log => 'notice',
         %o,
         http => <<"END",
             access_log off;
