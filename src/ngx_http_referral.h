@@ -222,6 +222,8 @@ typedef struct {
     ngx_http_referral_template_t    *args;
     ngx_http_referral_fallback_t    *fallback;
     ngx_array_t                     *allow;       /* of referral_str_t */
+    ngx_array_t                     *hosts;       /* "allow", or the host of
+                                                     "landing" */
     ngx_uint_t                       status;
     ngx_flag_t                       forward_args;
     ngx_uint_t                       insensitive;
@@ -290,6 +292,7 @@ struct ngx_http_referral_ctx_s {
 
     int64_t                          now;         /* ms */
 
+    ngx_http_complex_value_t        *program_value; /* makes the program */
     referral_str_t                   program;
     referral_str_t                   code;
     referral_str_t                   channel;

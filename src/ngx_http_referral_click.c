@@ -57,9 +57,9 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_ALLOWED;
     }
 
-    /* a subrequest is nobody's click */
+    /* a subrequest is nobody's click, nor is what comes after the answer */
 
-    if (r != r->main) {
+    if (r != r->main || r->post_action) {
         return NGX_HTTP_NOT_FOUND;
     }
 
@@ -82,6 +82,12 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
                       "a short link");
         return NGX_HTTP_NOT_FOUND;
     }
+
+    /* variables may have asked already, in another location or for a page */
+
+    ctx->has_program = 0;
+    ctx->has_code = 0;
+    ctx->code.len = 0;
 
     ctx->short_link = 1;
     ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
@@ -374,9 +380,9 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
         click->fallback = rlcf->fallback->url->code;
     }
 
-    if (rlcf->allow) {
-        click->allow = rlcf->allow->elts;
-        click->nallow = rlcf->allow->nelts;
+    if (rlcf->hosts) {
+        click->allow = rlcf->hosts->elts;
+        click->nallow = rlcf->hosts->nelts;
     }
 
     click->window = REFERRAL_WINDOW_DEFAULT;

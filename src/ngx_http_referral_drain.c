@@ -620,14 +620,10 @@ ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
 
     default: /* REFERRAL_BATCH_INVALID */
 
-        if (!rec->refused) {
-            rec->refused = 1;
-            ngx_log_error(NGX_LOG_ERR, rec->log, 0,
-                          "referral: redis \"%V\" answers a batch as no redis "
-                          "does; clicks are kept and sent later",
-                          &rec->conf->redis.text);
-        }
+        /* what else comes on this connection may not be ours either */
 
+        ngx_http_referral_redis_fail(&rec->redis,
+                                     "it answers a batch as no redis does");
         ngx_http_referral_drain_retry(rec);
         return;
     }

@@ -46,6 +46,8 @@ typedef struct {
 
 static void ngx_http_referral_geo_cleanup(void *data);
 static void ngx_http_referral_geo_handler(ngx_event_t *ev);
+static void ngx_http_referral_geo_check(ngx_http_referral_geo_t *room,
+    ngx_uint_t i);
 static void ngx_http_referral_geo_open(ngx_http_referral_geo_t *room,
     ngx_http_referral_geo_file_t *file);
 static void ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
@@ -166,14 +168,26 @@ ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
 static void
 ngx_http_referral_geo_handler(ngx_event_t *ev)
 {
-    ngx_uint_t                     i;
-    ngx_http_referral_geo_t       *room;
-    ngx_http_referral_geo_file_t  *file;
+    ngx_http_referral_geo_t  *room;
 
     room = ev->data;
+
+    ngx_http_referral_geo_check(room, 0);
+
+    ngx_add_timer(ev, room->reload);
+}
+
+
+/* from the i-th on: a thread reads one file, and then comes back for more */
+
+static void
+ngx_http_referral_geo_check(ngx_http_referral_geo_t *room, ngx_uint_t i)
+{
+    ngx_http_referral_geo_file_t  *file;
+
     file = room->files.elts;
 
-    for (i = 0; i < room->files.nelts && !room->busy; i++) {
+    for ( /* void */ ; i < room->files.nelts && !room->busy; i++) {
 
         if (file[i].geo
             && referral_geo_changed(file[i].geo, (char *) file[i].path.data))
@@ -181,8 +195,6 @@ ngx_http_referral_geo_handler(ngx_event_t *ev)
             ngx_http_referral_geo_open(room, &file[i]);
         }
     }
-
-    ngx_add_timer(ev, room->reload);
 }
 
 
@@ -274,9 +286,15 @@ ngx_http_referral_geo_opened(ngx_event_t *ev)
 {
     ngx_http_referral_geo_task_t *t = ev->data;
 
+    ngx_http_referral_geo_file_t  *file;
+
     t->room->busy = 0;
 
     ngx_http_referral_geo_swap(t->room, t->file, t->geo, t->err);
+
+    file = t->room->files.elts;
+
+    ngx_http_referral_geo_check(t->room, t->file - file + 1);
 }
 
 #endif

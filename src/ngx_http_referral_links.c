@@ -27,7 +27,7 @@ struct ngx_http_referral_links_s {
     ngx_http_referral_redis_t       redis;
     ngx_uint_t                      fetching;
     ngx_uint_t                      closing;
-    time_t                          refused;    /* said, at most once a s */
+    time_t                          refused;    /* said, once a minute */
     void                          (*wake)(void *data);
     void                           *wake_data;
     ngx_queue_t                     buckets[NGX_HTTP_REFERRAL_FETCH_BUCKETS];
@@ -384,6 +384,7 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
     worker = ngx_http_referral_zone_worker(links->conf->sh);
 
     if (worker) {
+        worker->lookup_up = links->redis.ready;
         worker->lookup_latency = links->redis.latency;
     }
 
@@ -478,7 +479,7 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
         return NULL;
 
     } else if (ngx_strncmp(reply->str, "WRONGTYPE", 9) != 0) {
-        if (ngx_time() != links->refused) {
+        if (ngx_time() - links->refused >= 60) {
             links->refused = ngx_time();
 
             ngx_log_error(NGX_LOG_WARN, links->log, 0,

@@ -94,18 +94,24 @@ static ngx_int_t
 ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
+    ngx_uint_t                      i;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
     if (ngx_http_referral_guard(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
+        goto failed;
     }
 
     r->read_event_handler = ngx_http_test_reading;
 
-    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
-        return NGX_ERROR;
+    /* what has come already, the end too, makes no further event */
+
+    if (r->connection->read->ready) {
+        ngx_post_event(r->connection->read, &ngx_posted_next_events);
+
+    } else if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        goto failed;
     }
 
     ctx->ident = (ngx_socket_t) -1;
@@ -118,6 +124,16 @@ ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ctx->looking = 1;
 
     return NGX_AGAIN;
+
+failed:
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
+        ngx_http_referral_links_cancel(&ctx->wait[i]);
+    }
+
+    ctx->waits = 0;
+
+    return NGX_ERROR;
 }
 
 
@@ -170,6 +186,12 @@ ngx_http_referral_lookup_done(ngx_http_referral_ctx_t *ctx)
 
     if (ctx->timer.timer_set) {
         ngx_del_timer(&ctx->timer);
+    }
+
+    /* the client went away, and "post_action" made something else of it */
+
+    if (ctx->request->post_action) {
+        return;
     }
 
     ctx->request->read_event_handler = ngx_http_block_reading;

@@ -358,6 +358,18 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
         rmcf->events_maxlen = 1000000;
     }
 
+#if (NGX_THREADS)
+
+    if (rmcf->geoip || (rmcf->links && rmcf->sync != REFERRAL_SYNC_OFF)) {
+        rmcf->thread_pool = ngx_thread_pool_add(cf, NULL);
+
+        if (rmcf->thread_pool == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+#endif
+
     if (!rmcf->enabled) {
         return ngx_http_referral_geo_init(cf, rmcf);
     }
@@ -393,18 +405,6 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
         }
     }
 
-#if (NGX_THREADS)
-
-    if (rmcf->geoip || (rmcf->links && rmcf->sync != REFERRAL_SYNC_OFF)) {
-        rmcf->thread_pool = ngx_thread_pool_add(cf, NULL);
-
-        if (rmcf->thread_pool == NULL) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-#endif
-
     return ngx_http_referral_geo_init(cf, rmcf);
 }
 
@@ -425,6 +425,7 @@ ngx_http_referral_create_loc_conf(ngx_conf_t *cf)
      *     rlcf->short_link = 0;
      *     rlcf->short_program = NULL;
      *     rlcf->short_code = NULL;
+     *     rlcf->hosts = NULL;
      */
 
     rlcf->program = NGX_CONF_UNSET_PTR;
@@ -458,6 +459,8 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_referral_loc_conf_t *prev = parent;
     ngx_http_referral_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
     static ngx_http_referral_cookie_conf_t  cookie = {
         1, ngx_null_string, ngx_null_string, ngx_string("/"), 0,
         NGX_HTTP_REFERRAL_SAMESITE_LAX, NGX_HTTP_REFERRAL_SECURE_AUTO, 1
@@ -484,6 +487,21 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->gpc, prev->gpc, 1);
     ngx_conf_merge_value(conf->utc_offset, prev->utc_offset, 0);
     ngx_conf_merge_value(conf->resolve, prev->resolve, 0);
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" inside of a short link: its handler runs with this configuration */
+
+    if (clcf->noname && prev->short_link) {
+        conf->short_program = prev->short_program;
+        conf->short_code = prev->short_code;
+        conf->file = prev->file;
+        conf->line = prev->line;
+        conf->short_link = 1;
+        conf->hosts = prev->hosts;
+
+        return NGX_CONF_OK;
+    }
 
     if (!conf->short_link) {
         return NGX_CONF_OK;
@@ -539,13 +557,17 @@ ngx_http_referral_check_landing(ngx_conf_t *cf,
         ngx_http_referral_check_domain(cf, rlcf, &host);
     }
 
-    if (rlcf->allow == NULL && host.len) {
-        rlcf->allow = ngx_array_create(cf->pool, 1, sizeof(referral_str_t));
-        if (rlcf->allow == NULL) {
+    /* "allow" itself stays: locations inside may have other landings */
+
+    rlcf->hosts = rlcf->allow;
+
+    if (rlcf->hosts == NULL && host.len) {
+        rlcf->hosts = ngx_array_create(cf->pool, 1, sizeof(referral_str_t));
+        if (rlcf->hosts == NULL) {
             return NGX_CONF_ERROR;
         }
 
-        allow = ngx_array_push(rlcf->allow);
+        allow = ngx_array_push(rlcf->hosts);
 
         allow->len = host.len;
         allow->data = ngx_pnalloc(cf->pool, host.len);

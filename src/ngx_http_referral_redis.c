@@ -400,8 +400,21 @@ ngx_http_referral_redis_on_reply(redisAsyncContext *ac, void *reply,
     ngx_queue_insert_head(&peer->free, &call->queue);
     peer->npending--;
 
-    if (ngx_queue_empty(&peer->pending) && peer->expire.timer_set) {
+    if (!ngx_queue_empty(&peer->pending)) {
+        handler(owner, reply);
+        return;
+    }
+
+    if (peer->expire.timer_set) {
         ngx_del_timer(&peer->expire);
+    }
+
+    /* more replies than questions: which one answers what, nobody knows */
+
+    if (reply && ac->c.reader->pos < ac->c.reader->len) {
+        handler(owner, NULL);
+        ngx_http_referral_redis_fail(peer, "a reply that nobody asked for");
+        return;
     }
 
     handler(owner, reply);
@@ -509,9 +522,10 @@ ngx_http_referral_redis_news(ngx_http_referral_redis_t *peer, const char *why)
 
 
 /*
- * Never called inside of a hiredis callback.  A reset instead of an orderly
- * end: what the kernel still holds of our commands must not reach Redis after
- * they were given up.
+ * Inside of a reply's callback hiredis frees the context when that returns; in
+ * the other two it must not be called.  A reset instead of an orderly end:
+ * what the kernel still holds of our commands must not reach Redis after they
+ * were given up.
  */
 
 static void
@@ -621,6 +635,7 @@ ngx_http_referral_redis_on_disconnect(const redisAsyncContext *ac, int status)
 static void
 ngx_http_referral_redis_read_handler(ngx_event_t *ev)
 {
+    u_char                      ch;
     ngx_connection_t           *c;
     ngx_http_referral_redis_t  *peer;
 
@@ -636,6 +651,16 @@ ngx_http_referral_redis_read_handler(ngx_event_t *ev)
     }
 
     if (peer->ac == NULL) {
+        return;
+    }
+
+    /* hiredis aborts on such a reply, if it is not an error */
+
+    if (ngx_queue_empty(&peer->pending)
+        && recv(peer->ac->c.fd, &ch, 1, MSG_PEEK) == 1
+        && ch != '-')
+    {
+        ngx_http_referral_redis_fail(peer, "a reply that nobody asked for");
         return;
     }
 

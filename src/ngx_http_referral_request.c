@@ -180,19 +180,24 @@ ngx_http_referral_find_program(ngx_http_request_t *r,
     ngx_http_complex_value_t      *cv;
     ngx_http_referral_loc_conf_t  *rlcf;
 
-    if (ctx->has_program) {
-        return ctx->program.len ? NGX_OK : NGX_DECLINED;
-    }
-
     rlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_referral_module);
 
     cv = rlcf->short_program ? rlcf->short_program : rlcf->program;
+
+    /* that of a click holds on the page that it falls back to */
+
+    if (ctx->has_program && (ctx->short_link || ctx->program_value == cv)) {
+        return ctx->program.len ? NGX_OK : NGX_DECLINED;
+    }
 
     if (cv == NULL) {
         return NGX_DECLINED;
     }
 
     ctx->has_program = 1;
+    ctx->has_cookie = 0;
+    ctx->program_value = cv;
+    ctx->program.len = 0;
     ctx->literal_program = (cv->lengths == NULL);
 
     if (ngx_http_complex_value(r->main, cv, &value) != NGX_OK) {
@@ -361,7 +366,12 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
                                              window);
 
     if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
-        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
+
+        /* a program alone, without short links, has no zone */
+
+        if (rmcf->sh) {
+            ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
+        }
 
         ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                        "referral cookie is as if absent: %ui",

@@ -21,7 +21,9 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
 
-    if (!rlcf->resolve || rlcf->short_link || r != r->main) {
+    if (!rlcf->resolve || rlcf->short_link || r != r->main
+        || r->post_action)
+    {
         return NGX_DECLINED;
     }
 

@@ -154,10 +154,11 @@ ngx_http_referral_worker_entry_t *
 ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
 {
     ngx_uint_t                         i;
-    ngx_atomic_uint_t                  pid;
+    ngx_atomic_uint_t                  pid, old;
     ngx_http_referral_worker_entry_t  *worker, *found;
 
     found = NULL;
+    old = 0;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_WORKERS; i++) {
         worker = &zone->workers[i];
@@ -172,12 +173,20 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
                 || ngx_time() - worker->seen > NGX_HTTP_REFERRAL_WORKER_GONE))
         {
             found = worker;
+            old = pid;
         }
     }
 
-    if (found && ngx_atomic_cmp_set(&found->pid, found->pid, ngx_pid)) {
-        return found;
+    if (found == NULL || !ngx_atomic_cmp_set(&found->pid, old, ngx_pid)) {
+        return NULL;
     }
 
-    return NULL;
+    found->seen = ngx_time();
+    found->lookup_up = 0;
+    found->recorder_up = 0;
+    found->lookup_latency = 0;
+    found->recorder_latency = 0;
+    found->disk_failed = 0;
+
+    return found;
 }

@@ -11,7 +11,8 @@ use Test::More;
 chdir "$FindBin::Bin/.." or die "chdir: $!";
 
 my $cc = $ENV{CC} // 'gcc';
-my @common = (qw(-std=gnu11 -g -Wall -Wextra -Werror -Isrc -It/unit));
+my @common = (qw(-std=gnu11 -g -Wall -Wextra -Werror -Isrc -It/unit
+                -Ibuild/unit));
 my @only = split ' ', $ENV{TEST_UNIT} // '';
 
 my @tests = @only ? map { "t/unit/test_$_.c" } @only
@@ -19,7 +20,13 @@ my @tests = @only ? map { "t/unit/test_$_.c" } @only
 
 system('mkdir', '-p', 'build/unit') == 0 or die;
 
-my $newest = max map { (stat $_)[9] } glob('src/*.[ch] t/unit/* t/lib/*.pl');
+# the script that Redis runs, as the build makes it
+
+system('sh auto/embed referral_apply_lua src/referral_apply.lua'
+       . ' > build/unit/referral_apply_lua.h') == 0 or die;
+
+my $newest = max map { (stat $_)[9] }
+                     glob('src/*.[ch] src/*.lua t/unit/* t/lib/*.pl');
 
 my $valgrind = grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
 
@@ -42,6 +49,8 @@ for my $test (@tests) {
 
         subtest "$name, valgrind" => sub {
             my $binary = build($test, "build/unit/$name", '-O2') or return;
+
+            local $ENV{UNIT_VALGRIND} = 1;
 
             run('valgrind', '--quiet', '--error-exitcode=99',
                 '--leak-check=full', '--errors-for-leak-kinds=definite',

@@ -1,15 +1,18 @@
-/* link: referral_segment.c referral_hash.c referral_str.c */
-
 /*
  * Looks at the journal and never writes to it:
  *
- *     referral_journal_check FILE [JOURNAL_ID]   verifies one segment
- *     referral_journal_check DIRECTORY           lists slots, journals and
- *                                                segments
+ *     referral_journal_check FILE [JOURNAL_ID]     verifies one segment
+ *     referral_journal_check [--marks] DIRECTORY   verifies and lists slots,
+ *                                                  journals and segments
  *
  * One JSON object on stdout.  The status is 0 if all is well, 1 if there is
  * damage, 2 if there is nothing to look at.  The segment of a worker that is
- * alive may end in a record that is being written at this moment.
+ * alive may end in a record that is being written at this moment; what of it
+ * is no record is read a second time.
+ *
+ * Of a journal's programs it tells how many records are beyond the mark: all
+ * of them, but with --marks, which reads lines "JOURNAL_ID PROGRAM MARK" on
+ * stdin.
  *
  * The id is needed only for a file whose header is damaged and that does not
  * lie in its journal's directory.
@@ -20,11 +23,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 #include <sys/stat.h>
 
+#include "referral_record.h"
 #include "referral_segment.h"
 
 
@@ -32,6 +38,9 @@
 #define CHECK_DAMAGES  20           /* that are listed one by one */
 #define CHECK_OWNERS   4096
 #define CHECK_NAMES    100000       /* in one directory, at most */
+#define CHECK_PROGRAMS 1000         /* in one journal, that are told apart */
+#define CHECK_MARKS    100000
+#define CHECK_AGAIN    50           /* ms until a live end is read again */
 
 
 typedef struct {
@@ -41,6 +50,43 @@ typedef struct {
 
 
 typedef struct {
+    u_char                     name[REFERRAL_PROGRAM_MAX];
+    size_t                     len;
+    uint64_t                   mark;
+    uint64_t                   last;
+    uint64_t                   records;
+    uint64_t                   unsent;      /* beyond the mark */
+    int64_t                    unsent_at;   /* of the first of them */
+} check_program_t;
+
+
+/* each number counts once, whatever segments it stands in */
+
+typedef struct {
+    const char                *id;
+    uint64_t                   first;
+    uint64_t                   last;
+    uint64_t                   records;
+    uint64_t                   missing;
+    uint64_t                   unreadable;  /* no click that is known here */
+    uint64_t                   others;      /* of programs beyond the bound */
+    int64_t                    first_at;
+    int64_t                    last_at;
+    size_t                     recent;
+    size_t                     nprograms;
+    check_program_t            programs[CHECK_PROGRAMS];
+} check_journal_t;
+
+
+typedef struct {
+    char                       id[REFERRAL_JOURNAL_ID_LEN + 1];
+    char                       program[REFERRAL_PROGRAM_MAX + 1];
+    uint64_t                   mark;
+} check_mark_t;
+
+
+typedef struct {
+    check_journal_t           *journal;     /* or NULL */
     int                        header;      /* of header_read() */
     uint32_t                   version;
     referral_segment_header_t  head;
@@ -72,16 +118,22 @@ typedef struct {
 } check_names_t;
 
 
-static int check_segment(check_t *c, int fd, uint64_t from,
-    const u_char *id);
+static int check_segment(check_t *c, check_journal_t *journal, int fd,
+    uint64_t from, const u_char *id);
 static void check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos,
     size_t end, off_t offset, int eof);
+static void check_record(check_journal_t *journal,
+    const referral_frame_t *frame);
+static check_program_t *check_program(check_journal_t *journal,
+    const referral_str_t *name);
 static void check_damage(check_t *c, off_t offset, off_t bytes);
 static int check_file(const char *path, const char *id_text);
 static void check_print_segment(const check_t *c);
 static int check_directory(const char *path);
 static int check_slot(int root, const char *name, int *comma);
-static int check_journal(int slot, const char *name, int *comma);
+static int check_journal(int slot, const char *name, int held, int *comma);
+static void check_print_journal(const check_journal_t *journal);
+static int check_marks(void);
 static void check_owners(void);
 static long check_owner(ino_t inode);
 static int check_names(check_names_t *names, int dir, const char *name);
@@ -90,18 +142,38 @@ static int check_names_cmp(const void *one, const void *two);
 static void check_print_string(const char *s);
 
 
-static check_owner_t  owners[CHECK_OWNERS];
-static size_t         nowners;
-static int            owners_known;
+static check_owner_t     owners[CHECK_OWNERS];
+static size_t            nowners;
+static int               owners_known;
+
+static check_mark_t     *marks;
+static size_t            nmarks;
+
+static check_journal_t   current;       /* too large for a stack */
 
 
 int
 main(int argc, char **argv)
 {
+    int          with_marks;
     struct stat  st;
 
+    with_marks = (argc > 1 && strcmp(argv[1], "--marks") == 0);
+
+    if (with_marks) {
+        argv[1] = argv[0];
+        argv++;
+        argc--;
+    }
+
     if (argc < 2 || argc > 3) {
-        fprintf(stderr, "usage: %s FILE [JOURNAL_ID] | DIRECTORY\n", argv[0]);
+        fprintf(stderr, "usage: %s FILE [JOURNAL_ID] | [--marks] DIRECTORY\n",
+                argv[0]);
+        return 2;
+    }
+
+    if (with_marks && check_marks() != REFERRAL_OK) {
+        fprintf(stderr, "the marks are not understood, or too many\n");
         return 2;
     }
 
@@ -163,7 +235,7 @@ check_file(const char *path, const char *id_text)
         return 2;
     }
 
-    if (check_segment(&c, fd, named ? from : 1, known ? id : NULL)
+    if (check_segment(&c, NULL, fd, named ? from : 1, known ? id : NULL)
         != REFERRAL_OK)
     {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
@@ -198,17 +270,20 @@ check_file(const char *path, const char *id_text)
 
 
 static int
-check_segment(check_t *c, int fd, uint64_t from, const u_char *id)
+check_segment(check_t *c, check_journal_t *journal, int fd, uint64_t from,
+    const u_char *id)
 {
     off_t        offset;
     size_t       pos, end;
     u_char      *buf;
     ssize_t      n;
     uint32_t     seed;
+    uint64_t     have;
     struct stat  st;
 
     memset(c, 0, sizeof(check_t));
 
+    c->journal = journal;
     c->header = REFERRAL_ERROR;
 
     if (fstat(fd, &st) == -1) {
@@ -245,6 +320,25 @@ check_segment(check_t *c, int fd, uint64_t from, const u_char *id)
     if (c->header == REFERRAL_DECLINED || id == NULL) {
         free(buf);
         return REFERRAL_OK;
+    }
+
+    if (journal) {
+
+        /* what was sent from memory while the disk failed is not missing */
+
+        have = journal->last;
+
+        if (c->header == REFERRAL_OK && have < c->head.acked) {
+            have = c->head.acked;
+        }
+
+        if (journal->last && have < from - 1) {
+            journal->missing += from - 1 - have;
+        }
+
+        if (journal->last < from - 1) {
+            journal->last = from - 1;
+        }
     }
 
     seed = referral_segment_seed(id);
@@ -321,6 +415,11 @@ check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos, size_t end,
             }
 
             c->tail = 0;
+
+            if (c->journal) {
+                check_record(c->journal, &frame);
+            }
+
             continue;
         }
 
@@ -335,6 +434,94 @@ check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos, size_t end,
     }
 
     *pos = p;
+}
+
+
+static void
+check_record(check_journal_t *journal, const referral_frame_t *frame)
+{
+    check_program_t    *program;
+    referral_record_t   record;
+
+    if (frame->seq <= journal->last) {
+        return;
+    }
+
+    if (journal->records++ == 0) {
+        journal->first = frame->seq;
+        journal->first_at = frame->at;
+    }
+
+    journal->last = frame->seq;
+    journal->last_at = frame->at;
+
+    if (referral_record_decode(&record, frame->data, frame->len)
+        != REFERRAL_OK)
+    {
+        journal->unreadable++;
+        return;
+    }
+
+    program = check_program(journal, &record.text[REFERRAL_TEXT_PROGRAM]);
+
+    if (program == NULL) {
+        journal->others++;
+        return;
+    }
+
+    program->records++;
+    program->last = frame->seq;
+
+    if (frame->seq > program->mark && program->unsent++ == 0) {
+        program->unsent_at = frame->at;
+    }
+}
+
+
+static check_program_t *
+check_program(check_journal_t *journal, const referral_str_t *name)
+{
+    size_t            i;
+    check_program_t  *program;
+
+    /* most records are of the program of the one before */
+
+    for (i = 0; i <= journal->nprograms; i++) {
+        program = &journal->programs[i ? i - 1 : journal->recent];
+
+        if (program->len == name->len
+            && memcmp(program->name, name->data, name->len) == 0)
+        {
+            journal->recent = program - journal->programs;
+            return program;
+        }
+    }
+
+    if (journal->nprograms == CHECK_PROGRAMS
+        || name->len > REFERRAL_PROGRAM_MAX)
+    {
+        return NULL;
+    }
+
+    journal->recent = journal->nprograms++;
+    program = &journal->programs[journal->recent];
+
+    memset(program, 0, sizeof(check_program_t));
+    memcpy(program->name, name->data, name->len);
+    program->len = name->len;
+
+    for (i = 0; i < nmarks; i++) {
+
+        if (strcmp(marks[i].id, journal->id) == 0
+            && strlen(marks[i].program) == name->len
+            && memcmp(marks[i].program, name->data, name->len) == 0)
+        {
+            program->mark = marks[i].mark;
+            break;
+        }
+    }
+
+    return program;
 }
 
 
@@ -499,7 +686,7 @@ check_slot(int root, const char *name, int *comma)
     for (i = 0; i < names.n; i++) {
 
         if (referral_journal_id_parse(id, names.name[i]) == REFERRAL_OK) {
-            bad |= check_journal(slot, names.name[i], &first);
+            bad |= check_journal(slot, names.name[i], pid != 0, &first);
         }
     }
 
@@ -512,25 +699,19 @@ check_slot(int root, const char *name, int *comma)
 }
 
 
-/* only the last segment is read: it tells the last number */
-
 static int
-check_journal(int slot, const char *name, int *comma)
+check_journal(int slot, const char *name, int held, int *comma)
 {
-    int            fd, dir, bad, header, more;
-    u_char         id[REFERRAL_JOURNAL_ID_SIZE];
-    u_char         data[REFERRAL_SEGMENT_HEADER];
-    size_t         i, last;
-    ssize_t        len;
-    check_t        c;
-    unsigned       n;
-    uint64_t       from, oldest;
-    uint32_t       version;
-    long long      bytes;
-    struct stat    st;
-    check_names_t  names;
-
-    referral_segment_header_t  head;
+    int              fd, dir, bad, more, rc, again;
+    u_char           id[REFERRAL_JOURNAL_ID_SIZE];
+    size_t           i, end;
+    check_t          c;
+    unsigned         n;
+    uint64_t         from;
+    long long        bytes;
+    struct stat      st;
+    check_names_t    names;
+    struct timespec  pause;
 
     dir = openat(slot, name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
 
@@ -545,14 +726,25 @@ check_journal(int slot, const char *name, int *comma)
 
     (void) referral_journal_id_parse(id, name);
 
+    memset(&current, 0, offsetof(check_journal_t, programs));
+    current.programs[0].len = 0;
+    current.id = name;
+
     printf("%s{\"journal\":\"%s\",\"segments\":[", *comma ? "," : "", name);
 
     *comma = 1;
     more = 0;
     bad = 0;
     bytes = 0;
-    oldest = 0;
-    last = names.n;
+    end = 0;
+
+    for (i = 0; i < names.n; i++) {
+        if (referral_segment_name_parse(&from, &n, names.name[i])
+            == REFERRAL_OK)
+        {
+            end = i;
+        }
+    }
 
     for (i = 0; i < names.n; i++) {
 
@@ -565,6 +757,16 @@ check_journal(int slot, const char *name, int *comma)
         fd = openat(dir, names.name[i], O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
 
         if (fd == -1) {
+
+            /* its time was over; there is nothing before the next one */
+
+            if (errno == ENOENT && current.last < from) {
+                current.last = 0;
+
+            } else {
+                bad = 1;
+            }
+
             continue;
         }
 
@@ -573,67 +775,135 @@ check_journal(int slot, const char *name, int *comma)
             continue;
         }
 
-        len = pread(fd, data, sizeof(data), 0);
+        again = (held && i == end);
+
+        for ( ;; ) {
+            rc = check_segment(&c, &current, fd, from, id);
+
+            if (!again || rc != REFERRAL_OK
+                || (c.header == REFERRAL_OK && c.tail == 0))
+            {
+                break;
+            }
+
+            again = 0;
+
+            pause.tv_sec = 0;
+            pause.tv_nsec = CHECK_AGAIN * 1000000;
+            (void) nanosleep(&pause, NULL);
+        }
 
         (void) close(fd);
 
-        header = referral_segment_header_read(&head, data, len > 0 ? len : 0,
-                                              &version);
-
-        printf("%s{\"file\":\"%s\",\"first\":%llu,\"bytes\":%lld"
-               ",\"header\":\"%s\"",
-               more ? "," : "", names.name[i], (unsigned long long) from,
-               (long long) st.st_size,
-               header == REFERRAL_OK ? "ok"
-               : header == REFERRAL_DECLINED ? "foreign" : "damaged");
-
-        if (header == REFERRAL_OK) {
-            printf(",\"created\":%lld", (long long) head.created);
+        if (rc != REFERRAL_OK) {
+            bad = 1;
+            continue;
         }
 
+        printf("%s{\"file\":\"%s\",", more ? "," : "", names.name[i]);
+        check_print_segment(&c);
         printf("}");
 
         more = 1;
-        bytes += st.st_size;
-        bad |= (header != REFERRAL_OK);
-
-        if (header != REFERRAL_DECLINED) {
-            oldest = oldest ? oldest : from;
-            last = i;
-        }
+        bytes += c.bytes;
+        bad |= c.header != REFERRAL_OK || c.lost || c.missing || c.damaged
+               || c.repeated;
     }
 
     printf("],\"bytes\":%lld", bytes);
-
-    if (last < names.n
-        && (fd = openat(dir, names.name[last],
-                        O_RDONLY|O_NOFOLLOW|O_CLOEXEC)) != -1)
-    {
-        (void) referral_segment_name_parse(&from, &n, names.name[last]);
-
-        if (check_segment(&c, fd, from, id) == REFERRAL_OK) {
-            printf(",\"first\":%llu,\"last\":%llu,\"last_at\":",
-                   (unsigned long long) oldest, (unsigned long long) c.last);
-
-            if (c.records) {
-                printf("%lld", (long long) c.last_at);
-
-            } else {
-                printf("null");
-            }
-
-            bad |= (c.lost != 0);
-        }
-
-        (void) close(fd);
-    }
-
+    check_print_journal(&current);
     printf("}");
 
     check_names_free(&names);
     (void) close(dir);
 
-    return bad;
+    return bad || current.missing || current.unreadable;
+}
+
+
+static void
+check_print_journal(const check_journal_t *journal)
+{
+    size_t                  i;
+    const check_program_t  *program;
+
+    printf(",\"records\":%llu,\"missing\":%llu,\"unreadable\":%llu"
+           ",\"others\":%llu",
+           (unsigned long long) journal->records,
+           (unsigned long long) journal->missing,
+           (unsigned long long) journal->unreadable,
+           (unsigned long long) journal->others);
+
+    if (journal->records) {
+        printf(",\"first\":%llu,\"last\":%llu,\"first_at\":%lld"
+               ",\"last_at\":%lld",
+               (unsigned long long) journal->first,
+               (unsigned long long) journal->last,
+               (long long) journal->first_at, (long long) journal->last_at);
+    }
+
+    printf(",\"programs\":[");
+
+    /* a program's name is nothing but letters, digits and "_.-" */
+
+    for (i = 0; i < journal->nprograms; i++) {
+        program = &journal->programs[i];
+
+        printf("%s{\"program\":\"%.*s\",\"records\":%llu,\"last\":%llu"
+               ",\"unsent\":%llu",
+               i ? "," : "", (int) program->len, program->name,
+               (unsigned long long) program->records,
+               (unsigned long long) program->last,
+               (unsigned long long) program->unsent);
+
+        if (program->unsent) {
+            printf(",\"unsent_at\":%lld", (long long) program->unsent_at);
+        }
+
+        printf("}");
+    }
+
+    printf("]");
+}
+
+
+static int
+check_marks(void)
+{
+    char                line[256];
+    size_t              max;
+    check_mark_t       *p, *mark;
+    unsigned long long  n;
+
+    max = 0;
+
+    while (fgets(line, sizeof(line), stdin)) {
+
+        if (nmarks == max) {
+            max = max ? max * 2 : 64;
+
+            p = realloc(marks, max * sizeof(check_mark_t));
+            if (p == NULL) {
+                return REFERRAL_ERROR;
+            }
+
+            marks = p;
+        }
+
+        mark = &marks[nmarks];
+
+        if (nmarks == CHECK_MARKS
+            || sscanf(line, "%32s %64s %llu", mark->id, mark->program, &n)
+               != 3)
+        {
+            return REFERRAL_ERROR;
+        }
+
+        mark->mark = n;
+        nmarks++;
+    }
+
+    return REFERRAL_OK;
 }
 
 

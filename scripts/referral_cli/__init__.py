@@ -7,7 +7,7 @@ rooms     the C program that holds the module's own rules
 frame     the options that every command takes
 change    writing links: add, change, remove, each in one transaction
 transfer  import and export
-program, link, referrer, report
+program, link, referrer, report, journal, reset
           the commands
 app       all of them together
 """

@@ -9,12 +9,14 @@ import click
 from redis.exceptions import RedisError
 
 from .frame import Group, Session
+from .journal import journal
 from .link import link
 from .output import safe
 from .problem import EXIT_CODES, INTERRUPTED, MACHINE, OK, USAGE, Problem
 from .program import program
 from .referrer import referrer
 from .report import show_click, stats, tail, top
+from .reset import reset
 from .store import explain
 
 
@@ -29,7 +31,8 @@ def cli() -> None:
     """
 
 
-for command in (program, link, referrer, show_click, stats, top, tail):
+for command in (program, link, referrer, show_click, stats, top, tail, reset,
+                journal):
     cli.add_command(command)
 
 

@@ -95,8 +95,8 @@ class Output:
 
         elif self.form == CSV:
             writer = self.csv_writer()
-            writer.writerow(fields)
-            writer.writerow([self._cell(v) for v in fields.values()])
+            self.csv_row(writer, fields)
+            self.csv_row(writer, fields.values())
 
         else:
             self._record({name: value for name, value in fields.items()

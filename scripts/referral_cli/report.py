@@ -367,7 +367,7 @@ class EventPrinter:
 
         if not self.columns:
             self.columns = list(event)
-            writer.writerow(self.columns)
+            self.output.csv_row(writer, self.columns)
 
         self.output.csv_row(writer, [event.get(name)
                                      for name in self.columns])

@@ -119,7 +119,7 @@ class Rooms:
         return done.stdout
 
 
-def find_tool() -> Path:
+def find_tool(name: str = TOOL) -> Path:
     """Where the program is; a sentence if it is nowhere."""
     named = os.environ.get("REFERRAL_TOOLS")
     scripts = Path(__file__).resolve().parent.parent
@@ -127,10 +127,10 @@ def find_tool() -> Path:
               else [scripts.parent / "build", Path("/usr/lib/nginx-referral")])
 
     for place in places:
-        if os.access(place / TOOL, os.X_OK):
-            return place / TOOL
+        if os.access(place / name, os.X_OK):
+            return place / name
 
-    raise Problem(MACHINE, f"{TOOL}, which holds the module's rules, is not"
+    raise Problem(MACHINE, f"{name}, which holds the module's rules, is not"
                   f" in {' or '.join(map(str, places))}; scripts/build makes"
                   " it; if it is elsewhere, name its directory in"
                   " REFERRAL_TOOLS")

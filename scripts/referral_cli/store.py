@@ -44,6 +44,10 @@ class Keys:
         return self._key("events")
 
     @property
+    def journals(self) -> str:
+        return self._key("journals")
+
+    @property
     def hours(self) -> str:
         return self._key("hours")
 

@@ -1003,7 +1003,10 @@ test_kill(void)
            "%lu recovered, %lu broken\n", (round - 1) * NKILLS, locked, torn,
            (unsigned long) c.recovered, (unsigned long) c.broken);
 
-    ok(torn >= 100, "writers died inside of writes: %u of %u", torn,
+    /* valgrind delivers signals between blocks of code only */
+
+    ok(torn >= 100 || getenv("UNIT_VALGRIND"),
+       "writers died inside of writes: %u of %u", torn,
        (round - 1) * NKILLS);
     ok(c.recovered == locked, "each was recovered from");
     ok(wrong == 0 && shared->wrong == 0 && shared->gets > 0,

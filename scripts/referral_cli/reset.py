@@ -1,0 +1,137 @@
+"""Forgetting a program's counts, on purpose."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Iterable
+
+import click
+
+from .frame import Command, Session, pass_session
+from .journal import dir_option, unsent_of
+from .problem import NEGATIVE, USAGE, Problem
+from .report import require
+from .store import BATCH, Keys, Store, batches
+
+# what a key counts, by what stands after the program's name; in the order in
+# which they go: a program's own first, all of a kind together
+KINDS = (
+    ("stats", "stats", r""),
+    ("days", "days", r""),
+    ("hours", "hours", r""),
+    ("boards", "board", r":(referrers:)?clicks(:[0-9-]+)?"),
+    ("day", "day", r":[0-9-]+"),
+    ("visitors", "visitors", r":day:[0-9-]+"),
+    ("addresses", "addresses", r":day:[0-9-]+"),
+    ("events", "events", r""),
+    ("errors", "errors", r""),
+    ("links", "(?:stats|days)", r":[A-Za-z0-9_-]+"),
+    ("clicks", "clicks", r":[0-9T:-]+"),
+)
+
+
+@click.command("reset", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@dir_option
+@pass_session
+def reset(session: Session, program: str, yes: bool, dry_run: bool,
+          directory: str | None) -> None:
+    """Forget a program's counts, for good; they start again from zero.
+
+    Gone are totals, days, hours, visitors, addresses, boards, click ids,
+    events and errors.  The program, its links, referrers and lists stay, and
+    so do the marks of the journals, so that nothing is counted again.  Clicks
+    that come in meanwhile may stand in some counts and not in others.
+    """
+    keys = session.keys(program)
+    output = session.output
+    found = search(session.store, keys)
+    total = sum(map(len, found.values()))
+
+    if not total:
+        require(session.store, keys, "")
+
+    if dry_run:
+        output.rows(["kind", "keys"],
+                    [[kind, len(names)] for kind, names in found.items()],
+                    f"program {program} has no counts")
+        tell_unsent(session, directory, program)
+        return
+
+    unsent = tell_unsent(session, directory, program)
+
+    if total and not yes:
+        confirm(program, total)
+
+    removed = remove(session.store, [name for names in found.values()
+                                     for name in names])
+
+    output.done(f"program {program}: counts forgotten, {removed} keys",
+                program=program, outcome="reset", keys=removed,
+                unsent=unsent)
+
+
+def search(store: Store, keys: Keys) -> dict[str, list[str]]:
+    """The keys that hold counts, by kind.  All of Redis is looked through, a
+    little at a time: links that were removed have counts and stand in no
+    list."""
+    start, name = keys.prefix, f"{{{keys.program_name}}}"
+    forms = [(kind, re.compile(f"{re.escape(start)}{family}:"
+                               f"{re.escape(name)}{rest}"))
+             for kind, family, rest in KINDS]
+    found: dict[str, set[str]] = {kind: set() for kind, _, _ in KINDS}
+
+    for key in store.redis.scan_iter(f"{glob(start)}*:{name}*", count=1000):
+        for kind, form in forms:
+            if form.fullmatch(key):
+                found[kind].add(key)
+                break
+
+    # what belongs to one link goes together
+    return {kind: sorted(names, key=lambda key: (key.rpartition(":")[2], key))
+            for kind, names in found.items() if names}
+
+
+def glob(text: str) -> str:
+    """The text as a pattern of Redis that means nothing but itself."""
+    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)
+
+
+def tell_unsent(session: Session, directory: str | None,
+                program: str) -> int | None:
+    """What is not in Redis yet will be counted after all."""
+    try:
+        unsent = unsent_of(session, directory, program)
+    except Problem as problem:
+        session.output.note("whether clicks of this machine are unsent is not"
+                            f" known: {problem}")
+        return None
+
+    if unsent:
+        session.output.note(f"{unsent} clicks of this machine are unsent;"
+                            " they will count after the reset")
+
+    return unsent
+
+
+def confirm(program: str, total: int) -> None:
+    if not sys.stdin.isatty():
+        raise Problem(USAGE, f"this forgets the counts of program {program}"
+                      f" in {total} keys, for good; say --yes if it shall, or"
+                      " --dry-run to see what would go")
+
+    if not click.confirm(f"Forget the counts of program {program} in {total}"
+                         " keys, for good?", err=True):
+        raise Problem(NEGATIVE, "nothing was forgotten")
+
+
+def remove(store: Store, names: Iterable[str]) -> int:
+    removed = 0
+
+    for part in batches(names, BATCH):
+        removed += store.redis.unlink(*part)
+
+    return removed

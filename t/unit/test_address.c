@@ -1,0 +1,93 @@
+/* link: referral_address.c -lcrypto */
+
+/* protects: addresses are counted by a salted number that says nothing else */
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include "referral_address.h"
+#include "unit.h"
+
+
+static uint64_t
+hash(referral_address_t *a, const char *salt, const char *address,
+    const char *agent)
+{
+    int                  rc;
+    uint64_t             h;
+    referral_str_t       ua;
+    struct sockaddr_in   in;
+    struct sockaddr_in6  in6;
+
+    memset(&in, 0, sizeof(in));
+    memset(&in6, 0, sizeof(in6));
+
+    in.sin_family = AF_INET;
+    in6.sin6_family = AF_INET6;
+
+    ua.data = (u_char *) agent;
+    ua.len = strlen(agent);
+
+    h = 0;
+
+    if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
+        rc = referral_address_hash(a, &h, (const u_char *) salt,
+                                   (struct sockaddr *) &in, &ua);
+
+    } else {
+        inet_pton(AF_INET6, address, &in6.sin6_addr);
+        rc = referral_address_hash(a, &h, (const u_char *) salt,
+                                   (struct sockaddr *) &in6, &ua);
+    }
+
+    ok(rc == REFERRAL_OK, "%s is hashed", address);
+
+    return h;
+}
+
+
+int
+main(void)
+{
+    uint64_t             one, h;
+    referral_str_t       ua = referral_string("x");
+    struct sockaddr_un   un;
+    referral_address_t  *a;
+
+    static const char  today[] = "0123456789abcdef";
+    static const char  tomorrow[] = "0123456789abcdeg";
+
+    a = referral_address_create();
+    ok(a != NULL, "OpenSSL has SipHash");
+
+    if (a == NULL) {
+        return unit_done();
+    }
+
+    one = hash(a, today, "192.0.2.1", "agent");
+
+    ok(one == hash(a, today, "192.0.2.1", "agent"), "the same is the same");
+    ok(one != hash(a, today, "192.0.2.2", "agent"), "another address");
+    ok(one != hash(a, today, "192.0.2.1", "agents"), "another browser");
+    ok(one != hash(a, tomorrow, "192.0.2.1", "agent"), "another day's salt");
+    ok(one == hash(a, today, "::ffff:192.0.2.1", "agent"),
+       "IPv4-mapped is IPv4");
+
+    h = hash(a, today, "2001:db8:1:2::1", "agent");
+
+    ok(h == hash(a, today, "2001:db8:1:2:ffff::9", "agent"),
+       "a /64 is one household");
+    ok(h != hash(a, today, "2001:db8:1:3::1", "agent"), "the next is another");
+
+    memset(&un, 0, sizeof(un));
+    un.sun_family = AF_UNIX;
+
+    ok(referral_address_hash(a, &h, (const u_char *) today,
+                             (struct sockaddr *) &un, &ua)
+       == REFERRAL_DECLINED, "a unix socket has no address");
+
+    referral_address_free(a);
+
+    return unit_done();
+}
