@@ -477,7 +477,11 @@ ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec)
 void
 ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
 {
+    ngx_uint_t                  i, up;
     ngx_queue_t                *q;
+    ngx_event_t                *events[] = { &rec->flush, &rec->next,
+                                             &rec->send, &rec->retry,
+                                             &rec->tick, &rec->adopt };
     ngx_http_referral_drain_t  *drain;
 
     rec->closing = 1;
@@ -486,9 +490,11 @@ ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
                                   ngx_http_referral_recorder_now(),
                                   ngx_current_msec);
 
+    up = rec->redis.ready;
+
     ngx_http_referral_redis_close(&rec->redis);
 
-    if (!ngx_terminate) {
+    if (up && !ngx_terminate) {
         ngx_http_referral_recorder_last(rec);
     }
 
@@ -502,6 +508,19 @@ ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
 
     referral_journals_destroy(rec->journals);
     referral_batch_free(rec->batch);
+
+    /* others still walk the timers after us */
+
+    for (i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+
+        if (events[i]->timer_set) {
+            ngx_del_timer(events[i]);
+        }
+
+        if (events[i]->posted) {
+            ngx_delete_posted_event(events[i]);
+        }
+    }
 
     ngx_destroy_pool(rec->pool);
 }

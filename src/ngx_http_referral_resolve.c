@@ -2,7 +2,7 @@
 #include "ngx_http_referral.h"
 
 
-static ngx_int_t ngx_http_referral_resolve(ngx_http_request_t *r,
+static ngx_int_t ngx_http_referral_resolve_touch(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_resolve_found(ngx_http_referral_ctx_t *ctx);
 
@@ -48,7 +48,7 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
 
     ngx_http_referral_find_cookie(r, ctx, REFERRAL_WINDOW_MAX);
 
-    rc = ngx_http_referral_resolve(r, ctx);
+    rc = ngx_http_referral_resolve_touch(r, ctx);
 
     if (rc == NGX_AGAIN) {
         r->write_event_handler = ngx_http_core_run_phases;
@@ -65,7 +65,8 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
  */
 
 static ngx_int_t
-ngx_http_referral_resolve(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
+ngx_http_referral_resolve_touch(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
 {
     ngx_int_t          rc;
     ngx_uint_t         i;
@@ -113,7 +114,7 @@ ngx_http_referral_resolve_found(ngx_http_referral_ctx_t *ctx)
     if (ctx->resolved < 2) {
         ctx->resolved = 2;
 
-        if (ngx_http_referral_resolve(r, ctx) == NGX_AGAIN) {
+        if (ngx_http_referral_resolve_touch(r, ctx) == NGX_AGAIN) {
             r->write_event_handler = ngx_http_core_run_phases;
             return;
         }

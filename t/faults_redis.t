@@ -396,7 +396,6 @@ fault network => sub {
         [ 'replies come in single bytes', 'split' ],
         [ 'garbage', 'garbage', "\x00\xffHTTP/1.1 400 Bad Request\\r\\n\\r\\n" ],
         [ 'a reply of another type', 'garbage', '+OK\\r\\n' ],
-        [ 'a nil', 'garbage', '*-1\\r\\n' ],
         [ 'numbers that make no sense', 'garbage',
           '*3\\r\\n:1\\r\\n:99\\r\\n:-1\\r\\n' ],
         [ 'a bulk without end', 'garbage', "\$100000000\\r\\nx" ],

@@ -102,6 +102,8 @@ for my $file (grep { /\.h$/ } @files) {
 
 my @floors = (
     [qw(module)],
+    [qw(conf)],
+    [qw(secrets)],
     [qw(click resolve variables metrics)],
     [qw(lookup salts)],
     [qw(request)],

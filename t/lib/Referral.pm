@@ -255,7 +255,7 @@ sub config_text {
     my $defaults = '';
 
     unless ($o{bare}) {
-        $defaults .= "referral_redis %%REDIS%% timeout=500ms;\n"
+        $defaults .= "referral_redis %%REDIS%% timeout=3s;\n"
             unless $all =~ /^\s*referral_redis\s/m;
         # the shortest time that an edit in Redis may stay unseen
 

@@ -1,0 +1,58 @@
+
+/*
+ * The configuration's rooms: directives set what ngx_http_referral_module.c
+ * merges, and secrets come from files of their own.
+ */
+
+
+#ifndef _NGX_HTTP_REFERRAL_CONF_H_INCLUDED_
+#define _NGX_HTTP_REFERRAL_CONF_H_INCLUDED_
+
+
+#include "ngx_http_referral.h"
+
+
+/* directives */
+
+char *ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_program(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_referral_fallback(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_referral_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* "text" with our placeholders in braces and nginx's variables */
+char *ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_referral_template_t **template);
+
+char *ngx_http_referral_journal_path(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name);
+
+
+/* secrets: the cookies' keys, made if there is no file; and any small file
+ * that nobody else may read, into the configuration's pool */
+
+ngx_int_t ngx_http_referral_keys(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf);
+ngx_int_t ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
+    ngx_str_t *file, referral_str_t *text);
+
+
+#endif /* _NGX_HTTP_REFERRAL_CONF_H_INCLUDED_ */
