@@ -12,11 +12,7 @@ import sys
 import unicodedata
 from typing import Any, Iterable, Mapping, Sequence, TextIO
 
-from rich import box
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 TABLE = "table"
 JSON = "json"
@@ -99,7 +95,8 @@ class Output:
             self.csv_row(writer, fields.values())
 
         else:
-            self._record({name: value for name, value in fields.items()
+            self._record({safe(name): _show_lines(value)
+                          for name, value in fields.items()
                           if value is not None})
 
     def rows(self, columns: Sequence[str], rows: Iterable[Sequence[Any]],
@@ -118,11 +115,9 @@ class Output:
         elif not rows:
             self.note(empty)
 
-        elif self.terminal:
-            self._rich_rows(columns, rows)
-
         else:
-            self._plain_rows(columns, rows)
+            self._rows(columns, [[_show(v) for v in row] for row in rows],
+                       _numeric(len(columns), rows))
 
     def line(self, fields: Mapping[str, Any]) -> None:
         """One JSON text a line, for streams."""
@@ -150,24 +145,14 @@ class Output:
 
         return _safe_lines(text) if self.terminal else text
 
-    def _rich_rows(self, columns: Sequence[str],
-                   rows: Sequence[Sequence[Any]]) -> None:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        right = _numeric(len(columns), rows)
+    def _rows(self, columns: Sequence[str], rows: list[list[str]],
+              right: list[bool]) -> None:
+        if self.terminal:
+            from .terminal import show_rows
+            show_rows(self.out, columns, rows, right)
+            return
 
-        for name, numeric in zip(columns, right):
-            table.add_column(name, justify="right" if numeric else "left",
-                             overflow="fold")
-
-        for row in rows:
-            table.add_row(*(Text(_show(v)) for v in row))
-
-        self._console().print(table)
-
-    def _plain_rows(self, columns: Sequence[str],
-                    rows: Sequence[Sequence[Any]]) -> None:
-        right = _numeric(len(columns), rows)
-        cells = [list(columns)] + [[_show(v) for v in row] for row in rows]
+        cells = [list(columns), *rows]
         widths = [max(map(cell_len, column)) for column in zip(*cells)]
 
         for row in cells:
@@ -175,33 +160,19 @@ class Output:
                      for text, width, numeric in zip(row, widths, right)]
             print("  ".join(parts).rstrip(), file=self.out)
 
-    def _record(self, fields: Mapping[str, Any]) -> None:
-        if not self.terminal:
-            self._plain_record(fields)
+    def _record(self, fields: Mapping[str, str]) -> None:
+        if self.terminal:
+            from .terminal import show_record
+            show_record(self.out, fields)
             return
 
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
+        width = max(map(cell_len, fields), default=0)
 
         for name, value in fields.items():
-            table.add_row(Text(safe(name)), Text(_show_lines(value)))
-
-        self._console().print(table)
-
-    def _plain_record(self, fields: Mapping[str, Any]) -> None:
-        names = [safe(name) for name in fields]
-        width = max(map(cell_len, names), default=0)
-
-        for name, value in zip(names, fields.values()):
-            for line in _show_lines(value).split("\n"):
+            for line in value.split("\n"):
                 print(f"{_pad(name, width, False)}  {line}".rstrip(),
                       file=self.out)
                 name = ""
-
-    def _console(self) -> Console:
-        return Console(file=self.out, highlight=False, markup=False,
-                       emoji=False)
 
 
 def _safe_lines(text: str) -> str:

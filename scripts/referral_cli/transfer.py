@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, BinaryIO, Iterable, Iterator
-
-from rich.console import Console
-from rich.progress import (BarColumn, Progress, TaskProgressColumn, TextColumn,
-                           TimeRemainingColumn)
+from typing import Any, BinaryIO, ContextManager, Iterable, Iterator
 
 from .change import LINK_FIELDS, Change, Mode, Outcome, apply
 from .frame import Session
@@ -196,40 +192,15 @@ class open_input:
             self.file.close()
 
 
-class progress:
+def progress(file: BinaryIO) -> ContextManager[Any]:
     """A bar on a terminal, nothing elsewhere; gives a function that is told
     how many lines were read."""
+    if not sys.stderr.isatty():
+        return nullcontext(lambda lines: None)
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.bar: Progress | None = None
+    from .terminal import Bar
 
-    def __enter__(self) -> Any:
-        if not sys.stderr.isatty():
-            return lambda lines: None
-
-        try:
-            size = os.fstat(self.file.fileno()).st_size or None
-        except OSError:
-            size = None
-
-        self.bar = Progress(
-            TextColumn("{task.fields[lines]} lines"), BarColumn(),
-            TaskProgressColumn(), TimeRemainingColumn(),
-            console=Console(file=sys.stderr), transient=True)
-        task = self.bar.add_task("", total=size, lines=0)
-        self.bar.start()
-
-        def show(lines: int) -> None:
-            if self.bar:
-                done = self.file.tell() if size else 0
-                self.bar.update(task, completed=done, lines=lines)
-
-        return show
-
-    def __exit__(self, *_: Any) -> None:
-        if self.bar:
-            self.bar.stop()
+    return Bar(file)
 
 
 def read_rows(file: BinaryIO) -> Iterator[Row]:

@@ -1,0 +1,76 @@
+"""What only a terminal gets to see: tables with lines, a progress bar.  It is
+loaded there only, for scripts call often and should not wait for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, BinaryIO, Mapping, Sequence, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.progress import (BarColumn, Progress, TaskProgressColumn, TextColumn,
+                           TimeRemainingColumn)
+from rich.table import Table
+from rich.text import Text
+
+
+def show_rows(out: TextIO, columns: Sequence[str],
+              rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+    """A table; all texts are safe already."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+
+    for name, numeric in zip(columns, right):
+        table.add_column(name, justify="right" if numeric else "left",
+                         overflow="fold")
+
+    for row in rows:
+        table.add_row(*map(Text, row))
+
+    _console(out).print(table)
+
+
+def show_record(out: TextIO, fields: Mapping[str, str]) -> None:
+    """Names and values; all texts are safe already."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+
+    for name, value in fields.items():
+        table.add_row(Text(name), Text(value))
+
+    _console(out).print(table)
+
+
+class Bar:
+    """How far a file has been read, on stderr."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+        try:
+            self.size = os.fstat(file.fileno()).st_size or None
+        except OSError:
+            self.size = None
+
+        self.progress = Progress(
+            TextColumn("{task.fields[lines]} lines"), BarColumn(),
+            TaskProgressColumn(), TimeRemainingColumn(),
+            console=_console(sys.stderr), transient=True)
+        self.task = self.progress.add_task("", total=self.size, lines=0)
+
+    def __enter__(self) -> Any:
+        self.progress.start()
+
+        return self.show
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
+
+    def show(self, lines: int) -> None:
+        done = self.file.tell() if self.size else 0
+        self.progress.update(self.task, completed=done, lines=lines)
+
+
+def _console(out: TextIO) -> Console:
+    return Console(file=out, highlight=False, markup=False, emoji=False)
