@@ -19,6 +19,8 @@ static char *ngx_http_referral_program_value(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t **cv);
 static ngx_int_t ngx_http_referral_redis_address(ngx_conf_t *cf,
     ngx_http_referral_redis_conf_t *redis, ngx_str_t *value);
+static char *ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_referral_template_t **template);
 static ngx_int_t ngx_http_referral_template_variable(ngx_conf_t *cf,
     ngx_http_referral_template_t *template, referral_buf_t *b,
     ngx_str_t *name);
@@ -726,7 +728,30 @@ ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_referral_template(cf, &value[1], template);
+    return ngx_http_referral_url(cf, &value[1], template);
+}
+
+
+/* as much of a URL as is fixed text is checked here */
+
+static char *
+ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_referral_template_t **template)
+{
+    const char  *err;
+
+    if (ngx_http_referral_template(cf, value, template) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (value->data[0] != '$'
+        && referral_template_url(&(*template)->code, &err) != REFERRAL_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\"", err, value);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -928,7 +953,7 @@ ngx_http_referral_fallback(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_referral_template(cf, &value[1], &fallback->url);
+    return ngx_http_referral_url(cf, &value[1], &fallback->url);
 }
 
 

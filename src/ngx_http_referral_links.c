@@ -45,7 +45,7 @@ static void ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
     referral_str_t *program, referral_str_t *id);
 static ngx_uint_t ngx_http_referral_links_cached(
     ngx_http_referral_links_t *links, ngx_http_referral_wait_t *wait,
-    referral_str_t *key, ngx_uint_t stale, uint64_t *epoch);
+    ngx_uint_t part, referral_str_t *key, ngx_uint_t stale, uint64_t *epoch);
 static void ngx_http_referral_links_fill(ngx_http_referral_wait_t *wait,
     referral_entry_t *entry);
 static ngx_http_referral_fetch_t *ngx_http_referral_links_fetch(
@@ -167,7 +167,7 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     key.data = data;
     key.len = b.pos - data;
 
-    if (ngx_http_referral_links_cached(links, wait, &key, 0, &epoch)) {
+    if (ngx_http_referral_links_cached(links, wait, part, &key, 0, &epoch)) {
         ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_HITS);
         return NGX_OK;
     }
@@ -189,7 +189,9 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     fetch = ngx_http_referral_links_fetch(links, part, &key, epoch);
 
     if (fetch == NULL) {
-        if (ngx_http_referral_links_cached(links, wait, &key, 1, &epoch)) {
+        if (ngx_http_referral_links_cached(links, wait, part, &key, 1,
+                                           &epoch))
+        {
             ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_STALE);
         }
 
@@ -246,8 +248,8 @@ ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
 
 static ngx_uint_t
 ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
-    ngx_http_referral_wait_t *wait, referral_str_t *key, ngx_uint_t stale,
-    uint64_t *epoch)
+    ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *key,
+    ngx_uint_t stale, uint64_t *epoch)
 {
     int64_t                         limit;
     referral_cache_info_t           info;
@@ -265,12 +267,15 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
 
     *epoch = info.epoch;
 
-    if (info.negative) {
-        limit = stale ? rmcf->negative
-                      : ngx_min(rmcf->negative, rmcf->untracked);
+    /* a program or a referrer need not exist: that it does not is an answer */
+
+    if (!stale) {
+        limit = info.negative ? ngx_min(rmcf->negative, rmcf->untracked)
+                              : rmcf->untracked;
 
     } else {
-        limit = stale ? rmcf->stale : rmcf->untracked;
+        limit = (info.negative && part == NGX_HTTP_REFERRAL_LINK)
+                ? rmcf->negative : rmcf->stale;
     }
 
     if (info.age >= limit * 1000) {
@@ -415,7 +420,8 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
         if (entry) {
             ngx_http_referral_links_fill(wait, entry);
 
-        } else if (ngx_http_referral_links_cached(links, wait, &fetch->key, 1,
+        } else if (ngx_http_referral_links_cached(links, wait, fetch->part,
+                                                  &fetch->key, 1,
                                                   &epoch))
         {
             ngx_http_referral_count(links->conf, NGX_HTTP_REFERRAL_CACHE_STALE);
@@ -600,7 +606,8 @@ ngx_http_referral_links_give_up(ngx_http_referral_wait_t *wait)
 
     ngx_http_referral_links_cancel(wait);
 
-    if (ngx_http_referral_links_cached(fetch->links, wait, &fetch->key, 1,
+    if (ngx_http_referral_links_cached(fetch->links, wait, fetch->part,
+                                       &fetch->key, 1,
                                        &epoch))
     {
         ngx_http_referral_count(fetch->links->conf,

@@ -9,6 +9,16 @@
 /* a reply larger than this is none that was asked for */
 #define NGX_HTTP_REFERRAL_REDIS_REPLY_MAX  (4 * 1024 * 1024)
 
+/* nor is an array of more: hiredis allocates what is announced */
+#define NGX_HTTP_REFERRAL_REDIS_ARRAY_MAX  (1024 * 1024)
+
+
+#if (HIREDIS_MAJOR >= 1)
+typedef size_t  ngx_http_referral_redis_elements_t;
+#else
+typedef int     ngx_http_referral_redis_elements_t;
+#endif
+
 
 typedef struct {
     ngx_queue_t                        queue;
@@ -22,6 +32,8 @@ typedef struct {
 static void ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer);
 static ngx_int_t ngx_http_referral_redis_attach(
     ngx_http_referral_redis_t *peer);
+static void *ngx_http_referral_redis_array(const redisReadTask *task,
+    ngx_http_referral_redis_elements_t n);
 static void ngx_http_referral_redis_handshake(
     ngx_http_referral_redis_t *peer);
 static void ngx_http_referral_redis_greeted(void *data, redisReply *reply);
@@ -52,6 +64,12 @@ static void ngx_http_referral_redis_del_write(void *data);
 static void ngx_http_referral_redis_cleanup(void *data);
 static void ngx_http_referral_redis_reconnect_handler(ngx_event_t *ev);
 static void ngx_http_referral_redis_expire_handler(ngx_event_t *ev);
+
+
+/* how hiredis makes replies, and the same with our bound */
+
+static redisReplyObjectFunctions  ngx_http_referral_redis_default;
+static redisReplyObjectFunctions  ngx_http_referral_redis_bounded;
 
 
 void
@@ -157,6 +175,13 @@ ngx_http_referral_redis_attach(ngx_http_referral_redis_t *peer)
 
     peer->connection = c;
 
+    ngx_http_referral_redis_default = *peer->ac->c.reader->fn;
+    ngx_http_referral_redis_bounded = ngx_http_referral_redis_default;
+    ngx_http_referral_redis_bounded.createArray =
+                                                ngx_http_referral_redis_array;
+
+    peer->ac->c.reader->fn = &ngx_http_referral_redis_bounded;
+
     peer->ac->ev.data = peer;
     peer->ac->ev.addRead = ngx_http_referral_redis_add_read;
     peer->ac->ev.delRead = ngx_http_referral_redis_del_read;
@@ -165,6 +190,20 @@ ngx_http_referral_redis_attach(ngx_http_referral_redis_t *peer)
     peer->ac->ev.cleanup = ngx_http_referral_redis_cleanup;
 
     return NGX_OK;
+}
+
+
+/* NULL ends the connection, as if there were no memory */
+
+static void *
+ngx_http_referral_redis_array(const redisReadTask *task,
+    ngx_http_referral_redis_elements_t n)
+{
+    if (n > NGX_HTTP_REFERRAL_REDIS_ARRAY_MAX) {
+        return NULL;
+    }
+
+    return ngx_http_referral_redis_default.createArray(task, n);
 }
 
 
