@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_referral_redis_address(ngx_conf_t *cf,
     ngx_http_referral_redis_conf_t *redis, ngx_str_t *value);
 static char *ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_referral_template_t **template);
+static ngx_int_t ngx_http_referral_journal_ours(ngx_conf_t *cf,
+    ngx_str_t *path);
 static ngx_int_t ngx_http_referral_template_variable(ngx_conf_t *cf,
     ngx_http_referral_template_t *template, referral_buf_t *b,
     ngx_str_t *name);
@@ -145,6 +147,10 @@ ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
+    }
+
+    if (clcf->handler) {
+        return "stands in a location that has other contents already";
     }
 
     clcf->handler = ngx_http_referral_click_handler;
@@ -554,6 +560,10 @@ ngx_http_referral_journal_path(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_referral_journal_ours(cf, &path->name) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     if (cf->conf_file) {
         path->conf_file = cf->conf_file->file.name.data;
         path->line = cf->conf_file->line;
@@ -566,6 +576,61 @@ ngx_http_referral_journal_path(ngx_conf_t *cf,
     rmcf->journal = path;
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * nginx gives the directory to the workers' user, whatever it is: a slip of
+ * the pen must not be one of the system's.
+ */
+
+static ngx_int_t
+ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
+{
+    char             *name;
+    ngx_dir_t         dir;
+    ngx_file_info_t   fi;
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
+        return NGX_OK;
+    }
+
+    if (!ngx_is_dir(&fi)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_journal\": \"%V\" is not a directory", path);
+        return NGX_ERROR;
+    }
+
+    if (ngx_open_dir(path, &dir) == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
+                      "\"referral_journal\": " ngx_open_dir_n " \"%V\" failed",
+                      path);
+        return NGX_ERROR;
+    }
+
+    while (ngx_read_dir(&dir) == NGX_OK) {
+        name = (char *) ngx_de_name(&dir);
+
+        if (name[0] == '.'
+            || ngx_strncmp(name, "slot-", 5) == 0
+            || ngx_strcmp(name, "damaged") == 0
+            || ngx_strcmp(name, "referral.key") == 0)
+        {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_journal\": \"%V\" holds \"%s\", which is "
+                      "not the journal's: it needs a directory of its own",
+                      path, name);
+
+        (void) ngx_close_dir(&dir);
+        return NGX_ERROR;
+    }
+
+    (void) ngx_close_dir(&dir);
+
+    return NGX_OK;
 }
 
 
@@ -1273,6 +1338,11 @@ ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "stands in a location that has other contents already";
+    }
+
     clcf->handler = ngx_http_referral_metrics_handler;
 
     return NGX_CONF_OK;

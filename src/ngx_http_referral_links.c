@@ -455,6 +455,7 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
     ngx_http_referral_links_t  *links;
 
     static referral_str_t  whole = referral_string("-");
+    static referral_str_t  rules = referral_string("rules");
 
     links = fetch->links;
     fields = NULL;
@@ -510,14 +511,34 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
     {
         /* too large to be one of ours */
 
-        ngx_http_referral_links_bad_field(fetch, &whole, 0,
-                                          "the hash is too large");
+        ngx_http_referral_links_bad_field(fetch, &rules, 0,
+                                          "too large: as if there were none");
+
+        /* the rules are what grows: without them it is a link all the same */
+
+        for (i = 0; i + 1 < n; i += 2) {
+            if (referral_str_eq(&fields[i], &rules)) {
+                fields[i].len = 0;
+                fields[i + 1].len = 0;
+            }
+        }
 
         referral_buf_init(&b, links->buf, sizeof(links->buf));
 
-        (void) referral_entry_compile(&b,
+        if (referral_entry_compile(&b,
+                                   ngx_http_referral_links_kinds[fetch->part],
+                                   fields, n, NULL, NULL)
+            != REFERRAL_OK)
+        {
+            ngx_http_referral_links_bad_field(fetch, &whole, 0,
+                                              "the hash is too large");
+
+            referral_buf_init(&b, links->buf, sizeof(links->buf));
+
+            (void) referral_entry_compile(&b,
                          ngx_http_referral_links_kinds[fetch->part], NULL, 0,
                          NULL, NULL);
+        }
     }
 
     if (fields) {

@@ -455,6 +455,14 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
+    if (conf->consent && conf->consent->lengths == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_consent\" needs a variable, for "
+                      "\"referral\" in %s:%ui: without the directive "
+                      "nobody is asked", conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->args == NULL
         && ngx_http_referral_template(cf, &args, &conf->args) != NGX_CONF_OK)
     {

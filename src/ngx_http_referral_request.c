@@ -2,6 +2,10 @@
 #include "ngx_http_referral.h"
 
 
+/* cookies of one name that are looked at: a MAC each */
+#define NGX_HTTP_REFERRAL_COOKIES  4
+
+
 static void ngx_http_referral_cleanup(void *data);
 static ngx_int_t ngx_http_referral_lower(ngx_http_request_t *r,
     referral_str_t *dst, ngx_str_t *src);
@@ -16,6 +20,8 @@ static ngx_str_t  ngx_http_referral_referer = ngx_string("http_referer");
 static ngx_str_t  ngx_http_referral_fetch_mode =
     ngx_string("http_sec_fetch_mode");
 static ngx_str_t  ngx_http_referral_sec_gpc = ngx_string("http_sec_gpc");
+
+static ngx_str_t  ngx_http_referral_cookies = ngx_string("http_cookie");
 
 static ngx_str_t  ngx_http_referral_purposes[] = {
     ngx_string("http_sec_purpose"),
@@ -323,11 +329,11 @@ void
 ngx_http_referral_find_cookie(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, int64_t window)
 {
-    u_char                         *p;
+    u_char                         *p, *last, *end;
     u_char                          buf[NGX_HTTP_REFERRAL_COOKIE_NAME_MAX];
-    u_char                          variable[7 + 256];
     ngx_str_t                       name;
-    referral_str_t                  text;
+    ngx_uint_t                      tries;
+    referral_str_t                  header, text;
     ngx_http_referral_loc_conf_t   *rlcf;
     ngx_http_referral_main_conf_t  *rmcf;
 
@@ -343,29 +349,56 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
                                                     ngx_http_referral_module);
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    if (!rlcf->cookie->enabled || rmcf->keys == NULL) {
+    if (!rlcf->cookie->enabled || rmcf->keys == NULL
+        || ngx_http_referral_header(r, &ngx_http_referral_cookies, &header)
+           != NGX_OK)
+    {
         return;
     }
 
     ngx_http_referral_cookie_name(rlcf, ctx, &name, buf);
 
-    p = ngx_cpymem(variable, "cookie_", 7);
-    p = ngx_cpymem(p, name.data, name.len);
+    /*
+     * Another host or path of the site may have left one of the same name:
+     * the first that is good counts, and few are tried.
+     */
 
-    name.data = variable;
-    name.len = p - variable;
+    tries = 0;
+    p = header.data;
+    last = p + header.len;
 
-    if (ngx_http_referral_header(r, &name, &text) != NGX_OK
-        || text.len == 0)
-    {
-        return;
+    while (p < last && tries < NGX_HTTP_REFERRAL_COOKIES) {
+
+        while (p < last && (*p == ' ' || *p == ';')) {
+            p++;
+        }
+
+        end = ngx_strlchr(p, last, ';');
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        if ((size_t) (end - p) > name.len && p[name.len] == '='
+            && ngx_memcmp(p, name.data, name.len) == 0)
+        {
+            text.data = p + name.len + 1;
+            text.len = end - text.data;
+            tries++;
+
+            ctx->old_cookie = referral_cookie_decode(&ctx->cookie, rmcf->keys,
+                                                     &ctx->program, &text,
+                                                     ctx->now, window);
+
+            if (ctx->old_cookie == REFERRAL_COOKIE_OK) {
+                return;
+            }
+        }
+
+        p = end;
     }
 
-    ctx->old_cookie = referral_cookie_decode(&ctx->cookie, rmcf->keys,
-                                             &ctx->program, &text, ctx->now,
-                                             window);
-
-    if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
+    if (tries) {
 
         /* a program alone, without short links, has no zone */
 
