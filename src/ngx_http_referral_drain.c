@@ -309,6 +309,7 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
 
     referral_reader_seek(drain->reader, drain->from + 1);
 
+    rc = REFERRAL_AGAIN;
     end = drain->from;
 
     for (n = 0; n < rec->size; n++) {
