@@ -630,6 +630,13 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
             if (referral_journal_open_segment(js, frame.seq, now, mono)
                 != REFERRAL_OK)
             {
+                if (again && (js->err == ENOSPC || js->err == EDQUOT)
+                    && referral_journal_reclaim(js, js->conf.max, 1))
+                {
+                    again = 0;
+                    continue;
+                }
+
                 return REFERRAL_DECLINED;
             }
         }
