@@ -39,6 +39,7 @@
 
 typedef struct ngx_http_referral_ctx_s       ngx_http_referral_ctx_t;
 typedef struct ngx_http_referral_links_s     ngx_http_referral_links_t;
+typedef struct ngx_http_referral_tracking_s  ngx_http_referral_tracking_t;
 typedef struct ngx_http_referral_recorder_s  ngx_http_referral_recorder_t;
 typedef struct ngx_http_referral_geo_s       ngx_http_referral_geo_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
@@ -52,6 +53,7 @@ typedef enum {
     NGX_HTTP_REFERRAL_QUARANTINED,
     NGX_HTTP_REFERRAL_CACHE_HITS,
     NGX_HTTP_REFERRAL_CACHE_STALE,
+    NGX_HTTP_REFERRAL_CACHE_REFRESHED,
     NGX_HTTP_REFERRAL_CACHE_MISSES,
     NGX_HTTP_REFERRAL_LOOKUPS,
     NGX_HTTP_REFERRAL_LOOKUPS_FAILED,
@@ -70,6 +72,9 @@ typedef enum {
 
 #define NGX_HTTP_REFERRAL_JOURNALS         512
 #define NGX_HTTP_REFERRAL_WORKERS          256
+
+/* two of a configuration; at a reload two follow two */
+#define NGX_HTTP_REFERRAL_LISTENERS        4
 
 
 /*
@@ -101,6 +106,19 @@ typedef struct {
 } ngx_http_referral_worker_entry_t;
 
 
+/*
+ * A worker that hears of edits in Redis, or did.  Times are ngx_current_msec,
+ * one clock of all processes.
+ */
+
+typedef struct {
+    ngx_atomic_t                     pid;         /* 0: free */
+    ngx_atomic_t                     generation;  /* of the configuration */
+    ngx_atomic_t                     seen;        /* last turn of its timer */
+    ngx_atomic_t                     lease;       /* the cache is true until */
+} ngx_http_referral_listener_t;
+
+
 typedef struct {
     uint64_t                         magic;
     size_t                           size;        /* of this struct */
@@ -118,6 +136,12 @@ typedef struct {
     off_t                            journal_bytes;
     ngx_http_referral_journal_entry_t  journals[NGX_HTTP_REFERRAL_JOURNALS];
     ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
+
+    ngx_uint_t                       generation;  /* of the configuration */
+    ngx_http_referral_listener_t     listeners[NGX_HTTP_REFERRAL_LISTENERS];
+    ngx_atomic_t                     flushed;     /* ms; 0: never */
+    ngx_atomic_t                     refused;     /* ms: not to be asked for
+                                                     edits before; 0: ask */
 
     u_char                          *cache;       /* where its table lies */
     size_t                           cache_size;
@@ -163,6 +187,7 @@ typedef struct {
     ngx_array_t                      externals;   /* of ngx_int_t: the nginx
                                                      variables of templates */
     referral_cache_t                 cache;
+    ngx_uint_t                       generation;
 
     /* of this worker */
     ngx_http_referral_links_t       *lookup;
@@ -415,6 +440,23 @@ ngx_int_t ngx_http_referral_header(ngx_http_request_t *r, ngx_str_t *variable,
     referral_str_t *value);
 
 #define NGX_HTTP_REFERRAL_COOKIE_NAME_MAX  (4 + REFERRAL_PROGRAM_MAX)
+
+/* tracking: edits in Redis leave the cache at once */
+
+#define NGX_HTTP_REFERRAL_TRACKED    0   /* the cache is true */
+#define NGX_HTTP_REFERRAL_LAPSED     1   /* it was some seconds ago */
+#define NGX_HTTP_REFERRAL_UNTRACKED  2
+
+ngx_uint_t ngx_http_referral_tracked(ngx_http_referral_zone_t *zone);
+
+/* told when the cache is not true any more: Redis may hang */
+
+typedef void (*ngx_http_referral_lapse_pt)(void *data);
+
+ngx_http_referral_tracking_t *ngx_http_referral_tracking_create(
+    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log,
+    ngx_http_referral_lapse_pt lapse, void *data);
+void ngx_http_referral_tracking_close(ngx_http_referral_tracking_t *tracking);
 
 /* links */
 

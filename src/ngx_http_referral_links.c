@@ -7,6 +7,15 @@
 #define NGX_HTTP_REFERRAL_SAID           128
 
 
+/* how old is what the cache has? */
+
+typedef enum {
+    NGX_HTTP_REFERRAL_AGE_NONE = 0,      /* too old, or not there */
+    NGX_HTTP_REFERRAL_AGE_OLD,           /* serves while it is refreshed */
+    NGX_HTTP_REFERRAL_AGE_FRESH
+} ngx_http_referral_age_e;
+
+
 /* a key asked of Redis once, for all who wait for it */
 
 struct ngx_http_referral_fetch_s {
@@ -25,6 +34,7 @@ struct ngx_http_referral_links_s {
     ngx_http_referral_main_conf_t  *conf;
     ngx_log_t                      *log;
     ngx_http_referral_redis_t       redis;
+    ngx_http_referral_tracking_t   *tracking;
     ngx_uint_t                      fetching;
     ngx_uint_t                      closing;
     time_t                          refused;    /* said, once a minute */
@@ -41,11 +51,13 @@ struct ngx_http_referral_links_s {
 
 
 static void ngx_http_referral_links_state(void *data, ngx_uint_t up);
+static void ngx_http_referral_links_lapse(void *data);
+static void ngx_http_referral_links_alive(void *data, redisReply *reply);
 static void ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
     referral_str_t *program, referral_str_t *id);
 static ngx_uint_t ngx_http_referral_links_cached(
     ngx_http_referral_links_t *links, ngx_http_referral_wait_t *wait,
-    ngx_uint_t part, referral_str_t *key, ngx_uint_t stale, uint64_t *epoch);
+    ngx_uint_t part, referral_str_t *key, ngx_uint_t away, uint64_t *epoch);
 static void ngx_http_referral_links_fill(ngx_http_referral_wait_t *wait,
     referral_entry_t *entry);
 static ngx_http_referral_fetch_t *ngx_http_referral_links_fetch(
@@ -95,6 +107,10 @@ ngx_http_referral_links_create(ngx_http_referral_main_conf_t *rmcf,
 
     ngx_http_referral_redis_open(&links->redis);
 
+    links->tracking = ngx_http_referral_tracking_create(rmcf, log,
+                                                 ngx_http_referral_links_lapse,
+                                                 links);
+
     return links;
 }
 
@@ -118,6 +134,34 @@ ngx_http_referral_links_state(void *data, ngx_uint_t up)
 }
 
 
+/*
+ * Redis may hang: find out before a click waits for it.  What is pending
+ * finds out by itself.
+ */
+
+static void
+ngx_http_referral_links_lapse(void *data)
+{
+    ngx_http_referral_links_t *links = data;
+
+    static size_t       len = sizeof("PING") - 1;
+    static const char  *ping = "PING";
+
+    if (links->redis.npending == 0) {
+        (void) ngx_http_referral_redis_command(&links->redis,
+                                               ngx_http_referral_links_alive,
+                                               links, 1, &ping, &len);
+    }
+}
+
+
+static void
+ngx_http_referral_links_alive(void *data, redisReply *reply)
+{
+    /* no reply in time ends the connection: that is all there is to know */
+}
+
+
 ngx_http_referral_redis_t *
 ngx_http_referral_links_redis(ngx_http_referral_links_t *links,
     void (*wake)(void *data), void *data)
@@ -134,6 +178,10 @@ ngx_http_referral_links_close(ngx_http_referral_links_t *links)
 {
     links->closing = 1;
 
+    if (links->tracking) {
+        ngx_http_referral_tracking_close(links->tracking);
+    }
+
     ngx_http_referral_redis_close(&links->redis);
     ngx_free(links);
 }
@@ -146,6 +194,7 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
 {
     u_char                          data[NGX_HTTP_REFERRAL_KEY_MAX];
     uint64_t                        epoch;
+    ngx_uint_t                      age;
     ngx_queue_t                    *q, *bucket;
     referral_buf_t                  b;
     referral_str_t                  key;
@@ -167,9 +216,14 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     key.data = data;
     key.len = b.pos - data;
 
-    if (ngx_http_referral_links_cached(links, wait, part, &key, 0, &epoch)) {
+    age = ngx_http_referral_links_cached(links, wait, part, &key, 0, &epoch);
+
+    if (age != NGX_HTTP_REFERRAL_AGE_NONE) {
         ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_HITS);
-        return NGX_OK;
+
+        if (age == NGX_HTTP_REFERRAL_AGE_FRESH) {
+            return NGX_OK;
+        }
     }
 
     bucket = &links->buckets[referral_hash64(0, key.data, key.len)
@@ -181,16 +235,19 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     {
         fetch = ngx_queue_data(q, ngx_http_referral_fetch_t, queue);
 
-        if (referral_str_eq(&fetch->key, &key)) {
-            goto wait;
+        /* one that was asked before an edit may not know of it */
+
+        if (fetch->epoch == epoch && referral_str_eq(&fetch->key, &key)) {
+            goto found;
         }
     }
 
     fetch = ngx_http_referral_links_fetch(links, part, &key, epoch);
 
     if (fetch == NULL) {
-        if (ngx_http_referral_links_cached(links, wait, part, &key, 1,
-                                           &epoch))
+        if (age == NGX_HTTP_REFERRAL_AGE_NONE
+            && ngx_http_referral_links_cached(links, wait, part, &key, 1,
+                                              &epoch))
         {
             ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_STALE);
         }
@@ -200,7 +257,18 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
 
     ngx_queue_insert_tail(bucket, &fetch->queue);
 
-wait:
+    if (age == NGX_HTTP_REFERRAL_AGE_OLD) {
+        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_REFRESHED);
+    }
+
+found:
+
+    if (age == NGX_HTTP_REFERRAL_AGE_OLD) {
+
+        /* served once more, and refreshed behind */
+
+        return NGX_OK;
+    }
 
     ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_CACHE_MISSES);
 
@@ -242,16 +310,17 @@ ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
 
 
 /*
- * Fills wait->entry from the cache if that may serve: "stale" asks for what
- * is left when Redis is away.  *epoch is that of the key in any case.
+ * Fills wait->entry from the cache if that may serve: "away" asks for what is
+ * left when Redis is away.  *epoch is that of the key in any case.
  */
 
 static ngx_uint_t
 ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *key,
-    ngx_uint_t stale, uint64_t *epoch)
+    ngx_uint_t away, uint64_t *epoch)
 {
-    int64_t                         limit;
+    int64_t                         fresh, old;
+    ngx_uint_t                      tracked, missing;
     referral_cache_info_t           info;
     ngx_http_referral_main_conf_t  *rmcf;
 
@@ -262,33 +331,45 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
         != REFERRAL_OK)
     {
         *epoch = info.epoch;
-        return 0;
+        return NGX_HTTP_REFERRAL_AGE_NONE;
     }
 
     *epoch = info.epoch;
 
+    tracked = ngx_http_referral_tracked(rmcf->sh);
+    fresh = (tracked == NGX_HTTP_REFERRAL_TRACKED) ? rmcf->valid
+                                                   : rmcf->untracked;
+    old = rmcf->stale;
+
     /* a program or a referrer need not exist: that it does not is an answer */
 
-    if (!stale) {
-        limit = info.negative ? ngx_min(rmcf->negative, rmcf->untracked)
-                              : rmcf->untracked;
+    missing = info.negative && part == NGX_HTTP_REFERRAL_LINK;
 
-    } else {
-        limit = (info.negative && part == NGX_HTTP_REFERRAL_LINK)
-                ? rmcf->negative : rmcf->stale;
+    if (missing) {
+        fresh = ngx_min(fresh, rmcf->negative);
+        old = rmcf->negative;
     }
 
-    if (info.age >= limit * 1000) {
-        return 0;
+    /*
+     * Without tracking from the start, what is old may have been edited.
+     * Where it broke just now, Redis hangs, or that would be wrong for some
+     * seconds only; waiting would be felt.
+     */
+
+    if (!away && (missing || tracked == NGX_HTTP_REFERRAL_UNTRACKED)) {
+        old = fresh;
     }
 
-    if (!referral_entry_valid((referral_entry_t *) links->buf, info.len)) {
-        return 0;
+    if (info.age >= ngx_max(old, fresh) * 1000
+        || !referral_entry_valid((referral_entry_t *) links->buf, info.len))
+    {
+        return NGX_HTTP_REFERRAL_AGE_NONE;
     }
 
     ngx_http_referral_links_fill(wait, (referral_entry_t *) links->buf);
 
-    return 1;
+    return info.age < fresh * 1000 ? NGX_HTTP_REFERRAL_AGE_FRESH
+                                   : NGX_HTTP_REFERRAL_AGE_OLD;
 }
 
 

@@ -62,6 +62,11 @@ static ngx_http_referral_metric_t  ngx_http_referral_metrics_counters[] = {
       ngx_string("Look-ups answered by an old entry, Redis being away."),
       NGX_HTTP_REFERRAL_CACHE_STALE },
 
+    { ngx_string("referral_cache_refreshed_total"),
+      ngx_string("Old entries that were served once more and asked for "
+                 "again."),
+      NGX_HTTP_REFERRAL_CACHE_REFRESHED },
+
     { ngx_string("referral_cache_misses_total"),
       ngx_string("Look-ups that waited for Redis."),
       NGX_HTTP_REFERRAL_CACHE_MISSES },
@@ -397,6 +402,17 @@ ngx_http_referral_metrics_cache(u_char *p, u_char *last,
                       "referral_cache_oversized_total", "counter",
                       "Entries too large for the cache.",
                       counters.oversized);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_cache_invalidated_total", "counter",
+                      "Entries that left because Redis told of an edit.",
+                      counters.invalidated);
+    p = ngx_http_referral_metrics_one(p, last, "referral_cache_flushed_total",
+                      "counter", "Times that the whole cache was emptied.",
+                      counters.flushed);
+    p = ngx_http_referral_metrics_one(p, last, "referral_tracking", "gauge",
+                      "1 while edits in Redis are live at once.",
+                      ngx_http_referral_tracked(rmcf->sh)
+                      == NGX_HTTP_REFERRAL_TRACKED);
     p = ngx_http_referral_metrics_one(p, last,
                       "referral_cache_recovered_total", "counter",
                       "Buckets taken over from a worker that died.",

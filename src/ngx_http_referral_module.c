@@ -17,6 +17,7 @@ static void ngx_http_referral_check_domain(ngx_conf_t *cf,
     ngx_http_referral_loc_conf_t *rlcf, referral_str_t *host);
 static ngx_int_t ngx_http_referral_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_referral_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_referral_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_referral_init_process(ngx_cycle_t *cycle);
 static void ngx_http_referral_exit_process(ngx_cycle_t *cycle);
 
@@ -230,7 +231,7 @@ ngx_module_t  ngx_http_referral_module = {
     ngx_http_referral_commands,            /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_referral_init_module,         /* init module */
     ngx_http_referral_init_process,        /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -620,6 +621,22 @@ ngx_http_referral_postconfiguration(ngx_conf_t *cf)
     }
 
     return ngx_http_referral_keys(cf, rmcf);
+}
+
+
+static ngx_int_t
+ngx_http_referral_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_referral_module);
+
+    if (rmcf && rmcf->sh) {
+        rmcf->generation = ++rmcf->sh->generation;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -56,6 +56,7 @@ static void ngx_http_referral_redis_on_disconnect(const redisAsyncContext *ac,
 static void ngx_http_referral_redis_on_reply(redisAsyncContext *ac,
     void *reply, void *data);
 static void ngx_http_referral_redis_read_handler(ngx_event_t *ev);
+static void ngx_http_referral_redis_heard(ngx_http_referral_redis_t *peer);
 static void ngx_http_referral_redis_write_handler(ngx_event_t *ev);
 static void ngx_http_referral_redis_add_read(void *data);
 static void ngx_http_referral_redis_del_read(void *data);
@@ -120,6 +121,7 @@ ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer)
 
     ac->data = peer;
     peer->ac = ac;
+    peer->hear = NULL;
     peer->refused = 0;
 
     if (ngx_http_referral_redis_attach(peer) != NGX_OK) {
@@ -363,7 +365,7 @@ ngx_http_referral_redis_call(ngx_http_referral_redis_t *peer,
     ngx_queue_t                     *q;
     ngx_http_referral_redis_call_t  *call;
 
-    if (peer->ac == NULL || peer->closed) {
+    if (peer->ac == NULL || peer->hear || peer->closed) {
         return NULL;
     }
 
@@ -485,6 +487,28 @@ ngx_http_referral_redis_expire_handler(ngx_event_t *ev)
     }
 
     ngx_http_referral_redis_fail(peer, "no reply in time");
+}
+
+
+void
+ngx_http_referral_redis_listen(ngx_http_referral_redis_t *peer,
+    ngx_http_referral_redis_hear_pt hear)
+{
+    peer->hear = hear;
+}
+
+
+void
+ngx_http_referral_redis_say(ngx_http_referral_redis_t *peer, const char *data,
+    size_t len)
+{
+    if (peer->ac == NULL) {
+        return;
+    }
+
+    if (send(peer->ac->c.fd, data, len, 0) != (ssize_t) len) {
+        ngx_http_referral_redis_fail(peer, "cannot send");
+    }
 }
 
 
@@ -683,13 +707,21 @@ ngx_http_referral_redis_read_handler(ngx_event_t *ev)
 
     if (c->close) {
 
-        /* the worker exits: the owner was told by its own means */
-
         c->close = 0;
+
+        if (peer->quit) {
+            peer->quit(peer->data);
+        }
+
         return;
     }
 
     if (peer->ac == NULL) {
+        return;
+    }
+
+    if (peer->hear) {
+        ngx_http_referral_redis_heard(peer);
         return;
     }
 
@@ -709,6 +741,59 @@ ngx_http_referral_redis_read_handler(ngx_event_t *ev)
         && peer->ac->c.reader->len > NGX_HTTP_REFERRAL_REDIS_REPLY_MAX)
     {
         ngx_http_referral_redis_fail(peer, "a reply is too large");
+    }
+}
+
+
+/*
+ * Without hiredis's own way with subscriptions, which asserts that the server
+ * says what a server should.
+ */
+
+static void
+ngx_http_referral_redis_heard(ngx_http_referral_redis_t *peer)
+{
+    void               *reply;
+    ssize_t             n;
+    redisAsyncContext  *ac;
+    char                buf[4096];
+
+    ac = peer->ac;
+
+    n = recv(ac->c.fd, buf, sizeof(buf), 0);
+
+    if (n == -1 && (ngx_socket_errno == NGX_EAGAIN
+                    || ngx_socket_errno == NGX_EINTR))
+    {
+        return;
+    }
+
+    if (n <= 0) {
+        ngx_http_referral_redis_fail(peer, "closed");
+        return;
+    }
+
+    if (redisReaderFeed(ac->c.reader, buf, n) != REDIS_OK
+        || ac->c.reader->len > NGX_HTTP_REFERRAL_REDIS_REPLY_MAX)
+    {
+        ngx_http_referral_redis_fail(peer, "a reply is too large");
+        return;
+    }
+
+    while (peer->ac == ac) {
+
+        if (redisReaderGetReply(ac->c.reader, &reply) != REDIS_OK) {
+            ngx_http_referral_redis_fail(peer,
+                                         "it does not answer as redis does");
+            return;
+        }
+
+        if (reply == NULL) {
+            return;
+        }
+
+        peer->hear(peer->data, reply);
+        freeReplyObject(reply);
     }
 }
 

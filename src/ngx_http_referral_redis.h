@@ -44,6 +44,16 @@ typedef void (*ngx_http_referral_redis_reply_pt)(void *data,
 typedef void (*ngx_http_referral_redis_state_pt)(void *data, ngx_uint_t up);
 
 
+/* of a listener: what Redis says unasked; the reply lives during the call */
+
+typedef void (*ngx_http_referral_redis_hear_pt)(void *data,
+    redisReply *reply);
+
+/* the worker is told to quit and closes what is idle */
+
+typedef void (*ngx_http_referral_redis_quit_pt)(void *data);
+
+
 /*
  * One connection of a worker.  The owner zeroes it, sets what stands above
  * the line, and calls ngx_http_referral_redis_open().
@@ -59,10 +69,12 @@ typedef struct {
     const char                       *name;       /* for the log */
     ngx_msec_t                        timeout;    /* of a reply */
     ngx_http_referral_redis_state_pt  state;      /* may be NULL */
+    ngx_http_referral_redis_quit_pt   quit;       /* may be NULL */
 
     /* -- */
 
     redisAsyncContext                *ac;
+    ngx_http_referral_redis_hear_pt   hear;       /* a listener's */
     ngx_connection_t                 *connection;
     ngx_event_t                       reconnect;
     ngx_event_t                       expire;
@@ -98,6 +110,17 @@ ngx_int_t ngx_http_referral_redis_command(ngx_http_referral_redis_t *peer,
 ngx_int_t ngx_http_referral_redis_formatted(ngx_http_referral_redis_t *peer,
     ngx_http_referral_redis_reply_pt handler, void *data, const char *command,
     size_t len);
+
+/*
+ * The connection answers no commands from now on, until it is lost: all that
+ * comes is for "hear".  Only from within the reply to its last command.
+ */
+void ngx_http_referral_redis_listen(ngx_http_referral_redis_t *peer,
+    ngx_http_referral_redis_hear_pt hear);
+
+/* a listener's own words: a few bytes of the protocol, or the end of it */
+void ngx_http_referral_redis_say(ngx_http_referral_redis_t *peer,
+    const char *data, size_t len);
 
 /* gives up on the connection, whose replies are of no use any more */
 void ngx_http_referral_redis_fail(ngx_http_referral_redis_t *peer,

@@ -15,7 +15,7 @@ my ($rules) = $readme =~ /^    user referral (.*)$/m;
 ok($rules, 'the README has the line') or do { done_testing; exit };
 
 my ($password) = $rules =~ />(\S+)/;
-my %may = map { $_ => 1 } $rules =~ / \+(\w+)/g;
+my %may = map { tr/|/_/r => 1 } $rules =~ / \+([\w|]+)/g;
 
 $t->redis('ACL', 'SETUSER', 'referral', split ' ', $rules);
 $t->write_file('password', "$password\n", 0600);
@@ -71,6 +71,14 @@ is(scalar(@journals), 1, 'one worker, one journal');
 
 $t->reload;
 
+# an edit is heard of, so the next line of this file means something
+
+my $tracks = wait_for {
+    return $t->redis('CLIENT', 'LIST', 'TYPE', 'pubsub') =~ /user=referral/;
+};
+
+ok($tracks, 'such a user hears of edits');
+
 # a click whose link cannot be looked up; nothing but an answer is expected
 
 $t->redis_pause;
@@ -95,7 +103,7 @@ my %used;
 wait_for {
     my $stats = $t->redis('INFO', 'commandstats');
 
-    %used = map { $_ => 1 } $stats =~ /^cmdstat_(\w+)/mg;
+    %used = map { tr/|/_/r => 1 } $stats =~ /^cmdstat_([\w|]+)/mg;
     return $used{hdel};
 };
 

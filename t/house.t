@@ -108,6 +108,7 @@ my @floors = (
     [qw(lookup salts)],
     [qw(request)],
     [qw(links recorder geo)],
+    [qw(tracking)],
     [qw(redis zone)],
 );
 

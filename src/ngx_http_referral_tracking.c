@@ -1,0 +1,785 @@
+
+#include "ngx_http_referral.h"
+
+
+/*
+ * Redis says which links were edited (CLIENT TRACKING in broadcast mode, to
+ * the very connection that asked for it), and they leave the cache.  The cache
+ * is of all workers, so two of them listen for all.  A listener that hears its
+ * own heartbeat knows everything that Redis said before: that is its lease.
+ */
+
+#define NGX_HTTP_REFERRAL_TRACKING_LISTENERS  2
+#define NGX_HTTP_REFERRAL_TRACKING_TICK       500     /* ms */
+#define NGX_HTTP_REFERRAL_TRACKING_LEASE      2000
+#define NGX_HTTP_REFERRAL_TRACKING_HEARTBEAT  1000    /* to hear it */
+#define NGX_HTTP_REFERRAL_TRACKING_GONE       3000    /* a listener, unseen */
+#define NGX_HTTP_REFERRAL_TRACKING_DEAF       10000   /* one without a lease */
+#define NGX_HTTP_REFERRAL_TRACKING_LEAVE      200
+#define NGX_HTTP_REFERRAL_TRACKING_REFUSED    60000
+
+/* how long after the end of all leases Redis is thought to hang */
+#define NGX_HTTP_REFERRAL_TRACKING_LAPSE      5000
+
+/* a message that names more keys empties the cache: it is faster */
+#define NGX_HTTP_REFERRAL_TRACKING_KEYS       10000
+
+#define NGX_HTTP_REFERRAL_TRACKING_CHANNEL    "__redis__:invalidate"
+
+
+typedef enum {
+    NGX_HTTP_REFERRAL_LEAVE_NOT = 0,
+    NGX_HTTP_REFERRAL_LEAVE_ASKED,       /* one more heartbeat is to come */
+    NGX_HTTP_REFERRAL_LEAVE_LAST
+} ngx_http_referral_leave_e;
+
+
+struct ngx_http_referral_tracking_s {
+    /* event ident must be after 3 pointers, as in ngx_connection_t */
+    ngx_http_referral_main_conf_t    *conf;
+    ngx_log_t                        *log;
+    ngx_http_referral_lapse_pt        lapse;
+    ngx_socket_t                      ident;
+
+    void                             *lapse_data;
+    ngx_http_referral_redis_t         redis;
+    ngx_event_t                       tick;
+    ngx_http_referral_listener_t     *slot;       /* NULL: does not listen */
+    ngx_uint_t                        tracked;    /* at the last tick */
+    ngx_msec_t                        since;      /* hears everything */
+    ngx_msec_t                        sent;       /* the heartbeat that */
+    ngx_uint_t                        waiting;    /* is waited for */
+    ngx_uint_t                        subscribed;
+    ngx_uint_t                        covered;    /* nothing was missed */
+    ngx_uint_t                        leaving;    /* ..._leave_e */
+};
+
+
+static void ngx_http_referral_tracking_handler(ngx_event_t *ev);
+static void ngx_http_referral_tracking_elect(
+    ngx_http_referral_tracking_t *tracking);
+static ngx_uint_t ngx_http_referral_tracking_free(
+    ngx_http_referral_tracking_t *tracking, ngx_http_referral_listener_t *slot);
+static ngx_uint_t ngx_http_referral_tracking_unwanted(
+    ngx_http_referral_tracking_t *tracking);
+static void ngx_http_referral_tracking_retire(
+    ngx_http_referral_tracking_t *tracking);
+static void ngx_http_referral_tracking_step(
+    ngx_http_referral_tracking_t *tracking);
+static void ngx_http_referral_tracking_state(void *data, ngx_uint_t up);
+static void ngx_http_referral_tracking_ask(
+    ngx_http_referral_tracking_t *tracking);
+static void ngx_http_referral_tracking_id(void *data, redisReply *reply);
+static void ngx_http_referral_tracking_on(void *data, redisReply *reply);
+static void ngx_http_referral_tracking_refused(
+    ngx_http_referral_tracking_t *tracking, redisReply *reply);
+static void ngx_http_referral_tracking_heartbeat(
+    ngx_http_referral_tracking_t *tracking);
+static void ngx_http_referral_tracking_hear(void *data, redisReply *reply);
+static void ngx_http_referral_tracking_heard(
+    ngx_http_referral_tracking_t *tracking);
+static void ngx_http_referral_tracking_cover(
+    ngx_http_referral_tracking_t *tracking);
+static void ngx_http_referral_tracking_edited(
+    ngx_http_referral_tracking_t *tracking, redisReply *keys);
+static void ngx_http_referral_tracking_quit(void *data);
+static void ngx_http_referral_tracking_release(
+    ngx_http_referral_tracking_t *tracking);
+
+
+#define ngx_http_referral_tracking_after(a, b)                                \
+    ((ngx_msec_int_t) ((ngx_msec_t) (a) - (ngx_msec_t) (b)) > 0)
+
+
+ngx_http_referral_tracking_t *
+ngx_http_referral_tracking_create(ngx_http_referral_main_conf_t *rmcf,
+    ngx_log_t *log, ngx_http_referral_lapse_pt lapse, void *data)
+{
+    ngx_http_referral_tracking_t  *tracking;
+
+    tracking = ngx_calloc(sizeof(ngx_http_referral_tracking_t), log);
+    if (tracking == NULL) {
+        return NULL;
+    }
+
+    tracking->conf = rmcf;
+    tracking->log = log;
+    tracking->lapse = lapse;
+    tracking->lapse_data = data;
+    tracking->ident = (ngx_socket_t) -1;
+
+    tracking->tick.data = tracking;
+    tracking->tick.handler = ngx_http_referral_tracking_handler;
+    tracking->tick.log = log;
+    tracking->tick.cancelable = 1;
+
+    ngx_add_timer(&tracking->tick, 1);
+
+    return tracking;
+}
+
+
+void
+ngx_http_referral_tracking_close(ngx_http_referral_tracking_t *tracking)
+{
+    ngx_http_referral_tracking_release(tracking);
+
+    if (tracking->tick.timer_set) {
+        ngx_del_timer(&tracking->tick);
+    }
+
+    ngx_free(tracking);
+}
+
+
+ngx_uint_t
+ngx_http_referral_tracked(ngx_http_referral_zone_t *zone)
+{
+    ngx_msec_t  lease;
+    ngx_uint_t  i;
+
+    lease = zone->listeners[0].lease;
+
+    for (i = 1; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
+        if (ngx_http_referral_tracking_after(zone->listeners[i].lease, lease)) {
+            lease = zone->listeners[i].lease;
+        }
+    }
+
+    if (ngx_http_referral_tracking_after(lease, ngx_current_msec)) {
+        return NGX_HTTP_REFERRAL_TRACKED;
+    }
+
+    if (lease
+        && ngx_http_referral_tracking_after(
+                   lease + NGX_HTTP_REFERRAL_TRACKING_LAPSE, ngx_current_msec))
+    {
+        return NGX_HTTP_REFERRAL_LAPSED;
+    }
+
+    return NGX_HTTP_REFERRAL_UNTRACKED;
+}
+
+
+static void
+ngx_http_referral_tracking_handler(ngx_event_t *ev)
+{
+    ngx_uint_t                     tracked;
+    ngx_http_referral_tracking_t  *tracking;
+
+    tracking = ev->data;
+
+    if (tracking->leaving) {
+
+        /* the last heartbeat was not heard */
+
+        ngx_http_referral_tracking_release(tracking);
+        return;
+    }
+
+    if (tracking->slot == NULL) {
+        ngx_http_referral_tracking_elect(tracking);
+
+    } else {
+        ngx_http_referral_tracking_retire(tracking);
+    }
+
+    if (tracking->slot) {
+        ngx_http_referral_tracking_step(tracking);
+    }
+
+    tracked = (ngx_http_referral_tracked(tracking->conf->sh)
+               == NGX_HTTP_REFERRAL_TRACKED);
+
+    if (tracking->tracked && !tracked) {
+        tracking->lapse(tracking->lapse_data);
+    }
+
+    tracking->tracked = tracked;
+
+    if (!ev->timer_set) {
+        ngx_add_timer(ev, NGX_HTTP_REFERRAL_TRACKING_TICK
+                          + ngx_random() % (NGX_HTTP_REFERRAL_TRACKING_TICK
+                                            / 5));
+    }
+}
+
+
+/*
+ * Two listen of each configuration: those of the next one begin while the
+ * last one's still hear, so that a reload leaves no gap.
+ */
+
+static void
+ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
+{
+    ngx_uint_t                     i, n;
+    ngx_atomic_uint_t              old;
+    ngx_http_referral_zone_t      *zone;
+    ngx_http_referral_listener_t  *slot, *found;
+
+    zone = tracking->conf->sh;
+
+    if (ngx_exiting || ngx_http_referral_tracking_unwanted(tracking)) {
+        return;
+    }
+
+    n = 0;
+    old = 0;
+    found = NULL;
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
+        slot = &zone->listeners[i];
+
+        if (ngx_http_referral_tracking_free(tracking, slot)) {
+            if (found == NULL) {
+                found = slot;
+                old = slot->pid;
+            }
+
+        } else if (slot->generation == tracking->conf->generation) {
+            n++;
+        }
+    }
+
+    if (n >= NGX_HTTP_REFERRAL_TRACKING_LISTENERS || found == NULL
+        || !ngx_atomic_cmp_set(&found->pid, old, ngx_pid))
+    {
+        return;
+    }
+
+    found->generation = tracking->conf->generation;
+    found->seen = ngx_current_msec;
+
+    if (found->lease == 0) {
+        found->lease = ngx_current_msec;
+    }
+
+    tracking->slot = found;
+
+    ngx_memzero(&tracking->redis, sizeof(ngx_http_referral_redis_t));
+
+    tracking->redis.data = tracking;
+    tracking->redis.conf = &tracking->conf->redis;
+    tracking->redis.log = tracking->log;
+    tracking->redis.name = "news of edits";
+    tracking->redis.timeout = tracking->conf->redis.timeout;
+    tracking->redis.state = ngx_http_referral_tracking_state;
+    tracking->redis.quit = ngx_http_referral_tracking_quit;
+
+    ngx_http_referral_redis_open(&tracking->redis);
+}
+
+
+/* nobody's, or a dead worker's, or of one that hears nothing while we could */
+
+static ngx_uint_t
+ngx_http_referral_tracking_free(ngx_http_referral_tracking_t *tracking,
+    ngx_http_referral_listener_t *slot)
+{
+    ngx_http_referral_worker_entry_t  *worker;
+
+    if (slot->pid == 0
+        || ngx_http_referral_tracking_after(ngx_current_msec,
+                            slot->seen + NGX_HTTP_REFERRAL_TRACKING_GONE))
+    {
+        return 1;
+    }
+
+    if (ngx_http_referral_tracking_after(
+               slot->lease + NGX_HTTP_REFERRAL_TRACKING_DEAF,
+               ngx_current_msec))
+    {
+        return 0;
+    }
+
+    if (ngx_http_referral_tracked(tracking->conf->sh)
+        == NGX_HTTP_REFERRAL_TRACKED)
+    {
+        return 0;
+    }
+
+    worker = ngx_http_referral_zone_worker(tracking->conf->sh);
+
+    return worker && worker->lookup_up;
+}
+
+
+/* Redis said no a while ago */
+
+static ngx_uint_t
+ngx_http_referral_tracking_unwanted(ngx_http_referral_tracking_t *tracking)
+{
+    ngx_msec_t  refused;
+
+    refused = tracking->conf->sh->refused;
+
+    return refused
+           && ngx_http_referral_tracking_after(refused, ngx_current_msec);
+}
+
+
+/* two workers that were elected at the same time make one too many */
+
+static void
+ngx_http_referral_tracking_retire(ngx_http_referral_tracking_t *tracking)
+{
+    ngx_uint_t                     i, n;
+    ngx_http_referral_listener_t  *slot;
+
+    if (tracking->slot->pid != (ngx_atomic_uint_t) ngx_pid
+        || ngx_http_referral_tracking_unwanted(tracking))
+    {
+        ngx_http_referral_tracking_release(tracking);
+        return;
+    }
+
+    n = 0;
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
+        slot = &tracking->conf->sh->listeners[i];
+
+        if (slot == tracking->slot) {
+            break;
+        }
+
+        if (slot->generation == tracking->conf->generation
+            && !ngx_http_referral_tracking_free(tracking, slot))
+        {
+            n++;
+        }
+    }
+
+    if (n >= NGX_HTTP_REFERRAL_TRACKING_LISTENERS) {
+        ngx_http_referral_tracking_release(tracking);
+    }
+}
+
+
+static void
+ngx_http_referral_tracking_step(ngx_http_referral_tracking_t *tracking)
+{
+    tracking->slot->seen = ngx_current_msec;
+
+    if (!tracking->redis.ready) {
+        return;
+    }
+
+    if (!tracking->subscribed) {
+
+        /* asked or not, the connection bounds the wait itself */
+
+        if (tracking->redis.npending == 0) {
+            ngx_http_referral_tracking_ask(tracking);
+        }
+
+        return;
+    }
+
+    if (!tracking->waiting) {
+        ngx_http_referral_tracking_heartbeat(tracking);
+
+    } else if (ngx_http_referral_tracking_after(ngx_current_msec,
+                     tracking->sent + NGX_HTTP_REFERRAL_TRACKING_HEARTBEAT))
+    {
+        ngx_http_referral_redis_fail(&tracking->redis, "no reply in time");
+        return;
+    }
+
+    if (tracking->since && !tracking->covered) {
+        ngx_http_referral_tracking_cover(tracking);
+    }
+}
+
+
+static void
+ngx_http_referral_tracking_state(void *data, ngx_uint_t up)
+{
+    ngx_http_referral_tracking_t *tracking = data;
+
+    tracking->since = 0;
+    tracking->waiting = 0;
+    tracking->subscribed = 0;
+    tracking->covered = 0;
+
+    if (up) {
+        ngx_add_timer(&tracking->tick, 1);
+    }
+}
+
+
+static void
+ngx_http_referral_tracking_ask(ngx_http_referral_tracking_t *tracking)
+{
+    static size_t       lens[] = { sizeof("CLIENT") - 1, sizeof("ID") - 1 };
+    static const char  *args[] = { "CLIENT", "ID" };
+
+    (void) ngx_http_referral_redis_command(&tracking->redis,
+                                           ngx_http_referral_tracking_id,
+                                           tracking, 2, args, lens);
+}
+
+
+static void
+ngx_http_referral_tracking_id(void *data, redisReply *reply)
+{
+    ngx_http_referral_tracking_t *tracking = data;
+
+    u_char      *p;
+    size_t       lens[12];
+    ngx_str_t   *prefix;
+    ngx_uint_t   i, n;
+    const char  *args[12];
+    u_char       id[NGX_INT64_LEN], keys[3][80];
+
+    static const char  *kinds[] = { "program:", "link:", "referrer:" };
+
+    if (reply == NULL || tracking->slot == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_referral_tracking_refused(tracking, reply);
+        return;
+    }
+
+    n = 0;
+    args[n++] = "CLIENT";
+    args[n++] = "TRACKING";
+    args[n++] = "ON";
+    args[n++] = "REDIRECT";
+    args[n++] = (char *) id;
+
+    *ngx_sprintf(id, "%L", (int64_t) reply->integer) = '\0';
+
+    args[n++] = "BCAST";
+
+    prefix = &tracking->conf->redis.prefix;
+
+    for (i = 0; i < 3; i++) {
+        p = ngx_snprintf(keys[i], sizeof(keys[i]) - 1, "%V%s", prefix,
+                         kinds[i]);
+        *p = '\0';
+
+        args[n++] = "PREFIX";
+        args[n++] = (char *) keys[i];
+    }
+
+    for (i = 0; i < n; i++) {
+        lens[i] = ngx_strlen(args[i]);
+    }
+
+    (void) ngx_http_referral_redis_command(&tracking->redis,
+                                           ngx_http_referral_tracking_on,
+                                           tracking, n, args, lens);
+}
+
+
+static void
+ngx_http_referral_tracking_on(void *data, redisReply *reply)
+{
+    ngx_http_referral_tracking_t *tracking = data;
+
+    if (reply == NULL || tracking->slot == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_referral_tracking_refused(tracking, reply);
+        return;
+    }
+
+    ngx_http_referral_redis_listen(&tracking->redis,
+                                   ngx_http_referral_tracking_hear);
+
+    tracking->subscribed = 1;
+    ngx_http_referral_tracking_heartbeat(tracking);
+}
+
+
+/* said once, until it works: each minute a worker tries again */
+
+static void
+ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
+    redisReply *reply)
+{
+    ngx_msec_t                 until;
+    ngx_http_referral_zone_t  *zone;
+
+    zone = tracking->conf->sh;
+    until = ngx_current_msec + NGX_HTTP_REFERRAL_TRACKING_REFUSED;
+
+    if (ngx_atomic_cmp_set(&zone->refused, 0, until)) {
+        ngx_log_error(NGX_LOG_WARN, tracking->log, 0,
+                      "referral: redis \"%V\" does not tell of edits: \"%*s\"; "
+                      "they are live after %T seconds",
+                      &tracking->conf->redis.text,
+                      (size_t) ngx_min(reply->len, 200), reply->str,
+                      tracking->conf->untracked);
+
+    } else {
+        zone->refused = until;
+    }
+
+    ngx_add_timer(&tracking->tick, 0);
+}
+
+
+/*
+ * To subscribe again is answered at once and in order with the news, by every
+ * version of Redis.
+ */
+
+static void
+ngx_http_referral_tracking_heartbeat(ngx_http_referral_tracking_t *tracking)
+{
+    static const char  subscribe[] =
+        "*2\r\n$9\r\nSUBSCRIBE\r\n"
+        "$20\r\n" NGX_HTTP_REFERRAL_TRACKING_CHANNEL "\r\n";
+
+    tracking->waiting = 1;
+    tracking->sent = ngx_current_msec;
+
+    ngx_http_referral_redis_say(&tracking->redis, subscribe,
+                                sizeof(subscribe) - 1);
+}
+
+
+static void
+ngx_http_referral_tracking_hear(void *data, redisReply *reply)
+{
+    ngx_http_referral_tracking_t *tracking = data;
+
+    if (tracking->slot == NULL) {
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+        ngx_http_referral_tracking_refused(tracking, reply);
+        return;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3
+        || reply->element[0]->type != REDIS_REPLY_STRING)
+    {
+        goto odd;
+    }
+
+    if (ngx_strcmp(reply->element[0]->str, "subscribe") == 0) {
+        ngx_http_referral_tracking_heard(tracking);
+        return;
+    }
+
+    if (ngx_strcmp(reply->element[0]->str, "message") == 0) {
+        ngx_http_referral_tracking_edited(tracking, reply->element[2]);
+        return;
+    }
+
+odd:
+
+    ngx_http_referral_redis_fail(&tracking->redis,
+                                 "it does not answer as redis does");
+}
+
+
+static void
+ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
+{
+    tracking->waiting = 0;
+
+    if (tracking->slot->pid != (ngx_atomic_uint_t) ngx_pid) {
+
+        /* taken over: the next tick closes the connection */
+
+        return;
+    }
+
+    if (tracking->since == 0) {
+
+        /* not before Redis said so, whatever else this turn brought */
+
+        ngx_time_update();
+        tracking->since = ngx_current_msec;
+
+        if (tracking->conf->sh->refused) {
+            tracking->conf->sh->refused = 0;
+            ngx_log_error(NGX_LOG_NOTICE, tracking->log, 0,
+                          "referral: redis \"%V\" tells of edits again",
+                          &tracking->conf->redis.text);
+        }
+    }
+
+    if (!tracking->covered) {
+        ngx_http_referral_tracking_cover(tracking);
+    }
+
+    if (tracking->covered) {
+        tracking->slot->lease = tracking->sent
+                                + NGX_HTTP_REFERRAL_TRACKING_LEASE;
+    }
+
+    switch (tracking->leaving) {
+
+    case NGX_HTTP_REFERRAL_LEAVE_NOT:
+        break;
+
+    case NGX_HTTP_REFERRAL_LEAVE_ASKED:
+        tracking->leaving = NGX_HTTP_REFERRAL_LEAVE_LAST;
+        ngx_http_referral_tracking_heartbeat(tracking);
+        break;
+
+    default: /* NGX_HTTP_REFERRAL_LEAVE_LAST */
+
+        /* the connection is closed by the tick: we are inside of its reply */
+
+        ngx_add_timer(&tracking->tick, 0);
+    }
+}
+
+
+/*
+ * Was anything edited that nobody heard of?  Not if another listener heard a
+ * heartbeat that it sent after we began, nor if the cache was emptied since.
+ * If there is none, what the cache holds may be old.
+ */
+
+static void
+ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
+{
+    ngx_uint_t                     i, others;
+    ngx_msec_t                     since;
+    ngx_http_referral_zone_t      *zone;
+    ngx_http_referral_listener_t  *slot;
+
+    zone = tracking->conf->sh;
+    since = tracking->since;
+    others = 0;
+
+    if (zone->flushed && !ngx_http_referral_tracking_after(since,
+                                                           zone->flushed))
+    {
+        goto covered;
+    }
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
+        slot = &zone->listeners[i];
+
+        if (slot == tracking->slot || slot->lease == 0) {
+            continue;
+        }
+
+        if (!ngx_http_referral_tracking_after(
+                 since + NGX_HTTP_REFERRAL_TRACKING_LEASE, slot->lease))
+        {
+            goto covered;
+        }
+
+        if (ngx_http_referral_tracking_after(slot->lease, ngx_current_msec)) {
+            others = 1;
+        }
+    }
+
+    if (others) {
+        return;
+    }
+
+    referral_cache_flush(&tracking->conf->cache);
+
+    ngx_time_update();
+    zone->flushed = ngx_current_msec;
+
+covered:
+
+    tracking->covered = 1;
+}
+
+
+static void
+ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
+    redisReply *keys)
+{
+    size_t           i;
+    ngx_str_t       *prefix;
+    redisReply      *reply;
+    referral_str_t   key;
+
+    if (keys->type != REDIS_REPLY_ARRAY
+        || keys->elements > NGX_HTTP_REFERRAL_TRACKING_KEYS)
+    {
+        /* FLUSHALL, for one, is told without keys */
+
+        referral_cache_flush(&tracking->conf->cache);
+        return;
+    }
+
+    prefix = &tracking->conf->redis.prefix;
+
+    for (i = 0; i < keys->elements; i++) {
+        reply = keys->element[i];
+
+        if (reply->type != REDIS_REPLY_STRING
+            || (size_t) reply->len <= prefix->len)
+        {
+            continue;
+        }
+
+        key.data = (u_char *) reply->str + prefix->len;
+        key.len = reply->len - prefix->len;
+
+        referral_cache_invalidate(&tracking->conf->cache, &key);
+    }
+}
+
+
+/*
+ * The successors listen already: one more heartbeat tells them that nothing
+ * was missed in between.
+ */
+
+static void
+ngx_http_referral_tracking_quit(void *data)
+{
+    ngx_http_referral_tracking_t *tracking = data;
+
+    if (tracking->leaving) {
+        return;
+    }
+
+    if (!tracking->covered) {
+        ngx_http_referral_tracking_release(tracking);
+        return;
+    }
+
+    tracking->tick.cancelable = 0;
+    ngx_add_timer(&tracking->tick, NGX_HTTP_REFERRAL_TRACKING_LEAVE);
+
+    if (tracking->waiting) {
+        tracking->leaving = NGX_HTTP_REFERRAL_LEAVE_ASKED;
+        return;
+    }
+
+    tracking->leaving = NGX_HTTP_REFERRAL_LEAVE_LAST;
+    ngx_http_referral_tracking_heartbeat(tracking);
+}
+
+
+/* the lease stays: it is true until it ends */
+
+static void
+ngx_http_referral_tracking_release(ngx_http_referral_tracking_t *tracking)
+{
+    ngx_http_referral_listener_t  *slot;
+
+    slot = tracking->slot;
+
+    if (slot == NULL) {
+        return;
+    }
+
+    tracking->slot = NULL;
+
+    ngx_http_referral_redis_close(&tracking->redis);
+    ngx_http_referral_tracking_state(tracking, 0);
+
+    (void) ngx_atomic_cmp_set(&slot->pid, ngx_pid, 0);
+}
