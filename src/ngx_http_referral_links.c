@@ -341,7 +341,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
                                                    : rmcf->untracked;
     old = rmcf->stale;
 
-    /* a program or a referrer need not exist: that it does not is an answer */
+    /* a program need not exist: that it does not is an answer */
 
     missing = info.negative && part == NGX_HTTP_REFERRAL_LINK;
 
@@ -454,6 +454,7 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
     ngx_http_referral_fetch_t *fetch = data;
 
     uint64_t                           epoch;
+    ngx_uint_t                         negative;
     ngx_queue_t                       *q;
     referral_entry_t                  *entry;
     ngx_http_referral_wait_t          *wait;
@@ -477,10 +478,15 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
     entry = reply ? ngx_http_referral_links_compile(fetch, reply) : NULL;
 
     if (entry) {
+
+        /* what strangers may invent has little room, so not the referrers */
+
+        negative = entry->state == REFERRAL_STATE_ABSENT
+                   && fetch->part != NGX_HTTP_REFERRAL_REFERRER;
+
         (void) referral_cache_put(&links->conf->cache, &fetch->key, entry,
-                                  entry->size,
-                                  entry->state == REFERRAL_STATE_ABSENT,
-                                  fetch->sent, fetch->epoch);
+                                  entry->size, negative, fetch->sent,
+                                  fetch->epoch);
     } else {
         ngx_http_referral_count(links->conf, NGX_HTTP_REFERRAL_LOOKUPS_FAILED);
     }

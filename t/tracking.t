@@ -265,6 +265,12 @@ subtest 'a Redis that hangs' => sub {
     $t->link('shop', "hang$_") for 1 .. 50;
     landing("hang$_", $all[0]) for 1 .. 50;
 
+    my $misses = metric('referral_cache_misses_total');
+
+    landing("hang$_", $all[1]) for 1 .. 50;
+    is(metric('referral_cache_misses_total'), $misses,
+       'links whose referrer has no hash are cached all the same');
+
     sleep 1.2;
     $t->redis_pause;
 
