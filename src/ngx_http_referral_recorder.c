@@ -9,6 +9,7 @@
 #define NGX_HTTP_REFERRAL_REPLY        5000
 #define NGX_HTTP_REFERRAL_TICK         1000
 #define NGX_HTTP_REFERRAL_LAST         1000
+#define NGX_HTTP_REFERRAL_HOLD         5000
 
 /* clicks on codes that may not exist, a second and worker */
 #define NGX_HTTP_REFERRAL_UNRESOLVED   1000
@@ -19,6 +20,10 @@ static void ngx_http_referral_recorder_event(ngx_event_t *ev,
 static void ngx_http_referral_recorder_flush_handler(ngx_event_t *ev);
 static void ngx_http_referral_recorder_answer(
     ngx_http_referral_recorder_t *rec);
+#if (NGX_THREADS)
+static void ngx_http_referral_recorder_hold(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_hold_handler(ngx_event_t *ev);
+#endif
 static void ngx_http_referral_recorder_dropped(
     ngx_http_referral_recorder_t *rec, const char *why);
 static void ngx_http_referral_recorder_tick_handler(ngx_event_t *ev);
@@ -112,6 +117,11 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
                                      ngx_http_referral_recorder_tick_handler);
     ngx_http_referral_recorder_event(&rec->adopt, rec,
                                      ngx_http_referral_drain_adopt_handler);
+#if (NGX_THREADS)
+    ngx_http_referral_recorder_event(&rec->hold, rec,
+                                     ngx_http_referral_recorder_hold_handler);
+    rec->hold.cancelable = 0;
+#endif
 
     rec->redis.data = rec;
     rec->redis.conf = &rmcf->redis;
@@ -247,6 +257,10 @@ ngx_http_referral_recorder_flush_handler(ngx_event_t *ev)
 
     ngx_http_referral_recorder_flush(rec);
     ngx_http_referral_recorder_answer(rec);
+
+#if (NGX_THREADS)
+    ngx_http_referral_recorder_hold(rec);
+#endif
 }
 
 
@@ -300,6 +314,39 @@ ngx_http_referral_recorder_answer(ngx_http_referral_recorder_t *rec)
         commit->handler(commit->data);
     }
 }
+
+
+#if (NGX_THREADS)
+
+/*
+ * A worker that quits goes when no timer is left, and a request that waits
+ * for fdatasync has none.
+ */
+
+static void
+ngx_http_referral_recorder_hold(ngx_http_referral_recorder_t *rec)
+{
+    if (rec->syncing && !ngx_queue_empty(&rec->commits)) {
+
+        if (!rec->hold.timer_set) {
+            ngx_add_timer(&rec->hold, NGX_HTTP_REFERRAL_HOLD);
+        }
+
+    } else if (rec->hold.timer_set) {
+        ngx_del_timer(&rec->hold);
+    }
+}
+
+
+static void
+ngx_http_referral_recorder_hold_handler(ngx_event_t *ev)
+{
+    ngx_log_error(NGX_LOG_ERR, ev->log, 0,
+                  "referral: fdatasync takes longer than %M ms: visitors "
+                  "wait for it", (ngx_msec_t) NGX_HTTP_REFERRAL_HOLD);
+}
+
+#endif
 
 
 static void
@@ -481,7 +528,8 @@ ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
     ngx_queue_t                *q;
     ngx_event_t                *events[] = { &rec->flush, &rec->next,
                                              &rec->send, &rec->retry,
-                                             &rec->tick, &rec->adopt };
+                                             &rec->tick, &rec->adopt,
+                                             &rec->hold };
     ngx_http_referral_drain_t  *drain;
 
     rec->closing = 1;
@@ -818,6 +866,7 @@ ngx_http_referral_recorder_synced(ngx_event_t *ev)
     }
 
     ngx_http_referral_recorder_answer(rec);
+    ngx_http_referral_recorder_hold(rec);
 }
 
 #endif

@@ -71,6 +71,7 @@ struct ngx_http_referral_recorder_s {
     ngx_event_t                      retry;
     ngx_event_t                      tick;
     ngx_event_t                      adopt;
+    ngx_event_t                      hold;       /* not cancelable */
 
     ngx_queue_t                      drains;
     ngx_http_referral_drain_t       *own;
