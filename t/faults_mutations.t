@@ -10,7 +10,7 @@ use FindBin;
 use File::Temp qw(tempdir);
 use Test::More;
 
-plan skip_all => 'takes minutes: TEST_SOAK=1' unless $ENV{TEST_SOAK};
+plan skip_all => 'takes minutes: scripts/test --soak' unless $ENV{TEST_SOAK};
 
 my $top = "$FindBin::Bin/..";
 

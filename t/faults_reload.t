@@ -88,8 +88,8 @@ fault hang => sub {
     sleep 0.5;
     $t->redis_pause;
 
-    for (1 .. ($soak ? 20 : 4)) {
-        sleep 0.7;
+    for (1 .. ($soak ? 50 : 4)) {
+        sleep($soak ? 1.2 : 0.7);
         $t->signal('HUP');
     }
 
@@ -324,5 +324,41 @@ fault master => sub {
 
     $t->finish;
 };
+
+# --- a backup ---
+
+# the directory as it was some time ago: shorter than its marks in Redis
+
+fault backup => sub {
+    my ($t, $c) = Referral::Clicks->instance;
+    my $journal = "$t->{dir}/journal";
+    my $backup = "$t->{dir}/backup";
+
+    $c->start(rate => 800, count => 800);
+    $c->exact('before');
+    system('cp', '-a', $journal, $backup) == 0 or die;
+
+    $c->start(rate => 800, count => 800);
+    $c->exact('after the backup was made');
+
+    $t->stop('QUIT');
+    system('rm', '-rf', $journal) == 0 or die;
+    rename $backup, $journal or die;
+    $t->start;
+
+    $c->start(rate => 800, count => 800);
+    $c->exact('the journal is older than its mark', quiet => 8);
+    like($t->log, qr/it is older than what redis knows/, 'and the log says so');
+
+    # and again, with what the last life wrote beside it
+
+    $t->stop('QUIT');
+    $t->start;
+    $c->start(rate => 800, count => 200);
+    $c->exact('after one more restart', quiet => 8);
+
+    $t->finish;
+};
+
 
 done_testing;
