@@ -299,6 +299,23 @@ typedef struct {
 } ngx_http_referral_commit_t;
 
 
+/* headers that something here asks for */
+
+typedef enum {
+    NGX_HTTP_REFERRAL_USER_AGENT = 0,
+    NGX_HTTP_REFERRAL_ACCEPT_LANGUAGE,
+    NGX_HTTP_REFERRAL_REFERER,
+    NGX_HTTP_REFERRAL_COOKIE,
+    NGX_HTTP_REFERRAL_FETCH_MODE,
+    NGX_HTTP_REFERRAL_SEC_GPC,
+    NGX_HTTP_REFERRAL_SEC_PURPOSE,
+    NGX_HTTP_REFERRAL_PURPOSE,
+    NGX_HTTP_REFERRAL_X_PURPOSE,
+    NGX_HTTP_REFERRAL_X_MOZ,
+    NGX_HTTP_REFERRAL_HEADERS
+} ngx_http_referral_header_e;
+
+
 /*
  * One per main request, found again after internal redirects.  What the
  * request says is worked out when it is first asked for, and once; strings
@@ -324,7 +341,8 @@ struct ngx_http_referral_ctx_s {
     referral_str_t                   lang;
     referral_str_t                   region;
     referral_str_t                   source;
-    referral_device_t                device;
+    referral_str_t                   header[NGX_HTTP_REFERRAL_HEADERS];
+    referral_agent_t                 agent;
     referral_geo_result_t            geo;
     referral_cookie_t                cookie;
     referral_str_t                   asn;
@@ -355,7 +373,9 @@ struct ngx_http_referral_ctx_s {
     unsigned                         literal_program:1;
     unsigned                         has_code:1;
     unsigned                         has_geo:1;
-    unsigned                         has_device:1;
+    unsigned                         has_headers:1;
+    unsigned                         many_cookies:1; /* headers of that name */
+    unsigned                         has_agent:1;
     unsigned                         has_lang:1;
     unsigned                         has_source:1;
     unsigned                         has_class:1;
@@ -422,7 +442,7 @@ void ngx_http_referral_find_cookie(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, int64_t window);
 void ngx_http_referral_find_geo(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_find_device(ngx_http_request_t *r,
+void ngx_http_referral_find_agent(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 void ngx_http_referral_find_lang(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, referral_str_t *languages);
@@ -436,8 +456,9 @@ referral_touch_t *ngx_http_referral_touch(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 void ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
     ngx_http_referral_ctx_t *ctx, ngx_str_t *name, u_char *buf);
-ngx_int_t ngx_http_referral_header(ngx_http_request_t *r, ngx_str_t *variable,
-    referral_str_t *value);
+/* one of ..._header_e, the first of its name; data is NULL: there is none */
+referral_str_t *ngx_http_referral_header(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_uint_t name);
 
 #define NGX_HTTP_REFERRAL_COOKIE_NAME_MAX  (4 + REFERRAL_PROGRAM_MAX)
 

@@ -316,16 +316,16 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
     values = &ctx->values;
 
     ngx_http_referral_find_geo(r, ctx);
-    ngx_http_referral_find_device(r, ctx);
+    ngx_http_referral_find_agent(r, ctx);
 
     languages = referral_decide_languages(click->program);
     ngx_http_referral_find_lang(r, ctx, &languages);
 
     values->value[REFERRAL_VALUE_PROGRAM] = ctx->program;
     values->value[REFERRAL_VALUE_LANG] = ctx->lang;
-    values->value[REFERRAL_VALUE_DEVICE] = ctx->device.device;
-    values->value[REFERRAL_VALUE_OS] = ctx->device.os;
-    values->value[REFERRAL_VALUE_APP] = ctx->device.app;
+    values->value[REFERRAL_VALUE_DEVICE] = ctx->agent.device.device;
+    values->value[REFERRAL_VALUE_OS] = ctx->agent.device.os;
+    values->value[REFERRAL_VALUE_APP] = ctx->agent.device.app;
 
     values->value[REFERRAL_VALUE_COUNTRY].len = ctx->geo.country_len;
     values->value[REFERRAL_VALUE_COUNTRY].data = ctx->geo.country;
@@ -622,9 +622,9 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
                                  ctx->values.value[REFERRAL_VALUE_REGION];
     record.text[REFERRAL_TEXT_CITY] = ctx->values.value[REFERRAL_VALUE_CITY];
     record.text[REFERRAL_TEXT_LANG] = ctx->lang;
-    record.text[REFERRAL_TEXT_DEVICE] = ctx->device.device;
-    record.text[REFERRAL_TEXT_OS] = ctx->device.os;
-    record.text[REFERRAL_TEXT_APP] = ctx->device.app;
+    record.text[REFERRAL_TEXT_DEVICE] = ctx->agent.device.device;
+    record.text[REFERRAL_TEXT_OS] = ctx->agent.device.os;
+    record.text[REFERRAL_TEXT_APP] = ctx->agent.device.app;
     record.text[REFERRAL_TEXT_SOURCE] = ctx->source;
     record.text[REFERRAL_TEXT_CHANNEL] = decision->channel;
     record.text[REFERRAL_TEXT_SEGMENT] = decision->segment;

@@ -1,5 +1,10 @@
 
 #include "ngx_http_referral.h"
+#include "referral_hash.h"
+
+
+/* addresses that a worker remembers: 100 bytes each */
+#define NGX_HTTP_REFERRAL_PLACES  1024
 
 
 typedef struct {
@@ -7,6 +12,15 @@ typedef struct {
     referral_geo_t            *geo;       /* NULL: not there (yet) */
     ngx_uint_t                 said;
 } ngx_http_referral_geo_file_t;
+
+
+/* an address of late and what is known of it */
+
+typedef struct {
+    socklen_t                  len;       /* 0: none */
+    u_char                     addr[16];
+    referral_geo_result_t      result;
+} ngx_http_referral_place_t;
 
 
 struct ngx_http_referral_geo_s {
@@ -17,12 +31,7 @@ struct ngx_http_referral_geo_s {
     ngx_msec_t                 reload;
     ngx_event_t                timer;
 
-    /* the last address and what is known of it */
-
-    ngx_uint_t                 cached;
-    socklen_t                  len;
-    u_char                     addr[16];
-    referral_geo_result_t      result;
+    ngx_http_referral_place_t  places[NGX_HTTP_REFERRAL_PLACES];
 
 #if (NGX_THREADS)
     ngx_thread_pool_t         *thread_pool;
@@ -262,7 +271,7 @@ ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
     referral_geo_close(file->geo);
     file->geo = geo;
 
-    room->cached = 0;
+    ngx_memzero(room->places, sizeof(room->places));
 
     ngx_log_error(NGX_LOG_NOTICE, room->log, 0,
                   "\"referral_geoip\": \"%V\" was read again", &file->path);
@@ -300,7 +309,7 @@ ngx_http_referral_geo_opened(ngx_event_t *ev)
 #endif
 
 
-/* a visitor often comes from where the one before came: a page's links, NAT */
+/* many visitors come from where others came: a page's links, a carrier's NAT */
 
 void
 ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
@@ -309,6 +318,7 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
     u_char                        *addr;
     socklen_t                      len;
     ngx_uint_t                     i;
+    ngx_http_referral_place_t     *place;
     ngx_http_referral_geo_file_t  *file;
 
     switch (sa->sa_family) {
@@ -329,24 +339,22 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
         return;
     }
 
-    if (room->cached && room->len == len
-        && ngx_memcmp(room->addr, addr, len) == 0)
-    {
-        *result = room->result;
-        return;
+    place = &room->places[referral_hash64(0, addr, len)
+                          % NGX_HTTP_REFERRAL_PLACES];
+
+    if (place->len != len || ngx_memcmp(place->addr, addr, len) != 0) {
+
+        ngx_memzero(&place->result, sizeof(referral_geo_result_t));
+
+        file = room->files.elts;
+
+        for (i = 0; i < room->files.nelts; i++) {
+            (void) referral_geo_lookup(file[i].geo, sa, &place->result);
+        }
+
+        place->len = len;
+        ngx_memcpy(place->addr, addr, len);
     }
 
-    ngx_memzero(&room->result, sizeof(referral_geo_result_t));
-
-    file = room->files.elts;
-
-    for (i = 0; i < room->files.nelts; i++) {
-        (void) referral_geo_lookup(file[i].geo, sa, &room->result);
-    }
-
-    ngx_memcpy(room->addr, addr, len);
-    room->len = len;
-    room->cached = 1;
-
-    *result = room->result;
+    *result = place->result;
 }

@@ -1,34 +1,52 @@
 
 #include "ngx_http_referral.h"
+#include "referral_hash.h"
 
 
 /* cookies of one name that are looked at: a MAC each */
-#define NGX_HTTP_REFERRAL_COOKIES  4
+#define NGX_HTTP_REFERRAL_COOKIES    4
+
+/* User-Agents that a worker remembers: a few hundred are most of the world's */
+#define NGX_HTTP_REFERRAL_AGENTS     256
+#define NGX_HTTP_REFERRAL_AGENT_MAX  256
 
 
 static void ngx_http_referral_cleanup(void *data);
+static void ngx_http_referral_read_headers(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_join_cookies(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_lower(ngx_http_request_t *r,
     referral_str_t *dst, ngx_str_t *src);
 
 
-static ngx_str_t  ngx_http_referral_user_agent =
-    ngx_string("http_user_agent");
-static ngx_str_t  ngx_http_referral_accept = ngx_string("http_accept");
-static ngx_str_t  ngx_http_referral_accept_language =
-    ngx_string("http_accept_language");
-static ngx_str_t  ngx_http_referral_referer = ngx_string("http_referer");
-static ngx_str_t  ngx_http_referral_fetch_mode =
-    ngx_string("http_sec_fetch_mode");
-static ngx_str_t  ngx_http_referral_sec_gpc = ngx_string("http_sec_gpc");
+/* in the order of ngx_http_referral_header_e */
 
-static ngx_str_t  ngx_http_referral_cookies = ngx_string("http_cookie");
-
-static ngx_str_t  ngx_http_referral_purposes[] = {
-    ngx_string("http_sec_purpose"),
-    ngx_string("http_purpose"),
-    ngx_string("http_x_purpose"),
-    ngx_string("http_x_moz")
+static ngx_str_t  ngx_http_referral_headers[] = {
+    ngx_string("user-agent"),
+    ngx_string("accept-language"),
+    ngx_string("referer"),
+    ngx_string("cookie"),
+    ngx_string("sec-fetch-mode"),
+    ngx_string("sec-gpc"),
+    ngx_string("sec-purpose"),
+    ngx_string("purpose"),
+    ngx_string("x-purpose"),
+    ngx_string("x-moz")
 };
+
+
+/* a User-Agent of late and what it tells */
+
+typedef struct {
+    size_t                       len;
+    u_char                       text[NGX_HTTP_REFERRAL_AGENT_MAX];
+    referral_agent_t             agent;
+} ngx_http_referral_agent_t;
+
+
+static ngx_http_referral_agent_t
+    ngx_http_referral_agents[NGX_HTTP_REFERRAL_AGENTS];
 
 
 /*
@@ -147,32 +165,86 @@ ngx_http_referral_cleanup(void *data)
 }
 
 
-/*
- * A header by the name of its nginx variable: one code path for all versions
- * of nginx.  NGX_DECLINED: there is none.
- */
+referral_str_t *
+ngx_http_referral_header(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
+    ngx_uint_t name)
+{
+    if (!ctx->has_headers) {
+        ctx->has_headers = 1;
+        ngx_http_referral_read_headers(r->main, ctx);
+    }
 
-ngx_int_t
-ngx_http_referral_header(ngx_http_request_t *r, ngx_str_t *variable,
-    referral_str_t *value)
+    return &ctx->header[name];
+}
+
+
+/* in one go: a look-up of each that may be there reads the list as often */
+
+static void
+ngx_http_referral_read_headers(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_str_t        *name;
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            for (n = 0; n < NGX_HTTP_REFERRAL_HEADERS; n++) {
+                name = &ngx_http_referral_headers[n];
+
+                if (header[i].key.len == name->len
+                    && ngx_memcmp(header[i].lowcase_key, name->data, name->len)
+                       == 0)
+                {
+                    break;
+                }
+            }
+
+            if (n == NGX_HTTP_REFERRAL_HEADERS) {
+                continue;
+            }
+
+            if (ctx->header[n].data == NULL) {
+                ctx->header[n].len = header[i].value.len;
+                ctx->header[n].data = header[i].value.data;
+
+            } else if (n == NGX_HTTP_REFERRAL_COOKIE) {
+                ctx->many_cookies = 1;
+            }
+        }
+    }
+
+    if (ctx->many_cookies) {
+        ngx_http_referral_join_cookies(r, ctx);
+    }
+}
+
+
+/* by nginx's own variable: versions differ in where they keep them */
+
+static void
+ngx_http_referral_join_cookies(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
 {
     ngx_uint_t                  key;
     ngx_http_variable_value_t  *vv;
 
-    key = ngx_hash_key(variable->data, variable->len);
+    static ngx_str_t  name = ngx_string("http_cookie");
 
-    vv = ngx_http_get_variable(r->main, variable, key);
+    key = ngx_hash_key(name.data, name.len);
 
-    if (vv == NULL || vv->not_found || !vv->valid) {
-        value->len = 0;
-        value->data = NULL;
-        return NGX_DECLINED;
+    vv = ngx_http_get_variable(r, &name, key);
+
+    if (vv && vv->valid && !vv->not_found) {
+        ctx->header[NGX_HTTP_REFERRAL_COOKIE].len = vv->len;
+        ctx->header[NGX_HTTP_REFERRAL_COOKIE].data = vv->data;
     }
-
-    value->len = vv->len;
-    value->data = vv->data;
-
-    return NGX_OK;
 }
 
 
@@ -333,7 +405,7 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
     u_char                          buf[NGX_HTTP_REFERRAL_COOKIE_NAME_MAX];
     ngx_str_t                       name;
     ngx_uint_t                      tries;
-    referral_str_t                  header, text;
+    referral_str_t                  text, *header;
     ngx_http_referral_loc_conf_t   *rlcf;
     ngx_http_referral_main_conf_t  *rmcf;
 
@@ -349,10 +421,13 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
                                                     ngx_http_referral_module);
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    if (!rlcf->cookie->enabled || rmcf->keys == NULL
-        || ngx_http_referral_header(r, &ngx_http_referral_cookies, &header)
-           != NGX_OK)
-    {
+    if (!rlcf->cookie->enabled || rmcf->keys == NULL) {
+        return;
+    }
+
+    header = ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_COOKIE);
+
+    if (header->len == 0) {
         return;
     }
 
@@ -364,8 +439,8 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
      */
 
     tries = 0;
-    p = header.data;
-    last = p + header.len;
+    p = header->data;
+    last = p + header->len;
 
     while (p < last && tries < NGX_HTTP_REFERRAL_COOKIES) {
 
@@ -487,20 +562,38 @@ ngx_http_referral_find_geo(ngx_http_request_t *r,
 
 
 void
-ngx_http_referral_find_device(ngx_http_request_t *r,
+ngx_http_referral_find_agent(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    referral_str_t  ua;
+    referral_str_t             *ua;
+    ngx_http_referral_agent_t  *known;
 
-    if (ctx->has_device) {
+    if (ctx->has_agent) {
         return;
     }
 
-    ctx->has_device = 1;
+    ctx->has_agent = 1;
 
-    (void) ngx_http_referral_header(r, &ngx_http_referral_user_agent, &ua);
+    ua = ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_USER_AGENT);
 
-    referral_visitor_device(&ctx->device, &ua);
+    if (ua->len == 0 || ua->len > NGX_HTTP_REFERRAL_AGENT_MAX) {
+        referral_visitor_agent(&ctx->agent, ua);
+        return;
+    }
+
+    known = &ngx_http_referral_agents[referral_hash64(0, ua->data, ua->len)
+                                      % NGX_HTTP_REFERRAL_AGENTS];
+
+    if (known->len != ua->len
+        || ngx_memcmp(known->text, ua->data, ua->len) != 0)
+    {
+        referral_visitor_agent(&known->agent, ua);
+
+        known->len = ua->len;
+        ngx_memcpy(known->text, ua->data, ua->len);
+    }
+
+    ctx->agent = known->agent;
 }
 
 
@@ -510,20 +603,17 @@ void
 ngx_http_referral_find_lang(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, referral_str_t *languages)
 {
-    referral_str_t  accept;
-
     if (ctx->has_lang && languages->len == 0) {
         return;
     }
 
     ctx->has_lang = 1;
 
-    (void) ngx_http_referral_header(r, &ngx_http_referral_accept_language,
-                                    &accept);
-
     ctx->lang.data = ctx->lang_data;
-    ctx->lang.len = referral_visitor_language(ctx->lang_data, &accept,
-                                              languages);
+    ctx->lang.len = referral_visitor_language(ctx->lang_data,
+                        ngx_http_referral_header(r, ctx,
+                                           NGX_HTTP_REFERRAL_ACCEPT_LANGUAGE),
+                        languages);
 }
 
 
@@ -531,18 +621,16 @@ void
 ngx_http_referral_find_source(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    referral_str_t  referer;
-
     if (ctx->has_source) {
         return;
     }
 
     ctx->has_source = 1;
 
-    (void) ngx_http_referral_header(r, &ngx_http_referral_referer, &referer);
-
     ctx->source.data = ctx->source_data;
-    ctx->source.len = referral_visitor_source(ctx->source_data, &referer);
+    ctx->source.len = referral_visitor_source(ctx->source_data,
+                          ngx_http_referral_header(r, ctx,
+                                                   NGX_HTTP_REFERRAL_REFERER));
 }
 
 
@@ -552,7 +640,8 @@ void
 ngx_http_referral_find_class(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    ngx_uint_t                   i;
+    ngx_uint_t                   n;
+    referral_str_t              *purpose;
     referral_visitor_headers_t   h;
 
     if (ctx->has_class) {
@@ -561,32 +650,23 @@ ngx_http_referral_find_class(ngx_http_request_t *r,
 
     ctx->has_class = 1;
 
-    ngx_memzero(&h, sizeof(referral_visitor_headers_t));
+    ngx_http_referral_find_agent(r, ctx);
 
     h.head = (r->main->method == NGX_HTTP_HEAD);
+    h.fetch_mode = *ngx_http_referral_header(r, ctx,
+                                             NGX_HTTP_REFERRAL_FETCH_MODE);
 
-    (void) ngx_http_referral_header(r, &ngx_http_referral_user_agent,
-                                    &h.user_agent);
-    (void) ngx_http_referral_header(r, &ngx_http_referral_accept,
-                                    &h.accept);
-    (void) ngx_http_referral_header(r, &ngx_http_referral_accept_language,
-                                    &h.accept_language);
-    (void) ngx_http_referral_header(r, &ngx_http_referral_fetch_mode,
-                                    &h.fetch_mode);
+    for (n = NGX_HTTP_REFERRAL_SEC_PURPOSE; n <= NGX_HTTP_REFERRAL_X_MOZ; n++) {
+        purpose = ngx_http_referral_header(r, ctx, n);
 
-    for (i = 0;
-         i < sizeof(ngx_http_referral_purposes) / sizeof(ngx_str_t);
-         i++)
-    {
-        if (ngx_http_referral_header(r, &ngx_http_referral_purposes[i],
-                                     &h.purpose)
-            == NGX_OK)
-        {
+        if (purpose->data) {
             break;
         }
     }
 
-    ctx->class = referral_visitor_class(&h);
+    h.purpose = *purpose;
+
+    ctx->class = referral_visitor_class(&h, &ctx->agent);
 }
 
 
@@ -596,7 +676,7 @@ ngx_uint_t
 ngx_http_referral_consent(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
 {
     ngx_str_t                      value;
-    referral_str_t                 gpc;
+    referral_str_t                *gpc;
     ngx_http_referral_loc_conf_t  *rlcf;
 
     if (ctx->has_consent) {
@@ -608,11 +688,9 @@ ngx_http_referral_consent(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
 
     rlcf = ctx->conf;
 
-    if (rlcf->gpc
-        && ngx_http_referral_header(r, &ngx_http_referral_sec_gpc, &gpc)
-           == NGX_OK
-        && gpc.len == 1 && gpc.data[0] == '1')
-    {
+    gpc = ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_SEC_GPC);
+
+    if (rlcf->gpc && gpc->len == 1 && gpc->data[0] == '1') {
         return 0;
     }
 

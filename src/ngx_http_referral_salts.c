@@ -268,11 +268,8 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uint64_t *address)
 {
     int64_t                         day;
-    referral_str_t                  ua;
     ngx_http_referral_salts_t      *salts;
     ngx_http_referral_main_conf_t  *rmcf;
-
-    static ngx_str_t  user_agent = ngx_string("http_user_agent");
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
     salts = rmcf->salts;
@@ -288,10 +285,10 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    (void) ngx_http_referral_header(r, &user_agent, &ua);
-
     return referral_address_hash(salts->address, address,
                                  salts->salts[day & 3].salt,
-                                 r->connection->sockaddr, &ua)
+                                 r->connection->sockaddr,
+                                 ngx_http_referral_header(r, ctx,
+                                              NGX_HTTP_REFERRAL_USER_AGENT))
            == REFERRAL_OK ? NGX_OK : NGX_DECLINED;
 }

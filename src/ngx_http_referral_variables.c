@@ -416,19 +416,19 @@ ngx_http_referral_variable_request(ngx_http_request_t *r,
         return;
     }
 
-    ngx_http_referral_find_device(r, ctx);
+    ngx_http_referral_find_agent(r, ctx);
 
     switch (data) {
 
     case NGX_HTTP_REFERRAL_VAR_DEVICE:
-        *value = ctx->device.device;
+        *value = ctx->agent.device.device;
         return;
 
     case NGX_HTTP_REFERRAL_VAR_OS:
-        *value = ctx->device.os;
+        *value = ctx->agent.device.os;
         return;
 
     default: /* NGX_HTTP_REFERRAL_VAR_APP */
-        *value = ctx->device.app;
+        *value = ctx->agent.device.app;
     }
 }

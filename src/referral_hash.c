@@ -123,20 +123,55 @@ referral_crc32c_init(void)
 }
 
 
+/* little endian, whatever the processor is */
+
+static inline uint64_t
+referral_hash64_word(const u_char *p)
+{
+    uint64_t  w;
+
+    memcpy(&w, p, sizeof(w));
+
+#if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+    w = __builtin_bswap64(w);
+#endif
+
+    return w;
+}
+
+
+static inline uint64_t
+referral_hash64_step(uint64_t h, uint64_t w)
+{
+    h = (h ^ w) * 0x9fb21c651e98df25;
+
+    return h ^ (h >> 32);
+}
+
+
 uint64_t
 referral_hash64(uint64_t seed, const void *data, size_t len)
 {
-    uint64_t       h;
+    uint64_t       h, w;
     const u_char  *p, *last;
 
-    h = seed ^ 0xcbf29ce484222325;
+    p = data;
+    h = seed ^ (len * 0x9e3779b97f4a7c15);
 
-    for (p = data, last = p + len; p < last; p++) {
-        h ^= *p;
-        h *= 0x100000001b3;
+    for (last = p + len; last - p >= 8; p += 8) {
+        h = referral_hash64_step(h, referral_hash64_word(p));
     }
 
-    /* FNV's upper bits depend little on the last bytes: mix them */
+    if (p < last) {
+
+        for (w = 0; p < last; last--) {
+            w = w << 8 | last[-1];
+        }
+
+        h = referral_hash64_step(h, w);
+    }
+
+    /* MurmurHash3's fmix64 */
 
     h ^= h >> 33;
     h *= 0xff51afd7ed558ccd;

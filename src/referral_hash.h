@@ -19,7 +19,10 @@
  */
 uint32_t referral_crc32c(uint32_t crc, const void *data, size_t len);
 
-/* FNV-1a, 64 bits, with a final avalanche; not for hostile keys unseeded */
+/*
+ * Eight bytes a step, with a final avalanche; the same on every processor; not
+ * for hostile keys unseeded.
+ */
 uint64_t referral_hash64(uint64_t seed, const void *data, size_t len);
 
 

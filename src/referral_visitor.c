@@ -89,6 +89,10 @@ typedef struct {
 
 static void referral_visitor_read(referral_ua_t *ua, const referral_str_t *s);
 static uint64_t referral_visitor_scan(const referral_ua_t *ua);
+static referral_class_e referral_visitor_machine(const referral_ua_t *ua,
+    uint64_t found);
+static void referral_visitor_device(referral_device_t *device,
+    uint64_t found);
 static int referral_visitor_phone(const referral_ua_t *ua, size_t i,
     unsigned what);
 static int referral_visitor_at(const referral_ua_t *ua, size_t i,
@@ -343,12 +347,24 @@ referral_class_name(unsigned class)
 }
 
 
-referral_class_e
-referral_visitor_class(const referral_visitor_headers_t *h)
+void
+referral_visitor_agent(referral_agent_t *agent, const referral_str_t *s)
 {
     uint64_t       found;
     referral_ua_t  ua;
 
+    referral_visitor_read(&ua, s);
+    found = referral_visitor_scan(&ua);
+
+    agent->class = referral_visitor_machine(&ua, found);
+    referral_visitor_device(&agent->device, found);
+}
+
+
+referral_class_e
+referral_visitor_class(const referral_visitor_headers_t *h,
+    const referral_agent_t *agent)
+{
     if (referral_visitor_contains(&h->purpose, "prefetch")
         || referral_visitor_contains(&h->purpose, "prerender")
         || referral_visitor_contains(&h->purpose, "preview"))
@@ -360,12 +376,25 @@ referral_visitor_class(const referral_visitor_headers_t *h)
         return REFERRAL_CLASS_HEAD;
     }
 
-    referral_visitor_read(&ua, &h->user_agent);
-    found = referral_visitor_scan(&ua);
+    /* an image or a script that names the link is not a person's click */
 
+    if (agent->class == REFERRAL_CLASS_HUMAN
+        && (referral_str_is_nocase(&h->fetch_mode, "no-cors")
+            || referral_str_is_nocase(&h->fetch_mode, "cors")))
+    {
+        return REFERRAL_CLASS_BOT;
+    }
+
+    return agent->class;
+}
+
+
+static referral_class_e
+referral_visitor_machine(const referral_ua_t *ua, uint64_t found)
+{
     if (referral_ua_has(found, PREVIEW)
-        || referral_visitor_at(&ua, 0, "whatsapp/")
-        || referral_visitor_at(&ua, 0, "viber"))
+        || referral_visitor_at(ua, 0, "whatsapp/")
+        || referral_visitor_at(ua, 0, "viber"))
     {
         return REFERRAL_CLASS_PREVIEW;
     }
@@ -377,8 +406,8 @@ referral_visitor_class(const referral_visitor_headers_t *h)
         return REFERRAL_CLASS_BOT;
     }
 
-    if (!referral_visitor_at(&ua, 0, "mozilla/")
-        && !referral_visitor_at(&ua, 0, "opera/"))
+    if (!referral_visitor_at(ua, 0, "mozilla/")
+        && !referral_visitor_at(ua, 0, "opera/"))
     {
         return REFERRAL_CLASS_BOT;
     }
@@ -390,27 +419,14 @@ referral_visitor_class(const referral_visitor_headers_t *h)
         return REFERRAL_CLASS_BOT;
     }
 
-    /* an image or a script that names the link is not a person's click */
-
-    if (referral_str_is_nocase(&h->fetch_mode, "no-cors")
-        || referral_str_is_nocase(&h->fetch_mode, "cors"))
-    {
-        return REFERRAL_CLASS_BOT;
-    }
-
     return REFERRAL_CLASS_HUMAN;
 }
 
 
-void
-referral_visitor_device(referral_device_t *device, const referral_str_t *s)
+static void
+referral_visitor_device(referral_device_t *device, uint64_t found)
 {
-    unsigned       i;
-    uint64_t       found;
-    referral_ua_t  ua;
-
-    referral_visitor_read(&ua, s);
-    found = referral_visitor_scan(&ua);
+    unsigned  i;
 
     referral_str_set(&device->device, "other");
     referral_str_set(&device->os, "other");

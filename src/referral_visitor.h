@@ -29,19 +29,6 @@ typedef enum {
 } referral_class_e;
 
 
-/* headers that tell a person from a machine; an absent one has data NULL */
-
-typedef struct {
-    unsigned            head:1;          /* the method */
-    referral_str_t      user_agent;
-    referral_str_t      accept;
-    referral_str_t      accept_language;
-    referral_str_t      purpose;         /* Sec-Purpose, else Purpose,
-                                            X-Purpose, X-Moz */
-    referral_str_t      fetch_mode;      /* Sec-Fetch-Mode */
-} referral_visitor_headers_t;
-
-
 typedef struct {
     referral_str_t      device;  /* mobile tablet desktop tv console other */
     referral_str_t      os;      /* ios android windows macos linux chromeos
@@ -50,15 +37,33 @@ typedef struct {
 } referral_device_t;
 
 
+/* what a User-Agent alone tells; strings are static */
+
+typedef struct {
+    referral_device_t   device;
+    referral_class_e    class;   /* HUMAN, BOT or PREVIEW */
+} referral_agent_t;
+
+
+/* headers that tell a person from a machine; an absent one has data NULL */
+
+typedef struct {
+    unsigned            head:1;          /* the method */
+    referral_str_t      purpose;         /* Sec-Purpose, else Purpose,
+                                            X-Purpose, X-Moz */
+    referral_str_t      fetch_mode;      /* Sec-Fetch-Mode */
+} referral_visitor_headers_t;
+
+
 /* static text: "human", "bot"… */
 referral_str_t referral_class_name(unsigned class);
 
-/* HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two need more than this */
-referral_class_e referral_visitor_class(const referral_visitor_headers_t *h);
-
 /* linear in the length of "ua"; at most 1024 bytes of it are looked at */
-void referral_visitor_device(referral_device_t *device,
-    const referral_str_t *ua);
+void referral_visitor_agent(referral_agent_t *agent, const referral_str_t *ua);
+
+/* HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two need more than this */
+referral_class_e referral_visitor_class(const referral_visitor_headers_t *h,
+    const referral_agent_t *agent);
 
 /*
  * The best of "languages" ("en,ja", lower case; the first is the default) for

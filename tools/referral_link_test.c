@@ -482,6 +482,7 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
     referral_str_t               s, accept, languages;
     referral_date_t              at;
     struct timespec              ts;
+    referral_agent_t             agent;
     referral_values_t           *v;
     referral_visitor_headers_t   h;
 
@@ -501,13 +502,13 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
 
     if (link_test_get(in, "click.user_agent", &s)) {
         memset(&h, 0, sizeof(h));
-        h.user_agent = s;
 
-        s = referral_class_name(referral_visitor_class(&h));
+        referral_visitor_agent(&agent, &s);
+
+        s = referral_class_name(referral_visitor_class(&h, &agent));
         t->class = (char *) s.data;
         t->class_len = s.len;
-
-        referral_visitor_device(&t->device, &h.user_agent);
+        t->device = agent.device;
 
         v->value[REFERRAL_VALUE_DEVICE] = t->device.device;
         v->value[REFERRAL_VALUE_OS] = t->device.os;

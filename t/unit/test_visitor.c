@@ -32,7 +32,9 @@ str(const char *text)
 static referral_class_e
 class(const char *ua, const char *purpose, const char *mode, int head)
 {
+    referral_str_t              s;
     referral_class_e            class;
+    referral_agent_t            agent;
     referral_visitor_headers_t  h;
 
     memset(&h, 0, sizeof(h));
@@ -40,15 +42,16 @@ class(const char *ua, const char *purpose, const char *mode, int head)
     /* just as many bytes as there are, so that reading on is seen */
 
     h.head = head;
-    h.user_agent.len = strlen(ua);
-    h.user_agent.data = malloc(h.user_agent.len + !h.user_agent.len);
-    memcpy(h.user_agent.data, ua, h.user_agent.len);
+    s.len = strlen(ua);
+    s.data = malloc(s.len + !s.len);
+    memcpy(s.data, ua, s.len);
     h.purpose = str(purpose);
     h.fetch_mode = str(mode);
 
-    class = referral_visitor_class(&h);
+    referral_visitor_agent(&agent, &s);
+    class = referral_visitor_class(&h, &agent);
 
-    free(h.user_agent.data);
+    free(s.data);
 
     return class;
 }
@@ -216,6 +219,7 @@ test_devices(void)
     size_t             i;
     referral_str_t     ua;
     referral_device_t  d;
+    referral_agent_t   agent;
 
     static const struct {
         const char  *ua;
@@ -284,7 +288,8 @@ test_devices(void)
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         ua = str(cases[i].ua);
-        referral_visitor_device(&d, &ua);
+        referral_visitor_agent(&agent, &ua);
+        d = agent.device;
 
         snprintf(got, sizeof(got), "%.*s %.*s %.*s",
                  (int) d.device.len, d.device.data, (int) d.os.len, d.os.data,
@@ -302,6 +307,7 @@ test_long(void)
     char               ua[9000];
     referral_str_t     s;
     referral_device_t  d;
+    referral_agent_t   agent;
 
     memset(ua, 'b', sizeof(ua));
     memcpy(ua, "Mozilla/5.0 ", 12);
@@ -310,16 +316,19 @@ test_long(void)
     s.data = (u_char *) ua;
     s.len = sizeof(ua);
 
-    referral_visitor_device(&d, &s);
+    referral_visitor_agent(&agent, &s);
+    d = agent.device;
     ok(d.app.len == 0, "what comes after the first 1024 bytes is not seen");
 
     memcpy(ua + 1000, " Android", 8);
-    referral_visitor_device(&d, &s);
+    referral_visitor_agent(&agent, &s);
+    d = agent.device;
     ok(referral_str_is(&d.os, "android"), "what comes before is");
 
     s.data = NULL;
     s.len = 0;
-    referral_visitor_device(&d, &s);
+    referral_visitor_agent(&agent, &s);
+    d = agent.device;
     ok(referral_str_is(&d.device, "other") && d.app.len == 0, "no User-Agent");
 }
 
