@@ -237,8 +237,9 @@ sub geo {
 
 # The text of an nginx.conf.  main, http, server: lines for these levels;
 # servers: whole server blocks beside the first; workers, events; bare: only
-# what is given.  DIR, PORT, REDIS, REDIS_PORT, REDIS_SOCKET, ROOT and GEO
-# between two "%%" are replaced.
+# what is given; load: the load_module lines, where more than ours is wanted.
+# DIR, PORT, REDIS, REDIS_PORT, REDIS_SOCKET, ROOT, MODULE and GEO between two
+# "%%" are replaced.
 
 sub config_text {
     my ($self, %o) = @_;
@@ -247,6 +248,7 @@ sub config_text {
     my $level = $o{log} // $ENV{TEST_NGINX_LOG} // 'debug';
     my $http = $o{http} // '';
     my $main = $o{main} // '';
+    my $load = $o{load} // 'load_module %%MODULE%%;';
     my $all = join "\n", $http, $o{server} // '', $o{servers} // '';
 
     my $globals = $ENV{TEST_NGINX_GLOBALS} // '';
@@ -269,7 +271,7 @@ sub config_text {
 
     my $text = <<"END";
 $globals
-load_module $self->{module};
+$load
 $user
 daemon off;
 master_process on;
@@ -323,6 +325,7 @@ sub expand {
         REDIS_PORT   => $self->{redis_port},
         REDIS_SOCKET => $self->{redis_socket},
         ROOT         => $ROOT,
+        MODULE       => $self->{module},
     );
 
     $text =~ s{%%([A-Z_]+)%%}{
