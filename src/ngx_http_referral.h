@@ -18,6 +18,7 @@
 #endif
 
 #include "ngx_http_referral_redis.h"
+#include "referral_bound.h"
 #include "referral_cache.h"
 #include "referral_cookie.h"
 #include "referral_decide.h"
@@ -60,6 +61,8 @@ typedef enum {
     NGX_HTTP_REFERRAL_LOOKUPS_REFUSED,
     NGX_HTTP_REFERRAL_BAD_FIELDS,
     NGX_HTTP_REFERRAL_BAD_COOKIES,
+    NGX_HTTP_REFERRAL_UNLISTED,
+    NGX_HTTP_REFERRAL_NO_ADDRESS,
     NGX_HTTP_REFERRAL_COUNTERS
 } ngx_http_referral_counter_e;
 
@@ -97,7 +100,7 @@ typedef struct {
 
 typedef struct {
     ngx_atomic_t                     pid;         /* 0: free */
-    time_t                           seen;
+    ngx_msec_t                       seen;        /* ngx_current_msec */
     ngx_uint_t                       lookup_up;
     ngx_uint_t                       recorder_up;
     ngx_msec_t                       lookup_latency;
@@ -142,6 +145,9 @@ typedef struct {
     ngx_atomic_t                     flushed;     /* ms; 0: never */
     ngx_atomic_t                     refused;     /* ms: not to be asked for
                                                      edits before; 0: ask */
+
+    uint64_t                         seed;        /* of addresses, below */
+    referral_bound_t                 bound;       /* clicks by address */
 
     u_char                          *cache;       /* where its table lies */
     size_t                           cache_size;
@@ -421,8 +427,8 @@ void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
 ngx_http_referral_worker_entry_t *ngx_http_referral_zone_worker(
     ngx_http_referral_zone_t *zone);
 
-/* a worker that was not heard of for longer is none, seconds */
-#define NGX_HTTP_REFERRAL_WORKER_GONE  5
+/* a worker that was not heard of for longer is none, ms */
+#define NGX_HTTP_REFERRAL_WORKER_GONE  5000
 
 #define ngx_http_referral_count(rmcf, counter)                                \
     (void) ngx_atomic_fetch_add(                                              \

@@ -1,10 +1,16 @@
 
 #include "ngx_http_referral.h"
+#include "referral_address.h"
+#include "referral_hash.h"
 #include "referral_url.h"
 
 
 /* a second click on the same link by the same browser within this, ms */
 #define NGX_HTTP_REFERRAL_DUPLICATE  10000
+
+/* clicks of one address in a minute whose ids can be looked up: a carrier's
+ * phones fit in, a client that makes up browsers does not fill Redis */
+#define NGX_HTTP_REFERRAL_LISTED     600
 
 
 static void ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx);
@@ -22,6 +28,8 @@ static ngx_int_t ngx_http_referral_click_location(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_record(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static ngx_uint_t ngx_http_referral_click_listed(ngx_http_request_t *r,
+    ngx_http_referral_main_conf_t *rmcf);
 static void ngx_http_referral_click_committed(void *data);
 static ngx_int_t ngx_http_referral_click_answer(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
@@ -77,7 +85,7 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
 
         /* sent here again by its own fallback or error page */
 
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "referral: the fallback of a short link leads to "
                       "a short link");
         return NGX_HTTP_NOT_FOUND;
@@ -495,7 +503,7 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
     {
         said = ngx_time();
 
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "referral: the landing of code \"%*s\" of program "
                       "\"%*s\" is refused: %s", ctx->code.len, ctx->code.data,
                       ctx->program.len, ctx->program.data, err);
@@ -579,23 +587,13 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
             record.flags |= REFERRAL_RECORD_NEW_LINK;
         }
 
+        /* not again where a clock was set back */
+
         if (referral_time_day_number(referral_click_id_time(last->click_id),
                                      decision->offset)
-            != referral_time_day_number(ctx->now, decision->offset))
+            < referral_time_day_number(ctx->now, decision->offset))
         {
             record.flags |= REFERRAL_RECORD_NEW_DAY;
-        }
-    }
-
-    if (ctx->class == REFERRAL_CLASS_HUMAN && decision->landed
-        && ctx->has_click_id)
-    {
-        record.flags |= REFERRAL_RECORD_TOUCHED;
-
-        /* the cookie has both touches of what is recorded, or neither */
-
-        if (ctx->has_visitor) {
-            ctx->set_cookie = 1;
         }
     }
 
@@ -604,11 +602,32 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
     if (!ctx->has_visitor) {
         record.flags &= ~(REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
                           |REFERRAL_RECORD_NEW_DAY);
+    }
 
-    } else if (ngx_http_referral_salt_address(r, ctx, &record.address)
-               == NGX_OK)
-    {
-        record.flags |= REFERRAL_RECORD_ADDRESS;
+    if (ctx->class == REFERRAL_CLASS_HUMAN && decision->landed) {
+
+        if (ctx->has_click_id) {
+
+            /* the cookie has both touches of what is recorded, or neither */
+
+            ctx->set_cookie = ctx->has_visitor;
+
+            if (ngx_http_referral_click_listed(r, rmcf)) {
+                record.flags |= REFERRAL_RECORD_TOUCHED;
+            }
+        }
+
+        if (ctx->has_visitor) {
+
+            if (ngx_http_referral_salt_address(r, ctx, &record.address)
+                == NGX_OK)
+            {
+                record.flags |= REFERRAL_RECORD_ADDRESS;
+
+            } else {
+                ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_NO_ADDRESS);
+            }
+        }
     }
 
     ngx_http_referral_find_source(r, ctx);
@@ -651,6 +670,46 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
                                           decision->result
                                           == REFERRAL_RESULT_UNRESOLVED,
                                           &ctx->commit);
+}
+
+
+/* does the click's id get an entry of its own in Redis? */
+
+static ngx_uint_t
+ngx_http_referral_click_listed(ngx_http_request_t *r,
+    ngx_http_referral_main_conf_t *rmcf)
+{
+    size_t                     len;
+    uint64_t                   key;
+    const u_char              *data;
+    ngx_http_referral_zone_t  *zone;
+
+    static ngx_msec_t          said;
+
+    zone = ngx_http_referral_zone(rmcf);
+
+    len = referral_address_data(r->connection->sockaddr, &data);
+    key = len ? referral_hash64(zone->seed, data, len) : 0;
+
+    if (referral_bound_take(&zone->bound, key, ngx_current_msec / 60000,
+                            NGX_HTTP_REFERRAL_LISTED))
+    {
+        return 1;
+    }
+
+    ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_UNLISTED);
+
+    if (said == 0 || ngx_current_msec - said >= 60000) {
+        said = ngx_current_msec;
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "referral: more than %d clicks of one address in a "
+                      "minute: they are counted, but the ids of the rest "
+                      "cannot be looked up; is it a balancer?",
+                      NGX_HTTP_REFERRAL_LISTED);
+    }
+
+    return 0;
 }
 
 
@@ -829,7 +888,7 @@ ngx_http_referral_click_cookie(ngx_http_request_t *r,
     n = referral_cookie_encode(data, rmcf->keys, &ctx->program, cookie);
 
     if (n == REFERRAL_ERROR) {
-        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
                       "referral: a cookie could not be signed");
         return NGX_OK;
     }

@@ -37,7 +37,7 @@ struct ngx_http_referral_links_s {
     ngx_http_referral_tracking_t   *tracking;
     ngx_uint_t                      fetching;
     ngx_uint_t                      closing;
-    time_t                          refused;    /* said, once a minute */
+    ngx_msec_t                      refused;    /* said, once a minute */
     void                          (*wake)(void *data);
     void                           *wake_data;
     ngx_queue_t                     buckets[NGX_HTTP_REFERRAL_FETCH_BUCKETS];
@@ -573,8 +573,10 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
         return NULL;
 
     } else if (ngx_strncmp(reply->str, "WRONGTYPE", 9) != 0) {
-        if (ngx_time() - links->refused >= 60) {
-            links->refused = ngx_time();
+        if (links->refused == 0
+            || ngx_current_msec - links->refused >= 60000)
+        {
+            links->refused = ngx_current_msec;
 
             ngx_log_error(NGX_LOG_WARN, links->log, 0,
                           "referral: redis \"%V\" refuses look-ups: \"%*s\"",

@@ -91,6 +91,15 @@ static ngx_http_referral_metric_t  ngx_http_referral_metrics_counters[] = {
       ngx_string("Cookies that did not verify, or were out of date."),
       NGX_HTTP_REFERRAL_BAD_COOKIES },
 
+    { ngx_string("referral_unlisted_total"),
+      ngx_string("Clicks whose id cannot be looked up: too many came from "
+                 "one address in a minute."),
+      NGX_HTTP_REFERRAL_UNLISTED },
+
+    { ngx_string("referral_no_address_total"),
+      ngx_string("Clicks that are missing among the addresses."),
+      NGX_HTTP_REFERRAL_NO_ADDRESS },
+
     { ngx_null_string, ngx_null_string, 0 }
 };
 
@@ -312,7 +321,8 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
         worker = &zone->workers[i];
 
         if (worker->pid == 0
-            || ngx_time() - worker->seen > NGX_HTTP_REFERRAL_WORKER_GONE)
+            || (ngx_msec_int_t) (ngx_current_msec - worker->seen)
+               > NGX_HTTP_REFERRAL_WORKER_GONE)
         {
             continue;
         }

@@ -10,6 +10,7 @@
 #define NGX_HTTP_REFERRAL_TICK         1000
 #define NGX_HTTP_REFERRAL_LAST         1000
 #define NGX_HTTP_REFERRAL_HOLD         5000
+#define NGX_HTTP_REFERRAL_SAID         60000
 
 /* clicks on codes that may not exist, a second and worker */
 #define NGX_HTTP_REFERRAL_UNRESOLVED   1000
@@ -353,11 +354,13 @@ static void
 ngx_http_referral_recorder_dropped(ngx_http_referral_recorder_t *rec,
     const char *why)
 {
-    if (ngx_time() - rec->said_dropped < 60) {
+    if (rec->said_dropped
+        && ngx_current_msec - rec->said_dropped < NGX_HTTP_REFERRAL_SAID)
+    {
         return;
     }
 
-    rec->said_dropped = ngx_time();
+    rec->said_dropped = ngx_current_msec;
 
     ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
                   "referral: clicks are dropped: %s; visitors are still "
@@ -439,7 +442,7 @@ ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
         return;
     }
 
-    worker->seen = ngx_time();
+    worker->seen = ngx_current_msec;
     worker->recorder_up = rec->redis.ready;
     worker->recorder_latency = rec->redis.latency;
     worker->disk_failed = rec->disk;

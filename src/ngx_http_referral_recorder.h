@@ -94,7 +94,7 @@ struct ngx_http_referral_recorder_s {
     uint64_t                         unresolved_bytes;
 
     uint64_t                         dropped[REFERRAL_DROPS];
-    time_t                           said_dropped;
+    ngx_msec_t                       said_dropped;
     unsigned                         refused:1;  /* the log knows an error */
     unsigned                         disk:1;     /* the log knows it failed */
     unsigned                         warming:1;

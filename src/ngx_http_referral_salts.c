@@ -4,11 +4,12 @@
 
 
 /*
- * The day's salt: made at noon of the day before by whoever comes first,
- * shared through Redis, and gone there 48 hours after it was made.
+ * The day's salt: made at noon of the day before (UTC) by whoever comes first,
+ * shared through Redis, and forgotten there and here 48 hours later.
  */
 
-#define NGX_HTTP_REFERRAL_SALT_TTL    "172800"
+#define NGX_HTTP_REFERRAL_SALT_TTL    172800
+#define NGX_HTTP_REFERRAL_SALT_NOON   43200
 #define NGX_HTTP_REFERRAL_SALT_CHECK  30000
 #define NGX_HTTP_REFERRAL_SALT_RETRY  1000
 
@@ -32,13 +33,21 @@ struct ngx_http_referral_salts_s {
     ngx_uint_t                       asking;
     ngx_uint_t                       closing;
     int64_t                          asked;      /* day */
+    ngx_msec_t                       tried;      /* when it was asked for */
     int64_t                          wanted;     /* day that a click missed */
+    ngx_msec_t                       since;      /* of "wanted" */
+    ngx_uint_t                       said;       /* that addresses are not
+                                                    counted */
     ngx_http_referral_salt_t         salts[4];   /* by day */
 };
 
 
 static void ngx_http_referral_salts_wake(void *data);
 static void ngx_http_referral_salts_handler(ngx_event_t *ev);
+static void ngx_http_referral_salts_forget(ngx_http_referral_salts_t *salts,
+    int64_t noon);
+static void ngx_http_referral_salts_say(ngx_http_referral_salts_t *salts,
+    int64_t today, int64_t noon);
 static ngx_uint_t ngx_http_referral_salts_known(
     ngx_http_referral_salts_t *salts, int64_t day);
 static void ngx_http_referral_salts_ask(ngx_http_referral_salts_t *salts,
@@ -113,7 +122,7 @@ ngx_http_referral_salts_wake(void *data)
 static void
 ngx_http_referral_salts_handler(ngx_event_t *ev)
 {
-    int64_t                     today, seconds;
+    int64_t                     today, noon;
     ngx_http_referral_salts_t  *salts;
 
     salts = ev->data;
@@ -122,28 +131,92 @@ ngx_http_referral_salts_handler(ngx_event_t *ev)
         return;
     }
 
-    seconds = ngx_time() % 86400;
+    /* "noon": the day whose noon was last */
+
     today = ngx_time() / 86400;
+    noon = (ngx_time() - NGX_HTTP_REFERRAL_SALT_NOON) / 86400;
+
+    ngx_http_referral_salts_forget(salts, noon);
+    ngx_http_referral_salts_say(salts, today, noon);
 
     if (!ngx_http_referral_salts_known(salts, today)) {
         ngx_http_referral_salts_ask(salts, today);
 
-    } else if (salts->wanted
-               && !ngx_http_referral_salts_known(salts, salts->wanted))
-    {
+    } else if (salts->wanted) {
         ngx_http_referral_salts_ask(salts, salts->wanted);
 
-    } else if (seconds >= 43200
+    } else if (noon == today
                && !ngx_http_referral_salts_known(salts, today + 1))
     {
         ngx_http_referral_salts_ask(salts, today + 1);
-    }
 
-    salts->wanted = 0;
+    } else if (ngx_current_msec - salts->tried
+               >= NGX_HTTP_REFERRAL_SALT_CHECK)
+    {
+        /* what Redis lost it gets back, before others make another one */
+
+        ngx_http_referral_salts_ask(salts, noon == today
+                                           && salts->asked == today
+                                           ? today + 1 : today);
+    }
 
     if (!salts->asking) {
         ngx_add_timer(ev, salts->redis->ready ? NGX_HTTP_REFERRAL_SALT_CHECK
                                               : NGX_HTTP_REFERRAL_SALT_RETRY);
+    }
+}
+
+
+/* the noon that follows a day is the end of that day everywhere */
+
+static void
+ngx_http_referral_salts_forget(ngx_http_referral_salts_t *salts, int64_t noon)
+{
+    ngx_uint_t                 i;
+    ngx_http_referral_salt_t  *salt;
+
+    for (i = 0; i < 4; i++) {
+        salt = &salts->salts[i];
+
+        if (salt->known && (salt->day < noon || salt->day > noon + 2)) {
+            ngx_explicit_memzero(salt, sizeof(ngx_http_referral_salt_t));
+            referral_address_forget(salts->address);
+        }
+    }
+}
+
+
+/* one line a change; a worker that has just started has its second */
+
+static void
+ngx_http_referral_salts_say(ngx_http_referral_salts_t *salts, int64_t today,
+    int64_t noon)
+{
+    if (salts->wanted
+        && (ngx_http_referral_salts_known(salts, salts->wanted)
+            || salts->wanted < noon
+            || salts->wanted > noon + 2))
+    {
+        salts->wanted = 0;
+    }
+
+    if (salts->wanted && !salts->said
+        && ngx_current_msec - salts->since >= NGX_HTTP_REFERRAL_SALT_RETRY)
+    {
+        salts->said = 1;
+
+        ngx_log_error(NGX_LOG_WARN, salts->log, 0,
+                      "referral: addresses are not counted: redis \"%V\" has "
+                      "not told the day's salt", &salts->conf->redis.text);
+    }
+
+    if (salts->said && !salts->wanted
+        && ngx_http_referral_salts_known(salts, today))
+    {
+        salts->said = 0;
+
+        ngx_log_error(NGX_LOG_NOTICE, salts->log, 0,
+                      "referral: addresses are counted again");
     }
 }
 
@@ -162,18 +235,33 @@ ngx_http_referral_salts_ask(ngx_http_referral_salts_t *salts, int64_t day)
     size_t           argvlen[6];
     u_char           salt[REFERRAL_SALT_SIZE];
     u_char           hex[2 * REFERRAL_SALT_SIZE];
+    u_char           ttl[NGX_TIME_T_LEN];
     u_char           key[128];
+    int64_t          left;
     ngx_str_t       *prefix;
     const char      *argv[6];
 
-    if (!salts->redis->ready
-        || referral_random(&salts->conf->random, salt, REFERRAL_SALT_SIZE)
-           != REFERRAL_OK)
+    salts->tried = ngx_current_msec;
+
+    left = (day + 1) * 86400 + NGX_HTTP_REFERRAL_SALT_NOON - ngx_time();
+
+    if (!salts->redis->ready || left <= 0) {
+        return;
+    }
+
+    if (ngx_http_referral_salts_known(salts, day)) {
+        ngx_memcpy(salt, salts->salts[day & 3].salt, REFERRAL_SALT_SIZE);
+
+    } else if (referral_random(&salts->conf->random, salt, REFERRAL_SALT_SIZE)
+               != REFERRAL_OK)
     {
         return;
     }
 
     ngx_hex_dump(hex, salt, REFERRAL_SALT_SIZE);
+    ngx_explicit_memzero(salt, REFERRAL_SALT_SIZE);
+
+    left = ngx_min(left, NGX_HTTP_REFERRAL_SALT_TTL);
 
     prefix = &salts->conf->redis.prefix;
 
@@ -192,8 +280,8 @@ ngx_http_referral_salts_ask(ngx_http_referral_salts_t *salts, int64_t day)
     argvlen[3] = 2;
     argv[4] = "EX";
     argvlen[4] = 2;
-    argv[5] = NGX_HTTP_REFERRAL_SALT_TTL;
-    argvlen[5] = sizeof(NGX_HTTP_REFERRAL_SALT_TTL) - 1;
+    argv[5] = (char *) ttl;
+    argvlen[5] = ngx_sprintf(ttl, "%T", (time_t) left) - ttl;
 
     if (ngx_http_referral_redis_command(salts->redis,
                                         ngx_http_referral_salts_set, salts, 6,
@@ -230,6 +318,7 @@ ngx_http_referral_salts_reply(void *data, redisReply *reply)
 {
     ngx_http_referral_salts_t *salts = data;
 
+    ngx_uint_t                 known;
     referral_str_t             text;
     ngx_http_referral_salt_t  *salt;
 
@@ -239,20 +328,25 @@ ngx_http_referral_salts_reply(void *data, redisReply *reply)
         return;
     }
 
-    if (reply && reply->type == REDIS_REPLY_STRING) {
+    if (reply && reply->type == REDIS_REPLY_STRING
+        && reply->len == 2 * REFERRAL_SALT_SIZE)
+    {
+        known = ngx_http_referral_salts_known(salts, salts->asked);
         salt = &salts->salts[salts->asked & 3];
 
         text.len = reply->len;
         text.data = (u_char *) reply->str;
 
-        if (text.len == 2 * REFERRAL_SALT_SIZE
-            && referral_hex_decode(salt->salt, REFERRAL_SALT_SIZE, &text)
-               == REFERRAL_SALT_SIZE)
+        if (referral_hex_decode(salt->salt, REFERRAL_SALT_SIZE, &text)
+            == REFERRAL_SALT_SIZE)
         {
             salt->day = salts->asked;
             salt->known = 1;
 
-            ngx_add_timer(&salts->timer, 1);
+            /* another may be missing */
+
+            ngx_add_timer(&salts->timer, known ? NGX_HTTP_REFERRAL_SALT_CHECK
+                                               : 1);
             return;
         }
 
@@ -281,7 +375,21 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
     day = referral_time_day_number(ctx->now, ctx->decision.offset);
 
     if (!ngx_http_referral_salts_known(salts, day)) {
+
+        if (salts->wanted == 0) {
+            salts->since = ngx_current_msec;
+        }
+
         salts->wanted = day;
+
+        /* the clock was set, or a program's midnight comes before noon */
+
+        if (!salts->asking
+            && ngx_current_msec - salts->tried >= NGX_HTTP_REFERRAL_SALT_RETRY)
+        {
+            ngx_add_timer(&salts->timer, 1);
+        }
+
         return NGX_DECLINED;
     }
 

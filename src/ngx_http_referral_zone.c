@@ -3,7 +3,7 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e02ULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e03ULL
 
 
 /*
@@ -75,6 +75,7 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     sh->magic = NGX_HTTP_REFERRAL_ZONE_MAGIC;
     sh->size = sizeof(ngx_http_referral_zone_t);
+    sh->seed = ((uint64_t) ngx_random() << 32) ^ ngx_random();
     sh->cache = cache;
     sh->cache_size = size;
 
@@ -170,7 +171,8 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
 
         if (found == NULL
             && (pid == 0
-                || ngx_time() - worker->seen > NGX_HTTP_REFERRAL_WORKER_GONE))
+                || (ngx_msec_int_t) (ngx_current_msec - worker->seen)
+                   > NGX_HTTP_REFERRAL_WORKER_GONE))
         {
             found = worker;
             old = pid;
@@ -181,7 +183,7 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
         return NULL;
     }
 
-    found->seen = ngx_time();
+    found->seen = ngx_current_msec;
     found->lookup_up = 0;
     found->recorder_up = 0;
     found->lookup_latency = 0;

@@ -54,34 +54,44 @@ referral_address_free(referral_address_t *a)
 }
 
 
-int
-referral_address_hash(referral_address_t *a, uint64_t *hash,
-    const u_char *salt, const struct sockaddr *sa, const referral_str_t *ua)
+size_t
+referral_address_data(const struct sockaddr *sa, const u_char **data)
 {
-    size_t                 len, n;
-    const u_char          *data;
     const struct in6_addr  *in6;
 
     switch (sa->sa_family) {
 
     case AF_INET:
-        data = (const u_char *) &((const struct sockaddr_in *) sa)->sin_addr;
-        len = 4;
-        break;
+        *data = (const u_char *) &((const struct sockaddr_in *) sa)->sin_addr;
+        return 4;
 
     case AF_INET6:
         in6 = &((const struct sockaddr_in6 *) sa)->sin6_addr;
-        data = in6->s6_addr;
-        len = 8;
+        *data = in6->s6_addr;
 
         if (IN6_IS_ADDR_V4MAPPED(in6)) {
-            data += 12;
-            len = 4;
+            *data += 12;
+            return 4;
         }
 
-        break;
+        return 8;
 
     default:
+        return 0;
+    }
+}
+
+
+int
+referral_address_hash(referral_address_t *a, uint64_t *hash,
+    const u_char *salt, const struct sockaddr *sa, const referral_str_t *ua)
+{
+    size_t         len, n;
+    const u_char  *data;
+
+    len = referral_address_data(sa, &data);
+
+    if (len == 0) {
         return REFERRAL_DECLINED;
     }
 
@@ -95,4 +105,13 @@ referral_address_hash(referral_address_t *a, uint64_t *hash,
     }
 
     return REFERRAL_OK;
+}
+
+
+void
+referral_address_forget(referral_address_t *a)
+{
+    static const u_char  none[REFERRAL_SALT_SIZE];
+
+    (void) EVP_MAC_init(a->ctx, none, sizeof(none), NULL);
 }

@@ -5,7 +5,8 @@
 --       texts, named by index; a list of numbers, for each operation its
 --       kind, key, option, how many numbers follow, and these (one list: a
 --       table for each operation takes longer to build than to work off); the
---       first hour to keep
+--       first hour to keep.  Of keys that end the option is when, and the
+--       first number how long they live
 --
 -- Answers: applied (0 or 1), the mark before (-1: none), operations refused.
 -- An error can only come before the first write; from the mark on nothing
@@ -96,6 +97,13 @@ local function extend(key, at)
     then
         try('EXPIREAT', key, at)
     end
+end
+
+
+-- A host whose clock runs ahead: what it writes ends as if it were of now.
+
+local function ends(at, life)
+    return at - life > now + 86400 and now + life or at
 end
 
 
@@ -222,7 +230,7 @@ local function score(key, at, from, to)
         return
     end
 
-    for i = from, to, 2 do
+    for i = from + 1, to, 2 do
         local reply = try('ZINCRBY', key, ops[i + 1], text[ops[i]])
 
         if failed(reply) then
@@ -231,7 +239,7 @@ local function score(key, at, from, to)
     end
 
     if at > 0 then
-        extend(key, at)
+        extend(key, ends(at, ops[from]))
     end
 end
 
@@ -243,17 +251,17 @@ local function add(command, key, at, from, to)
 
     set[1], set[2] = command, key
 
-    for i = from, to do
-        set[i - from + 3] = text[ops[i]]
+    for i = from + 1, to do
+        set[i - from + 2] = text[ops[i]]
     end
 
-    local reply = try(unpack(set, 1, to - from + 3))
+    local reply = try(unpack(set, 1, to - from + 2))
 
     if failed(reply) then
-        return refuse(command, key, to - from + 1, reply)
+        return refuse(command, key, to - from, reply)
     end
 
-    extend(key, at)
+    extend(key, ends(at, ops[from]))
 end
 
 
@@ -331,9 +339,17 @@ local function trim(key, newest, from)
 
     try('XTRIM', key, 'MAXLEN', '~', length)
 
-    if age > 0 and newest <= now + 86400 then
+    if age == 0 then
+        return
+    end
+
+    if newest <= now + 86400 then
         try('XTRIM', key, 'MINID', '~', (newest - age) * 1000)
     end
+
+    -- nobody trims it when no more clicks come
+
+    extend(key, now + age)
 end
 
 

@@ -127,6 +127,7 @@ typedef struct {
 
 typedef struct {
     uint64_t            expire;      /* seconds; 0: never */
+    uint64_t            life;        /* of it, from its click or day on */
     uint32_t            type;
     uint32_t            key;
     uint32_t            group;
@@ -235,7 +236,7 @@ static void referral_batch_count(referral_batch_t *b, uint32_t target,
 static void referral_batch_stats(referral_batch_t *b, const uint32_t *stats,
     uint32_t text);
 static void referral_batch_expire(referral_batch_t *b, uint32_t target,
-    uint64_t expire);
+    uint64_t start, uint64_t life);
 static referral_batch_item_t *referral_batch_item(referral_batch_t *b,
     uint32_t owner, uint32_t text);
 static uint32_t referral_batch_text(referral_batch_t *b, const void *data,
@@ -865,12 +866,22 @@ referral_batch_add_click(referral_batch_t *b, const referral_record_t *record,
         referral_batch_count(b, stats[2], text);
     }
 
+    if ((record->flags & REFERRAL_RECORD_VISITOR)
+        && !(record->flags & REFERRAL_RECORD_ADDRESS))
+    {
+        referral_batch_stats(b, stats,
+                             referral_batch_text(b, "no_address", 10));
+    }
+
     referral_batch_add_dates(b, record, group);
 
     if ((record->flags & REFERRAL_RECORD_TOUCHED)
         && (record->flags & REFERRAL_RECORD_CLICK_ID))
     {
         referral_batch_add_touch(b, record, group);
+
+    } else {
+        referral_batch_stats(b, stats, referral_batch_text(b, "unlisted", 8));
     }
 }
 
@@ -914,7 +925,7 @@ referral_batch_add_dates(referral_batch_t *b, const referral_record_t *record,
                                REFERRAL_BATCH_EMPTY, code);
 
     target = referral_batch_bump(b, group, REFERRAL_KEY_BOARD_DAY, date, code);
-    referral_batch_expire(b, target, start + b->conf.board_ttl);
+    referral_batch_expire(b, target, start, b->conf.board_ttl);
 
     (void) referral_batch_bump(b, group, REFERRAL_KEY_REFERRERS,
                                REFERRAL_BATCH_EMPTY, referrer);
@@ -928,7 +939,7 @@ referral_batch_add_dates(referral_batch_t *b, const referral_record_t *record,
 
         target = referral_batch_bump(b, group, REFERRAL_KEY_VISITORS, date,
                                      text);
-        referral_batch_expire(b, target, start + b->conf.uniques_ttl);
+        referral_batch_expire(b, target, start, b->conf.uniques_ttl);
     }
 
     if (record->flags & REFERRAL_RECORD_ADDRESS) {
@@ -943,7 +954,7 @@ referral_batch_add_dates(referral_batch_t *b, const referral_record_t *record,
 
         target = referral_batch_bump(b, group, REFERRAL_KEY_ADDRESSES, date,
                                      text);
-        referral_batch_expire(b, target, start + b->conf.uniques_ttl);
+        referral_batch_expire(b, target, start, b->conf.uniques_ttl);
     }
 }
 
@@ -1017,7 +1028,7 @@ referral_batch_add_touch(referral_batch_t *b, const referral_record_t *record,
     target = referral_batch_target(b, group, REFERRAL_KEY_CLICKS,
                                    referral_batch_text(b, minute,
                                                        sizeof(minute)));
-    referral_batch_expire(b, target, ms / 1000 + record->window);
+    referral_batch_expire(b, target, ms / 1000, record->window);
 
     item = referral_batch_member(b, target,
                                  referral_batch_text(b, id, sizeof(id)));
@@ -1158,6 +1169,7 @@ referral_batch_target(referral_batch_t *b, uint32_t group, uint32_t type,
         target = &b->targets[b->ntargets++];
 
         target->expire = 0;
+        target->life = 0;
         target->type = type;
         target->key = referral_batch_key(b, type, suffix);
         target->group = group;
@@ -1295,10 +1307,12 @@ referral_batch_stats(referral_batch_t *b, const uint32_t *stats, uint32_t text)
 
 
 static void
-referral_batch_expire(referral_batch_t *b, uint32_t target, uint64_t expire)
+referral_batch_expire(referral_batch_t *b, uint32_t target, uint64_t start,
+    uint64_t life)
 {
-    if (b->targets[target].expire < expire) {
-        b->targets[target].expire = expire;
+    if (b->targets[target].expire < start + life) {
+        b->targets[target].expire = start + life;
+        b->targets[target].life = life;
     }
 }
 
@@ -1522,11 +1536,14 @@ referral_batch_op_size(const referral_batch_t *b,
     case REFERRAL_OP_EVENTS:
         return op->n * REFERRAL_BATCH_VALUES;
 
-    case REFERRAL_OP_UNIQUE:
-        return op->n;
-
-    default:
+    case REFERRAL_OP_COUNT:
         return op->n * 2;
+
+    case REFERRAL_OP_UNIQUE:
+        return 1 + op->n;
+
+    default: /* REFERRAL_OP_SCORE, REFERRAL_OP_SET */
+        return 1 + op->n * 2;
     }
 }
 
@@ -1573,6 +1590,10 @@ referral_batch_put_op(const referral_batch_t *b, referral_buf_t *out,
         }
 
         return;
+    }
+
+    if (kind != REFERRAL_OP_COUNT) {
+        referral_pack_uint(out, target->life);
     }
 
     for (i = op->first; i; i = item->next) {

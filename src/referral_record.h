@@ -34,8 +34,9 @@ typedef enum {
 /*
  * "landed": the visitor was sent to a landing (an unresolved click may go to
  * the default landing or to the fallback).  "touched": an attribution cookie
- * was issued, or would have been but for consent, so the click id can be
- * looked up.  The three "new" are what the cookie tells of uniques.
+ * was issued, or would have been but for consent, and the click id can be
+ * looked up; not so where one address has too many.  The three "new" are what
+ * the cookie tells of uniques.
  */
 
 #define REFERRAL_RECORD_LANDED       0x01

@@ -8,6 +8,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use Digest::MD5 qw(md5_hex);
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use IO::Socket::UNIX;
@@ -143,10 +144,13 @@ is(expires("ref:addresses:{shop}:day:$day"), $midnight + 400 * 86400,
    'addresses after 400 days');
 
 for my $key ("ref:day:{shop}:$day", 'ref:stats:{shop}', 'ref:hours:{shop}',
-             "ref:board:{shop}:referrers:clicks:$month", 'ref:events:{shop}')
+             "ref:board:{shop}:referrers:clicks:$month")
 {
     is(call('TTL', $key), -1, "$key stays");
 }
+
+cmp_ok(abs(expires('ref:events:{shop}') - time - 90 * 86400), '<', 60,
+       'events end by themselves when no more come');
 
 is(scalar @{ call('KEYS', '*') }, 15, 'and no other key');
 
@@ -409,6 +413,57 @@ is(expires("ref:clicks:{shop}:$minute"), $at / 1000 + 50 * 86400,
    'a longer one extends it');
 
 
+# a host whose clock is a year ahead, for a minute
+
+fresh();
+
+my $ahead = ($now + 365 * 86400) * 1000;
+
+is_deeply(batch({}, { %click, at => $ahead, click_id => id($ahead, 3) }),
+          [ 1, -1, 0 ], 'a click of a clock that is a year ahead');
+
+for ([ "ref:clicks:*", 30 ], [ "ref:visitors:*", 400 ],
+     [ "ref:addresses:*", 400 ], [ "ref:board:*:clicks:????-??-??", 9 ],
+     [ 'ref:events:*', 90 ])
+{
+    my ($pattern, $days) = @$_;
+    my ($key) = @{ call('KEYS', $pattern) };
+
+    cmp_ok(abs(expires($key) - time - $days * 86400), '<', 60,
+           "$key ends as if it were of now");
+}
+
+
+# uniques: the HyperLogLogs of a day
+
+fresh();
+
+($n, my $counted) = (0, 0);
+
+for my $people (1000, 10_000, 100_000) {
+    next if $people > 10_000 && !$ENV{TEST_SOAK};
+
+    while ($counted < $people) {
+        batch({ expected => $n }, map {
+            { %click, seq => ++$n, click_id => id($at, ++$counted),
+              visitor => substr(md5_hex("visitor $counted"), 0, 24),
+              address => substr(md5_hex("address $counted"), 0, 16) }
+        } 1 .. 500);
+    }
+
+    for my $what (qw(visitors addresses)) {
+        my $found = call('PFCOUNT', "ref:$what:{shop}:day:$day");
+
+        note(sprintf '%s: %d of %d, %+.2f %%', $what, $found, $people,
+             100 * ($found - $people) / $people);
+        cmp_ok(abs($found - $people), '<=', $people * 0.025,
+               "$what of $people people: $found");
+    }
+
+    is(hash('ref:stats:{shop}')->{visitors}, $people, 'exactly, as fields');
+}
+
+
 # trimming
 
 fresh();
@@ -615,7 +670,7 @@ sub snapshot {
             $all{$key} = call('PFCOUNT', $key);
         }
 
-        $all{"$key ttl"} = expires($key);
+        $all{"$key ttl"} = expires($key) if $key !~ /events/;
     }
 
     return \%all;
@@ -675,6 +730,10 @@ sub model {
             push @fields, 'unresolved' if $result eq 'unresolved';
             push @fields, map { "$_:$r->{$_}" } grep { length $r->{$_} }
                 qw(country device os app lang source channel variant segment);
+            push @fields, 'no_address'
+                if ($flags & VISITOR) && !($flags & ADDRESS);
+            push @fields, 'unlisted'
+                unless ($flags & TOUCHED) && ($flags & CLICK_ID);
 
         } else {
             push @fields, 'missed', "missed:$result";
