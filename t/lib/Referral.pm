@@ -487,12 +487,16 @@ sub workers {
 
     my @pids = split ' ', <$f> // '';
 
-    return grep {
+    # the kernel lists children in no order that lasts
+
+    my @workers = sort { $a <=> $b } grep {
         my $pid = $_;
         my $line = '';
         if (open my $c, '<', "/proc/$pid/cmdline") { $line = <$c> // '' }
         $line =~ /worker process/;
     } @pids;
+
+    return @workers;
 }
 
 

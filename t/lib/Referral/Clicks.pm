@@ -295,7 +295,7 @@ sub known {
 
     for my $program (keys %{ $self->{$which} }) {
         for my $code (keys %{ $self->{$which}{$program} }) {
-            $n += $self->{$which}{$program}{$code}{raw}
+            $n += $self->{$which}{$program}{$code}{raw} // 0
                 unless $self->{except}{$program}{$code};
         }
     }
