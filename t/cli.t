@@ -375,6 +375,13 @@ is($t->redis('ZCARD', 'ref:links:{shop}'), $links + 2500, 'all there');
 unlike($err, qr/\e|lines/, 'no progress bar without a terminal');
 
 
+is(r('link', 'set', 'shop', 'csv1', '--landing-args', 'src={code}'), 0,
+   "a link's own arguments");
+is(link_of('csv1')->{landing_args}, 'src={code}', 'as the module reads them');
+is(r('link', 'set', 'shop', 'csv1', '--landing-args', 'a={what}'), 3,
+   'checked like all fields');
+
+
 # export, and back
 
 for my $form ([], ['--json']) {

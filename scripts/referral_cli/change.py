@@ -15,8 +15,8 @@ from redis.exceptions import WatchError
 from .problem import REDIS, Problem
 from .store import Keys, Store
 
-LINK_FIELDS = ("referrer", "name", "landing", "rules", "state", "starts",
-               "ends", "segment", "channel")
+LINK_FIELDS = ("referrer", "name", "landing", "landing_args", "rules",
+               "state", "starts", "ends", "segment", "channel")
 
 # no vowels, so no words; nothing that is mistaken for something else in
 # print or on the phone

@@ -17,6 +17,7 @@ LINK_OPTIONS = {
     "referrer": "The customer's id.",
     "name": "Who invites, as the friend shall read it.",
     "landing": "A URL of its own.",
+    "landing_args": "Instead of the program's, like src={code}; or off.",
     "rules": "One rule a line; asked before the program's.",
     "state": "active or disabled.",
     "starts": "2026-12-01, or 2026-12-01T10:00, in the program's zone.",
