@@ -426,6 +426,7 @@ void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
 /* the line of this process; NULL if there is no room */
 ngx_http_referral_worker_entry_t *ngx_http_referral_zone_worker(
     ngx_http_referral_zone_t *zone);
+void ngx_http_referral_zone_leave(ngx_http_referral_zone_t *zone);
 
 /* a worker that was not heard of for longer is none, ms */
 #define NGX_HTTP_REFERRAL_WORKER_GONE  5000

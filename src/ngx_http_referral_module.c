@@ -708,4 +708,8 @@ ngx_http_referral_exit_process(ngx_cycle_t *cycle)
         ngx_http_referral_recorder_close(rmcf->recorder);
         rmcf->recorder = NULL;
     }
+
+    if (rmcf->sh) {
+        ngx_http_referral_zone_leave(rmcf->sh);
+    }
 }

@@ -198,7 +198,7 @@ ngx_http_referral_variable(ngx_http_request_t *r,
     }
 
     v->len = value.len;
-    v->data = value.data;
+    v->data = value.len ? value.data : (u_char *) "";
     v->valid = 1;
     v->no_cacheable = 1;
     v->not_found = 0;

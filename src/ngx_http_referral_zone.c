@@ -192,3 +192,14 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
 
     return found;
 }
+
+
+void
+ngx_http_referral_zone_leave(ngx_http_referral_zone_t *zone)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_WORKERS; i++) {
+        (void) ngx_atomic_cmp_set(&zone->workers[i].pid, ngx_pid, 0);
+    }
+}

@@ -134,8 +134,14 @@ is($t->hgetall('ref:stats:{shop}')->{raw}, 31, 'and Redis says the same');
 
 # the zone's counters outlive a reload
 
+ok((wait_for { metrics($t)->{referral_workers} == 2 } 10),
+   'killed workers are soon none');
+
 $t->reload;
 $t->get('/r/one') for 1 .. 5;
+
+ok((wait_for { metrics($t)->{referral_workers} == 2 } 3),
+   'those that ended at once');
 
 balanced($t, 'after a reload', sub {
     $_[0]{referral_recorded_total} == 36 && $_[0]{referral_journaled} == 0
