@@ -151,6 +151,40 @@ fault zone => sub {
 };
 
 
+# --- another build of the module ---
+
+# a reload takes it, with shared memory of its own: it may lay out that in
+# another way
+
+fault version => sub {
+    my ($t, $c) = Referral::Clicks->instance;
+    my $module = $t->{module};
+
+    (my $other = $t->read_file($module)) =~ s/\x02NGREFRL/\x7fNGREFRL/g
+        or die 'the magic of the zone is not where it was';
+    $other =~ s/has no append-only file/has no append-only FILE/
+        or die 'nor is what a new worker says';
+
+    $t->write_file('other.so', $other, 0644);
+    $c->start(rate => 500);
+    sleep 0.5;
+
+    for my $file ("$t->{dir}/other.so", $module) {
+        $t->{module} = $file;
+        $t->reload($c->parts);
+        sleep 0.5;
+    }
+
+    is(join(' ', $t->log =~ /append-only (file)/gi), 'file FILE file',
+       'the workers run what was installed');
+
+    $c->stop;
+    $c->counted('the module is replaced, and back');
+
+    $t->finish;
+};
+
+
 # --- the last batch ---
 
 fault stop => sub {
