@@ -350,7 +350,9 @@ struct ngx_http_referral_ctx_s {
     referral_str_t                   header[NGX_HTTP_REFERRAL_HEADERS];
     referral_agent_t                 agent;
     referral_geo_result_t            geo;
+    struct sockaddr                 *geo_of;      /* whose that is */
     referral_cookie_t                cookie;
+    ngx_http_referral_cookie_conf_t *cookie_conf; /* by which it was found */
     referral_str_t                   asn;
     u_char                           lang_data[REFERRAL_LANG_MAX];
     u_char                           source_data[REFERRAL_SOURCE_MAX];
@@ -377,15 +379,12 @@ struct ngx_http_referral_ctx_s {
 
     unsigned                         has_program:1;
     unsigned                         literal_program:1;
-    unsigned                         has_code:1;
-    unsigned                         has_geo:1;
     unsigned                         has_headers:1;
     unsigned                         many_cookies:1; /* headers of that name */
     unsigned                         has_agent:1;
     unsigned                         has_lang:1;
     unsigned                         has_source:1;
     unsigned                         has_class:1;
-    unsigned                         has_cookie:1;
     unsigned                         has_visitor:1; /* one is known or made */
     unsigned                         has_click_id:1;
     unsigned                         short_link:1;  /* is, or came from, one */

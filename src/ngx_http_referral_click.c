@@ -94,7 +94,6 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
     /* variables may have asked already, in another location or for a page */
 
     ctx->has_program = 0;
-    ctx->has_code = 0;
     ctx->code.len = 0;
 
     ctx->short_link = 1;

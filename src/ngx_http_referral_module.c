@@ -448,6 +448,14 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
+    if (clcf->handler != ngx_http_referral_click_handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "another directive of this location makes its contents, "
+                      "no click would ever reach \"referral\" in %s:%ui",
+                      conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
     if (conf->short_program == NULL && conf->program == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral\" needs a program: \"referral shop;\" or "

@@ -273,7 +273,7 @@ ngx_http_referral_find_program(ngx_http_request_t *r,
     }
 
     ctx->has_program = 1;
-    ctx->has_cookie = 0;
+    ctx->cookie_conf = NULL;
     ctx->program_value = cv;
     ctx->program.len = 0;
     ctx->literal_program = (cv->lengths == NULL);
@@ -321,12 +321,6 @@ ngx_http_referral_find_code(ngx_http_request_t *r,
     referral_str_t                 raw, code;
     ngx_http_core_loc_conf_t      *clcf;
     ngx_http_referral_loc_conf_t  *rlcf;
-
-    if (ctx->has_code) {
-        return ctx->code.len ? NGX_OK : NGX_DECLINED;
-    }
-
-    ctx->has_code = 1;
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
 
@@ -409,16 +403,17 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
     ngx_http_referral_loc_conf_t   *rlcf;
     ngx_http_referral_main_conf_t  *rmcf;
 
-    if (ctx->has_cookie) {
-        return;
-    }
-
-    ctx->has_cookie = 1;
-    ctx->old_cookie = REFERRAL_COOKIE_MALFORMED;
-
     rlcf = ctx->conf ? ctx->conf
                      : ngx_http_get_module_loc_conf(r->main,
                                                     ngx_http_referral_module);
+
+    if (ctx->cookie_conf == rlcf->cookie) {
+        return;
+    }
+
+    ctx->cookie_conf = rlcf->cookie;
+    ctx->old_cookie = REFERRAL_COOKIE_MALFORMED;
+
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
     if (!rlcf->cookie->enabled || rmcf->keys == NULL) {
@@ -498,7 +493,7 @@ ngx_http_referral_touch(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
     const referral_entry_t        *program;
     ngx_http_referral_loc_conf_t  *rlcf;
 
-    if (!ctx->has_cookie || ctx->old_cookie != REFERRAL_COOKIE_OK) {
+    if (ctx->cookie_conf == NULL || ctx->old_cookie != REFERRAL_COOKIE_OK) {
         return NULL;
     }
 
@@ -537,19 +532,25 @@ ngx_http_referral_find_geo(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
     u_char                         *p;
+    struct sockaddr                *sa;
     ngx_http_referral_main_conf_t  *rmcf;
 
-    if (ctx->has_geo) {
+    /* realip may know better who it is than when a variable asked */
+
+    sa = r->connection->sockaddr;
+
+    if (ctx->geo_of == sa) {
         return;
     }
 
-    ctx->has_geo = 1;
+    ctx->geo_of = sa;
+    ctx->asn.len = 0;
+    ngx_memzero(&ctx->geo, sizeof(referral_geo_result_t));
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
     if (rmcf->geo) {
-        ngx_http_referral_geo_find(rmcf->geo, r->connection->sockaddr,
-                                   &ctx->geo);
+        ngx_http_referral_geo_find(rmcf->geo, sa, &ctx->geo);
     }
 
     if (ctx->geo.asn) {

@@ -42,6 +42,10 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
 
     ctx->resolved = 1;
 
+    /* a variable may have found one on a short link that was left again */
+
+    ctx->code.len = 0;
+
     if (ngx_http_referral_find_program(r, ctx) != NGX_OK) {
         return NGX_DECLINED;
     }

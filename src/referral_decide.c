@@ -62,7 +62,11 @@ referral_decide(referral_decision_t *decision, const referral_click_t *click,
     decision->name = referral_decide_field(link, REFERRAL_FIELD_NAME);
     decision->segment = referral_decide_field(link, REFERRAL_FIELD_SEGMENT);
 
-    if (decision->referrer.len == 0) {
+    /* who made a code up is nobody's referrer */
+
+    if (decision->referrer.len == 0
+        && (link == NULL || link->state != REFERRAL_STATE_ABSENT))
+    {
         decision->referrer = click->code;
     }
 

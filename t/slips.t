@@ -55,6 +55,10 @@ refused('consent without a variable', qr/needs a variable/,
 refused('two contents', qr/other contents already/,
         server => 'location /r/ { referral shop; referral_metrics; }');
 
+refused('other contents afterwards', qr/another directive.*check\.conf:\d+/,
+        server => 'location /r/ { referral shop; '
+                  . 'proxy_pass http://127.0.0.1:%%PORT%%; }');
+
 $t->link('shop', 'one', referrer => 'aiko');
 $t->link('shop', 'big', landing => 'https://shop.example.com/own',
          rules => 'lang=' . 'ja,' x 20000 . 'ja https://shop.example.com/ja');
