@@ -160,7 +160,7 @@ fault version => sub {
     my ($t, $c) = Referral::Clicks->instance;
     my $module = $t->{module};
 
-    (my $other = $t->read_file($module)) =~ s/\x02NGREFRL/\x7fNGREFRL/g
+    (my $other = $t->read_file($module)) =~ s/[\x01-\x7e]NGREFRL/\x7fNGREFRL/g
         or die 'the magic of the zone is not where it was';
     $other =~ s/has no append-only file/has no append-only FILE/
         or die 'nor is what a new worker says';
