@@ -82,7 +82,8 @@ typedef struct {
     uint32_t                  window;
     referral_str_t            template;    /* code; empty: none */
     referral_str_t            args;        /* code; empty: none */
-    referral_str_t            referrer;    /* never empty: else the code */
+    referral_str_t            referrer;    /* else the code; empty only if
+                                              no link has it */
     referral_str_t            name;
     referral_str_t            segment;
     referral_str_t            channel;
