@@ -441,31 +441,37 @@ is(j('stats', 'shop', 'J1')->{clicks}, 40, 'of a link');
 is(j('stats', 'shop', 'm7')->{clicks}, 0, 'of a link without clicks');
 is(r('stats', 'shop', 'nope'), 1, 'of none');
 is(r('stats', 'nope'), 1, 'of no program');
-is_deeply(j('stats', 'shop', '--by', 'day', '--from', '2026-11-22'),
-          [{ day => '2026-11-22', clicks => 120 }], 'by day');
+is_deeply([map { [@$_{qw(day clicks)}] }
+               @{ j('stats', 'shop', '--by', 'day', '--from', '2026-11-22')
+                  ->{rows} }],
+          [['2026-11-22', 120]], 'by day');
 is_deeply(j('stats', 'shop', '--by', 'hour', '--from', '2026-11-22', '--to',
-            '2026-11-22'), [{ hour => '2026-11-22T13', clicks => 120 }],
-          'by hour');
-is(j('stats', 'shop', 'j1', '--by', 'day')->[0]{clicks}, 40, "a link's days");
-is(r('stats', 'shop', 'j1', '--by', 'hour'), 2, 'links have no hours');
-is(r('stats', 'shop', '--from', '2026-11-22'), 2, 'from what?');
+            '2026-11-22')->{rows},
+          [{ hour => '2026-11-22T13', clicks => 120 }], 'by hour');
+is(j('stats', 'shop', 'j1', '--by', 'day')->{rows}[0]{clicks}, 40,
+   "a link's days");
+is(r('stats', 'shop', 'j1', '--by', 'hour'), 1, 'links have no hours');
+like($err, qr/no events/, 'but events would tell them');
+is(r('stats', '--from', '2026-11-22'), 2, 'of what?');
 is(r('stats', 'shop', '--by', 'day', '--from', 'monday'), 3, 'no date');
 is(r('stats', 'shop', '--csv'), 0, 'as CSV');
-like($out, qr/^program,clicks,.*country:JP/, 'CSV');
+like($out, qr/^program,days,clicks,.*country:JP/, 'CSV');
 
 is_deeply([map { [@$_{qw(rank code clicks share)}] } @{ j('top', 'shop') }],
-          [[1, 'csv1', 100, 50], [2, 's1', 50, 25], [2, 'j1', 50, 25]],
+          [[1, 'csv1', 100, 50], [2, 'j1', 50, 25], [2, 's1', 50, 25]],
           'top: rank and share');
 is_deeply(j('top', 'shop', '--by', 'referrers'),
           [{ rank => 1, referrer => 'kenji', name => 'Kenji', clicks => 150,
              share => 75 }], 'top referrers');
-is(j('top', 'shop', '--day', '2026-11-22')->[0]{share}, 50, 'of a day');
+is(j('top', 'shop', '--day', '2026-11-22')->[0]{share}, 33.3,
+   'of a day whose board is not whole: from the days of the links');
 is(j('top', 'shop', '--by', 'referrers', '--month', '2026-11')->[0]{share},
    25, 'of a month');
 is(r('top', 'shop', '--day', 'today'), 0, 'of today');
-is(r('top', 'shop', '--month', 'this'), 2, 'links have no months');
-is(r('top', 'shop', '--by', 'referrers', '--day', 'today'), 2,
-   'referrers have no days');
+is(r('top', 'shop', '--month', 'this'), 0, 'of this month');
+is(r('top', 'shop', '--by', 'referrers', '--day', '2026-11-22'), 1,
+   'referrers of a day that no event tells of');
+is(r('top', 'shop', '--day', 'today', '--week', 'this'), 2, 'of one time');
 is(r('top', 'shop', '--day', '22.11.'), 3, 'no day');
 is(r('top', 'nope'), 1, 'no program');
 

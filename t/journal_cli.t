@@ -281,8 +281,9 @@ my $marks = $t->hgetall('ref:journals:{shop}');
 
 is(r('reset', 'shop', '--yes', '--json'), 0, 'reset');
 is(decode_json($out)->{unsent}, 0, 'nothing was unsent');
-is_deeply([ sort @{ $t->redis('KEYS', '*') } ], [ sort @kept ],
-          'gone are the counts, and only they');
+is_deeply([ sort @{ $t->redis('KEYS', '*') } ],
+          [ sort @kept, 'ref:reset:{shop}' ],
+          'gone are the counts, and only they; and it is written down');
 is_deeply($t->hgetall('ref:journals:{shop}'), $marks, 'the marks are there');
 is(number('ref:stats:{other}', 'clicks'), 10, 'the other program counts on');
 
@@ -307,6 +308,7 @@ is(unsent(), 0, 'and do not wait either');
 clicks('/r/one', 3);
 $t->stats_are('shop', { clicks => 3, raw => 3 }, 'it counts from zero');
 is($t->redis('ZSCORE', 'ref:board:{shop}:clicks', 'one'), 3, 'everywhere');
+is(r('audit', 'shop'), 0, 'and the events agree');
 
 is(r('reset', 'shop', '--yes'), 0, 'once more');
 clicks('/r/two', 2);

@@ -8,7 +8,14 @@ rooms     the C program that holds the module's own rules
 frame     the options that every command takes
 change    writing links: add, change, remove, each in one transaction
 transfer  import and export
-program, link, referrer, report, journal, reset
+days      the program's days, weeks, months
+counters  what the module counted, as numbers that add up
+events    the stream of events, read once
+cut       any other cut, from the events
+people    how many people: visitors and addresses
+keyspace  the keys that hold counts
+tally     what the events add up to
+program, link, referrer, stats, top, compare, audit, report, journal, reset
           the commands
 app       all of them together
 """

@@ -8,6 +8,8 @@ import sys
 import click
 from redis.exceptions import RedisError
 
+from .audit import audit
+from .compare import compare
 from .frame import Group, Session
 from .journal import journal
 from .link import link
@@ -15,9 +17,11 @@ from .output import safe
 from .problem import EXIT_CODES, INTERRUPTED, MACHINE, OK, USAGE, Problem
 from .program import program
 from .referrer import referrer
-from .report import show_click, stats, tail, top
+from .report import show_click, tail
 from .reset import reset
+from .stats import stats
 from .store import explain
+from .top import top
 
 
 @click.group(cls=Group, root=True, epilog=EXIT_CODES)
@@ -31,8 +35,8 @@ def cli() -> None:
     """
 
 
-for command in (program, link, referrer, show_click, stats, top, tail, reset,
-                journal):
+for command in (program, link, referrer, show_click, stats, top, compare,
+                audit, tail, reset, journal):
     cli.add_command(command)
 
 

@@ -10,13 +10,18 @@ import csv
 import json
 import sys
 import unicodedata
-from typing import Any, Iterable, Mapping, Sequence, TextIO
+from contextlib import contextmanager
+from typing import (Any, Callable, Iterable, Iterator, Mapping, Sequence,
+                    TextIO)
 
 from rich.cells import cell_len
 
 TABLE = "table"
 JSON = "json"
 CSV = "csv"
+
+# what is worth a bar of progress
+MANY = 50000
 
 # controls, formats (which turn the direction of text), surrogates, separators
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -119,6 +124,68 @@ class Output:
             self._rows(columns, [[_show(v) for v in row] for row in rows],
                        _numeric(len(columns), rows))
 
+    def report(self, head: Mapping[str, Any], columns: Sequence[str],
+               rows: Sequence[Sequence[Any]], total: Sequence[Any] = (),
+               notes: Sequence[str] = (), chart: str = "") -> None:
+        """A table with what it is about, its sums, and what they mean.  CSV
+        has the rows alone; the rest goes to stderr."""
+        if self.form == JSON:
+            answer = {**head, "rows": [dict(zip(columns, row))
+                                       for row in rows]}
+
+            if total:
+                answer["total"] = {name: value for name, value
+                                   in zip(columns, total)
+                                   if isinstance(value, (int, float))}
+
+            self._json({**answer, "notes": list(notes)})
+            return
+
+        if self.form == CSV:
+            self.rows(columns, rows)
+
+            for note in notes:
+                self.note(note)
+            return
+
+        self.text(" · ".join(f"{name} {_show(value)}"
+                             for name, value in head.items()
+                             if value is not None and value != []))
+        cells = [[_show(v) for v in row] for row in [*rows, *([total] if total
+                                                              else [])]]
+        right = _numeric(len(columns), rows)
+        names = list(columns)
+
+        if chart and self.terminal and rows:
+            from .terminal import bars
+            names.append("")
+            right.append(False)
+            place = columns.index(chart)
+            drawn = bars([row[place] or 0 for row in rows])
+
+            for row, bar in zip(cells, [*drawn, ""]):
+                row.append(bar)
+
+        self._rows(names, cells, right)
+
+        if notes:
+            self.text()
+
+        for note in notes:
+            self.text(note)
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[Callable[[int], None] | None]:
+        """How far it has come, for people who wait for many."""
+        if total < MANY or not sys.stderr.isatty():
+            yield None
+            return
+
+        from .terminal import Steps
+
+        with Steps(total) as told:
+            yield told
+
     def line(self, fields: Mapping[str, Any]) -> None:
         """One JSON text a line, for streams."""
         self.out.write(json.dumps(clean(fields)) + "\n")
@@ -198,8 +265,9 @@ def _show_lines(value: Any) -> str:
 
 
 def _numeric(columns: int, rows: Sequence[Sequence[Any]]) -> list[bool]:
-    return [all(isinstance(row[i], (int, float)) or row[i] is None
-                for row in rows) for i in range(columns)]
+    return [bool(rows) and all(
+        isinstance(row[i], (int, float)) or row[i] is None
+        for row in rows) for i in range(columns)]
 
 
 def _pad(text: str, width: int, right: bool) -> str:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import sys
+import time
 from typing import Iterable
 
 import click
 
+from .counters import require
 from .frame import Command, Session, pass_session
 from .journal import dir_option, unsent_of
+from .keyspace import search
 from .problem import NEGATIVE, USAGE, Problem
-from .report import require
-from .store import BATCH, Keys, Store, batches
-
-# what a key counts, by what stands after the program's name; in the order in
-# which they go: a program's own first, all of a kind together
-KINDS = (
-    ("stats", "stats", r""),
-    ("days", "days", r""),
-    ("hours", "hours", r""),
-    ("boards", "board", r":(referrers:)?clicks(:[0-9-]+)?"),
-    ("day", "day", r":[0-9-]+"),
-    ("visitors", "visitors", r":day:[0-9-]+"),
-    ("addresses", "addresses", r":day:[0-9-]+"),
-    ("events", "events", r""),
-    ("errors", "errors", r""),
-    ("links", "(?:stats|days)", r":[A-Za-z0-9_-]+"),
-    ("clicks", "clicks", r":[0-9T:-]+"),
-)
+from .store import BATCH, Store, batches, iso
 
 
 @click.command("reset", cls=Command)
@@ -52,7 +37,7 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
     total = sum(map(len, found.values()))
 
     if not total:
-        require(session.store, keys, "")
+        require(session.store, keys)
 
     if dry_run:
         output.rows(["kind", "keys"],
@@ -69,35 +54,12 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
     removed = remove(session.store, [name for names in found.values()
                                      for name in names])
 
+    # who comes again after this is no new visitor: an audit must know
+    session.store.redis.set(keys.reset, iso(time.time()))
+
     output.done(f"program {program}: counts forgotten, {removed} keys",
                 program=program, outcome="reset", keys=removed,
                 unsent=unsent)
-
-
-def search(store: Store, keys: Keys) -> dict[str, list[str]]:
-    """The keys that hold counts, by kind.  All of Redis is looked through, a
-    little at a time: links that were removed have counts and stand in no
-    list."""
-    start, name = keys.prefix, f"{{{keys.program_name}}}"
-    forms = [(kind, re.compile(f"{re.escape(start)}{family}:"
-                               f"{re.escape(name)}{rest}"))
-             for kind, family, rest in KINDS]
-    found: dict[str, set[str]] = {kind: set() for kind, _, _ in KINDS}
-
-    for key in store.redis.scan_iter(f"{glob(start)}*:{name}*", count=1000):
-        for kind, form in forms:
-            if form.fullmatch(key):
-                found[kind].add(key)
-                break
-
-    # what belongs to one link goes together
-    return {kind: sorted(names, key=lambda key: (key.rpartition(":")[2], key))
-            for kind, names in found.items() if names}
-
-
-def glob(text: str) -> str:
-    """The text as a pattern of Redis that means nothing but itself."""
-    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)
 
 
 def tell_unsent(session: Session, directory: str | None,

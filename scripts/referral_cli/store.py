@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import Any, Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
@@ -44,6 +45,10 @@ class Keys:
         return self._key("events")
 
     @property
+    def errors(self) -> str:
+        return self._key("errors")
+
+    @property
     def journals(self) -> str:
         return self._key("journals")
 
@@ -66,6 +71,23 @@ class Keys:
     def days(self, code: str = "") -> str:
         return self._key("days", *([code] if code else []))
 
+    def day(self, day: str) -> str:
+        return self._key("day", day)
+
+    def visitors(self, day: str) -> str:
+        return self._key("visitors", "day", day)
+
+    def addresses(self, day: str) -> str:
+        return self._key("addresses", "day", day)
+
+    @property
+    def forgotten(self) -> str:
+        return self._key("forgotten")
+
+    @property
+    def reset(self) -> str:
+        return self._key("reset")
+
     def clicks(self, minute: str) -> str:
         return self._key("clicks", minute)
 
@@ -80,6 +102,15 @@ class Store:
         self.prefix = prefix
         self.redis = _client(address, password)
         self.programs = f"{prefix}programs"
+        self._open = (address, password)
+
+    @cached_property
+    def raw(self) -> redis.Redis:
+        """A connection whose answers stay bytes, for a great many of them."""
+        client = _client(*self._open, decode_responses=False)
+        client.set_response_callback("XRANGE", lambda reply, **_: reply)
+
+        return client
 
     def keys(self, program: str) -> Keys:
         return Keys(self.prefix, program)
@@ -143,22 +174,13 @@ def iso(seconds: float) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def today(offset: str | None) -> str:
-    """The date on the program's wall; "+09:00" and the like."""
-    try:
-        zone = datetime.strptime(offset or "", "%z").tzinfo
-    except ValueError:
-        zone = timezone.utc
-
-    return datetime.now(zone).strftime("%Y-%m-%d")
-
-
-def _client(address: str, password: str) -> redis.Redis:
+def _client(address: str, password: str, **more: Any) -> redis.Redis:
     url = _url(address)
     options: dict[str, Any] = {
         "decode_responses": True,
         "encoding_errors": "surrogateescape",
         "socket_timeout": REPLY_TIMEOUT,
+        **more,
     }
 
     if urlsplit(url).scheme != "unix":

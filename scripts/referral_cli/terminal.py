@@ -15,6 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 
+# the longest bar of a chart
+BAR = 30
+
+
 def show_rows(out: TextIO, columns: Sequence[str],
               rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
     """A table; all texts are safe already."""
@@ -40,6 +44,21 @@ def show_record(out: TextIO, fields: Mapping[str, str]) -> None:
         table.add_row(Text(name), Text(value))
 
     _console(out).print(table)
+
+
+def bars(values: Sequence[float]) -> list[str]:
+    """A bar for each value, as long as it is large; what fell hangs on the
+    other side of nothing and is drawn hollow."""
+    most = max((abs(value) for value in values), default=0) or 1
+    drawn = []
+
+    for value in values:
+        eighths = round(abs(value) * BAR * 8 / most)
+        full, rest = divmod(eighths, 8)
+        bar = "\u2588" * full + ("" if not rest else chr(0x2590 - rest))
+        drawn.append("\u2591" * max(1, full) if value < 0 else bar)
+
+    return drawn
 
 
 class Bar:
@@ -70,6 +89,25 @@ class Bar:
     def show(self, lines: int) -> None:
         done = self.file.tell() if self.size else 0
         self.progress.update(self.task, completed=done, lines=lines)
+
+
+class Steps:
+    """How many of so many are done, on stderr."""
+
+    def __init__(self, total: int) -> None:
+        self.progress = Progress(
+            TextColumn("{task.completed:.0f} events"), BarColumn(),
+            TaskProgressColumn(), TimeRemainingColumn(),
+            console=_console(sys.stderr), transient=True)
+        self.task = self.progress.add_task("", total=total)
+
+    def __enter__(self) -> Any:
+        self.progress.start()
+
+        return lambda more: self.progress.update(self.task, advance=more)
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
 
 
 def _console(out: TextIO) -> Console:

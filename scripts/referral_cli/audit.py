@@ -1,0 +1,534 @@
+"""Do the counters agree with the events?"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Mapping, Sequence
+
+import click
+
+from . import counters
+from .counters import Counts, numbers
+from .days import Zone, read_day, zone_of, zone_option
+from .events import (CHOSEN, CODE, Reach, ask_reach, chunks, decode, need,
+                     place_of, reach_of, read_reach)
+from .frame import Command, Session, pass_session
+from .keyspace import search
+from .problem import NEGATIVE, OK, Problem
+from .store import Keys, Store, batches, count
+from .tally import Tally
+
+# how many values of a dimension that requests choose a hash has room for
+ROOM = 500
+ROOM_LINK = 50
+
+HOURS_DAYS = 89
+BOARD_DAYS = 9
+UNIQUES_DAYS = 399
+
+# of an estimate, four standard deviations
+ESTIMATE = 0.0325
+
+LINKS = 200
+SHOWN = 50
+
+# no event tells of these
+UNTOLD = ("visitors", "no_address", "unlisted")
+
+Place = tuple[int, int]
+
+
+@dataclass
+class Snapshot:
+    """What is to be checked: each key with the place in the stream up to
+    which it had been counted when it was read."""
+
+    reach: Reach
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    limits: dict[str, Place] = field(default_factory=dict)
+
+
+@dataclass
+class Findings:
+    checked: int = 0
+    keys: set[str] = field(default_factory=set)
+    rows: list[list[Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def number(self, key: str, name: str, counted: int, told: int,
+               most: int | None = None) -> None:
+        """"told" is what the events say; with "most" any number up to it is
+        right."""
+        self.checked += 1
+        self.keys.add(key)
+
+        if not told <= counted <= (told if most is None else most):
+            self.rows.append([key, name, counted, told, counted - told])
+
+    def numbers(self, key: str, counted: Mapping[str, int],
+                told: Mapping[str, int], names: Iterable[str] | None = None
+                ) -> None:
+        for name in sorted(names if names is not None
+                           else {*counted, *told}):
+            self.number(key, name, counted.get(name, 0), told.get(name, 0))
+
+
+@click.command("audit", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.option("--from", "start", metavar="DATE",
+              help="Only days from this one on, and no totals.")
+@zone_option
+@pass_session
+def audit(session: Session, program: str, start: str | None,
+          utc_offset: str | None) -> int:
+    """Recompute every counter from the events: 0 they agree, 1 they do not.
+
+    Days are checked that the stream of events holds whole, today so far:
+    statistics, clicks by day and hour, of the program and of each link, and
+    the boards.  Totals of all time are checked if nothing was ever cut from
+    the stream.  The answer says which days, how many numbers, and what could
+    not be checked.  Clicks may come in meanwhile.
+
+    A difference is not always a wrong count: the events may have been off or
+    deleted for a while, the program's day may have been another (then give
+    --utc-offset), or Redis refused an operation (see ref:errors:{p}).
+    """
+    keys = session.keys(program)
+    zone = zone_of(session, keys, utc_offset)
+    first = read_day(start, zone) if start else None
+    snapshot = take(session.store, keys, zone)
+
+    need(snapshot.reach, program)
+
+    ours, links = recount(session, keys, zone, snapshot)
+    complete = is_complete(keys, snapshot, ours)
+    since = first_day(zone, snapshot.reach, complete, first)
+
+    findings = Findings()
+    days = check_program(findings, session.store, keys, zone, snapshot, ours,
+                         since, complete and not first)
+    check_links(findings, keys, snapshot, links, since,
+                complete and not first)
+    tell_limits(findings, session.store, keys, days, since, complete, first)
+
+    show(session, {"program": program, "utc_offset": str(zone),
+                   "from": days[0] if days else since,
+                   "to": days[-1] if days else None,
+                   "totals": "checked" if complete and not first
+                   else "not checked",
+                   "events": sum(sum(tally.hits.values()) for tally in ours),
+                   "keys": len(findings.keys), "numbers": findings.checked,
+                   "differences": len(findings.rows)}, findings)
+
+    return NEGATIVE if findings.rows else OK
+
+
+def take(store: Store, keys: Keys, zone: Zone) -> Snapshot:
+    """Reads the counters.  Those of the program in one transaction with the
+    end of the stream, those of the links by the hundred: a batch of clicks is
+    in both or in none."""
+    early = reach_of(store, keys)
+    snapshot = Snapshot(early)
+
+    if not early:
+        return snapshot
+
+    found = search(store, keys)
+    names = found.get("links", [])
+
+    for part in batches(names, LINKS):
+        with store.redis.pipeline(transaction=True) as pipe:
+            for name in part:
+                pipe.hgetall(name)
+
+            ask_reach(pipe, keys.events)
+            replies = answers(pipe)
+            last = read_reach(replies[-3:]).last
+
+        for name, fields in zip(part, replies):
+            snapshot.known[name] = fields
+            snapshot.limits[name] = last
+
+    hashes = [name for kind in ("stats", "days", "hours", "day")
+              for name in found.get(kind, [])]
+    boards = found.get("boards", [])
+    today = keys.day(zone.today())
+
+    if today not in hashes:
+        hashes.append(today)
+
+    with store.redis.pipeline(transaction=True) as pipe:
+        for name in hashes:
+            pipe.hgetall(name)
+
+        for name in boards:
+            pipe.zrange(name, 0, -1, withscores=True)
+
+        ask_reach(pipe, keys.events)
+        replies = answers(pipe)
+
+    late = read_reach(replies[-3:])
+    snapshot.known.update(zip(hashes, replies))
+    snapshot.known.update(zip(boards, map(dict, replies[len(hashes):-3])))
+    snapshot.limits[""] = late.last
+    snapshot.reach = late
+
+    # a link that has no key yet, or not any more
+    snapshot.limits["new"] = early.last
+
+    return snapshot
+
+
+def answers(pipe: Any) -> list[Any]:
+    """That the stream is not there is no failure; all else is."""
+    replies = pipe.execute(raise_on_error=False)
+
+    for reply in replies[:-3]:
+        if isinstance(reply, Exception):
+            raise reply
+
+    return list(replies)
+
+
+def recount(session: Session, keys: Keys, zone: Zone, snapshot: Snapshot
+            ) -> tuple[list[Tally], list[Tally]]:
+    """What the program's, and what the links' counters must be.  Up to a
+    place in the stream it is the same; after it each counter has its own
+    end."""
+    shared, ours, links = Tally(zone), Tally(zone), Tally(zone)
+    common = min(snapshot.limits.values())
+    total = snapshot.limits[""]
+
+    with session.output.progress(snapshot.reach.length) as told:
+        for names, events in chunks(session.store, keys, total, (0, 0), told):
+            if not names or place_of(names[-1]) <= common:
+                shared.add(events)
+                continue
+
+            places = list(map(place_of, names))
+            shared.add([event for place, event in zip(places, events)
+                        if place <= common])
+            rest = [(place, event) for place, event in zip(places, events)
+                    if place > common]
+            ours.add([event for _, event in rest])
+            links.add([event for place, event in rest
+                       if place <= limit_of(snapshot, keys,
+                                            decode(event[CODE]))])
+
+    return [shared, ours], [shared, links]
+
+
+def limit_of(snapshot: Snapshot, keys: Keys, code: str) -> Place:
+    limits = snapshot.limits
+
+    return limits.get(keys.stats(code),
+                      limits.get(keys.days(code), limits["new"]))
+
+
+def is_complete(keys: Keys, snapshot: Snapshot, ours: Sequence[Tally]
+                ) -> bool:
+    """Was nothing ever cut from the stream?  Who was forgotten was taken out
+    and put in again without the name."""
+    reach = snapshot.reach
+    erased = sum(tally.erased for tally in ours)
+
+    if reach.added is None:
+        return (count(snapshot.known.get(keys.stats(), {}).get("raw"))
+                == sum(sum(tally.hits.values()) for tally in ours))
+
+    return reach.gone() == erased
+
+
+def first_day(zone: Zone, reach: Reach, complete: bool, first: str | None
+              ) -> str:
+    since = "" if complete else reach.since(zone)
+
+    if first and first < since:
+        raise Problem(NEGATIVE, f"the events reach back to {since}, as far as"
+                      f" whole days go; from {first} on nothing can be"
+                      " recomputed")
+
+    return max(since, first or "")
+
+
+def check_program(findings: Findings, store: Store, keys: Keys, zone: Zone,
+                  snapshot: Snapshot, ours: Sequence[Tally], since: str,
+                  totals: bool) -> list[str]:
+    """Returns the days that were checked."""
+    known = snapshot.known
+    told: dict[str, Counts] = defaultdict(Counter)
+    clicks: dict[str, Counts] = defaultdict(Counter)
+    referrers: dict[str, Counts] = defaultdict(Counter)
+    hours: Counts = Counter()
+
+    for tally in ours:
+        for day, name, n in tally.fields(False):
+            told[str(day)][decode(name)] += n
+
+        for day, code, n in tally.clicks():
+            clicks[day][decode(code)] += n
+
+        for (day, name), n in tally.referrers.items():
+            referrers[day][decode(name)] += n
+
+        for hour, n in tally.hours.items():
+            hours[decode(hour)] += n
+
+    prefix = keys.day("")
+    days = sorted(day for day in
+                  {*told, *(name[len(prefix):] for name in known
+                            if name.startswith(prefix)),
+                   *known.get(keys.days(), {})} if day and day >= since)
+
+    reset = zone_day(store, keys, zone)
+
+    for day in days:
+        counted = numbers(known.get(keys.day(day), {}))
+
+        compare_statistics(findings, keys.day(day), counted, told[day], ROOM)
+        compare_visitors(findings, keys.day(day), counted, ours, day,
+                         day <= reset)
+
+    counted = numbers(known.get(keys.days(), {}))
+    findings.numbers(keys.days(), counted,
+                     {day: sum(clicks[day].values()) for day in days}, days)
+
+    check_hours(findings, keys, zone, known, hours, since)
+    check_boards(findings, keys, zone, known, clicks, referrers, days, since,
+                 totals)
+    check_uniques(findings, store, keys, zone, ours, days)
+
+    if totals:
+        counted = numbers(known.get(keys.stats(), {}))
+        compare_statistics(findings, keys.stats(), counted,
+                           counters.add(told.values()), ROOM)
+        compare_visitors(findings, keys.stats(), counted, ours, "",
+                         bool(reset))
+
+    return days
+
+
+def zone_day(store: Store, keys: Keys, zone: Zone) -> str:
+    """The day on which the counts were reset; empty if they never were."""
+    text = store.redis.get(keys.reset)
+
+    return zone.day_at(text.encode()) if text else ""
+
+
+def compare_statistics(findings: Findings, key: str, counted: Counts,
+                       told: Mapping[str, int], room: int) -> None:
+    """Where a hash has no room for more values of a dimension, "other" is
+    what is not told apart."""
+    told = dict(told)
+    names = {name for name in {*counted, *told}
+             if name not in UNTOLD and not name.startswith("fields:")}
+
+    for dimension in CHOSEN:
+        other = f"{dimension}:other"
+        start = f"{dimension}:"
+        opened = [name for name in counted
+                  if name.startswith(start) and name != other]
+
+        findings.number(key, f"fields:{dimension}",
+                        counted.get(f"fields:{dimension}", 0), len(opened))
+
+        if len(opened) < room:
+            continue
+
+        for name in [name for name in told if name.startswith(start)
+                     and name != other and name not in counted]:
+            told[other] = told.get(other, 0) + told.pop(name)
+            names.discard(name)
+            names.add(other)
+
+    findings.numbers(key, counted, told, names)
+
+
+def compare_visitors(findings: Findings, key: str, counted: Counts,
+                     ours: Sequence[Tally], day: str, after_reset: bool
+                     ) -> None:
+    """Of a day, or of all.  Who was forgotten may have been one more; who
+    came before a reset is not new after it."""
+    seen: set[bytes] = set()
+    nameless = 0
+
+    for tally in ours:
+        if day:
+            seen |= tally.visitors.get(day, set())
+            nameless += tally.nameless[day]
+        else:
+            seen.update(*tally.visitors.values())
+            nameless += sum(tally.nameless.values())
+
+    found = counted.get("visitors", 0)
+    told = len(seen)
+
+    if after_reset:
+        told = min(told, found)
+
+    findings.number(key, "visitors", found, told, told + nameless)
+
+
+def check_hours(findings: Findings, keys: Keys, zone: Zone,
+                known: Mapping[str, Mapping[str, Any]], told: Counts,
+                since: str) -> None:
+    """Hours that lie in whole days, and are not so old that they end."""
+    oldest = zone.day_of(time.time() - HOURS_DAYS * 86400)
+    start = hour_from(zone.begin(max(since, oldest)))
+    counted = numbers(known.get(keys.hours, {}))
+
+    findings.numbers(keys.hours, counted, told,
+                     [hour for hour in {*counted, *told} if hour >= start])
+
+
+def hour_from(seconds: float) -> str:
+    """The first hour that begins then or later."""
+    whole = -(-seconds // 3600) * 3600
+
+    return time.strftime("%Y-%m-%dT%H", time.gmtime(whole))
+
+
+def check_boards(findings: Findings, keys: Keys, zone: Zone,
+                 known: Mapping[str, Mapping[str, Any]],
+                 clicks: Mapping[str, Counts],
+                 referrers: Mapping[str, Counts], days: Sequence[str],
+                 since: str, totals: bool) -> None:
+    now = time.time()
+
+    for day in days:
+        if now < zone.begin(day) + BOARD_DAYS * 86400:
+            key = keys.board("clicks", day)
+            findings.numbers(key, numbers(known.get(key, {})),
+                             clicks.get(day, {}))
+
+    start = keys.board("referrers", "clicks", "")
+    months = {day[:7] for day in days} | {
+        name[len(start):] for name in known if name.startswith(start)}
+
+    for month in sorted(months):
+        if f"{month}-01" < since:
+            continue
+
+        key = keys.board("referrers", "clicks", month)
+        findings.numbers(key, numbers(known.get(key, {})), counters.add(
+            of for day, of in referrers.items() if day[:7] == month))
+
+    if totals:
+        for key, by_day in ((keys.board("clicks"), clicks),
+                            (keys.board("referrers", "clicks"), referrers)):
+            findings.numbers(key, numbers(known.get(key, {})),
+                             counters.add(by_day.values()))
+
+
+def check_uniques(findings: Findings, store: Store, keys: Keys, zone: Zone,
+                  ours: Sequence[Tally], days: Sequence[str]) -> None:
+    """Estimates, within what an estimate may be off."""
+    oldest = zone.day_of(time.time() - UNIQUES_DAYS * 86400)
+    days = [day for day in days if day > oldest and day != zone.today()]
+    estimates = counters.uniques(store, [keys.visitors(day) for day in days])
+
+    for day, estimate in zip(days, estimates):
+        seen: set[bytes] = set()
+        seen.update(*(tally.visitors.get(day, ()) for tally in ours))
+        nameless = sum(tally.nameless[day] for tally in ours)
+        slack = int(len(seen) * ESTIMATE) + 2
+
+        findings.checked += 1
+        findings.keys.add(keys.visitors(day))
+
+        if not -slack <= estimate - len(seen) <= slack + nameless:
+            findings.rows.append([keys.visitors(day), "about", estimate,
+                                  len(seen), estimate - len(seen)])
+
+
+def check_links(findings: Findings, keys: Keys, snapshot: Snapshot,
+                links: Sequence[Tally], since: str, totals: bool) -> None:
+    known = snapshot.known
+    days: dict[str, Counts] = defaultdict(Counter)
+    told: dict[str, Counts] = defaultdict(Counter)
+
+    for tally in links:
+        for day, code, n in tally.clicks():
+            if day >= since:
+                days[decode(code)][day] += n
+
+        if totals:
+            for name, what, n in tally.fields(True):
+                told[decode(bytes(name))][decode(what)] += n
+
+    for code in sorted({*days, *codes_in(snapshot, keys.days())}):
+        key = keys.days(code)
+        counted = numbers(known.get(key, {}))
+        findings.numbers(key, counted, days[code],
+                         [day for day in {*counted, *days[code]}
+                          if day >= since])
+
+    for code in sorted({*told, *codes_in(snapshot, keys.stats())}
+                       if totals else ()):
+        key = keys.stats(code)
+        compare_statistics(findings, key, numbers(known.get(key, {})),
+                           told[code], ROOM_LINK)
+
+
+def codes_in(snapshot: Snapshot, start: str) -> set[str]:
+    """Links that have a key of this kind."""
+    return {key[len(start) + 1:] for key in snapshot.limits
+            if key.startswith(f"{start}:")}
+
+
+def tell_limits(findings: Findings, store: Store, keys: Keys,
+                days: Sequence[str], since: str, complete: bool,
+                first: str | None) -> None:
+    """What was not checked."""
+    notes = findings.notes
+
+    if not complete:
+        notes.append("not checked: totals of all time, of the program and of"
+                     " its links, boards of all time, and days before"
+                     f" {since}: the stream was cut, and does not hold all of"
+                     " them any more")
+    elif first:
+        notes.append(f"not checked: totals of all time, days before {first}")
+
+    notes.append("not checked: visitors of a link, addresses, no_address and"
+                 " unlisted: the events do not tell them")
+
+    if store.redis.exists(keys.reset):
+        notes.append(f"the counts were reset at {store.redis.get(keys.reset)}:"
+                     " up to then, who came again was no new visitor")
+
+    refused = store.redis.xlen(keys.errors)
+
+    if refused:
+        notes.append(f"Redis refused {refused} operations or more: see"
+                     f" {keys.errors}")
+
+    if not days:
+        notes.append("the stream holds no whole day yet")
+
+
+def show(session: Session, head: Mapping[str, Any], findings: Findings
+         ) -> None:
+    output = session.output
+    columns = ["key", "field", "counted", "from events", "difference"]
+    rows = findings.rows
+
+    if not output.for_people:
+        columns[3] = "events"
+        output.report(head, columns, rows, (), findings.notes)
+        return
+
+    if rows:
+        output.report(head, columns, rows[:SHOWN], (), [
+            *([f"and {len(rows) - SHOWN} more: --csv has all of them"]
+              if len(rows) > SHOWN else []), *findings.notes])
+        return
+
+    output.record(head)
+    output.text()
+    output.text("no difference")
+
+    for note in findings.notes:
+        output.text(note)

@@ -1,0 +1,155 @@
+"""What was different between two days."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import click
+
+from . import counters, people
+from .counters import (DIMENSIONS, MACHINES, NONE, Counts, measure, parts,
+                       whole)
+from .days import read_day, zone_of, zone_option
+from .frame import Command, Session, pass_session
+from .output import CSV
+from .problem import NEGATIVE, Problem
+from .top import links_of_days
+
+# the parts of people on a landing come last, the links first among them
+SECTIONS = ("class", "result", "link", *DIMENSIONS)
+
+TOTALS = ("raw", "clicks", "visitors", "addresses", "missed", *MACHINES,
+          "no_consent")
+
+
+@click.command("compare", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.argument("first", metavar="DAY")
+@click.argument("second", metavar="DAY")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=5,
+              show_default=True,
+              help="So many of each kind, those that moved most; the rest is"
+              " one line.  JSON and CSV have all, unless this is given.")
+@zone_option
+@click.pass_context
+def compare(ctx: click.Context, program: str, first: str, second: str,
+            limit: int, utc_offset: str | None) -> None:
+    """Why did yesterday drop?  Two days, side by side.
+
+    What moved: classes of hits, results of people, then the clicks by link
+    and by each dimension, the largest change first.  The changes of a section
+    add up to the change of its total.  From counters, so any two days can be
+    compared; a day that is not over yet counts so far.
+    """
+    session = ctx.ensure_object(Session)
+    all_of_it = (not session.output.for_people and
+                 ctx.get_parameter_source("limit")
+                 is click.core.ParameterSource.DEFAULT)
+    keys = session.keys(program)
+    zone = zone_of(session, keys, utc_offset)
+    days = [read_day(text, zone) for text in (first, second)]
+    found = counters.of_days(session.store, keys, days)
+    before, after = found[days[0]], found[days[-1]]
+
+    if not before and not after:
+        counters.require(session.store, keys)
+        raise Problem(NEGATIVE, f"nothing was counted on {days[0]} and"
+                      f" {days[1]}")
+
+    of_links = links_of_days(session.store, keys, days)
+    links = [{code: clicks[i] for code, clicks in of_links.items()}
+             for i in (0, 1)]
+    addresses = people.addresses_of(session.store, keys, days)
+    rows = [["total", name, *pair] for name, *pair in totals(
+        before, after, addresses)]
+
+    for section in SECTIONS:
+        rows.extend(moved(section, before, after, links,
+                          None if all_of_it else limit))
+
+    show(session, program, days, rows,
+         people.explain(after.get("visitors", 0), addresses[-1],
+                        {**after, "no_address": before.get("no_address", 0)
+                         + after.get("no_address", 0)},
+                        people.lacking(found, "no_address")))
+
+
+def totals(before: Counts, after: Counts, addresses: Sequence[int]
+           ) -> list[list[Any]]:
+    pairs = {name: (before.get(name, 0), after.get(name, 0))
+             for name in TOTALS}
+    pairs["addresses"] = (addresses[0], addresses[-1])
+
+    return [[name, *pair] for name, pair in pairs.items() if any(pair)]
+
+
+def moved(section: str, before: Counts, after: Counts,
+          links: Sequence[Mapping[str, int]], limit: int | None
+          ) -> list[list[Any]]:
+    """One section's parts, the largest change first; they add up to what they
+    are parts of, on both days."""
+    if section == "link":
+        old, new = ({**of, NONE: whole(counts, "link") - sum(of.values())}
+                    for of, counts in zip(links, (before, after)))
+    else:
+        old, new = parts(before, section), parts(after, section)
+
+    names = [name for name in {**old, **new}
+             if old.get(name) or new.get(name)]
+
+    # a dimension that nothing is known of says nothing
+    if not set(names) - {NONE}:
+        return []
+
+    pairs = sorted(([name, old.get(name, 0), new.get(name, 0)]
+                    for name in names),
+                   key=lambda row: (-abs(row[2] - row[1]), -row[2], row[0]))
+    shown = pairs[:limit] if limit else pairs
+    rest = pairs[len(shown):]
+    rows = [[section, *pair] for pair in shown]
+
+    if rest:
+        rows.append([section, f"({len(rest)} others)",
+                     sum(pair[1] for pair in rest),
+                     sum(pair[2] for pair in rest)])
+
+    return rows
+
+
+def show(session: Session, program: str, days: Sequence[str],
+         rows: Sequence[Sequence[Any]], notes: Sequence[str]) -> None:
+    output = session.output
+    columns = ["of", "what", "before", "after", "change", "percent", "share"]
+    total = {section: whole_change(rows, section) for section in SECTIONS}
+    table = []
+    last = None
+
+    for section, what, old, new in rows:
+        if output.for_people and last not in (None, section):
+            table.append([None] * len(columns))
+
+        share = (round(100 * (new - old) / total[section], 1)
+                 if total.get(section) else None)
+        table.append([measure_of(section) if output.for_people
+                      and section != last else
+                      None if output.for_people else section, what, old, new,
+                      new - old,
+                      round(100 * (new - old) / old, 1) if old else None,
+                      share])
+        last = section
+
+    output.report({"program": program, "before": days[0], "after": days[1]},
+                  columns, table, (), [
+                      "share: of the change of all its section, in percent;"
+                      " against the trend it is negative",
+                      *notes], "" if output.form == CSV else "change")
+
+
+def whole_change(rows: Sequence[Sequence[Any]], section: str) -> int:
+    return sum(row[3] - row[2] for row in rows if row[0] == section)
+
+
+def measure_of(section: str) -> str:
+    """What a section's parts are of, for people."""
+    return (section if section == "total"
+            else f"{measure(section)} by {section}")

@@ -1,0 +1,165 @@
+"""What the module counted, as numbers that add up."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping, Sequence
+
+from .events import DIMENSIONS
+from .problem import NEGATIVE, Problem
+from .store import BATCH, Keys, Store, batches, count
+
+# hits of each class; "human" is clicks and missed
+MACHINES = ("duplicate", "bot", "preview", "prefetch", "head", "excluded")
+CLASSES = ("human", *MACHINES)
+
+RESULTS = ("landing", "unresolved", "ended", "not_started", "disabled",
+           "paused", "refused")
+
+TOTALS = ("clicks", "visitors", "raw", "missed", *MACHINES, "no_consent")
+
+# counted only where something was left out
+REMARKS = ("unresolved", "no_address", "unlisted")
+
+# the clicks of which nothing is known in a dimension
+NONE = "(none)"
+
+# fields that the module needs for itself
+INTERNAL = "fields"
+
+Counts = dict[str, int]
+
+
+def numbers(fields: Mapping[str, Any]) -> Counts:
+    return {name: count(value) for name, value in fields.items()}
+
+
+def add(hashes: Iterable[Mapping[str, int]]) -> Counts:
+    total: Counts = {}
+
+    for counts in hashes:
+        for name, value in counts.items():
+            total[name] = total.get(name, 0) + value
+
+    return total
+
+
+def measure(by: str) -> str:
+    """What the parts of a division are of."""
+    return {"class": "hits", "result": "people"}.get(by, "clicks")
+
+
+def whole(counts: Mapping[str, int], by: str) -> int:
+    """What the parts must add up to."""
+    if by == "class":
+        return counts.get("raw", 0)
+
+    clicks = counts.get("clicks", 0)
+
+    return clicks + counts.get("missed", 0) if by == "result" else clicks
+
+
+def parts(counts: Mapping[str, int], by: str) -> Counts:
+    """One division of the hits; its sum is whole().  What is known of no
+    part stands under NONE."""
+    if by == "class":
+        found = {name: counts.get(name, 0) for name in MACHINES}
+        found["human"] = counts.get("clicks", 0) + counts.get("missed", 0)
+
+    elif by == "result":
+        unresolved = counts.get("unresolved", 0)
+        found = {"landing": counts.get("clicks", 0) - unresolved,
+                 "unresolved": unresolved}
+
+        for name, value in counts.items():
+            kind, colon, what = name.partition(":")
+
+            if colon and kind == "missed":
+                found[what] = found.get(what, 0) + value
+
+    else:
+        found = {name[len(by) + 1:]: value for name, value in counts.items()
+                 if name.startswith(f"{by}:")}
+
+    found = {name: value for name, value in found.items() if value}
+    rest = whole(counts, by) - sum(found.values())
+
+    if rest:
+        found[NONE] = rest
+
+    return found
+
+
+def divisions(counts: Mapping[str, int]) -> dict[str, Counts]:
+    """By every dimension that something is known of, falling."""
+    found = {}
+
+    for by in sorted(DIMENSIONS):
+        divided = parts(counts, by)
+
+        if set(divided) - {NONE}:
+            found[by] = falling(divided)
+
+    return found
+
+
+def falling(divided: Mapping[str, int]) -> Counts:
+    """The largest first; what is not known last."""
+    return dict(sorted(divided.items(), key=lambda item:
+                       (item[0] == NONE, -item[1], item[0])))
+
+
+def shares(values: Sequence[int], total: int) -> list[float | None]:
+    """In percent, to a tenth; of all parts of a whole they add up to 100."""
+    if not total or any(value < 0 for value in values):
+        return [None for _ in values]
+
+    exact = [1000 * value / total for value in values]
+    tenths = [int(share) for share in exact]
+
+    if sum(values) == total:
+        order = sorted(range(len(values)),
+                       key=lambda i: tenths[i] - exact[i])
+
+        for i in order[:1000 - sum(tenths)]:
+            tenths[i] += 1
+    else:
+        tenths = [round(share) for share in exact]
+
+    return [tenth / 10 for tenth in tenths]
+
+
+def of_days(store: Store, keys: Keys, days: Sequence[str]
+            ) -> dict[str, Counts]:
+    """What ref:day:{p}:DAY hold."""
+    return dict(zip(days, map(numbers,
+                              store.hashes([keys.day(day) for day in days]))))
+
+
+def uniques(store: Store, names: Sequence[str]) -> list[int]:
+    """Each HyperLogLog's estimate."""
+    found: list[int] = []
+
+    for part in batches(names, BATCH):
+        with store.redis.pipeline(transaction=False) as pipe:
+            for name in part:
+                pipe.pfcount(name)
+
+            found.extend(pipe.execute())
+
+    return found
+
+
+def require(store: Store, keys: Keys, code: str = "") -> None:
+    """Nothing counted is a zero for what exists, and not found for what does
+    not."""
+    redis = store.redis
+
+    if code:
+        if not redis.exists(keys.link(code), keys.stats(code)):
+            raise Problem(NEGATIVE, f"program {keys.program_name} has no link"
+                          f" {code}, and no counts of one")
+
+    elif not (redis.exists(keys.program, keys.links, keys.stats())
+              or redis.sismember(store.programs, keys.program_name)):
+        raise Problem(NEGATIVE, f"there is no program {keys.program_name};"
+                      " \"referral program list\" shows those that there are")

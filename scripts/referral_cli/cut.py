@@ -1,0 +1,282 @@
+"""Any cut through the hits: from the stream of events, and only of days that
+the stream holds whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
+from .counters import NONE, Counts
+from .days import Zone, after, between
+from .events import (AT, CLASS, DIMENSIONS, PLACE, RESULT, Event,
+                     Reach, ask_reach, chunks, decode, fields_of, is_click,
+                     need, reach_of, read_reach)
+from .frame import Session
+from .problem import NEGATIVE, REFUSED, USAGE, Problem
+from .store import Keys, count
+
+# divisions that stand in no counter
+EXTRA = ("code", "referrer", "first", "region", "city", "landing_host")
+
+# what --where may name
+FILTERS = (*DIMENSIONS, "class", "result", *EXTRA)
+
+# a host's clock may be this wrong before all of the stream must be read
+SKEW_MS = 86400 * 1000
+
+Names = tuple[str, ...]
+
+
+@dataclass
+class Found:
+    counts: Any
+    head: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What to count, of which days, divided by what."""
+
+    by: tuple[str, ...]
+    filters: Mapping[str, str]
+    code: str
+    first: str | None
+    last: str | None
+
+    @property
+    def measure(self) -> str:
+        """People on a landing, unless it is asked what became of hits."""
+        asked = {*self.by, *self.filters}
+
+        return ("hits" if "class" in asked
+                else "people" if "result" in asked else "clicks")
+
+    def read(self, session: Session, keys: Keys, zone: Zone) -> Found:
+        """Counts by names."""
+        names = self._names(zone)
+        takes = self._takes()
+
+        def of(event: Event) -> Iterable[Names]:
+            return (names(event),) if takes(event) else ()
+
+        by_day, head, notes = scan(session, keys, zone, self.first, self.last,
+                                   of)
+        counts: Counter[Names] = Counter()
+
+        for (_, divided), value in by_day.items():
+            counts[divided] += value
+
+        what = {"hits": "hits of every class",
+                "people": "people, whatever became of them",
+                "clicks": "people who were sent to a landing"}[self.measure]
+
+        return Found(counts, head, [f"{self.measure}: {what}", *notes])
+
+    def _takes(self) -> Callable[[Event], bool]:
+        wanted = [(PLACE[name], value.encode("utf-8", "surrogateescape"))
+                  for name, value in {**self.filters,
+                                      **({"code": self.code} if self.code
+                                         else {})}.items()]
+        measure = self.measure
+
+        def takes(event: Event) -> bool:
+            return (all(event[place] == value for place, value in wanted)
+                    and (measure == "hits"
+                         or (event[CLASS] == b"human" if measure == "people"
+                             else is_click(event))))
+
+        return takes
+
+    def _names(self, zone: Zone) -> Callable[[Event], Names]:
+        getters: list[Callable[[Event], str]] = []
+
+        for name in self.by:
+            if name == "day":
+                getters.append(lambda event: zone.day_at(event[AT]))
+            elif name == "hour":
+                getters.append(lambda event: decode(event[AT][:13]))
+            else:
+                getters.append(lambda event, place=PLACE[name]:
+                               decode(event[place]) or NONE)
+
+        return lambda event: tuple(get(event) for get in getters)
+
+
+def make_cut(by: Sequence[str], where: Sequence[str], code: str,
+             first: str | None, last: str | None) -> Cut:
+    filters: dict[str, str] = {}
+
+    for text in where:
+        name, equals, value = text.partition("=")
+
+        if not equals or name not in FILTERS:
+            raise Problem(USAGE, f"--where {text!r} is not understood: say"
+                          f" NAME=VALUE, with a NAME of {' '.join(FILTERS)}")
+
+        if name in filters:
+            raise Problem(USAGE, f"--where names {name} twice")
+
+        filters[name] = "" if value == NONE else value
+
+    if code and filters.get("code", code) != code:
+        raise Problem(REFUSED, "--where names another code")
+
+    return Cut(tuple(by), filters, code, first, last)
+
+
+def totals_of(session: Session, keys: Keys, zone: Zone, code: str,
+              first: str | None, last: str | None) -> Found:
+    """The statistics of a link, of some days."""
+    wanted = code.encode()
+    visitors: set[bytes] = set()
+
+    def of(event: Event) -> Iterable[str]:
+        if event[PLACE["code"]] != wanted:
+            return ()
+
+        if is_click(event) and event[PLACE["visitor"]]:
+            visitors.add(event[PLACE["visitor"]])
+
+        return map(decode, fields_of(event))
+
+    by_day, head, notes = scan(session, keys, zone, first, last, of)
+    counts: Counts = {}
+
+    for (_, name), value in by_day.items():
+        counts[name] = counts.get(name, 0) + value
+
+    counts["visitors"] = len(visitors)
+
+    return Found(counts, head, [
+        "visitors: browsers that clicked in this time, told apart by the"
+        " cookie", *notes])
+
+
+def scan(session: Session, keys: Keys, zone: Zone, first: str | None,
+         last: str | None, of: Callable[[Event], Iterable[Any]]
+         ) -> tuple[Counter[tuple[str, Any]], dict[str, Any], list[str]]:
+    """Counts by day and by what "of" makes of an event, once the program's
+    own counters agree that the stream holds these days whole."""
+    reach = reach_of(session.store, keys)
+
+    need(reach, keys.program_name)
+    refuse_early(reach, zone, first)
+
+    begin = 0
+
+    if first:
+        begin = max(0, int(zone.begin(first) * 1000) - SKEW_MS)
+
+    found, seen, raw, reach = _count(session, keys, zone, first, last, of,
+                                     begin)
+    short = _short(session, keys, seen, raw)
+
+    if short and begin:
+        found, seen, raw, reach = _count(session, keys, zone, first, last, of,
+                                         0)
+        short = _short(session, keys, seen, raw)
+
+    notes = []
+    since = (reach.since(zone) if reach.gone() or reach.added is None
+             else min(seen, default=reach.begins(zone)))
+
+    # of what was not asked for by name, what is not whole is left out
+
+    if short and not first:
+        since = after(max(short))
+
+        if seen and since <= max(seen) and (not last or since <= last):
+            notes.append(f"days before {since} are left out: the stream does"
+                         " not hold them whole")
+            found = Counter({key: value for key, value in found.items()
+                             if key[0] >= since})
+            short = {}
+
+    if short:
+        _refuse(short)
+
+    return found, {"from": first or since, "to": last,
+                   "utc_offset": str(zone), "source": "events",
+                   "since": since}, notes
+
+
+def refuse_early(reach: Reach, zone: Zone, first: str | None) -> None:
+    """What begins before the stream does, once something was cut from it."""
+    if first and (reach.gone() or reach.added is None) \
+            and first < reach.begins(zone):
+        raise Problem(NEGATIVE, f"the events reach back to"
+                      f" {reach.since(zone)}, as far as whole days go; from"
+                      f" {first} on they cannot be counted any more (see"
+                      " \"referral_events\")")
+
+
+def _count(session: Session, keys: Keys, zone: Zone, first: str | None,
+           last: str | None, of: Callable[[Event], Iterable[Any]], begin: int
+           ) -> tuple[Counter[tuple[str, Any]], Counter[str], Counts, Reach]:
+    store = session.store
+    days = list(between(first, min(last or "9999", after(zone.today())))
+                if first and first <= after(zone.today()) else ())
+
+    # counters and the stream's end of one moment
+
+    with store.redis.pipeline(transaction=True) as pipe:
+        for day in days:
+            pipe.hget(keys.day(day), "raw")
+
+        pipe.hgetall(keys.days())
+        pipe.hget(keys.day(zone.today()), "raw")
+        ask_reach(pipe, keys.events)
+        replies = pipe.execute(raise_on_error=False)
+
+    for reply in replies[:len(days) + 2]:
+        if isinstance(reply, Exception):
+            raise reply
+
+    raw = dict(zip(days, map(count, replies)))
+    raw[zone.today()] = count(replies[len(days) + 1])
+    reach = read_reach(replies[-3:])
+    found: Counter[tuple[str, Any]] = Counter()
+    seen: Counter[str] = Counter()
+    day_at = zone.day_at
+
+    with session.output.progress(reach.length) as told:
+        for _, events in chunks(store, keys, reach.last, (begin, 0), told):
+            for event in events:
+                day = day_at(event[AT])
+
+                if (first and day < first) or (last and day > last):
+                    continue
+
+                seen[day] += 1
+
+                for name in of(event):
+                    found[day, name] += 1
+
+    if first and zone.today() not in days or last and zone.today() > last:
+        del raw[zone.today()]
+
+    return found, seen, raw, reach
+
+
+def _short(session: Session, keys: Keys, seen: Mapping[str, int],
+           raw: Counts) -> dict[str, tuple[int, int]]:
+    """Days of which the stream and the program's counter tell something
+    else: what the stream holds, and what was counted."""
+    more = sorted(day for day in seen if day and day not in raw)
+    raw.update(zip(more, map(count, session.store.fields(
+        [keys.day(day) for day in more], "raw"))))
+
+    return {day: (seen.get(day, 0), raw[day]) for day in sorted(raw)
+            if seen.get(day, 0) != raw[day]}
+
+
+def _refuse(short: Mapping[str, tuple[int, int]]) -> None:
+    day, (held, counted) = next(iter(short.items()))
+    more = (f", and {len(short) - 1} days more are not whole"
+            if len(short) > 1 else "")
+
+    raise Problem(NEGATIVE, f"of {day} the stream of events holds {held} hits"
+                  f" of {counted} that were counted{more}: it was cut, it was"
+                  " off, or the program's day is another (--utc-offset)")

@@ -1,0 +1,209 @@
+"""The stream of events, read once from its begin to its end, and what an
+event counts as: the same as the module counts it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Iterator, Sequence
+
+from redis.exceptions import ResponseError
+
+from .days import Zone, after
+from .problem import NEGATIVE, Problem
+from .store import Keys, Store
+
+CHUNK = 10000
+
+FIELDS = ("type", "click_id", "code", "referrer", "class", "result", "first",
+          "visitor", "country", "region", "city", "lang", "device", "os",
+          "app", "source", "channel", "segment", "variant", "landing_host",
+          "at")
+NAMES = [name.encode() for name in FIELDS]
+PLACE = {name: place for place, name in enumerate(FIELDS)}
+
+# what a person on a landing is counted by
+DIMENSIONS = ("country", "device", "os", "app", "lang", "source", "channel",
+              "variant", "segment")
+
+# of these a request can choose the value, so they are capped
+CHOSEN = ("lang", "source", "channel")
+
+DIMENSION_PLACES = [(name.encode(), PLACE[name]) for name in DIMENSIONS]
+
+TYPE, CLASS, RESULT = PLACE["type"], PLACE["class"], PLACE["result"]
+CODE, REFERRER, VISITOR = PLACE["code"], PLACE["referrer"], PLACE["visitor"]
+HOST, AT = PLACE["landing_host"], PLACE["at"]
+
+# "erased" is a click whose person was forgotten; it had a visitor
+COUNTED = (b"click", b"erased")
+ERASED = b"-"
+
+Event = Sequence[bytes]
+
+
+def is_click(event: Event) -> bool:
+    """Was a person sent to a landing?  An unresolved one may have been sent
+    to the fallback; then no landing is named."""
+    return event[CLASS] == b"human" and (
+        event[RESULT] == b"landing"
+        or event[RESULT] == b"unresolved" and event[HOST] != b"")
+
+
+def fields_of(event: Event) -> list[bytes]:
+    """What the event adds 1 to in a hash of statistics; visitors, and what
+    was left out, are not told by one event."""
+    click = is_click(event)
+    names = hit_fields(event[CLASS], event[RESULT], click,
+                       not event[VISITOR])
+
+    if click:
+        names.extend(b"%s:%s" % (name, event[place]) for name, place
+                     in DIMENSION_PLACES if event[place])
+
+    return names
+
+
+def hit_fields(kind: bytes, result: bytes, click: bool, unknown: bool
+               ) -> list[bytes]:
+    """The same without the dimensions.  A person is unknown without
+    consent."""
+    if kind != b"human":
+        return [b"raw", kind]
+
+    names = [b"raw"]
+
+    if unknown:
+        names.append(b"no_consent")
+
+    if not click:
+        return [*names, b"missed", b"missed:" + result]
+
+    names.append(b"clicks")
+
+    if result == b"unresolved":
+        names.append(b"unresolved")
+
+    return names
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the stream held at one moment."""
+
+    length: int
+    added: int | None
+    first: tuple[int, int]
+    last: tuple[int, int]
+
+    def __bool__(self) -> bool:
+        return self.length > 0
+
+    def since(self, zone: Zone) -> str:
+        """The first day that it holds whole, if entries were cut from it: all
+        that was cut came before the first entry that is left."""
+        day = zone.day_of(self.first[0] / 1000)
+
+        return (day if zone.begin(day) * 1000 >= self.first[0]
+                else after(day))
+
+    def begins(self, zone: Zone) -> str:
+        return zone.day_of(self.first[0] / 1000)
+
+    def gone(self) -> int:
+        """Entries that were cut or removed; of Redis 6 it is not known."""
+        return max(0, (self.added or 0) - self.length)
+
+
+def ask_reach(pipe: Any, key: str) -> None:
+    """Three commands, so that they can stand in a transaction with others."""
+    pipe.xinfo_stream(key)
+    pipe.xrange(key, count=1)
+    pipe.xrevrange(key, count=1)
+
+
+def read_reach(replies: Sequence[Any]) -> Reach:
+    """The answers; that of a stream that is not there is an error."""
+    info, first, last = replies
+
+    if isinstance(info, ResponseError) or not first:
+        return Reach(0, None, (0, 0), (0, 0))
+
+    if isinstance(info, Exception):
+        raise info
+
+    return Reach(int(info["length"]), info.get("entries-added"),
+                 place_of(first[0][0]), place_of(last[0][0]))
+
+
+def reach_of(store: Store, keys: Keys) -> Reach:
+    with store.redis.pipeline(transaction=True) as pipe:
+        ask_reach(pipe, keys.events)
+
+        return read_reach(pipe.execute(raise_on_error=False))
+
+
+def place_of(name: Any) -> tuple[int, int]:
+    text = name.decode() if isinstance(name, bytes) else str(name)
+    ms, _, number = text.partition("-")
+
+    return int(ms), int(number or 0)
+
+
+def text_of(place: tuple[int, int]) -> str:
+    return f"{place[0]}-{place[1]}"
+
+
+def need(reach: Reach, program: str) -> None:
+    if not reach:
+        raise Problem(NEGATIVE, f"program {program} has no events: nobody has"
+                      " clicked yet, or \"referral_events off\" stands in"
+                      " nginx's configuration")
+
+
+def chunks(store: Store, keys: Keys, last: tuple[int, int],
+           first: tuple[int, int] = (0, 0),
+           told: Callable[[int], None] | None = None
+           ) -> Iterator[tuple[list[Any], list[Event]]]:
+    """Names and events, some thousands at a time; what has another type than
+    a click's is left out."""
+    redis = store.raw
+    place, end = first, text_of(last)
+
+    while place <= last:
+        entries = redis.execute_command("XRANGE", keys.events, text_of(place),
+                                        end, "COUNT", CHUNK)
+
+        if not entries:
+            return
+
+        names = []
+        events = []
+
+        for name, fields in entries:
+            event = (fields[1::2] if fields[::2] == NAMES
+                     else _in_order(fields))
+
+            if event[TYPE] in COUNTED:
+                names.append(name)
+                events.append(event)
+
+        yield names, events
+
+        if told:
+            told(len(entries))
+
+        if len(entries) < CHUNK:
+            return
+
+        ms, number = place_of(entries[-1][0])
+        place = (ms, number + 1)
+
+
+def _in_order(fields: Sequence[bytes]) -> Event:
+    found = dict(zip(fields[::2], fields[1::2]))
+
+    return [found.get(name, b"") for name in NAMES]
+
+
+def decode(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")

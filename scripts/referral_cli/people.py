@@ -1,0 +1,66 @@
+"""How many people: two counts that err on different sides."""
+
+from __future__ import annotations
+
+from typing import Mapping, Sequence
+
+from .counters import Counts, uniques
+from .store import Keys, Store
+
+# a count that is this much larger than the other wants a word
+FAR = 1.5
+
+
+def addresses_of(store: Store, keys: Keys, days: Sequence[str]) -> list[int]:
+    """Addresses of each day, as estimated."""
+    return uniques(store, [keys.addresses(day) for day in days])
+
+
+def together(store: Store, keys: Keys, days: Sequence[str]) -> int:
+    """Visitors of all these days: who came on two of them is one."""
+    return int(store.redis.pfcount(*map(keys.visitors, days))) if days else 0
+
+
+def explain(visitors: int, addresses: int,
+            counts: Mapping[str, int], days: Sequence[str] = (),
+            several: bool = False) -> list[str]:
+    """What the two mean, and what was left out."""
+    lines = [
+        "visitors: browsers, told apart by the cookie; one that refuses"
+        " cookies is a new visitor with every click",
+        "addresses: pairs of client address and browser, told apart by a hash"
+        " whose key changes daily; equal phones behind one address are one"
+        + ("; who comes on two days counts on both" if several else "")]
+
+    if addresses and visitors > FAR * addresses:
+        lines.append(f"{visitors} visitors at {addresses} addresses: many"
+                     " people behind few addresses (a carrier, an office), or"
+                     " clients that refuse cookies")
+
+    elif visitors and addresses > FAR * visitors:
+        lines.append(f"{addresses} addresses of {visitors} visitors: browsers"
+                     " that move between networks")
+
+    missing = counts.get("no_address", 0)
+    unlisted = counts.get("unlisted", 0)
+    without = counts.get("no_consent", 0)
+
+    if missing:
+        lines.append(f"{missing} clicks are in no count of addresses: there"
+                     " was no salt, because Redis could not be asked"
+                     + (f" ({', '.join(days)})" if days else ""))
+
+    if unlisted:
+        lines.append(f"{unlisted} clicks were counted without an entry of"
+                     " their own: their address had too many in one minute;"
+                     " \"referral click\" does not find them")
+
+    if without:
+        lines.append(f"{without} hits of people without consent are in"
+                     " neither")
+
+    return lines
+
+
+def lacking(days: Mapping[str, Counts], field: str) -> list[str]:
+    return [day for day, counts in days.items() if counts.get(field)]

@@ -1,0 +1,478 @@
+"""How many: totals, and divided by what is known of a hit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Mapping, Sequence
+
+import click
+
+from . import counters, people
+from .counters import (NONE, TOTALS, Counts, falling, measure, parts, shares,
+                       whole)
+from .cut import EXTRA, Cut, make_cut, totals_of
+from .days import (Zone, between, is_hour, read_range, zone_of,
+                   zone_option)
+from .events import DIMENSIONS
+from .frame import Command, Session, pass_session
+from .output import CSV, JSON, Output
+from .problem import NEGATIVE, REFUSED, USAGE, Problem
+from .store import Keys, count
+
+DIVISIONS = (*DIMENSIONS, "class", "result")
+BY = ("day", "hour", *DIVISIONS, *EXTRA)
+
+
+@click.command("stats", cls=Command)
+@click.argument("program", metavar="[PROGRAM", required=False)
+@click.argument("code", metavar="[CODE]]", required=False)
+@click.option("--by", type=click.Choice(BY), multiple=True,
+              help="Divide the clicks; of \"class\" all hits, of \"result\""
+              " all people.  Given twice: by both.")
+@click.option("--where", metavar="NAME=VALUE", multiple=True,
+              help="Only these, such as country=JP, channel=mail or"
+              " class=bot; a value may be empty.")
+@click.option("--from", "start", metavar="DATE",
+              help="The first day, like 2026-11-22, today or yesterday; of"
+              " hours (UTC) also like 2026-11-22T13.")
+@click.option("--to", "end", metavar="DATE", help="The last.")
+@zone_option
+@pass_session
+def stats(session: Session, program: str | None, code: str | None,
+          by: Sequence[str], where: Sequence[str], start: str | None,
+          end: str | None, utc_offset: str | None) -> None:
+    """Totals of all programs, of one, or of a link; or divided.
+
+    Without --by and dates the totals are of all time.  Days are the
+    program's, hours are of UTC.  What stands in counters comes from them: of
+    a program each division by day, of a link its divisions of all time and
+    its days.  Any other cut, such as a link's countries in one week, two
+    divisions at once, or --where, comes from the stream of events, which
+    reaches back only so far: the answer says since when, and a range that
+    begins earlier is refused (exit code 1).
+    """
+    if program is None:
+        if by or where or start or end:
+            raise Problem(USAGE, "--by, --where, --from and --to need a"
+                          " program")
+        all_stats(session)
+        return
+
+    by = tuple(dict.fromkeys(by))
+    keys = session.keys(program)
+    code = session.code(code) if code else ""
+    zone = zone_of(session, keys, utc_offset)
+
+    if by == ("hour",) and not code and not where:
+        show_hours(session, keys, zone, start, end)
+        return
+
+    first, last = read_range(start, end, zone)
+
+    if where or not counted(by, code, bool(first or last)):
+        show_cut(session, keys, zone, make_cut(by, where, code, first, last))
+
+    elif not by:
+        show_totals(session, keys, zone, code, first, last)
+
+    elif by == ("day",):
+        show_days(session, keys, zone, code, first, last)
+
+    elif len(by) > 1:
+        show_daily(session, keys, zone, by, first, last)
+
+    else:
+        show_parts(session, keys, zone, code, by[0], first, last)
+
+
+def counted(by: Sequence[str], code: str, dated: bool) -> bool:
+    """Does a counter tell it?  Totals of a link's days have a way of their
+    own."""
+    if not by or by == ("day",):
+        return True
+
+    if len(by) == 1:
+        return by[0] in DIVISIONS and not (code and dated)
+
+    # a program's days have every division
+    return (not code and len(by) == 2 and "day" in by
+            and bool(set(by) & set(DIVISIONS)))
+
+
+def all_stats(session: Session) -> None:
+    store = session.store
+    names = store.program_names()
+
+    with store.redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hmget(store.keys(name).stats(), *TOTALS)
+        found = pipe.execute()
+
+    session.output.rows(["program", *TOTALS],
+                        [[name, *map(count, values)]
+                         for name, values in zip(names, found)],
+                        "there are no programs yet; \"referral program set"
+                        " NAME --landing URL\" makes one")
+
+
+def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
+                first: str | None, last: str | None) -> None:
+    """Of all time, or of some days."""
+    store, output = session.store, session.output
+    head: dict[str, Any] = {"program": keys.program_name}
+    lines: list[str] = []
+
+    if code:
+        head["code"] = code
+
+    if code and (first or last):
+        found = totals_of(session, keys, zone, code, first, last)
+        head.update(found.head)
+        show(output, head, found.counts, found.notes)
+        return
+
+    if code:
+        counts = counters.numbers(store.redis.hgetall(keys.stats(code)))
+
+        if not counts:
+            counters.require(store, keys, code)
+
+        show(output, head, counts, ["visitors: people new to the link, as"
+                                    " their cookie tells; a return after two"
+                                    " other links counts again"])
+        return
+
+    days = days_in(session, keys, first, last)
+
+    if first or last:
+        by_day = counters.of_days(store, keys, days)
+        counts = counters.add(by_day.values())
+        head.update({"from": first, "to": last})
+        daily_visitors = counts.get("visitors", 0)
+        # who came on two days is one of the range
+        counts["visitors"] = people.together(store, keys, days)
+        lacking = people.lacking(by_day, "no_address")
+    else:
+        counts = counters.numbers(store.redis.hgetall(keys.stats()))
+        daily_visitors = sum(counts_of(session, keys, days, "visitors"))
+        lacking = []
+
+    if not counts.get("raw"):
+        counters.require(store, keys)
+
+    addresses = sum(people.addresses_of(store, keys, days))
+    head["days"] = len(days)
+    lines = people.explain(daily_visitors, addresses, counts, lacking,
+                           len(days) > 1)
+
+    if first or last:
+        lines.insert(0, "visitors of several days are estimated, within 2.5"
+                     " percent; their sum by day is exact")
+
+    show(output, head, counts, lines,
+         {"daily_visitors": daily_visitors, "daily_addresses": addresses})
+
+
+def counts_of(session: Session, keys: Keys, days: Sequence[str],
+              field: str) -> list[int]:
+    return list(map(count, session.store.fields(
+        [keys.day(day) for day in days], field)))
+
+
+def show(output: Output, head: Mapping[str, Any], counts: Counts,
+         notes: Sequence[str], more: Mapping[str, int] | None = None) -> None:
+    """Totals, then each dimension by falling count."""
+    shown: dict[str, Any] = {**head}
+    shown.update({name: counts.get(name, 0) for name in TOTALS})
+    shown.update(more or {})
+    shown.update({name: counts[name] for name in counters.REMARKS
+                  if counts.get(name)})
+    ranked = counters.divisions(counts)
+    missed = {name.partition(":")[2]: value for name, value
+              in counts.items() if name.startswith("missed:")}
+
+    if missed:
+        ranked["missed"] = falling(missed)
+
+    if output.form == JSON:
+        # "missed" is a total and has parts
+        shown["by"] = ranked
+        shown["notes"] = list(notes)
+
+    elif output.form == CSV:
+        shown.update({f"{name}:{what}": number
+                      for name, values in ranked.items()
+                      for what, number in values.items()})
+    else:
+        shown.update({f"by {name}": values
+                      for name, values in ranked.items()})
+
+    output.record(shown)
+
+    if output.for_people:
+        output.text()
+
+        for note in notes:
+            output.text(note)
+
+
+def days_in(session: Session, keys: Keys, first: str | None,
+            last: str | None) -> list[str]:
+    """The days of the range on which something was counted."""
+    redis = session.store.redis
+    known = set(redis.hkeys(keys.days()))
+
+    # a day of machines only has no clicks
+    if known or first:
+        start = first or min(known)
+        end = last or max([*known, start])
+        known.update(between(start, end) if start <= end else ())
+
+    days = sorted(day for day in known if (not first or day >= first)
+                  and (not last or day <= last))
+
+    with redis.pipeline(transaction=False) as pipe:
+        for day in days:
+            pipe.exists(keys.day(day))
+
+        return [day for day, there in zip(days, pipe.execute()) if there]
+
+
+def head_of(keys: Keys, code: str, by: Sequence[str], first: str | None,
+            last: str | None, zone: Zone) -> dict[str, Any]:
+    return {"program": keys.program_name, "code": code or None,
+            "by": list(by), "from": first, "to": last,
+            "utc_offset": str(zone), "source": "counters"}
+
+
+def show_days(session: Session, keys: Keys, zone: Zone, code: str,
+              first: str | None, last: str | None) -> None:
+    store = session.store
+    found = {day: count(value) for day, value
+             in store.redis.hgetall(keys.days(code)).items()}
+    head = head_of(keys, code, ["day"], first, last, zone)
+
+    if not found:
+        counters.require(store, keys, code)
+
+    if code:
+        days = sorted(day for day in found if (not first or day >= first)
+                      and (not last or day <= last))
+        rows: list[list[Any]] = [[day, found[day]] for day in days]
+        session.output.report(head, ["day", "clicks"], rows,
+                              ["total", sum(row[1] for row in rows)],
+                              chart="clicks")
+        return
+
+    days = sorted({*days_in(session, keys, first, last),
+                   *(day for day in found if (not first or day >= first)
+                     and (not last or day <= last))})
+    by_day = counters.of_days(store, keys, days)
+    addresses = people.addresses_of(store, keys, days)
+    columns = ["day", "clicks", "visitors", "addresses", "raw", "no_address",
+               "unlisted"]
+    rows = [[day, found.get(day, 0), by_day[day].get("visitors", 0), unique,
+             by_day[day].get("raw", 0), by_day[day].get("no_address", 0),
+             by_day[day].get("unlisted", 0)]
+            for day, unique in zip(days, addresses)]
+    total: list[Any] = ["total"]
+    total.extend(sum(row[i] for row in rows) for i in range(1, len(columns)))
+    together = people.together(store, keys, days)
+
+    session.output.report(
+        {**head, "visitors": together}, columns, rows, total,
+        ["total of visitors and addresses: who came on two days counts on"
+         " both; \"visitors\" above counts them once (estimated, within 2.5"
+         " percent)",
+         *people.explain(total[2], total[3], counters.add(by_day.values()),
+                         people.lacking(by_day, "no_address"),
+                         len(days) > 1)], "clicks")
+
+
+def show_hours(session: Session, keys: Keys, zone: Zone, start: str | None,
+               end: str | None) -> None:
+    """A day that is asked for is the program's, so it begins where an hour
+    does, or hours must be asked for."""
+    store = session.store
+
+    with store.redis.pipeline(transaction=True) as pipe:
+        pipe.hgetall(keys.hours)
+        pipe.hgetall(keys.days())
+        hours, days = map(counters.numbers, pipe.execute())
+
+    if not hours:
+        counters.require(store, keys)
+
+    first = hour_of(start, zone, False)
+    last = hour_of(end, zone, True)
+
+    if first and last and first > last:
+        raise Problem(USAGE, "--from is after --to")
+
+    check_hours(zone, hours, days, first, last)
+
+    rows = [[hour, hours[hour]] for hour in sorted(hours)
+            if (not first or hour >= first) and (not last or hour <= last)]
+    session.output.report(
+        {**head_of(keys, "", ["hour"], first, last, zone),
+         "since": min(hours, default=None)},
+        ["hour", "clicks"], rows, ["total", sum(row[1] for row in rows)],
+        ["hours are of UTC"], "clicks")
+
+
+def hour_of(text: str | None, zone: Zone, at_end: bool) -> str | None:
+    if not text:
+        return None
+
+    if "T" in text:
+        if not is_hour(text):
+            raise Problem(REFUSED, f"{text!r} is no hour like 2026-11-22T13")
+        return text
+
+    day, _ = read_range(text, None, zone)
+
+    if not zone.whole_hours:
+        raise Problem(USAGE, f"the program's day ({zone}) begins within an"
+                      " hour of UTC, and hours are kept of UTC: say hours,"
+                      " like 2026-11-22T13")
+
+    return zone.hours(str(day), str(day))[at_end]
+
+
+def check_hours(zone: Zone, hours: Mapping[str, int],
+                days: Mapping[str, int], first: str | None,
+                last: str | None) -> None:
+    """Old hours are thrown away: what is asked for must be all there."""
+    if not first or not days:
+        return
+
+    oldest = min(hours, default="")
+
+    if zone.whole_hours:
+        for day in sorted(days):
+            start, end = zone.hours(day, day)
+
+            if end >= first and (not last or start <= last):
+                kept = sum(value for hour, value in hours.items()
+                           if start <= hour <= end)
+
+                if kept < days[day]:
+                    raise Problem(NEGATIVE, f"the hours of {day} are not all"
+                                  f" kept: they hold {kept} of the day's"
+                                  f" {days[day]} clicks; hours are kept 90"
+                                  f" days, here since {oldest}")
+
+    elif first < oldest and min(days) <= first[:len("2026-11-22")]:
+        raise Problem(NEGATIVE, f"hours are kept since {oldest} only")
+
+
+def show_parts(session: Session, keys: Keys, zone: Zone, code: str, by: str,
+               first: str | None, last: str | None) -> None:
+    """One division, of all time or of some days."""
+    store = session.store
+    notes = []
+
+    if first or last:
+        days = days_in(session, keys, first, last)
+        counts = counters.add(counters.of_days(store, keys, days).values())
+    else:
+        counts = counters.numbers(store.redis.hgetall(keys.stats(code)))
+
+    if not counts:
+        counters.require(store, keys, code)
+
+    column = measure(by)
+    divided = falling(parts(counts, by))
+    total = whole(counts, by)
+
+    if f"fields:{by}" in counts and "other" in divided:
+        notes.append(f"\"other\": values of {by} beyond the first that a"
+                     " counter has room for")
+
+    notes.extend(meaning(by, divided))
+    session.output.report(
+        head_of(keys, code, [by], first, last, zone),
+        [by, column, "share"],
+        [[name, value, share] for (name, value), share
+         in zip(divided.items(), shares(list(divided.values()), total))],
+        ["total", total, 100.0 if total else None], notes, column)
+
+
+def show_daily(session: Session, keys: Keys, zone: Zone, by: Sequence[str],
+               first: str | None, last: str | None) -> None:
+    """A division of each day."""
+    days = days_in(session, keys, first, last)
+    found = counters.of_days(session.store, keys, days)
+
+    if not found:
+        counters.require(session.store, keys)
+
+    what = next(name for name in by if name != "day")
+    column = measure(what)
+    rows = [[*((day, name) if by[0] == "day" else (name, day)), value]
+            for day, counts in found.items()
+            for name, value in falling(parts(counts, what)).items()]
+
+    if by[0] != "day":
+        rows.sort(key=lambda row: (row[0] == NONE, row[0], row[1]))
+
+    session.output.report(
+        head_of(keys, "", by, first, last, zone), [*by, column], rows,
+        ["total", None, sum(row[-1] for row in rows)], meaning(what, {}),
+        column)
+
+
+def show_cut(session: Session, keys: Keys, zone: Zone, cut: Cut) -> None:
+    """From the stream of events."""
+    found = cut.read(session, keys, zone)
+    column = cut.measure
+    total = sum(found.counts.values())
+    ordered = sorted_rows(cut.by, found.counts)
+    rows: list[list[Any]] = [[*names, value] for names, value in ordered]
+    columns = [*cut.by, column]
+    sums: list[Any] = ["total", *[None] * (len(cut.by) - 1), total]
+
+    if not cut.by:
+        columns, sums, rows = ["", column], ["total", total], []
+
+    elif len(cut.by) == 1 and cut.by[0] not in ("day", "hour"):
+        columns.append("share")
+        sums.append(100.0 if total else None)
+
+        for row, share in zip(rows, shares([row[-1] for row in rows], total)):
+            row.append(share)
+
+    session.output.report(
+        {"program": keys.program_name, "code": cut.code or None,
+         "by": list(cut.by),
+         "where": [f"{name}={value}" for name, value in cut.filters.items()],
+         **found.head},
+        columns, rows, sums, found.notes, column)
+
+
+def sorted_rows(by: Sequence[str], counts: Counter[tuple[str, ...]]
+                ) -> list[tuple[tuple[str, ...], int]]:
+    """Times in their order, all else falling."""
+    def order(item: tuple[tuple[str, ...], int]) -> Any:
+        names, value = item
+        times = [name for kind, name in zip(by, names)
+                 if kind in ("day", "hour")]
+
+        return (times, NONE in names, -value, names)
+
+    return sorted(counts.items(), key=order)
+
+
+def meaning(by: str, divided: Mapping[str, int]) -> list[str]:
+    if by == "class":
+        return ["hits: everything on known links; human is clicks and"
+                " missed"]
+
+    if by == "result":
+        return ["people: landing and unresolved were sent to a landing,"
+                " except unresolved ones that had only the fallback"]
+
+    if NONE in divided:
+        return [f"{NONE}: clicks of which no {by} is known"]
+
+    return []

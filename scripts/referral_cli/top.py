@@ -1,0 +1,190 @@
+"""Leaderboards."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import click
+
+from . import counters
+from .counters import shares
+from .cut import make_cut
+from .days import (Zone, between, read_day, read_month, read_week, zone_of,
+                   zone_option)
+from .frame import Command, Session, pass_session
+from .problem import NEGATIVE, USAGE, Problem
+from .store import BATCH, Keys, Store, batches, count
+
+MONTH = len("2026-11")
+
+
+@click.command("top", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.option("--by", type=click.Choice(["links", "referrers"]),
+              default="links", show_default=True)
+@click.option("--day", metavar="DATE",
+              help="Like 2026-11-22, today or yesterday.")
+@click.option("--week", metavar="WEEK",
+              help="Monday to Sunday: 2026-W47, a day of it, this or last.")
+@click.option("--month", metavar="MONTH", help="2026-11, this or last.")
+@click.option("-n", "--limit", type=click.IntRange(min=1), default=10,
+              show_default=True)
+@zone_option
+@pass_session
+def top(session: Session, program: str, by: str, day: str | None,
+        week: str | None, month: str | None, limit: int,
+        utc_offset: str | None) -> None:
+    """Leaderboards by clicks: links or referrers, of all time or of a day, a
+    week, a month.
+
+    Share is of all the program's clicks in that time, in percent; who has as
+    many shares the rank.  Boards of days are kept nine days; links of an
+    older day, of a week or a month are added up from each link's own days.
+    Referrers of a day or a week come from the events, and are refused where
+    these do not reach back that far (exit code 1).
+    """
+    if sum(given is not None for given in (day, week, month)) > 1:
+        raise Problem(USAGE, "--day, --week or --month, one of them")
+
+    keys = session.keys(program)
+    zone = zone_of(session, keys, utc_offset)
+    first, last = period(zone, day, week, month)
+    found, source = (links(session, keys, first, last) if by == "links"
+                     else referrers(session, keys, zone, first, last, month))
+    total = clicks_of(session.store, keys, first, last)
+
+    if not found:
+        counters.require(session.store, keys)
+
+    check(found, total, source)
+    show(session, keys, by, found, total, limit,
+         f" from {first} to {last}" if first else "")
+
+
+def period(zone: Zone, day: str | None, week: str | None, month: str | None
+           ) -> tuple[str | None, str | None]:
+    if day is not None:
+        return (read_day(day, zone),) * 2
+
+    if week is not None:
+        return read_week(week, zone)
+
+    return read_month(month, zone) if month is not None else (None, None)
+
+
+def links(session: Session, keys: Keys, first: str | None, last: str | None
+          ) -> tuple[dict[str, int], str]:
+    store = session.store
+
+    if not first or not last:
+        return board(store, keys.board("clicks")), "counters"
+
+    if first == last:
+        found = board(store, keys.board("clicks", first))
+
+        # whole while it is kept; a link's own days stay
+        if sum(found.values()) == clicks_of(store, keys, first, last):
+            return found, "counters"
+
+    by_day = links_of_days(store, keys, list(between(first, last)))
+
+    return {code: sum(clicks) for code, clicks in by_day.items()}, "counters"
+
+
+def links_of_days(store: Store, keys: Keys, days: Sequence[str]
+                  ) -> dict[str, list[int]]:
+    """From the days of each link that was ever clicked."""
+    found = {}
+    codes = list(board(store, keys.board("clicks")))
+
+    for part in batches(codes, BATCH):
+        with store.redis.pipeline(transaction=False) as pipe:
+            for code in part:
+                pipe.hmget(keys.days(code), days)
+
+            for code, values in zip(part, pipe.execute()):
+                clicks = list(map(count, values))
+
+                if any(clicks):
+                    found[code] = clicks
+
+    return found
+
+
+def referrers(session: Session, keys: Keys, zone: Zone, first: str | None,
+              last: str | None, month: str | None
+              ) -> tuple[dict[str, int], str]:
+    if not first or not last:
+        return board(session.store, keys.board("referrers", "clicks")), \
+            "counters"
+
+    if month is not None:
+        return board(session.store, keys.board("referrers", "clicks",
+                                               first[:MONTH])), "counters"
+
+    # a week that is not over ends today
+    last = min(last, max(zone.today(), first))
+
+    if not clicks_of(session.store, keys, first, last):
+        return {}, "events"
+
+    found = make_cut(("referrer",), (), "", first, last).read(session, keys,
+                                                              zone)
+
+    return {names[0]: clicks for names, clicks in found.counts.items()}, \
+        "events"
+
+
+def board(store: Store, key: str) -> dict[str, int]:
+    return {member: int(score) for member, score
+            in store.redis.zrevrange(key, 0, -1, withscores=True)}
+
+
+def clicks_of(store: Store, keys: Keys, first: str | None, last: str | None
+              ) -> int:
+    """All clicks of the program in that time, that shares are of."""
+    if not first or not last:
+        return count(store.redis.hget(keys.stats(), "clicks"))
+
+    return sum(map(count, store.redis.hmget(keys.days(),
+                                            list(between(first, last)))))
+
+
+def check(found: Mapping[str, int], total: int, source: str) -> None:
+    """A share of what is not all of it would be wrong."""
+    if source == "events" and sum(found.values()) != total:
+        raise Problem(NEGATIVE, f"the events hold {sum(found.values())} of"
+                      f" {total} clicks; once more, if clicks just came in")
+
+
+def show(session: Session, keys: Keys, by: str, found: Mapping[str, int],
+         total: int, limit: int, when: str) -> None:
+    output = session.output
+    ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    shown = ranked[:limit]
+    names = session.store.fields(
+        [keys.referrer(name) if by == "referrers" else keys.link(name)
+         for name, _ in shown], "name")
+    percents = shares([clicks for _, clicks in ranked], total)
+    rows: list[list[Any]] = []
+    rank = 0
+    last = None
+
+    for place, ((member, clicks), name, share) in enumerate(
+            zip(shown, names, percents), 1):
+        rank = rank if clicks == last else place
+        last = clicks
+        rows.append([rank, member, name, clicks, share])
+
+    if output.for_people and rows:
+        rest = total - sum(row[3] for row in rows)
+
+        if rest > 0:
+            rows.append([None, "(others)", None, rest,
+                         shares([rest], total)[0]])
+
+        rows.append([None, "total", None, total, 100.0 if total else None])
+
+    output.rows(["rank", "referrer" if by == "referrers" else "code", "name",
+                 "clicks", "share %" if output.for_people else "share"], rows,
+                f"no clicks yet{when}")
