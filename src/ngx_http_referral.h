@@ -504,6 +504,10 @@ ngx_int_t ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id);
 
+/* a get will come: it need not wait for the memory then */
+void ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
+    ngx_uint_t part, referral_str_t *program, referral_str_t *id);
+
 /* both may be called at any time; the second takes what the cache has left */
 void ngx_http_referral_links_cancel(ngx_http_referral_wait_t *wait);
 void ngx_http_referral_links_give_up(ngx_http_referral_wait_t *wait);
@@ -556,6 +560,10 @@ void ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
     ngx_log_t *log);
 void ngx_http_referral_geo_find(ngx_http_referral_geo_t *geo,
     struct sockaddr *sa, referral_geo_result_t *result);
+
+/* a find will come: it need not wait for the memory then */
+void ngx_http_referral_geo_hint(ngx_http_referral_geo_t *geo,
+    struct sockaddr *sa);
 
 /* metrics */
 

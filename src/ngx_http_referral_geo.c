@@ -4,7 +4,7 @@
 
 
 /* addresses that a worker remembers: 100 bytes each */
-#define NGX_HTTP_REFERRAL_PLACES  1024
+#define NGX_HTTP_REFERRAL_PLACES  4096
 
 
 typedef struct {
@@ -54,6 +54,9 @@ typedef struct {
 
 
 static void ngx_http_referral_geo_cleanup(void *data);
+static ngx_http_referral_place_t *ngx_http_referral_geo_place(
+    ngx_http_referral_geo_t *room, struct sockaddr *sa, u_char **addr,
+    socklen_t *len);
 static void ngx_http_referral_geo_handler(ngx_event_t *ev);
 static void ngx_http_referral_geo_check(ngx_http_referral_geo_t *room,
     ngx_uint_t i);
@@ -321,26 +324,10 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
     ngx_http_referral_place_t     *place;
     ngx_http_referral_geo_file_t  *file;
 
-    switch (sa->sa_family) {
-
-    case AF_INET:
-        addr = (u_char *) &((struct sockaddr_in *) sa)->sin_addr;
-        len = 4;
-        break;
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        addr = ((struct sockaddr_in6 *) sa)->sin6_addr.s6_addr;
-        len = 16;
-        break;
-#endif
-
-    default:
+    place = ngx_http_referral_geo_place(room, sa, &addr, &len);
+    if (place == NULL) {
         return;
     }
-
-    place = &room->places[referral_hash64(0, addr, len)
-                          % NGX_HTTP_REFERRAL_PLACES];
 
     if (place->len != len || ngx_memcmp(place->addr, addr, len) != 0) {
 
@@ -357,4 +344,49 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
     }
 
     *result = place->result;
+}
+
+
+void
+ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room, struct sockaddr *sa)
+{
+    u_char                     *addr;
+    socklen_t                   len;
+    ngx_http_referral_place_t  *place;
+
+    place = ngx_http_referral_geo_place(room, sa, &addr, &len);
+
+    if (place) {
+        __builtin_prefetch(place);
+        __builtin_prefetch((u_char *) place + sizeof(*place) - 1);
+    }
+}
+
+
+/* where the address is remembered, if it is; NULL: not one of the Internet */
+
+static ngx_http_referral_place_t *
+ngx_http_referral_geo_place(ngx_http_referral_geo_t *room,
+    struct sockaddr *sa, u_char **addr, socklen_t *len)
+{
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        *addr = (u_char *) &((struct sockaddr_in *) sa)->sin_addr;
+        *len = 4;
+        break;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        *addr = ((struct sockaddr_in6 *) sa)->sin6_addr.s6_addr;
+        *len = 16;
+        break;
+#endif
+
+    default:
+        return NULL;
+    }
+
+    return &room->places[referral_hash64(0, *addr, *len)
+                         % NGX_HTTP_REFERRAL_PLACES];
 }

@@ -279,6 +279,26 @@ found:
 }
 
 
+void
+ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
+    ngx_uint_t part, referral_str_t *program, referral_str_t *id)
+{
+    u_char          data[NGX_HTTP_REFERRAL_KEY_MAX];
+    referral_buf_t  b;
+    referral_str_t  key;
+
+    referral_buf_init(&b, data, sizeof(data));
+    ngx_http_referral_links_key(&b, part, program, id);
+
+    if (!b.overflow) {
+        key.data = data;
+        key.len = b.pos - data;
+
+        referral_cache_hint(&links->conf->cache, &key);
+    }
+}
+
+
 /* the name of an entry: what stands behind the prefix in Redis */
 
 static void

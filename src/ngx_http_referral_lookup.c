@@ -6,6 +6,8 @@ static ngx_int_t ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx,
     ngx_uint_t part, referral_str_t *id);
 static ngx_int_t ngx_http_referral_lookup_referrer(
     ngx_http_referral_ctx_t *ctx);
+static ngx_uint_t ngx_http_referral_lookup_owner(
+    ngx_http_referral_ctx_t *ctx, referral_str_t *id);
 static ngx_int_t ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_lookup_handler(void *data);
@@ -18,6 +20,7 @@ ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
     referral_str_t *code, ngx_http_referral_found_pt found)
 {
     ngx_int_t                       program, link;
+    referral_str_t                  id;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
@@ -30,11 +33,17 @@ ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
     ctx->wait[NGX_HTTP_REFERRAL_REFERRER].handler = NULL;
     ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry = NULL;
 
-    program = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM,
-                                            NULL);
     link = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_LINK, code);
 
-    if (program == NGX_AGAIN || link == NGX_AGAIN
+    if (ngx_http_referral_lookup_owner(ctx, &id)) {
+        ngx_http_referral_links_hint(rmcf->lookup, NGX_HTTP_REFERRAL_REFERRER,
+                                     &ctx->program, &id);
+    }
+
+    program = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM,
+                                            NULL);
+
+    if (link == NGX_AGAIN || program == NGX_AGAIN
         || ngx_http_referral_lookup_referrer(ctx) == NGX_AGAIN)
     {
         return ngx_http_referral_lookup_wait(r, ctx);
@@ -70,23 +79,36 @@ ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx, ngx_uint_t part,
 }
 
 
-/* whose link is it?  the link tells */
-
 static ngx_int_t
 ngx_http_referral_lookup_referrer(ngx_http_referral_ctx_t *ctx)
 {
-    referral_str_t     id;
+    referral_str_t  id;
+
+    if (!ngx_http_referral_lookup_owner(ctx, &id)) {
+        return NGX_OK;
+    }
+
+    return ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_REFERRER, &id);
+}
+
+
+/* whose link is it?  the link tells */
+
+static ngx_uint_t
+ngx_http_referral_lookup_owner(ngx_http_referral_ctx_t *ctx,
+    referral_str_t *id)
+{
     referral_entry_t  *link;
 
     link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
 
     if (link == NULL || !referral_entry_has(link, REFERRAL_FIELD_REFERRER)) {
-        return NGX_OK;
+        return 0;
     }
 
-    id = referral_entry_field(link, REFERRAL_FIELD_REFERRER);
+    *id = referral_entry_field(link, REFERRAL_FIELD_REFERRER);
 
-    return ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_REFERRER, &id);
+    return 1;
 }
 
 

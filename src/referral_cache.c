@@ -367,6 +367,28 @@ referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
 }
 
 
+void
+referral_cache_hint(referral_cache_t *cache, const referral_str_t *key)
+{
+    unsigned                  class;
+    referral_cache_key_t      k;
+    referral_cache_bucket_t  *b;
+
+    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
+        return;
+    }
+
+    /* few entries are so large that they lie in the last class */
+
+    for (class = 0; class < REFERRAL_CACHE_CLASSES - 1; class++) {
+        b = referral_cache_bucket(cache, class, k.place);
+
+        __builtin_prefetch(b);
+        __builtin_prefetch(&b->cells);
+    }
+}
+
+
 uint64_t
 referral_cache_epoch(referral_cache_t *cache, const referral_str_t *key)
 {

@@ -95,6 +95,12 @@ void referral_cache_process(referral_cache_t *cache);
 int referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
     void *buf, size_t size, int64_t now, referral_cache_info_t *info);
 
+/*
+ * For a get that comes some hundred instructions later: begins to bring from
+ * memory what it will look at first.
+ */
+void referral_cache_hint(referral_cache_t *cache, const referral_str_t *key);
+
 /* what get writes to info->epoch, for those that fetch without a get */
 uint64_t referral_cache_epoch(referral_cache_t *cache,
     const referral_str_t *key);

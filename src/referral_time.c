@@ -212,18 +212,33 @@ referral_duration_parse(int64_t *seconds, const referral_str_t *s,
 }
 
 
+/* nearly always it is the day of the time before: that one is remembered */
+
 void
 referral_time_day(u_char *out, int64_t ms, int offset)
 {
-    referral_civil_t  civil;
+    u_char            *p;
+    int64_t            day;
+    referral_civil_t   civil;
 
-    referral_civil_set(&civil, referral_time_day_number(ms, offset));
+    static __thread u_char   text[REFERRAL_DAY_LEN];
+    static __thread int64_t  known = -1;
 
-    out = referral_put_digits(out, 4, civil.year);
-    *out++ = '-';
-    out = referral_put_digits(out, 2, civil.month);
-    *out++ = '-';
-    (void) referral_put_digits(out, 2, civil.day);
+    day = referral_time_day_number(ms, offset);
+
+    if (day != known) {
+        known = day;
+
+        referral_civil_set(&civil, day);
+
+        p = referral_put_digits(text, 4, civil.year);
+        *p++ = '-';
+        p = referral_put_digits(p, 2, civil.month);
+        *p++ = '-';
+        (void) referral_put_digits(p, 2, civil.day);
+    }
+
+    memcpy(out, text, REFERRAL_DAY_LEN);
 }
 
 
