@@ -995,10 +995,20 @@ referral_batch_add_touch(referral_batch_t *b, const referral_record_t *record,
     referral_buf_put(&buf, second, sizeof(second));
     referral_buf_putc(&buf, ' ');
 
-    referral_batch_put_word(&buf, &text[REFERRAL_TEXT_FIRST_CODE]);
-    referral_buf_putc(&buf, ' ');
+    if (text[REFERRAL_TEXT_FIRST_CODE].len == 0) {
+        referral_buf_puts(&buf, "- - -");
 
-    if (text[REFERRAL_TEXT_FIRST_CODE].len) {
+    } else if (memcmp(record->first_click_id, record->click_id,
+                      REFERRAL_CLICK_ID_SIZE) == 0)
+    {
+        /* most visitors come once: this halves what Redis keeps of a click */
+
+        referral_buf_puts(&buf, "= = =");
+
+    } else {
+        referral_batch_put_word(&buf, &text[REFERRAL_TEXT_FIRST_CODE]);
+        referral_buf_putc(&buf, ' ');
+
         ms = referral_click_id_time(record->first_click_id);
         referral_time_second(second, ms);
         referral_buf_put(&buf, second, sizeof(second));
@@ -1006,9 +1016,6 @@ referral_batch_add_touch(referral_batch_t *b, const referral_record_t *record,
 
         referral_click_id_text(id, record->first_click_id);
         referral_buf_put(&buf, id, sizeof(id));
-
-    } else {
-        referral_buf_puts(&buf, "- -");
     }
 
     referral_buf_putc(&buf, ' ');

@@ -254,6 +254,14 @@ is(hash("ref:day:{shop}:$day")->{visitors}, 1, 'new to the day');
 
 fresh();
 
+batch({}, { %base, first_code => 'aiko7', first_click_id => id($at, 1) });
+
+is((values %{ hash("ref:clicks:{shop}:$minute") })[0],
+   'aiko7 ' . 'A' x 16 . " $second = = = JP mail b mobile",
+   'the first touch is this click: its words are not written twice');
+
+fresh();
+
 batch({}, { %base, country => 'a b', variant => "x y" });
 
 is((split / /, (values %{ hash("ref:clicks:{shop}:$minute") })[0]) + 0, 10,

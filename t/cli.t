@@ -487,6 +487,13 @@ is($a->{code}, 'j1', 'a click, in all programs');
 is($a->{first_code}, 's1', 'its first touch');
 is($a->{channel}, undef, 'none is null');
 is($a->{device}, 'mobile', 'what follows is ignored');
+
+(my $other = $id) =~ s/.$/0/;
+$t->redis('HSET', 'ref:clicks:{shop}:2025-11-24T02:49', $other,
+          'j1 AAAAAAAAAAAAAAAA 2025-11-24T02:49:41Z = = = JP - - mobile');
+$a = j('click', $other);
+is("@$a{qw(first_code first_at first_click_id)}",
+   "j1 2025-11-24T02:49:41Z $other", 'a click that is the first itself');
 is(r('click', $id, '--program', 'shop'), 0, 'in one program');
 is(r('click', '019ab3c4-5d6e-7f80-9123-456789abcd00'), 1, 'not there');
 is(r('click', '019ab3c4-5d6e-4f80-9123-456789abcdef'), 3, 'not a UUIDv7');

@@ -201,8 +201,14 @@ for my $event (grep { $_->{class} eq 'human' && $_->{result} eq 'landing' }
         or diag($ttl);
 }
 
-my $ms = hex join '', (split /-/, $events[2]{click_id})[0, 1];
+my $ms = hex join '', (split /-/, $events[0]{click_id})[0, 1];
 my @touch = split ' ', $t->redis('HGET', 'ref:clicks:{shop}:'
+    . strftime('%Y-%m-%dT%H:%M', gmtime $ms / 1000), $events[0]{click_id});
+
+is("@touch[3 .. 5]", '= = =', 'a first touch is itself');
+
+$ms = hex join '', (split /-/, $events[2]{click_id})[0, 1];
+@touch = split ' ', $t->redis('HGET', 'ref:clicks:{shop}:'
     . strftime('%Y-%m-%dT%H:%M', gmtime $ms / 1000), $events[2]{click_id});
 
 is($touch[3], 'one', 'its first touch: the code');

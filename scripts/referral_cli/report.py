@@ -55,10 +55,23 @@ def show_click(session: Session, click_id: str, program: str | None) -> None:
                       " click is kept as long as its program's window")
 
     name, text = found[0]
-    values = [None if value == "-" else value for value in text.split(" ")]
-
     session.output.record({"click_id": click_id, "program": name,
-                           **dict(zip(TOUCH, values))})
+                           **touch(click_id, text)})
+
+
+def touch(click_id: str, text: str) -> dict[str, str | None]:
+    """The words of a click; those that say "this click's own" written out."""
+    fields = dict(zip(TOUCH, text.split(" ")))
+    own = {"first_code": fields.get("code"), "first_at": fields.get("at"),
+           "first_click_id": click_id}
+
+    for name, value in fields.items():
+        if value == "=":
+            fields[name] = own.get(name)
+        elif value == "-":
+            fields[name] = None
+
+    return fields
 
 
 def in_each(store: Store, names: Sequence[str], minute: str,
