@@ -558,7 +558,7 @@ char *ngx_http_referral_geo_init(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf);
 void ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
     ngx_log_t *log);
-void ngx_http_referral_geo_find(ngx_http_referral_geo_t *geo,
+void ngx_http_referral_geo_find(ngx_http_referral_geo_t *room,
     struct sockaddr *sa, referral_geo_result_t *result);
 
 /* a find will come: it need not wait for the memory then */

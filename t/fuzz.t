@@ -17,24 +17,22 @@ plan skip_all => 'scripts/test --fuzz' unless $ENV{TEST_FUZZ};
 chdir "$FindBin::Bin/.." or die "chdir: $!";
 
 my $seconds = $ENV{FUZZ_SECONDS} // 30;
-my $nginx = 'build/nginx';
 my $dir = 'build/fuzz';
 
 my @targets = split ' ', $ENV{FUZZ} // '';
 
 @targets = map { m{fuzz_(\w+)\.c$} } sort glob 't/fuzz/fuzz_*.c' if !@targets;
 
-my @flags = ('-fsanitize=fuzzer,address,undefined',
-             qw(-std=gnu11 -g -O1 -Wall -Wextra -Werror
-                -Wno-unused-parameter -fno-omit-frame-pointer
-                -fno-sanitize-recover=all -Isrc -It/fuzz),
-             "-I$dir", map { "-I$nginx/$_" }
-             qw(objs src/core src/event src/event/modules src/os/unix
-                src/http src/http/modules src/http/v2));
+# what scripts/build told the compiler, and the sanitizers
+
+open my $f, '<', 'build/compile_flags.txt' or die "scripts/build first: $!";
+chomp(my @flags = <$f>);
+
+push @flags, '-fsanitize=fuzzer,address,undefined',
+     qw(-fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1 -Werror
+        -It/fuzz);
 
 system('mkdir', '-p', $dir) == 0 or die;
-system('sh auto/embed referral_apply_lua src/referral_apply.lua'
-       . " > $dir/referral_apply_lua.h") == 0 or die;
 
 my $newest = max map { (stat $_)[9] }
                      glob('src/*.[ch] src/*.lua t/fuzz/*.[ch]');

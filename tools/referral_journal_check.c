@@ -870,10 +870,9 @@ check_print_journal(const check_journal_t *journal)
 static int
 check_marks(void)
 {
-    char                line[256];
-    size_t              max;
-    check_mark_t       *p, *mark;
-    unsigned long long  n;
+    char           line[256], number[20];
+    size_t         max;
+    check_mark_t  *p, *mark;
 
     max = 0;
 
@@ -893,13 +892,14 @@ check_marks(void)
         mark = &marks[nmarks];
 
         if (nmarks == CHECK_MARKS
-            || sscanf(line, "%32s %64s %llu", mark->id, mark->program, &n)
+            || sscanf(line, "%32s %64s %19[0-9]", mark->id, mark->program,
+                      number)
                != 3)
         {
             return REFERRAL_ERROR;
         }
 
-        mark->mark = n;
+        mark->mark = strtoull(number, NULL, 10);
         nmarks++;
     }
 
