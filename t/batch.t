@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep time);
 
 my $root = abs_path(dirname(__FILE__) . '/..');
 my $dir = tempdir('referral-batch-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my $redis = $ENV{REDIS_SERVER} || 'redis-server';
+my $redis = $ENV{TEST_REDIS_SERVER} // 'redis-server';
 my $server;
 
 END {
@@ -41,7 +41,7 @@ my %CLASS = map { $CLASSES[$_] => $_ } 0 .. $#CLASSES;
 my %RESULT = map { $RESULTS[$_] => $_ } 0 .. $#RESULTS;
 
 if (system("$redis --version >/dev/null 2>&1") != 0) {
-    plan skip_all => 'no redis-server';
+    plan skip_all => "no $redis";
 }
 
 build();

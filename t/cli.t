@@ -103,7 +103,7 @@ like($out, qr/Exit codes:\n\s+0 .*\n\s+1 .*\n\s+2 .*\n\s+3 .*\n\s+4 /,
 is(r('nonsense'), 2, 'unknown command');
 is(r('link', 'add'), 2, 'missing argument');
 is(r('link', 'list', 'shop', '--bogus'), 2, 'unknown option');
-like($err, qr/^referral: .*--help" tells more\n\z/, 'says where to read');
+like($err, qr/^nginx-referral: .*--help" tells more\n\z/, 'says where to read');
 
 
 # program
@@ -140,7 +140,7 @@ for my $bad ([landing => 'javascript:alert(1)'], [landing => '{nonsense}'],
 {
     is(r('program', 'set', 'shop', "--$bad->[0]", $bad->[1]), 3,
        "refused: $bad->[0]");
-    like($err, qr/^referral: refused, nothing was written: \w+/,
+    like($err, qr/^nginx-referral: refused, nothing was written: \w+/,
          'and told why');
 }
 
@@ -561,7 +561,7 @@ is(r('--redis', "127.0.0.1:$port", 'program', 'list'), 0, 'host:port');
 is(r('--redis', "redis://127.0.0.1:$port/0", 'program', 'list'), 0, 'redis:');
 is(r('--redis', "unix:$t->{redis_socket}", 'program', 'list'), 0, 'unix:');
 is(r('--redis', "unix:$dir/none", 'program', 'list'), 4, 'nobody there');
-like($err, qr/^referral: Redis cannot be reached: .*\n\z/, 'in one sentence');
+like($err, qr/^nginx-referral: Redis cannot be reached: .*\n\z/, 'in one sentence');
 
 for my $bad ('http://x', 'redis://:hush-hush@h:bad/', 'redis://', '::') {
     is(r('--redis', $bad, 'program', 'list'), 2, 'no address');

@@ -119,7 +119,7 @@ END
 # before anything is there
 
 is(r('journal'), 2, 'no directory');
-like($err, qr/^referral: the journal cannot be read: .*No such file/,
+like($err, qr/^nginx-referral: the journal cannot be read: .*No such file/,
      'and it says so');
 
 $t->config(@config);

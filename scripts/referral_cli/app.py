@@ -49,7 +49,7 @@ def main(args: list[str] | None = None) -> int:
     session = Session(password=os.environ.get("REFERRAL_PASSWORD", ""))
 
     try:
-        result = cli.main(args=args, prog_name="referral", obj=session,
+        result = cli.main(args=args, prog_name="nginx-referral", obj=session,
                           standalone_mode=False)
         sys.stdout.flush()
     except Problem as problem:
@@ -82,13 +82,13 @@ def complain(text: str, code: int) -> int:
     except BrokenPipeError:
         stop_writing()
 
-    print(f"referral: {safe(text)}", file=sys.stderr)
+    print(f"nginx-referral: {safe(text)}", file=sys.stderr)
 
     return code
 
 
 def usage(error: click.UsageError) -> int:
-    where = error.ctx.command_path if error.ctx else "referral"
+    where = error.ctx.command_path if error.ctx else "nginx-referral"
 
     return complain(f"{error.format_message().rstrip('.')}; \"{where} --help\""
                     " tells more", USAGE)

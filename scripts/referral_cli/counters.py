@@ -162,4 +162,5 @@ def require(store: Store, keys: Keys, code: str = "") -> None:
     elif not (redis.exists(keys.program, keys.links, keys.stats())
               or redis.sismember(store.programs, keys.program_name)):
         raise Problem(NEGATIVE, f"there is no program {keys.program_name};"
-                      " \"referral program list\" shows those that there are")
+                      " \"nginx-referral program list\" shows those that there"
+                      " are")

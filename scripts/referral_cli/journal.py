@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from .frame import Command, Group, Session, pass_session
 from .problem import MACHINE, NEGATIVE, OK, REDIS, USAGE, Problem
-from .rooms import find_tool
+from .rooms import broken, find_tool
 from .store import BATCH, Store, batches, explain
 
 TOOL = "referral_journal_check"
@@ -234,8 +234,8 @@ def show(session: Session, directory: str | None) -> int:
 
     for one in found:
         if one.damaged:
-            output.note(f"journal {one.name} is damaged: \"referral journal"
-                        " check\" tells where")
+            output.note(f"journal {one.name} is damaged: \"nginx-referral"
+                        " journal check\" tells where")
 
     if why:
         output.note(f"how many clicks are unsent is unknown: {why}")
@@ -266,8 +266,8 @@ def read(directory: str) -> tuple[list[Journal], list[dict[str, Any]]]:
     _, told = ask(arguments(directory))
 
     if "slots" not in told:
-        raise Problem(USAGE, f"{directory} is no directory; \"referral"
-                      " journal check\" takes a file")
+        raise Problem(USAGE, f"{directory} is no directory;"
+                      " \"nginx-referral journal check\" takes a file")
 
     return journals_of(told), told["slots"]
 
@@ -388,8 +388,6 @@ def ask(args: Sequence[str], text: str = "") -> tuple[int, dict[str, Any]]:
         told = None
 
     if done.returncode not in (OK, DAMAGED) or not isinstance(told, dict):
-        raise Problem(MACHINE, f"{TOOL} is broken (status"
-                      f" {done.returncode}); build it again with"
-                      " scripts/build")
+        raise broken(TOOL, f"status {done.returncode}")
 
     return done.returncode, told

@@ -74,8 +74,9 @@ def write(session: Session, program: str, code: str | None,
     outcome = apply(session.store, keys, [wanted], mode)[0]
 
     if outcome is Outcome.EXISTS:
-        raise Problem(REFUSED, f"link {wanted.code} exists already; \"referral"
-                      f" link set {program} {wanted.code}\" changes it")
+        raise Problem(REFUSED, f"link {wanted.code} exists already;"
+                      f" \"nginx-referral link set {program} {wanted.code}\""
+                      " changes it")
 
     if outcome is Outcome.MISSING:
         raise missing(program, wanted.code)
@@ -122,9 +123,9 @@ def show_link(session: Session, program: str, code: str) -> None:
 
     if created is None:
         session.output.note("this link is not in the program's list;"
-                            f" \"referral link set {program} {code} --state"
-                            f" {fields.get('state') or 'active'}\" puts it"
-                            " there")
+                            f" \"nginx-referral link set {program} {code}"
+                            f" --state {fields.get('state') or 'active'}\""
+                            " puts it there")
 
     session.rooms.warn(session.output, "link", code, fields)
 
@@ -165,7 +166,7 @@ def list_links(session: Session, program: str, referrer: str | None,
         link_rows(session, keys, found),
         f"program {program} has no links"
         + (f" of {referrer}" if referrer else "")
-        + f"; \"referral link add {program}\" makes one")
+        + f"; \"nginx-referral link add {program}\" makes one")
 
     if total > len(found):
         session.output.note(f"these are the newest {len(found)} of {total};"
@@ -260,7 +261,8 @@ def distinct(session: Session, codes: Sequence[str]) -> list[str]:
 
 def missing(program: str, code: str) -> Problem:
     return Problem(NEGATIVE, f"program {program} has no link {code};"
-                   f" \"referral link list {program}\" shows what there is")
+                   f" \"nginx-referral link list {program}\" shows what there"
+                   " is")
 
 
 @link.command("test", cls=Command)

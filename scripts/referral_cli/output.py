@@ -80,7 +80,7 @@ class Output:
         return self.form == TABLE
 
     def note(self, text: str) -> None:
-        print(f"referral: {safe(text)}", file=sys.stderr)
+        print(f"nginx-referral: {safe(text)}", file=sys.stderr)
 
     def done(self, text: str, **answer: Any) -> None:
         """The answer of a command that changed something."""

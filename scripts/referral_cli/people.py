@@ -53,7 +53,7 @@ def explain(visitors: int, addresses: int,
     if unlisted:
         lines.append(f"{unlisted} clicks were counted without an entry of"
                      " their own: their address had too many in one minute;"
-                     " \"referral click\" does not find them")
+                     " \"nginx-referral click\" does not find them")
 
     if without:
         lines.append(f"{without} hits of people without consent are in"

@@ -77,9 +77,10 @@ def show_program(session: Session, name: str) -> None:
         fields, listed, links, clicks = pipe.execute()
 
     if not fields and not listed and not links:
-        raise Problem(NEGATIVE, f"there is no program {name}; \"referral"
-                      f" program set {name}\" makes it, \"referral program"
-                      " list\" shows those that there are")
+        raise Problem(NEGATIVE, f"there is no program {name};"
+                      f" \"nginx-referral program set {name}\" makes it,"
+                      " \"nginx-referral program list\" shows those that there"
+                      " are")
 
     session.output.record({"program": name,
                            **in_order(fields, PROGRAM_FIELDS),
@@ -109,8 +110,8 @@ def list_programs(session: Session) -> None:
         rows.append([name, state or "active", links, count(clicks), landing])
 
     session.output.rows(["program", "state", "links", "clicks", "landing"],
-                        rows, "there are no programs yet; \"referral program"
-                        " set NAME --landing URL\" makes one")
+                        rows, "there are no programs yet; \"nginx-referral"
+                        " program set NAME --landing URL\" makes one")
 
 
 @program.command("rm", cls=Command)
@@ -141,8 +142,9 @@ def remove_program(session: Session, name: str, links: bool) -> None:
                           " more was removed; try again") from None
 
     if not there:
-        raise Problem(NEGATIVE, f"there is no program {name}; \"referral"
-                      " program list\" shows those that there are")
+        raise Problem(NEGATIVE, f"there is no program {name};"
+                      " \"nginx-referral program list\" shows those that there"
+                      " are")
 
     session.output.done(f"program {name}: removed"
                         + (f", with {removed} links" if links else ""),

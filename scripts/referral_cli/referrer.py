@@ -63,8 +63,8 @@ def show_referrer(session: Session, program: str, who: str) -> None:
 
     if not fields and not codes and clicks is None:
         raise Problem(NEGATIVE, f"program {program} knows no referrer {who};"
-                      f" \"referral referrer list {program}\" shows those"
-                      " with links")
+                      f" \"nginx-referral referrer list {program}\" shows"
+                      " those with links")
 
     session.output.record({"program": program, "referrer": who,
                            **in_order(fields, REFERRER_FIELDS),
@@ -99,5 +99,5 @@ def list_referrers(session: Session, program: str) -> None:
         [[name, fields.get("name"), fields.get("segment"), links[name],
           count(number)]
          for name, fields, number in zip(names, hashes, clicks)],
-        f"no link of program {program} names a referrer; \"referral link set"
-        f" {program} CODE --referrer ID\" does")
+        f"no link of program {program} names a referrer; \"nginx-referral link"
+        f" set {program} CODE --referrer ID\" does")

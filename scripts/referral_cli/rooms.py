@@ -15,6 +15,13 @@ from .problem import MACHINE, REFUSED, Problem
 TOOL = "referral_link_test"
 TIMEOUT = 60
 
+# by the Debian package, or in a checkout
+HERE = Path(__file__).resolve().parent.parent
+INSTALLED = HERE == Path("/usr/share/nginx-referral")
+INSTALLED_TOOLS = "/usr/lib/nginx-referral"
+REMEDY = ("install the package libnginx-mod-http-referral again" if INSTALLED
+          else "build it with scripts/build")
+
 Complaint = dict[str, Any]
 
 # how "link test" calls what the program knows by other names
@@ -51,7 +58,7 @@ class Rooms:
         if answers and isinstance(answers[-1], dict):
             return [[str(answers[-1].get("error"))]]
 
-        raise _broken("its answer is not understood")
+        raise broken(TOOL, "its answer is not understood")
 
     def must(self, kind: str, name: str, fields: Mapping[str, str]) -> None:
         """Refuses what is wrong."""
@@ -94,7 +101,7 @@ class Rooms:
         answer = _parse(self._run([], _strings(fields)))
 
         if not isinstance(answer, dict):
-            raise _broken("its answer is not understood")
+            raise broken(TOOL, "its answer is not understood")
 
         if "error" in answer:
             raise Problem(REFUSED, f"not tried: {answer['error']}")
@@ -109,36 +116,32 @@ class Rooms:
                                   stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL, check=False)
         except subprocess.TimeoutExpired:
-            raise _broken(f"it gave no answer in {TIMEOUT} s") from None
+            raise broken(TOOL, f"it gave no answer in {TIMEOUT} s") from None
         except OSError as error:
-            raise _broken(f"it does not run: {error.strerror}") from None
+            raise broken(TOOL, f"it does not run: {error.strerror}") from None
 
         if done.returncode not in (0, 1, 2):
-            raise _broken(f"it ended with status {done.returncode}")
+            raise broken(TOOL, f"it ended with status {done.returncode}")
 
         return done.stdout
 
 
 def find_tool(name: str = TOOL) -> Path:
     """Where the program is; a sentence if it is nowhere."""
-    named = os.environ.get("REFERRAL_TOOLS")
-    scripts = Path(__file__).resolve().parent.parent
-    places = ([Path(named)] if named
-              else [scripts.parent / "build", Path("/usr/lib/nginx-referral")])
+    place = Path(os.environ.get("REFERRAL_TOOLS")
+                 or (INSTALLED_TOOLS if INSTALLED else HERE.parent / "build"))
 
-    for place in places:
-        if os.access(place / name, os.X_OK):
-            return place / name
+    if os.access(place / name, os.X_OK):
+        return place / name
 
     raise Problem(MACHINE, f"{name}, which holds the module's rules, is not"
-                  f" in {' or '.join(map(str, places))}; scripts/build makes"
-                  " it; if it is elsewhere, name its directory in"
-                  " REFERRAL_TOOLS")
+                  f" in {place}; {REMEDY}; if it is elsewhere, name its"
+                  " directory in REFERRAL_TOOLS")
 
 
-def _broken(why: str) -> Problem:
-    return Problem(MACHINE, f"{TOOL} is broken ({why}); build it again with"
-                   " scripts/build")
+def broken(name: str, why: str) -> Problem:
+    """One of them does not do what it is made for."""
+    return Problem(MACHINE, f"{name} is broken ({why}); {REMEDY}")
 
 
 def _strings(fields: Mapping[str, str]) -> bytes:

@@ -111,8 +111,8 @@ def all_stats(session: Session) -> None:
     session.output.rows(["program", *TOTALS],
                         [[name, *map(count, values)]
                          for name, values in zip(names, found)],
-                        "there are no programs yet; \"referral program set"
-                        " NAME --landing URL\" makes one")
+                        "there are no programs yet; \"nginx-referral"
+                        " program set NAME --landing URL\" makes one")
 
 
 def show_totals(session: Session, keys: Keys, zone: Zone, code: str,

@@ -12,8 +12,8 @@ package Referral;
 #   done_testing;
 #
 # Environment: TEST_NGINX_BINARY, TEST_NGINX_MODULE, TEST_NGINX_GLOBALS (lines
-# at the top of nginx.conf), TEST_NGINX_LOG (level), TEST_KEEP (keeps the
-# directory).
+# at the top of nginx.conf), TEST_NGINX_LOG (level), TEST_REDIS_SERVER (such as
+# valkey-server), TEST_KEEP (keeps the directory).
 
 use strict;
 use warnings;
@@ -625,13 +625,14 @@ sub exchange {
 sub redis_start {
     my ($self, @options) = @_;
 
+    my $server = $ENV{TEST_REDIS_SERVER} // 'redis-server';
     my $pid = fork // die "fork: $!";
 
     if ($pid == 0) {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$self->{dir}/redis.log";
         open STDERR, '>>', "$self->{dir}/redis.log";
-        exec 'redis-server', '--port', $self->{redis_port},
+        exec $server, '--port', $self->{redis_port},
              '--bind', '127.0.0.1', '--unixsocket', $self->{redis_socket},
              '--save', '', '--appendonly', 'no', '--dir', $self->{dir},
              '--daemonize', 'no', '--enable-debug-command', 'yes', @options
@@ -649,7 +650,7 @@ sub redis_start {
     if (!$up || $up == -1) {
         delete $self->{redis_pid} if $up && $up == -1;
         diag($self->read_file('redis.log'));
-        die "redis-server does not start\n";
+        die "$server does not start\n";
     }
 }
 
