@@ -28,6 +28,11 @@ static ngx_int_t ngx_http_referral_click_external(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, ngx_http_referral_template_t *template);
 static ngx_int_t ngx_http_referral_click_location(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+#if (NGX_DEBUG)
+static void ngx_http_referral_click_debug(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static char *ngx_http_referral_click_state(const referral_entry_t *entry);
+#endif
 static ngx_int_t ngx_http_referral_click_record(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_uint_t ngx_http_referral_click_listed(ngx_http_request_t *r,
@@ -106,7 +111,7 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
         || ngx_http_referral_find_code(r, ctx) != NGX_OK)
     {
         ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                       "referral: no program or no code");
+                       "referral click: no program or no code");
 
         ctx->click.program = &ngx_http_referral_absent;
         ctx->click.link = &ngx_http_referral_absent;
@@ -534,13 +539,92 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
                       ctx->program.len, ctx->program.data, err);
     }
 
-    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral click: class %ui result %ui from %ui \"%V\"",
-                   ctx->class, (ngx_uint_t) ctx->decision.result,
-                   (ngx_uint_t) ctx->decision.from, &ctx->location);
+#if (NGX_DEBUG)
+    ngx_http_referral_click_debug(r, ctx);
+#endif
 
     return NGX_OK;
 }
+
+
+#if (NGX_DEBUG)
+
+/* the middle of a click's story: who came, and what was decided */
+
+static void
+ngx_http_referral_click_debug(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_log_t            *log;
+    referral_str_t        class, result, from, *value;
+    referral_decision_t  *decision;
+
+    log = r->connection->log;
+
+    if (!(log->log_level & NGX_LOG_DEBUG_HTTP)) {
+        return;
+    }
+
+    value = ctx->values.value;
+    decision = &ctx->decision;
+
+    class = referral_class_name(ctx->class);
+    result = referral_result_name(decision->result);
+    from = referral_from_name(decision->from);
+
+    ngx_log_debug4(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "referral click: link %s, program %s, referrer \"%*s\"",
+                   ngx_http_referral_click_state(ctx->click.link),
+                   ngx_http_referral_click_state(ctx->click.program),
+                   decision->referrer.len, decision->referrer.data);
+
+    ngx_log_debug5(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "referral click: class %*s, visitor %s, click id \"%*s\"",
+                   class.len, class.data,
+                   !ctx->has_visitor ? "unknown"
+                   : ctx->old_cookie == REFERRAL_COOKIE_OK ? "known" : "new",
+                   (size_t) (ctx->has_click_id ? REFERRAL_CLICK_ID_LEN : 0),
+                   ctx->click_id_text);
+
+    ngx_log_debug6(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "referral click: country \"%*s\" region \"%*s\" "
+                   "lang \"%*s\"",
+                   value[REFERRAL_VALUE_COUNTRY].len,
+                   value[REFERRAL_VALUE_COUNTRY].data,
+                   value[REFERRAL_VALUE_REGION].len,
+                   value[REFERRAL_VALUE_REGION].data,
+                   value[REFERRAL_VALUE_LANG].len,
+                   value[REFERRAL_VALUE_LANG].data);
+
+    ngx_log_debug8(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "referral click: device \"%*s\" os \"%*s\" app \"%*s\" "
+                   "channel \"%*s\"",
+                   value[REFERRAL_VALUE_DEVICE].len,
+                   value[REFERRAL_VALUE_DEVICE].data,
+                   value[REFERRAL_VALUE_OS].len,
+                   value[REFERRAL_VALUE_OS].data,
+                   value[REFERRAL_VALUE_APP].len,
+                   value[REFERRAL_VALUE_APP].data,
+                   value[REFERRAL_VALUE_CHANNEL].len,
+                   value[REFERRAL_VALUE_CHANNEL].data);
+
+    ngx_log_debug6(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "referral click: result %*s, by \"%*s\" line %ui, "
+                   "to \"%V\"",
+                   result.len, result.data, from.len, from.data,
+                   (ngx_uint_t) decision->line, &ctx->location);
+}
+
+
+static char *
+ngx_http_referral_click_state(const referral_entry_t *entry)
+{
+    static char  *states[] = { "active", "disabled", "paused", "absent" };
+
+    return entry ? states[entry->state] : "not known";
+}
+
+#endif
 
 
 /* NGX_OK: go on; NGX_AGAIN: when it is safe; else how to answer */
@@ -691,6 +775,9 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
     ctx->commit.data = ctx;
     ctx->recorded = 1;
 
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: %z bytes go to the journal", n);
+
     return ngx_http_referral_recorder_add(rmcf->recorder, data, n, ctx->now,
                                           decision->result
                                           == REFERRAL_RESULT_UNRESOLVED,
@@ -754,6 +841,9 @@ ngx_http_referral_click_committed(void *data)
 
     ngx_http_set_log_request(c->log, r);
 
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "referral click: the journal has been written");
+
     rc = ngx_http_referral_click_answer(r, ctx);
 
     ngx_http_finalize_request(r, rc);
@@ -803,10 +893,15 @@ ngx_http_referral_click_fallback(ngx_http_request_t *r,
     if (ctx->conf->fallback == NULL
         || ctx->conf->fallback->location.len == 0)
     {
+        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "referral click: no fallback");
         return NGX_HTTP_NOT_FOUND;
     }
 
     uri = ctx->conf->fallback->location;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: falls back to \"%V\"", &uri);
 
     if (uri.data[0] == '@') {
         return ngx_http_named_location(r, &uri);
@@ -838,6 +933,9 @@ ngx_http_referral_click_send(ngx_http_request_t *r, ngx_uint_t status,
     static ngx_str_t  location_key = ngx_string("Location");
     static ngx_str_t  cache_key = ngx_string("Cache-Control");
     static ngx_str_t  no_store = ngx_string("no-store");
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: answers %ui", status);
 
     r->headers_out.status = status;
     r->headers_out.content_length_n = 0;
@@ -959,6 +1057,10 @@ ngx_http_referral_click_cookie(ngx_http_request_t *r,
     }
 
     value.len = p - value.data;
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: sets cookie \"%V\" for %T s",
+                   &name, max_age);
 
     return ngx_http_referral_click_header(r, &key, &value) ? NGX_OK
                                                            : NGX_ERROR;

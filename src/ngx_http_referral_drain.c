@@ -593,6 +593,10 @@ ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
 
         took = ngx_current_msec - rec->sent;
 
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, rec->log, 0,
+                       "referral batch: applied up to %uL in %M ms",
+                       rec->last, took);
+
         if (took > NGX_HTTP_REFERRAL_BATCH_SLOW) {
             rec->size = ngx_max(rec->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
 

@@ -143,6 +143,10 @@ ngx_http_referral_lookup_wait(ngx_http_request_t *r,
 
     ngx_add_timer(&ctx->timer, rmcf->redis.timeout);
 
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral lookup: waits for %ui answers of redis",
+                   ctx->waits);
+
     ctx->looking = 1;
 
     return NGX_AGAIN;
@@ -189,7 +193,7 @@ ngx_http_referral_lookup_timeout(ngx_event_t *ev)
     ctx = ev->data;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, ev->log, 0,
-                   "referral: redis did not answer in time");
+                   "referral lookup: redis did not answer in time");
 
     for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
         ngx_http_referral_links_give_up(&ctx->wait[i]);

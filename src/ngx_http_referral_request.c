@@ -476,9 +476,18 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
             ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
         }
 
-        ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                       "referral cookie is as if absent: %ui",
-                       ctx->old_cookie);
+#if (NGX_DEBUG)
+        {
+        static char  *reasons[] = {
+            "", "malformed", "of an unknown key", "its signature is wrong",
+            "of another program", "expired"
+        };
+
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                       "referral cookie: \"%V\" is as if absent: %s",
+                       &name, reasons[ctx->old_cookie]);
+        }
+#endif
     }
 }
 
