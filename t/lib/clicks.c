@@ -1,18 +1,21 @@
 
 /*
  * Clicks on short links, and what is known of them: which were sent, and
- * which were answered with a whole 302.
+ * which were answered with all that such a click gets.
  *
- *     clicks PORT SEED CONNECTIONS RATE SECONDS COUNT FILE PATH...
+ *     clicks PORT SEED CONNECTIONS RATE SECONDS COUNT FILE [mixed] PATH...
  *
  * RATE is requests a second, 0: as many as the connections take.  COUNT bounds
- * the requests, 0: only the time does.  SIGTERM ends it early; what is out is
+ * the requests, 0: only the time does.  People without a cookie and a crawler
+ * click; with "mixed" all kinds, and PATH=RESULT is a link that leads nowhere:
+ * its fallback ends with the result.  SIGTERM ends it early; what is out is
  * waited for.  Into FILE, when all is done:
  *
- *     total SENT ANSWERED OTHER CUT
+ *     total SENT ANSWERED OTHER CUT             OTHER: not as they should be
  *     latency P50 P99 MAX                       microseconds
- *     hits PATH CLASS NET SENT ANSWERED         NET: x of 127.0.x.0/24
- *     id PATH CLICK_ID                          each that was answered
+ *     hits PATH KIND NET AGENT SENT ANSWERED    NET: x of 127.0.x.0/24
+ *     new PATH SENT ANSWERED                    people new to that link
+ *     id PATH CLICK_ID                          each click that was answered
  */
 
 #define _GNU_SOURCE
@@ -35,7 +38,10 @@
 
 #define PATHS_MAX    1024
 #define NETS         8
-#define CLASSES      2
+#define AGENTS       6
+#define JARS         4        /* cookies of a client, one a program */
+#define COOKIE_MAX   512
+#define FRESH        4.0      /* s in which a second click is a duplicate */
 #define ID_LEN       36
 #define ANSWER_MAX   4096
 #define TIMEOUT      30.0     /* s for one answer */
@@ -43,14 +49,31 @@
 
 enum { CLOSED, CONNECTING, IDLE, WAITING };
 
+enum { PERSON, AGAIN, DUPLICATE, BOT, PREVIEW, PREFETCH, HEAD, EXCLUDED,
+       KINDS };
+
+
+/* what a browser keeps of a program */
+
+typedef struct {
+    char       text[COOKIE_MAX];
+    unsigned   first;         /* paths */
+    unsigned   last;
+    double     at;
+} jar_t;
+
 
 typedef struct {
     int        fd;
     int        state;
     int        left;          /* requests before it is closed */
     unsigned   path;
-    unsigned   class;
+    unsigned   kind;
+    unsigned   agent;
     unsigned   net;
+    unsigned   new;           /* to the link */
+    jar_t      jars[JARS];
+    jar_t     *jar;           /* of "path" */
     double     sent;
     double     again;         /* not to be opened before */
     size_t     len;
@@ -81,19 +104,31 @@ static const char  *people[] = {
         "(KHTML, like Gecko) Version/17.6 Safari/605.1.15"
 };
 
+static const char  *kinds[] = {
+    "person", "again", "duplicate", "bot", "preview", "prefetch", "head",
+    "excluded"
+};
+
 static const char  *machine =
     "Mozilla/5.0 (compatible; Googlebot/2.1; "
     "+http://www.google.com/bot.html)";
 
+static const char  *preview =
+    "facebookexternalhit/1.1 "
+    "(+http://www.facebook.com/externalhit_uatext.php)";
+
 static const char  *languages[] = { "en-US,en;q=0.9", "ja", "de-DE,de;q=0.8" };
 
-static int          epoll, port;
+static int          epoll, port, mixed;
 static char       **paths;
+static char        *results[PATHS_MAX];   /* NULL: a landing */
+static unsigned     programs[PATHS_MAX];
 static unsigned     npaths;
 static uint64_t     seed;
 
-static uint64_t     sent[PATHS_MAX][CLASSES][NETS];
-static uint64_t     answered[PATHS_MAX][CLASSES][NETS];
+static uint64_t     sent[PATHS_MAX][KINDS][NETS][AGENTS];
+static uint64_t     answered[PATHS_MAX][KINDS][NETS][AGENTS];
+static uint64_t     new_sent[PATHS_MAX], new_answered[PATHS_MAX];
 static uint64_t     nsent, nanswered, nother, ncut;
 
 static answer_t    *answers;
@@ -227,24 +262,97 @@ client_open(client_t *c, double t)
 }
 
 
+/* who clicks next, and where; a link that leads nowhere leaves no cookie */
+
+static void
+client_choose(client_t *c, double t)
+{
+    unsigned  n, i;
+
+    c->path = pick(npaths);
+    c->kind = PERSON;
+    c->agent = pick(AGENTS);
+    c->jar = &c->jars[programs[c->path]];
+
+    if (!mixed) {
+        c->kind = pick(16) == 0 ? BOT : PERSON;
+
+    } else {
+        n = pick(32);
+
+        if (n < KINDS) {
+            c->kind = n;
+
+        } else if (n < KINDS + 4) {
+            c->kind = AGAIN;
+        }
+    }
+
+    if (c->kind == DUPLICATE) {
+
+        if (c->jar->text[0] && t - c->jar->at < FRESH) {
+            c->path = c->jar->last;
+
+        } else {
+            c->kind = PERSON;
+        }
+    }
+
+    if (c->kind == AGAIN) {
+
+        for (i = 0; i < 16; i++) {
+
+            if (c->jar->text[0] && results[c->path] == NULL
+                && programs[c->path] == programs[c->jar->last]
+                && c->path != c->jar->last)
+            {
+                break;
+            }
+
+            c->path = pick(npaths);
+            c->jar = &c->jars[programs[c->path]];
+        }
+
+        if (i == 16) {
+            c->kind = PERSON;
+        }
+    }
+
+    c->new = results[c->path] == NULL
+             && (c->kind == PERSON
+                 || (c->kind == AGAIN && c->path != c->jar->first));
+}
+
+
 static int
 client_send(client_t *c, double t)
 {
-    int   len;
-    char  text[1024];
+    int          len;
+    char         text[2048], cookie[COOKIE_MAX + 16];
+    const char  *agent;
 
-    c->path = pick(npaths);
-    c->class = pick(16) == 0;
+    client_choose(c, t);
+
+    agent = c->kind == BOT ? machine
+            : c->kind == PREVIEW ? preview : people[c->agent];
+
+    cookie[0] = '\0';
+
+    if (c->kind == AGAIN || c->kind == DUPLICATE) {
+        (void) snprintf(cookie, sizeof(cookie), "Cookie: %s\r\n",
+                        c->jar->text);
+    }
 
     len = snprintf(text, sizeof(text),
-                   "GET %s HTTP/1.1\r\n"
+                   "%s %s HTTP/1.1\r\n"
                    "Host: localhost\r\n"
                    "User-Agent: %s\r\n"
                    "Accept: text/html\r\n"
-                   "Accept-Language: %s\r\n\r\n",
-                   paths[c->path],
-                   c->class ? machine : people[pick(6)],
-                   languages[pick(3)]);
+                   "Accept-Language: %s\r\n%s%s%s\r\n",
+                   c->kind == HEAD ? "HEAD" : "GET", paths[c->path], agent,
+                   languages[pick(3)], cookie,
+                   c->kind == PREFETCH ? "Sec-Purpose: prefetch\r\n" : "",
+                   c->kind == EXCLUDED ? "X-Staff: 1\r\n" : "");
 
     /* a connection that turns out to be closed took nothing */
 
@@ -254,7 +362,8 @@ client_send(client_t *c, double t)
     }
 
     nsent++;
-    sent[c->path][c->class][c->net]++;
+    sent[c->path][c->kind][c->net][c->agent]++;
+    new_sent[c->path] += c->new;
 
     c->state = WAITING;
     c->sent = t;
@@ -265,13 +374,119 @@ client_send(client_t *c, double t)
 }
 
 
+/* the value of a header of the answer; its length in "len" */
+
+static char *
+client_header(client_t *c, char *end, const char *name, size_t *len)
+{
+    char  *p;
+
+    p = strcasestr(c->buf, name);
+
+    if (p == NULL || p >= end) {
+        return NULL;
+    }
+
+    p += strlen(name);
+    *len = strcspn(p, "\r");
+
+    return p;
+}
+
+
+/* what a click of this kind gets, and nothing that it does not get */
+
+static int
+client_right(client_t *c, char *end)
+{
+    int         person, landed;
+    char       *location, *cookie, *id;
+    jar_t      *jar;
+    size_t      len, n;
+    answer_t   *answer;
+
+    if (c->kind == PREFETCH) {
+        return strncmp(c->buf, "HTTP/1.1 503 ", 13) == 0;
+    }
+
+    location = client_header(c, end, "\r\nLocation: ", &len);
+
+    if (strncmp(c->buf, "HTTP/1.1 302 ", 13) != 0 || location == NULL) {
+        return 0;
+    }
+
+    landed = results[c->path] == NULL;
+    person = c->kind == PERSON || c->kind == AGAIN;
+
+    if (!landed) {
+        n = strlen(results[c->path]);
+
+        if (len < n || memcmp(location + len - n, results[c->path], n) != 0) {
+            return 0;
+        }
+    }
+
+    id = memmem(location, len, "click_id=", 9);
+
+    if (id && (size_t) (location + len - id) < 9 + ID_LEN) {
+        id = NULL;
+    }
+
+    if (landed && person && id) {
+        answers = more(answers, nanswers, &answers_max, sizeof(answer_t));
+
+        answer = &answers[nanswers++];
+        answer->path = c->path;
+        memcpy(answer->id, id + 9, ID_LEN);
+        answer->id[ID_LEN] = '\0';
+    }
+
+    if (!mixed) {
+        return 1;
+    }
+
+    if ((id != NULL) != (landed && (person || c->kind == DUPLICATE))) {
+        return 0;
+    }
+
+    cookie = client_header(c, end, "\r\nSet-Cookie: ", &len);
+
+    if ((cookie != NULL) != (landed && person)) {
+        return 0;
+    }
+
+    if (cookie) {
+        jar = c->jar;
+
+        len = strcspn(cookie, ";\r");
+
+        if (len >= COOKIE_MAX) {
+            return 0;
+        }
+
+        memcpy(jar->text, cookie, len);
+        jar->text[len] = '\0';
+
+        if (c->kind == PERSON) {
+            jar->first = c->path;
+        }
+
+        jar->last = c->path;
+        jar->at = c->sent;
+    }
+
+    return 1;
+}
+
+
 /* 0: not whole yet */
 
 static int
 client_answer(client_t *c, double t)
 {
-    char    *end, *p, *last;
+    char    *end, *p;
     long     length;
+    size_t   len;
 
     c->buf[c->len] = '\0';
 
@@ -282,8 +497,8 @@ client_answer(client_t *c, double t)
 
     end += 4;
 
-    p = strcasestr(c->buf, "\r\nContent-Length:");
-    length = (p && p < end) ? strtol(p + 17, NULL, 10) : 0;
+    p = client_header(c, end, "\r\nContent-Length:", &len);
+    length = (p && c->kind != HEAD) ? strtol(p, NULL, 10) : 0;
 
     if (c->len < (size_t) (end - c->buf) + length) {
         return 0;
@@ -291,32 +506,21 @@ client_answer(client_t *c, double t)
 
     c->state = IDLE;
 
-    if (strncmp(c->buf, "HTTP/1.1 302 ", 13) != 0) {
+    if (!client_right(c, end)) {
         nother++;
 
     } else {
         nanswered++;
-        answered[c->path][c->class][c->net]++;
+        answered[c->path][c->kind][c->net][c->agent]++;
+        new_answered[c->path] += c->new;
 
         latency = more(latency, nlatency, &latency_max, sizeof(uint32_t));
         latency[nlatency++] = (t - c->sent) * 1e6;
-
-        p = strstr(c->buf, "\r\nLocation: ");
-        last = p ? strchr(p + 2, '\r') : NULL;
-        p = p ? strstr(p, "click_id=") : NULL;
-
-        if (p && last && last - (p + 9) >= ID_LEN) {
-            answers = more(answers, nanswers, &answers_max, sizeof(answer_t));
-            answers[nanswers].path = c->path;
-            memcpy(answers[nanswers].id, p + 9, ID_LEN);
-            answers[nanswers].id[ID_LEN] = '\0';
-            nanswers++;
-        }
     }
 
-    p = strcasestr(c->buf, "\r\nConnection: close");
-
-    if (c->left <= 0 || (p && p < end)) {
+    if (c->left <= 0
+        || client_header(c, end, "\r\nConnection: close", &len))
+    {
         client_close(c);
     }
 
@@ -407,7 +611,7 @@ report(const char *file)
 {
     FILE      *f;
     size_t     i;
-    unsigned   path, class, net;
+    unsigned   path, kind, net, agent;
 
     f = fopen(file, "w");
     if (f == NULL) {
@@ -428,17 +632,26 @@ report(const char *file)
     }
 
     for (path = 0; path < npaths; path++) {
-        for (class = 0; class < CLASSES; class++) {
+
+        if (new_sent[path]) {
+            fprintf(f, "new %s %llu %llu\n", paths[path],
+                    (unsigned long long) new_sent[path],
+                    (unsigned long long) new_answered[path]);
+        }
+
+        for (kind = 0; kind < KINDS; kind++) {
             for (net = 0; net < NETS; net++) {
+                for (agent = 0; agent < AGENTS; agent++) {
 
-                if (sent[path][class][net] == 0) {
-                    continue;
+                    if (sent[path][kind][net][agent] == 0) {
+                        continue;
+                    }
+
+                    fprintf(f, "hits %s %s %u %u %llu %llu\n", paths[path],
+                            kinds[kind], net, agent, (unsigned long long)
+                            sent[path][kind][net][agent], (unsigned long long)
+                            answered[path][kind][net][agent]);
                 }
-
-                fprintf(f, "hits %s %s %u %llu %llu\n", paths[path],
-                        class ? "bot" : "human", net,
-                        (unsigned long long) sent[path][class][net],
-                        (unsigned long long) answered[path][class][net]);
             }
         }
     }
@@ -462,9 +675,11 @@ main(int argc, char **argv)
     struct sigaction    sa;
     struct epoll_event  events[256];
 
-    if (argc < 9 || argc - 8 > PATHS_MAX) {
+    mixed = argc > 8 && strcmp(argv[8], "mixed") == 0;
+
+    if (argc < 9 + mixed || argc - 8 - mixed > PATHS_MAX) {
         fprintf(stderr, "usage: clicks PORT SEED CONNECTIONS RATE SECONDS "
-                "COUNT FILE PATH...\n");
+                "COUNT FILE [mixed] PATH...\n");
         return 2;
     }
 
@@ -475,8 +690,20 @@ main(int argc, char **argv)
     start = now();
     end = start + atof(argv[5]);
     count = strtoull(argv[6], NULL, 10);
-    paths = &argv[8];
-    npaths = argc - 8;
+    paths = &argv[8 + mixed];
+    npaths = argc - 8 - mixed;
+
+    for (k = 0; k < npaths; k++) {
+        results[k] = strchr(paths[k], '=');
+
+        if (results[k]) {
+            *results[k]++ = '\0';
+        }
+
+        /* programs have a location of one letter each */
+
+        programs[k] = (unsigned char) paths[k][1] % JARS;
+    }
 
     memset(&sa, 0, sizeof(sa));
     sa.sa_handler = on_term;

@@ -11,12 +11,16 @@ package Referral::Clicks;
 #   $c->exact('Redis hangs');                 the same three, equal
 #
 # Every click that was answered is looked for by its click id: in the stream
-# exactly once, and in the sums of each key.
+# exactly once, in the hour and the day that it names, and in the sums of each
+# key.
+#
+# With instance(mixed => 1) there are all kinds of hits, three programs and
+# fifty links, some of which lead nowhere.
 
 use strict;
 use warnings;
 
-use POSIX qw(:sys_wait_h);
+use POSIX qw(:sys_wait_h strftime);
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
@@ -26,6 +30,21 @@ our $CODES = 20;
 
 my %country = (1 => 'JP', 2 => 'BR', 3 => 'DE', 4 => 'US', 5 => 'GB',
                6 => 'KR', 7 => 'FR');
+
+# of the browsers in clicks.c
+
+my @device = qw(desktop mobile mobile mobile desktop desktop);
+
+my @classes = qw(clicks missed duplicate bot preview prefetch head excluded);
+
+# links that lead nowhere, by their code
+
+my %nowhere = (
+    over => [ 'ended', ends => '2020-01-01' ],
+    soon => [ 'not_started', starts => '2099-01-01' ],
+    off  => [ 'disabled', state => 'disabled' ],
+    away => [ 'refused', landing => 'https://elsewhere.example.net/' ],
+);
 
 my $seed = $ENV{TEST_SEED} // time;
 
@@ -38,8 +57,10 @@ sub instance {
     my ($class, %o) = @_;
 
     my $t = Referral->new;
+    my $mixed = delete $o{mixed};
     my $c = $class->new($t, shop => '/r/', club => '/s/');
 
+    $c->mixed if $mixed;
     $c->links;
 
     $c->{proxy} = Referral::Proxy->new($t) if delete $o{proxy};
@@ -59,6 +80,14 @@ sub parts {
     my $redis = delete $o{redis} // '';
     my $zone = delete $o{zone} // '4m untracked=1s';
     my $http = delete $o{http} // '';
+    my $mixed = $self->{mixed} ? <<'END' : '';
+            referral_fallback "https://shop.example.com/why/{result}";
+            referral_exclude $http_x_staff;
+
+            location /p/ {
+                referral rest;
+            }
+END
 
     return (
         workers => 2,
@@ -72,10 +101,10 @@ sub parts {
             referral_journal %%DIR%%/journal $journal;
             $http
 END
-        server => <<'END',
+        server => <<"END",
             referral_landing "https://shop.example.com/";
             referral_landing_args "ref={code}&click_id={click_id}";
-
+$mixed
             location /r/ {
                 referral shop;
             }
@@ -110,16 +139,55 @@ sub new {
 }
 
 
+sub mixed {
+    my ($self) = @_;
+
+    $self->{mixed} = 1;
+    $self->{programs}{rest} = '/p/';
+
+    for my $program (qw(shop club)) {
+        for my $code (sort keys %nowhere) {
+            $self->nowhere($program, $code, @{ $nowhere{$code} });
+        }
+    }
+
+    $self->nowhere('rest', $_, 'paused') for qw(c1 c2);
+    $self->{t}->redis('HSET', 'ref:program:{rest}', 'state', 'paused');
+}
+
+
+sub nowhere {
+    my ($self, $program, $code, $result, @fields) = @_;
+
+    my $path = "$self->{programs}{$program}$code";
+
+    push @{ $self->{paths} }, "$path=$result";
+    $self->{where}{$path} = [ $program, $code, $result ];
+    $self->{fields}{$path} = \@fields;
+}
+
+
 sub links {
     my ($self) = @_;
 
     my $t = $self->{t};
 
-    for my $where (values %{ $self->{where} }) {
-        my ($program, $code) = @$where;
+    for my $path (keys %{ $self->{where} }) {
+        my ($program, $code) = @{ $self->{where}{$path} };
 
-        $t->redis('HSET', "ref:link:{$program}:$code", 'referrer', "of-$code");
+        $t->redis('HSET', "ref:link:{$program}:$code", 'referrer', "of-$code",
+                  @{ $self->{fields}{$path} // [] });
     }
+}
+
+
+# of one program
+
+sub codes {
+    my ($self, $program) = @_;
+
+    return sort map { $_->[1] } grep { $_->[0] eq $program }
+                                     values %{ $self->{where} };
 }
 
 
@@ -154,7 +222,8 @@ sub start {
     $load->{pid} = $t->spawn(sub {
         exec $binary, $t->port, int($seed++), $o{connections} // 16,
              $o{rate} // 800, $o{seconds} // 60, $o{count} // 0,
-             $load->{file}, @{ $o{paths} // $self->{paths} };
+             $load->{file}, $self->{mixed} ? 'mixed' : (),
+             @{ $o{paths} // $self->{paths} };
         die "$binary: $!";
     });
 
@@ -181,19 +250,36 @@ sub wait {
     my ($self) = @_;
 
     for my $load (splice @{ $self->{running} // [] }) {
-        waitpid $load->{pid}, 0;
-
-        my $status = $?;
+        ended($load, 0);
 
         @{ $self->{t}{children} }
             = grep { $_ != $load->{pid} } @{ $self->{t}{children} };
 
-        die "clicks failed\n" if $status || !-s $load->{file};
+        die "clicks failed\n" if $load->{status} || !-s $load->{file};
 
         $self->read($load);
     }
 
     return $self;
+}
+
+
+# is any load still running?
+
+sub running {
+    my ($self) = @_;
+
+    return scalar grep { !ended($_, WNOHANG) } @{ $self->{running} // [] };
+}
+
+
+sub ended {
+    my ($load, $flags) = @_;
+
+    $load->{status} = $?
+        if !defined $load->{status} && waitpid($load->{pid}, $flags) > 0;
+
+    return defined $load->{status};
 }
 
 
@@ -216,23 +302,42 @@ sub read {
             @$load{qw(p50 p99 max)} = @v;
 
         } elsif ($what eq 'hits') {
-            my ($path, $class, $net, $sent, $answered) = @v;
-            my ($program, $code) = @{ $self->{where}{$path} };
-            my $country = $class eq 'human' ? $country{$net} : undef;
+            my ($path, $kind, $net, $agent, $sent, $answered) = @v;
+            my ($program, $code, $result) = @{ $self->{where}{$path} };
+            my $person = $kind eq 'person' || $kind eq 'again';
+
+            my @fields = ('raw', !$person ? $kind
+                               : $result  ? ('missed', "missed:$result")
+                                          : ('clicks', "country:$country{$net}",
+                                             "device:$device[$agent]"));
 
             for (['sent', $sent], ['answered', $answered]) {
                 my ($which, $n) = @$_;
-                my $c = $self->{$which}{$program} //= {};
+                my $c = $self->{$which}{$program}{$code} //= {};
 
-                $c->{$code}{raw} += $n;
-                $c->{$code}{$class eq 'human' ? 'clicks' : $class} += $n;
-                $c->{$code}{"country:$country"} += $n if $country;
+                $c->{$_} += $n for @fields;
+
+                $self->{people}{$which}{$program} += $n
+                    if $kind eq 'person' && !$result;
             }
 
+        } elsif ($what eq 'new') {
+            my ($path, $sent, $answered) = @v;
+            my ($program, $code) = @{ $self->{where}{$path} };
+
+            $self->{sent}{$program}{$code}{visitors} += $sent;
+            $self->{answered}{$program}{$code}{visitors} += $answered;
+
         } elsif ($what eq 'id') {
-            my ($program) = @{ $self->{where}{$v[0]} };
+            my ($program, $code) = @{ $self->{where}{$v[0]} };
+            my ($high, $low) = map { hex } (split /-/, $v[1])[0, 1];
+            my $second = int(($high * 65536 + $low) / 1000);
 
             $self->{twice}++ if $self->{ids}{$program}{$v[1]}++;
+
+            $self->{times}{$program}{"$code $_"}++
+                for 'hours ' . strftime('%Y-%m-%dT%H', gmtime $second),
+                    'days ' . strftime('%Y-%m-%d', gmtime $second);
         }
     }
 
@@ -363,6 +468,24 @@ sub exact {
 }
 
 
+# that the operators' own audit finds no difference either
+
+sub audited {
+    my ($self, $name) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    local $ENV{REFERRAL_REDIS} = "unix://$self->{t}{redis_socket}";
+    local $ENV{PYTHONPYCACHEPREFIX} = "$self->{t}{dir}/pycache";
+
+    for my $program (sort keys %{ $self->{programs} }) {
+        my $output = `$Referral::ROOT/scripts/referral audit $program 2>&1`;
+
+        Test::More::is($? >> 8, 0, "$name: the audit of $program")
+            or Test::More::diag($output);
+    }
+}
+
+
 # what does not hold, in words
 
 sub wrong {
@@ -394,18 +517,20 @@ sub wrong {
         my $sent = $self->{sent}{$program} // {};
         my $answered = $self->{answered}{$program} // {};
         my $except = $self->{except}{$program} // {};
-        my (%links, %counted);
+        my %counted;
 
-        for my $code (map { "c$_" } 1 .. $CODES) {
+        for my $code ($self->codes($program)) {
             my $stats = $self->hash("ref:stats:{$program}:$code");
 
             $counted{$code} = $stats;
 
             next if $except->{$code};
 
-            for my $field (sort keys %{ { %{ $sent->{$code} // {} },
-                                          raw => 0, clicks => 0 } })
-            {
+            my %fields = (%{ $sent->{$code} // {} },
+                          map { $_ => 0 } qw(raw clicks),
+                          $self->{mixed} ? @classes : ());
+
+            for my $field (sort keys %fields) {
                 $is->("$program $code $field", $stats->{$field},
                       $answered->{$code}{$field}, $sent->{$code}{$field});
             }
@@ -417,7 +542,13 @@ sub wrong {
         }
 
         push @wrong, $self->sums($program, \%counted);
+        push @wrong, $self->times($program, $exact);
         push @wrong, $self->stream($program, \%counted);
+
+        $is->("$program visitors",
+              $self->hash("ref:stats:{$program}")->{visitors},
+              map { $self->{people}{$_}{$program} } qw(answered sent))
+            unless %$except;
     }
 
     return @wrong;
@@ -442,7 +573,12 @@ sub sums {
         $days{$_} += $day->{$_} for keys %$day;
     }
 
-    for my $field (qw(raw clicks bot), map { "country:$_" } values %country) {
+    # whom a link or a day finds new, the program may know
+
+    my %fields = map { $_ => 1 } map { keys %$_ } $stats, \%days,
+                                                  values %$counted;
+
+    for my $field (grep { !/^(?:visitors$|fields:)/ } sort keys %fields) {
         my $links = sum(map { $_->{$field} // 0 } values %$counted);
 
         for (['stats', $stats], ['day', \%days]) {
@@ -454,6 +590,11 @@ sub sums {
         }
     }
 
+    my $raw = sum(map { $stats->{$_} // 0 } @classes);
+
+    push @wrong, "$program raw: $stats->{raw}, its classes have $raw"
+        if ($stats->{raw} // 0) != $raw;
+
     my $clicks = $stats->{clicks} // 0;
 
     my %same = (
@@ -461,13 +602,49 @@ sub sums {
         hours => sum(values %{ $self->hash("ref:hours:{$program}") }),
         board => $self->scores("ref:board:{$program}:clicks"),
         referrers => $self->scores("ref:board:{$program}:referrers:clicks"),
-        touches => sum(map { $t->redis('HLEN', $_) }
-                       @{ $t->redis('KEYS', "ref:clicks:{$program}:*") }),
+        touches => ($stats->{unlisted} // 0)
+                   + sum(map { $t->redis('HLEN', $_) }
+                         @{ $t->redis('KEYS', "ref:clicks:{$program}:*") }),
     );
 
     for my $what (sort keys %same) {
         push @wrong, "$program $what: $same{$what}, stats have $clicks"
             if $same{$what} != $clicks;
+    }
+
+    return @wrong;
+}
+
+
+# each click in the hour and the day that its id names
+
+sub times {
+    my ($self, $program, $exact) = @_;
+
+    my $except = $self->{except}{$program} // {};
+    my (%answered, @wrong);
+
+    for (keys %{ $self->{times}{$program} // {} }) {
+        my ($code, $what, $when) = split / /;
+        my $n = $self->{times}{$program}{"$code $what $when"};
+
+        $answered{"ref:days:{$program}:$code"}{$when} += $n
+            if $what eq 'days' && !$except->{$code};
+
+        $answered{"ref:$what:{$program}"}{$when} += $n unless %$except;
+    }
+
+    for my $key (sort keys %answered) {
+        my $counted = $self->hash($key);
+        my %all = (%$counted, %{ $answered{$key} });
+
+        for my $when (sort keys %all) {
+            my $n = $counted->{$when} // 0;
+            my $known = $answered{$key}{$when} // 0;
+
+            push @wrong, "$key $when: counted $n, answered $known"
+                if $exact ? $n != $known : $n < $known;
+        }
     }
 
     return @wrong;
@@ -483,7 +660,7 @@ sub scores {
 }
 
 
-# each click by its id, and each code's entries
+# each click by its id, which duplicates share, and each code's entries
 
 sub stream {
     my ($self, $program, $counted) = @_;
@@ -491,7 +668,8 @@ sub stream {
     my $lines = $self->{t}->redis('EVAL', <<'END', 1, "ref:events:{$program}");
         local list = {}
         for _, e in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
-            list[#list + 1] = e[2][6] .. ' ' .. e[2][4]
+            local id = e[2][10] == 'human' and e[2][4] or ''
+            list[#list + 1] = e[2][6] .. ' ' .. id
         end
         return table.concat(list, '\n')
 END
