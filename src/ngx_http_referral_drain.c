@@ -4,7 +4,6 @@
 
 /* ms: a click is sent this much later, at most, while Redis is well */
 #define NGX_HTTP_REFERRAL_SEND         200
-#define NGX_HTTP_REFERRAL_PROBE        2000
 #define NGX_HTTP_REFERRAL_RETRY_MIN    100
 #define NGX_HTTP_REFERRAL_RETRY_MAX    1000
 
@@ -14,15 +13,6 @@
 
 /* chunks of an adopted journal that Redis has, passed over in one turn */
 #define NGX_HTTP_REFERRAL_CHUNKS       2
-
-
-/* a question for a mark */
-
-typedef struct {
-    ngx_http_referral_drain_t       *drain;
-    ngx_http_referral_mark_t        *mark;
-    uint64_t                         expected;
-} ngx_http_referral_probe_t;
 
 
 static void ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec);
@@ -37,23 +27,13 @@ static ngx_int_t ngx_http_referral_drain_command(
 static void ngx_http_referral_drain_reply(void *data, redisReply *reply);
 static void ngx_http_referral_drain_error(ngx_http_referral_recorder_t *rec,
     redisReply *reply);
-static void ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
-    uint64_t found);
 static void ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found);
 static void ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark);
 static void ngx_http_referral_drain_retry(ngx_http_referral_recorder_t *rec);
-static void ngx_http_referral_drain_probe(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_drain_info(void *data, redisReply *reply);
-static void ngx_http_referral_drain_probed(void *data, redisReply *reply);
-static void ngx_http_referral_drain_ending(ngx_http_referral_recorder_t *rec);
-static void ngx_http_referral_drain_end(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain);
-static void ngx_http_referral_drain_ended(void *data, redisReply *reply);
 static ngx_uint_t ngx_http_referral_drain_warm(
     ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain);
 #if (NGX_THREADS)
@@ -671,7 +651,7 @@ ngx_http_referral_drain_error(ngx_http_referral_recorder_t *rec,
 
 /* Redis lost what it had acknowledged: from what is kept it gets it again */
 
-static void
+void
 ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found)
@@ -895,350 +875,6 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
                   "referral: redis \"%V\" may evict any key (\"%*s\"), counts "
                   "and marks too; \"maxmemory-policy noeviction\" is right",
                   &rec->conf->redis.text, ngx_min(end - p, 11), p);
-}
-
-
-void
-ngx_http_referral_drain_adopt_handler(ngx_event_t *ev)
-{
-    int                            n;
-    referral_journal_t            *j;
-    ngx_http_referral_recorder_t  *rec;
-
-    rec = ev->data;
-
-    n = referral_journals_adopt(rec->journals, ngx_current_msec);
-
-    if (n > 0) {
-
-        for (j = referral_journals_next(rec->journals, NULL);
-             j;
-             j = referral_journals_next(rec->journals, j))
-        {
-            if (j->data) {
-                continue;
-            }
-
-            if (ngx_http_referral_drain_open(rec, j) == NULL) {
-                continue;
-            }
-        }
-
-        if (!rec->next.posted) {
-            ngx_post_event(&rec->next, &ngx_posted_next_events);
-        }
-    }
-
-    /* many at once are taken in turns, by whoever comes first */
-
-    ngx_add_timer(ev, n > 0 ? 1 + ngx_random() % 50
-                            : 1000 + ngx_random() % 1000);
-}
-
-
-void
-ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec)
-{
-    uint64_t                    bad;
-    ngx_queue_t                *q;
-    ngx_http_referral_drain_t  *drain;
-
-    for (q = ngx_queue_head(&rec->drains);
-         q != ngx_queue_sentinel(&rec->drains);
-         q = ngx_queue_next(q))
-    {
-        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
-
-        bad = drain->reader->bad - drain->bad;
-
-        if (bad) {
-            drain->bad = drain->reader->bad;
-
-            drain->damaged += bad;
-
-            ngx_log_error(NGX_LOG_ERR, rec->log, 0,
-                          "referral: %uL records of a journal are damaged",
-                          bad);
-        }
-    }
-
-    if (rec->redis.ready
-        && ngx_current_msec - rec->probed >= NGX_HTTP_REFERRAL_PROBE)
-    {
-        rec->probed = ngx_current_msec;
-
-        ngx_http_referral_drain_ending(rec);
-
-        for (q = ngx_queue_head(&rec->drains);
-             q != ngx_queue_sentinel(&rec->drains);
-             q = ngx_queue_next(q))
-        {
-            drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
-
-            if (drain->probes == 0 && !drain->ending) {
-                ngx_http_referral_drain_probe(rec, drain);
-            }
-        }
-    }
-}
-
-
-/* a Redis that went back while no click comes in would not be noticed */
-
-static void
-ngx_http_referral_drain_probe(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain)
-{
-    u_char                      data[REFERRAL_BATCH_MARK_MAX];
-    referral_buf_t              b;
-    referral_str_t              program;
-    ngx_rbtree_node_t          *node;
-    ngx_http_referral_mark_t   *mark;
-    ngx_http_referral_probe_t  *probe;
-
-    drain->behind = 0;
-
-    if (drain->marks.root == &drain->sentinel) {
-        return;
-    }
-
-    for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
-         node;
-         node = ngx_rbtree_next(&drain->marks, node))
-    {
-        mark = (ngx_http_referral_mark_t *) node;
-
-        if (mark->mark == 0) {
-            continue;
-        }
-
-        program.len = mark->sn.str.len;
-        program.data = mark->sn.str.data;
-
-        referral_buf_init(&b, data, sizeof(data));
-        referral_batch_mark_get(&rec->batch_conf, &b, &program,
-                                drain->journal->id);
-        if (b.overflow) {
-            continue;
-        }
-
-        probe = ngx_alloc(sizeof(ngx_http_referral_probe_t), rec->log);
-        if (probe == NULL) {
-            drain->behind = 1;
-            return;
-        }
-
-        probe->drain = drain;
-        probe->mark = mark;
-        probe->expected = mark->mark;
-
-        if (ngx_http_referral_redis_formatted(&rec->redis,
-                                           ngx_http_referral_drain_probed,
-                                           probe, (char *) data, b.pos - data)
-            != NGX_OK)
-        {
-            ngx_free(probe);
-            drain->behind = 1;
-            return;
-        }
-
-        drain->probes++;
-    }
-}
-
-
-static void
-ngx_http_referral_drain_probed(void *data, redisReply *reply)
-{
-    ngx_http_referral_probe_t *probe = data;
-
-    int64_t                        found;
-    uint64_t                       expected;
-    referral_str_t                 text;
-    ngx_http_referral_mark_t      *mark;
-    ngx_http_referral_drain_t     *drain;
-    ngx_http_referral_recorder_t  *rec;
-
-    drain = probe->drain;
-    mark = probe->mark;
-    expected = probe->expected;
-    rec = drain->recorder;
-
-    ngx_free(probe);
-
-    if (rec->closing) {
-        return;
-    }
-
-    drain->probes--;
-
-    found = -1;
-
-    if (reply && reply->type == REDIS_REPLY_NIL) {
-        found = 0;
-
-    } else if (reply && reply->type == REDIS_REPLY_STRING) {
-        text.len = reply->len;
-        text.data = (u_char *) reply->str;
-        found = referral_str_uint(&text, INT64_MAX);
-    }
-
-    if (found == -1) {
-        drain->behind = 1;
-
-    } else if ((uint64_t) found < expected) {
-        drain->behind = 1;
-
-        /* a batch that is out tells the same, with more authority */
-
-        if (rec->drain != drain && mark->mark >= expected) {
-            ngx_http_referral_drain_behind(rec, drain, mark, found);
-
-            if (!rec->next.posted) {
-                ngx_post_event(&rec->next, &ngx_posted_next_events);
-            }
-        }
-    }
-
-    if (drain->ending && drain->probes == 0) {
-        ngx_http_referral_drain_end(rec, drain);
-    }
-}
-
-
-/* journals that are sent and kept long enough: marks first, files last */
-
-static void
-ngx_http_referral_drain_ending(ngx_http_referral_recorder_t *rec)
-{
-    referral_journal_t         *j;
-    ngx_http_referral_drain_t  *drain;
-
-    for (j = referral_journals_ending(rec->journals, NULL, ngx_current_msec);
-         j;
-         j = referral_journals_ending(rec->journals, j, ngx_current_msec))
-    {
-        drain = j->data;
-
-        if (drain == NULL || drain == rec->drain || drain->probes
-            || rec->warming)
-        {
-            continue;
-        }
-
-        if (!drain->ending) {
-            drain->ending = 1;
-
-            ngx_http_referral_drain_probe(rec, drain);
-
-            if (drain->probes) {
-                continue;
-            }
-        }
-
-        /* the journal may be gone after this, and the list's next with it */
-
-        ngx_http_referral_drain_end(rec, drain);
-        return;
-    }
-}
-
-
-/*
- * The marks are as they should be.  Files first: records without marks would
- * be sent again, a mark without records does no harm.
- */
-
-static void
-ngx_http_referral_drain_end(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain)
-{
-    u_char                     data[REFERRAL_BATCH_MARK_MAX];
-    referral_buf_t             b;
-    referral_str_t             program;
-    ngx_rbtree_node_t         *node;
-    referral_journal_t        *journal;
-    ngx_http_referral_mark_t  *mark;
-
-    journal = drain->journal;
-
-    if (!journal->unlinked) {
-
-        if (drain->behind
-            || referral_journal_unlink(rec->journals, journal,
-                                       ngx_http_referral_recorder_now())
-               != REFERRAL_OK)
-        {
-            drain->ending = 0;
-            return;
-        }
-    }
-
-    if (!drain->deleted && drain->marks.root != &drain->sentinel) {
-        drain->deleted = 1;
-
-        for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
-             node;
-             node = ngx_rbtree_next(&drain->marks, node))
-        {
-            mark = (ngx_http_referral_mark_t *) node;
-
-            program.len = mark->sn.str.len;
-            program.data = mark->sn.str.data;
-
-            referral_buf_init(&b, data, sizeof(data));
-            referral_batch_mark_delete(&rec->batch_conf, &b, &program,
-                                       journal->id);
-
-            if (ngx_http_referral_redis_formatted(&rec->redis,
-                                            ngx_http_referral_drain_ended,
-                                            drain, (char *) data,
-                                            b.pos - data)
-                == NGX_OK)
-            {
-                drain->probes++;
-
-            } else {
-                drain->deleted = 0;
-            }
-        }
-
-        if (drain->probes || !drain->deleted) {
-            return;
-        }
-    }
-
-    ngx_http_referral_drain_publish(drain, 0);
-
-    if (drain->entry) {
-        ngx_http_referral_zone_journal_close(ngx_http_referral_zone(rec->conf),
-                                        drain->entry);
-    }
-
-    ngx_http_referral_drain_close(drain);
-    referral_journal_finish(rec->journals, journal,
-                            ngx_http_referral_recorder_now());
-}
-
-
-static void
-ngx_http_referral_drain_ended(void *data, redisReply *reply)
-{
-    ngx_http_referral_drain_t *drain = data;
-
-    if (drain->recorder->closing) {
-        return;
-    }
-
-    if (reply == NULL || reply->type != REDIS_REPLY_INTEGER) {
-        drain->deleted = 0;
-    }
-
-    if (--drain->probes || !drain->deleted) {
-        return;
-    }
-
-    ngx_http_referral_drain_end(drain->recorder, drain);
 }
 
 

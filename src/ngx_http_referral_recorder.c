@@ -117,7 +117,7 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
     ngx_http_referral_recorder_event(&rec->tick, rec,
                                      ngx_http_referral_recorder_tick_handler);
     ngx_http_referral_recorder_event(&rec->adopt, rec,
-                                     ngx_http_referral_drain_adopt_handler);
+                                     ngx_http_referral_journals_adopt_handler);
 #if (NGX_THREADS)
     ngx_http_referral_recorder_event(&rec->hold, rec,
                                      ngx_http_referral_recorder_hold_handler);
@@ -390,7 +390,7 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
 
     ngx_http_referral_recorder_disk(rec);
 
-    ngx_http_referral_drain_check(rec);
+    ngx_http_referral_journals_check(rec);
 
     if (rec->conf->sync == REFERRAL_SYNC_INTERVAL) {
         ngx_http_referral_recorder_sync(rec);

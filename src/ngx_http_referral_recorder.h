@@ -1,8 +1,8 @@
 
 /*
- * What the recorder's two rooms share: ngx_http_referral_recorder.c takes
- * clicks and keeps the journal, ngx_http_referral_drain.c brings journals to
- * Redis.
+ * What the recorder's rooms share: ngx_http_referral_recorder.c takes clicks
+ * and keeps the journal, ngx_http_referral_drain.c brings journals to Redis,
+ * ngx_http_referral_journals.c adopts, watches and ends them.
  */
 
 
@@ -143,11 +143,7 @@ void ngx_http_referral_drain_kick(ngx_http_referral_recorder_t *rec);
 
 /* handlers of the recorder's events */
 void ngx_http_referral_drain_send_handler(ngx_event_t *ev);
-void ngx_http_referral_drain_adopt_handler(ngx_event_t *ev);
 void ngx_http_referral_drain_state(void *data, ngx_uint_t up);
-
-/* once a second: damage, marks that went back, journals that are done */
-void ngx_http_referral_drain_check(ngx_http_referral_recorder_t *rec);
 
 /* the zone's entry of this journal; "oldest" as the journals' statistics */
 void ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
@@ -164,6 +160,18 @@ void ngx_http_referral_drain_answer(ngx_http_referral_recorder_t *rec,
     referral_batch_reply_t *result);
 void ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, referral_batch_reply_t *result);
+
+/* Redis has less of the journal than "mark": what is missing is sent again */
+void ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found);
+
+/* journals: a timer's handler takes over what the dead left behind */
+
+void ngx_http_referral_journals_adopt_handler(ngx_event_t *ev);
+
+/* once a second: damage, marks that went back, journals that are done */
+void ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec);
 
 
 #endif /* _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_ */

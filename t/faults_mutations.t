@@ -39,7 +39,8 @@ END
       'if (drain->to == 0 || (rec->mark && end < drain->to)) {',
       'faults_redis', 'slow' ],
 
-    [ 'marks that went back are not noticed', 'ngx_http_referral_drain.c',
+    [ 'marks that went back are not noticed',
+      'ngx_http_referral_journals.c',
       qr/\Q} else if ((uint64_t) found < expected) {\E/,
       '} else if (0 && (uint64_t) found < expected) {',
       'faults_redis', 'flush rdb' ],

@@ -114,7 +114,7 @@ my @floors = (
 
 # a large room has more than one file
 
-my %part_of = (drain => 'recorder');
+my %part_of = (drain => 'recorder', journals => 'recorder');
 
 sub room {
     my ($room) = $_[0] =~ /^ngx_http_referral_(\w+)\.c$/;
