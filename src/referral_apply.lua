@@ -1,6 +1,7 @@
 -- Applies one batch of a journal: compares and sets the mark, then counts.
 --
--- KEYS  the marks, the errors, then those that operations name by index
+-- KEYS  the marks, the errors, who was forgotten, then those that operations
+--       name by index
 -- ARGV  journal id, expected mark, new mark, work in MessagePack: a list of
 --       texts, named by index; a list of numbers, for each operation its
 --       kind, key, option, how many numbers follow, and these (one list: a
@@ -14,7 +15,8 @@
 
 local call, try, safe = redis.call, redis.pcall, pcall
 local tonumber, type, unpack = tonumber, type, unpack
-local find, format, concat = string.find, string.format, table.concat
+local find, match, format = string.find, string.match, string.format
+local concat, sha1 = table.concat, redis.sha1hex
 
 local IF, COUNT, SCORE, SET = 0, 1, 2, 3
 local UNIQUE, EVENTS, HOURS, TRIM = 4, 5, 6, 7
@@ -23,6 +25,10 @@ local UNIQUE, EVENTS, HOURS, TRIM = 4, 5, 6, 7
 local EXACT = 9007199254740000
 
 local HOURS_MAX = 90 * 24 + 48
+
+-- numbers of texts in an event: how many, and where
+local EVENT, ID, FIRST, VISITOR, REGION, CITY, AT = 20, 0, 5, 6, 8, 9, 19
+local EMPTY = 1
 
 -- the dimensions that a request can choose
 local chosen = { source = true, lang = true, channel = true }
@@ -276,7 +282,7 @@ end
 
 
 local function events(key, _, from, to)
-    for i = from, to, 20 do
+    for i = from, to, EVENT do
         local reply = try('XADD', key, '*', 'type', 'click',
                           'click_id', text[ops[i]],
                           'code', text[ops[i + 1]],
@@ -300,7 +306,7 @@ local function events(key, _, from, to)
                           'at', text[ops[i + 19]])
 
         if failed(reply) then
-            return refuse('XADD', key, (to - i + 1) / 20, reply)
+            return refuse('XADD', key, (to - i + 1) / EVENT, reply)
         end
     end
 end
@@ -388,6 +394,91 @@ while pos <= size do
     end
 
     pos = pos + 4 + n
+end
+
+
+-- Who was forgotten stands in a hash: the id of the visitor or of the click,
+-- itself hashed, and the time up to which its clicks count without a name.  A
+-- journal that is sent again must not bring the name back.
+
+local until_when = {}
+
+local function gone(at, visitor, id)
+    local name = visitor .. ' ' .. id
+    local time = until_when[name]
+
+    if not time then
+        local times = try('HMGET', KEYS[3], sha1(visitor), sha1(id))
+        local one, other = times[1] or '', times[2] or ''
+
+        time = one > other and one or other
+        until_when[name] = time
+    end
+
+    return at <= time
+end
+
+
+local function nameless(from, to, nobody)
+    for i = from, to, EVENT do
+        local visitor, id = text[ops[i + VISITOR]], text[ops[i + ID]]
+
+        if (visitor ~= '' or id ~= '') and gone(text[ops[i + AT]], visitor, id)
+        then
+            ops[i + ID], ops[i + FIRST] = EMPTY, EMPTY
+            ops[i + REGION], ops[i + CITY] = EMPTY, EMPTY
+
+            -- without consent there is none, and so it stays
+
+            if visitor ~= '' then
+                ops[i + VISITOR] = nobody
+            end
+        end
+    end
+end
+
+
+-- Returns the place of the last number that is left.
+
+local function without(from, to)
+    local last = from
+
+    for i = from + 1, to, 2 do
+        local visitor, at = match(text[ops[i + 1]], '^%S+ (%S+) (%S+)')
+
+        if not at or not gone(at, visitor, text[ops[i]]) then
+            ops[last + 1], ops[last + 2] = ops[i], ops[i + 1]
+            last = last + 2
+        end
+    end
+
+    return last
+end
+
+
+if call('EXISTS', KEYS[3]) == 1 then
+    local nobody = #text + 1
+
+    text[nobody] = '-'
+
+    for i = 1, #todo do
+        local at = todo[i]
+        local first, last = at + 4, at + 3 + ops[at + 3]
+
+        if ops[at] == EVENTS then
+            nameless(first, last, nobody)
+
+        elseif ops[at] == SET then
+            last = without(first, last)
+            ops[at + 3] = last - first + 1
+
+            -- as if its time were over
+
+            if last == first then
+                ops[at + 2] = 0
+            end
+        end
+    end
 end
 
 

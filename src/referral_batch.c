@@ -73,6 +73,7 @@ typedef enum {
 typedef enum {
     REFERRAL_KEY_JOURNALS = 0,
     REFERRAL_KEY_ERRORS,
+    REFERRAL_KEY_FORGOTTEN,
     REFERRAL_KEY_LINK,
     REFERRAL_KEY_STATS,
     REFERRAL_KEY_STATS_LINK,
@@ -279,6 +280,9 @@ static const referral_batch_name_t  referral_batch_names[] = {
     /* REFERRAL_KEY_ERRORS */
     { referral_string("errors:"), referral_string(""), REFERRAL_OP_IF },
 
+    /* REFERRAL_KEY_FORGOTTEN */
+    { referral_string("forgotten:"), referral_string(""), REFERRAL_OP_IF },
+
     /* REFERRAL_KEY_LINK */
     { referral_string("link:"), referral_string(":"), REFERRAL_OP_IF },
 
@@ -481,6 +485,7 @@ referral_batch_begin(referral_batch_t *b, const referral_str_t *program,
     (void) referral_batch_text(b, "", 0);
     (void) referral_batch_key(b, REFERRAL_KEY_JOURNALS, REFERRAL_BATCH_EMPTY);
     (void) referral_batch_key(b, REFERRAL_KEY_ERRORS, REFERRAL_BATCH_EMPTY);
+    (void) referral_batch_key(b, REFERRAL_KEY_FORGOTTEN, REFERRAL_BATCH_EMPTY);
 
     return REFERRAL_OK;
 }

@@ -9,6 +9,7 @@ use warnings;
 
 use Cwd qw(abs_path);
 use Digest::MD5 qw(md5_hex);
+use Digest::SHA qw(sha1_hex);
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
 use IO::Socket::UNIX;
@@ -520,6 +521,64 @@ is_deeply([ grep { !/^x:/ } @{ call('KEYS', '*') } ], [],
           'another prefix everywhere');
 
 
+# who was forgotten
+
+{
+    fresh();
+
+    my %other = (%click, visitor => '11' x 12, click_id => id($at, 3));
+    my %later = (%click, at => $at + 5000, click_id => id($at + 5000, 4));
+    my %bare = (%click, flags => $click{flags} & ~(VISITOR|ADDRESS),
+                click_id => id($at, 5));
+    my @all = map { { %{ (\%click, \%other, \%later, \%bare)[$_] },
+                      seq => $_ + 1 } } 0 .. 3;
+
+    batch({ full => 1 }, @all);
+
+    my $whole = snapshot();
+    my @named = events();
+
+    is(scalar(grep { $_->{visitor} eq 'A' x 16 } @named), 2,
+       'two of one visitor');
+
+    fresh();
+    call('HSET', 'ref:forgotten:{shop}', sha1_hex('A' x 16), $second,
+         sha1_hex(uuid($bare{click_id})), $second);
+    is_deeply(batch({}, @all), [ 1, -1, 0 ], 'sent again');
+
+    my @left = events();
+
+    is_deeply([ map { $_->{visitor} } @left ],
+              [ '-', 'ER' x 8, 'A' x 16, '' ],
+              'up to a time a visitor, or a click, has no name');
+    is_deeply([ @{ $left[0] }{qw(type click_id first region city country)} ],
+              [ 'click', '', '', '', '', 'JP' ],
+              'and nothing that tells of it');
+    is($left[3]{click_id}, '', 'nor has that of the click');
+    is_deeply([ @left[1, 2] ], [ @named[1, 2] ], 'all others are as they were');
+    is_deeply([ sort keys %{ hash("ref:clicks:{shop}:$minute") } ],
+              [ sort map { uuid($_->{click_id}) } \%other, \%later ],
+              'nobody finds the click');
+
+    my $now_seen = snapshot();
+
+    delete @{$_}{grep { /clicks:\{|events|forgotten/ } keys %$_}
+        for $whole, $now_seen;
+    is_deeply($now_seen, $whole, 'it counts as before');
+
+    fresh();
+    call('HSET', 'ref:forgotten:{shop}', sha1_hex('A' x 16), $second);
+    is_deeply(batch({}, { %click }), [ 1, -1, 0 ], 'alone in its minute');
+    is(call('EXISTS', "ref:clicks:{shop}:$minute", 'ref:errors:{shop}'), 0,
+       'there is no minute, and nothing failed');
+
+    fresh();
+    call('SET', 'ref:forgotten:{shop}', 'x');
+    is_deeply(batch({}, { %click }), [ 1, -1, 0 ], 'a key of another type');
+    is(call('HLEN', "ref:clicks:{shop}:$minute"), 1, 'forgets nobody');
+}
+
+
 # a random history, however it is cut, adds up to the same
 
 my @history = history(1500);
@@ -639,6 +698,12 @@ sub hash {
     my ($key) = @_;
 
     return { @{ call('HGETALL', $key) } };
+}
+
+
+sub events {
+    return map { +{ @{ $_->[1] } } }
+           @{ call('XRANGE', 'ref:events:{shop}', '-', '+') };
 }
 
 

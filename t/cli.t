@@ -6,6 +6,7 @@ use warnings;
 
 use lib 't/lib';
 use Referral;
+use Referral::Cli;
 
 use IPC::Open3;
 use JSON::PP;
@@ -16,45 +17,7 @@ my $t = Referral->new;
 my $dir = $t->dir;
 my $script = "$Referral::ROOT/scripts/referral";
 
-$ENV{REFERRAL_REDIS} = "unix://$t->{redis_socket}";
-$ENV{PYTHONPYCACHEPREFIX} = "$dir/pycache";
-delete @ENV{qw(REFERRAL_PREFIX REFERRAL_PASSWORD REFERRAL_PASSWORD_FILE
-               REFERRAL_CASE_SENSITIVE)};
-
-my ($out, $err, $stdin);
-
-
-# runs it; the exit code
-
-sub r {
-    my @args = @_;
-    my ($oh, $eh, $ih) = ("$dir/cli.out", "$dir/cli.err", "$dir/cli.in");
-
-    open my $f, '>:raw', $ih or die;
-    print $f $stdin // '';
-    close $f;
-    undef $stdin;
-
-    my $pid = fork // die;
-
-    if (!$pid) {
-        open STDIN, '<', $ih;
-        open STDOUT, '>', $oh;
-        open STDERR, '>', $eh;
-        exec $script, @args or POSIX::_exit(127);
-    }
-
-    waitpid $pid, 0;
-
-    my $code = $? & 127 ? "signal $?" : $? >> 8;
-
-    ($out, $err) = map { slurp($_) } $oh, $eh;
-
-    unlike($err, qr/Traceback|fault of this program/,
-           "no trace for the operator: @args[0..($#args > 2 ? 2 : $#args)]");
-
-    return $code;
-}
+Referral::Cli->begin($t);
 
 
 sub slurp {
@@ -72,18 +35,6 @@ sub spew {
     close $f;
 
     return "$dir/$name";
-}
-
-
-# runs it with --json; the answer
-
-sub j {
-    my $code = r(@_, '--json');
-    my $answer = eval { decode_json($out) };
-
-    ok(defined $answer, "JSON: " . join(' ', grep { defined } @_[0, 1])) or diag($out, $err);
-
-    return $answer;
 }
 
 

@@ -7,50 +7,19 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Referral;
+use Referral::Cli;
 
 use File::Find ();
 use JSON::PP;
-use POSIX ();
 
 my $t = Referral->new;
 my $dir = $t->dir;
 my $journal = "$dir/journals";
-my $script = "$Referral::ROOT/scripts/referral";
 
-$ENV{REFERRAL_REDIS} = "unix://$t->{redis_socket}?socket_timeout=3";
+Referral::Cli->begin($t);
+
+$ENV{REFERRAL_REDIS} .= '?socket_timeout=3';
 $ENV{REFERRAL_JOURNAL} = $journal;
-$ENV{PYTHONPYCACHEPREFIX} = "$dir/pycache";
-delete @ENV{qw(REFERRAL_PREFIX REFERRAL_PASSWORD REFERRAL_PASSWORD_FILE
-               REFERRAL_CASE_SENSITIVE)};
-
-my ($out, $err);
-
-
-# runs it; the exit code
-
-sub r {
-    my @args = @_;
-
-    my $pid = fork // die "fork: $!";
-
-    if (!$pid) {
-        open STDIN, '<', '/dev/null';
-        open STDOUT, '>', "$dir/cli.out";
-        open STDERR, '>', "$dir/cli.err";
-        exec $script, @args or POSIX::_exit(127);
-    }
-
-    waitpid $pid, 0;
-
-    my $code = $? & 127 ? "signal $?" : $? >> 8;
-
-    ($out, $err) = ($t->read_file('cli.out'), $t->read_file('cli.err'));
-
-    unlike($err, qr/Traceback|fault of this program/,
-           "no trace for the operator: @args");
-
-    return $code;
-}
 
 
 # the listing, all journals of all slots

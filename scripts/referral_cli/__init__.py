@@ -15,7 +15,8 @@ cut       any other cut, from the events
 people    how many people: visitors and addresses
 keyspace  the keys that hold counts
 tally     what the events add up to
-program, link, referrer, stats, top, compare, audit, report, journal, reset
-          the commands
+touch     a click's id, and what is kept under it
+program, link, referrer, stats, top, compare, audit, report, journal, reset,
+forget    the commands
 app       all of them together
 """

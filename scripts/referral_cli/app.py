@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from .audit import audit
 from .compare import compare
+from .forget import forget
 from .frame import Group, Session
 from .journal import journal
 from .link import link
@@ -36,7 +37,7 @@ def cli() -> None:
 
 
 for command in (program, link, referrer, show_click, stats, top, compare,
-                audit, tail, reset, journal):
+                audit, tail, forget, reset, journal):
     cli.add_command(command)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Iterator, Sequence
 
 import click
@@ -11,19 +10,14 @@ from redis import Redis
 from .counters import require
 from .frame import Command, Session, pass_session
 from .output import CSV, JSON, Output
-from .problem import NEGATIVE, REFUSED, Problem
+from .problem import NEGATIVE, Problem
 from .store import Store, iso
-
-TOUCH = ("code", "visitor", "at", "first_code", "first_at", "first_click_id",
-         "country", "channel", "variant", "device")
+from .touch import made_at, minute_of, read_click_id, words_of
 
 # what of an event is shown to people
 EVENT = {"at": 20, "code": 12, "class": 9, "result": 11, "country": 2,
          "lang": 5, "device": 7, "os": 7, "app": 9, "source": 16,
          "channel": 8, "variant": 7, "landing_host": 0}
-
-UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}"
-                   r"-[0-9a-f]{12}")
 
 
 @click.command("click", cls=Command)
@@ -33,49 +27,30 @@ UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}"
 @pass_session
 def show_click(session: Session, click_id: str, program: str | None) -> None:
     """What is known of a click: its link and the visitor's first one."""
-    click_id = click_id.strip().lower()
-
-    if not UUID7.fullmatch(click_id):
-        raise Problem(REFUSED, f"{click_id!r} is no click id; one looks like"
-                      " 019ab3c4-5d6e-7f80-9123-456789abcdef")
-
-    made = int(click_id.replace("-", "")[:12], 16) / 1000
+    click_id = read_click_id(click_id)
     store = session.store
     names = ([session.keys(program).program_name] if program is not None
              else store.program_names())
-    minute = iso(made)[:len("2026-11-22T13:05")]
 
     found = [(name, text) for name, text
-             in zip(names, in_each(store, names, minute, click_id)) if text]
+             in zip(names, in_each(store, names, click_id)) if text]
 
     if not found:
         raise Problem(NEGATIVE, f"no click {click_id}"
                       + (f" in program {program}" if program else "")
-                      + f"; it would have been made at {iso(made)}, and a"
-                      " click is kept as long as its program's window")
+                      + "; it would have been made at"
+                      f" {iso(made_at(click_id))}, and a click is kept as"
+                      " long as its program's window")
 
     name, text = found[0]
     session.output.record({"click_id": click_id, "program": name,
-                           **touch(click_id, text)})
+                           **words_of(click_id, text)})
 
 
-def touch(click_id: str, text: str) -> dict[str, str | None]:
-    """The words of a click; those that say "this click's own" written out."""
-    fields = dict(zip(TOUCH, text.split(" ")))
-    own = {"first_code": fields.get("code"), "first_at": fields.get("at"),
-           "first_click_id": click_id}
+def in_each(store: Store, names: Sequence[str], click_id: str
+            ) -> list[str | None]:
+    minute = minute_of(click_id)
 
-    for name, value in fields.items():
-        if value == "=":
-            fields[name] = own.get(name)
-        elif value == "-":
-            fields[name] = None
-
-    return fields
-
-
-def in_each(store: Store, names: Sequence[str], minute: str,
-            click_id: str) -> list[str | None]:
     with store.redis.pipeline(transaction=False) as pipe:
         for name in names:
             pipe.hget(store.keys(name).clicks(minute), click_id)

@@ -378,8 +378,9 @@ test_command(void)
        "or by the script's hash");
 
     ok(referral_str_is(&parsed.word[3], "ref:journals:{shop}")
-       && referral_str_is(&parsed.word[4], "ref:errors:{shop}"),
-       "the first two keys");
+       && referral_str_is(&parsed.word[4], "ref:errors:{shop}")
+       && referral_str_is(&parsed.word[5], "ref:forgotten:{shop}"),
+       "the first three keys");
 
     i = 3 + parsed.nkeys;
 
@@ -419,7 +420,7 @@ test_command(void)
     r.result = REFERRAL_RESULT_UNKNOWN;
     ok(referral_batch_add(b, &r, 9) == REFERRAL_OK
        && referral_batch_command(b, 0, &a) == REFERRAL_OK && parse(&a)
-       && parsed.nkeys == 2 && parsed.nnumbers == 0,
+       && parsed.nkeys == 3 && parsed.nnumbers == 0,
        "an unknown code only moves the mark");
 
     referral_batch_free(b);

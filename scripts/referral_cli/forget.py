@@ -1,0 +1,252 @@
+"""Forgetting a person: the numbers stay, what leads to the person goes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Iterator
+
+import click
+
+from .events import (ERASED, FIELDS, PLACE, TYPE, VISITOR, Event, chunks,
+                     decode, reach_of)
+from .frame import Command, Session, pass_session
+from .keyspace import glob
+from .problem import NEGATIVE, REFUSED, Problem
+from .store import BATCH, Keys, Store, batches, iso
+from .touch import UUID7, minute_of, words_of
+
+VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{16}")
+
+CLICK_ID = PLACE["click_id"]
+
+# how far the clock of a host may be ahead of Redis's
+SKEW = 300
+
+# no journal is sent again after so long
+LIFE = 90 * 86400
+
+# what else leads to the person
+PERSONAL = ("click_id", "first", "region", "city")
+
+# an entry of a stream cannot be changed; there is never one more or less
+REPLACE = """
+if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then
+    return 0
+end
+
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 2))
+return 1
+"""
+
+
+@dataclass
+class Trace:
+    """What one program knows of the person."""
+
+    touches: list[tuple[str, bytes]] = field(default_factory=list)
+    events: list[tuple[bytes, Event]] = field(default_factory=list)
+
+
+@click.command("forget", cls=Command,
+               context_settings={"ignore_unknown_options": True})
+@click.argument("name", metavar="VISITOR|CLICK_ID")
+@click.option("--program", metavar="PROGRAM",
+              help="Where to look; else in all programs.")
+@click.option("--dry-run", is_flag=True, help="Only show what would go.")
+@pass_session
+def forget(session: Session, name: str, program: str | None,
+           dry_run: bool) -> None:
+    """Forget a person, for good: a visitor id, as the cookie and the events
+    name it, or the id of a click, which stands for the visitor who made it.
+
+    Their clicks can no longer be looked up, and their events lose visitor,
+    click id, first link, region and city.  The counts stay: they name nobody.
+    What the journals still hold, or send again, loses its name on the way,
+    for 90 days: ref:forgotten:{p} keeps a hash of the id and the time.
+    Clicks of more than five minutes from now on are new ones.
+
+    Exit code 1: nothing was found; what may still come is forgotten as well.
+    """
+    name = read_name(name)
+    store = session.store
+    all_keys = look_up(session, program)
+    names = {name}
+
+    for keys in all_keys:
+        visitor = visitor_of(store, keys, name)
+
+        if visitor:
+            names.add(visitor)
+            break
+
+    if not dry_run:
+        for keys in all_keys:
+            entomb(store, keys, names)
+
+    found = {keys: trace(store, keys, names) for keys in all_keys}
+    touches = sum(len(of.touches) for of in found.values())
+    events = sum(len(of.events) for of in found.values())
+    programs = [keys.program_name for keys, of in found.items()
+                if of.touches or of.events]
+
+    if not dry_run:
+        for keys, of in found.items():
+            erase(store, keys, of)
+
+    if not programs:
+        raise Problem(NEGATIVE, f"nothing is known of {name}"
+                      + (f" in program {program}" if program else "")
+                      + ("" if dry_run else
+                         "; what may still come of it will have no name"))
+
+    session.output.done(
+        f"{'would be ' if dry_run else ''}forgotten in"
+        f" {' '.join(programs)}: {touches} clicks that could be looked up,"
+        f" {events} events",
+        outcome="would forget" if dry_run else "forgotten",
+        programs=programs, clicks=touches, events=events)
+
+
+def read_name(text: str) -> str:
+    text = text.strip()
+
+    if UUID7.fullmatch(text.lower()):
+        return text.lower()
+
+    if not VISITOR_ID.fullmatch(text):
+        raise Problem(REFUSED, f"{text!r} is neither a visitor id, which has"
+                      " 16 of A-Z a-z 0-9 _ -, nor a click id, like"
+                      " 019ab3c4-5d6e-7f80-9123-456789abcdef")
+
+    return text
+
+
+def look_up(session: Session, program: str | None) -> list[Keys]:
+    """The programs; also those that stand in no list."""
+    if program is not None:
+        return [session.keys(program)]
+
+    store = session.store
+    names = set(store.program_names())
+    form = re.compile(re.escape(store.prefix)
+                      + r"(?:events|clicks):\{([a-z0-9_.-]{1,64})\}.*")
+
+    for kind in ("events:{*", "clicks:{*"):
+        for key in store.redis.scan_iter(glob(store.prefix) + kind,
+                                         count=1000):
+            match = form.fullmatch(key)
+
+            if match:
+                names.add(match.group(1))
+
+    return list(map(store.keys, sorted(names)))
+
+
+def visitor_of(store: Store, keys: Keys, name: str) -> str:
+    """Who made the click; empty where that is not known."""
+    if not UUID7.fullmatch(name):
+        return ""
+
+    text = store.redis.hget(keys.clicks(minute_of(name)), name)
+
+    if text:
+        return words_of(name, text).get("visitor") or ""
+
+    wanted = name.encode()
+
+    for _, event in entries(store, keys):
+        if event[CLICK_ID] == wanted and event[VISITOR]:
+            return decode(event[VISITOR])
+
+    return ""
+
+
+def entries(store: Store, keys: Keys) -> Iterator[tuple[bytes, Event]]:
+    reach = reach_of(store, keys)
+
+    for names, events in chunks(store, keys, reach.last) if reach else ():
+        yield from zip(names, events)
+
+
+def entomb(store: Store, keys: Keys, names: set[str]) -> None:
+    """A hash of a random id tells nothing to who does not have the id."""
+    redis = store.redis
+    now = int(redis.time()[0])
+    old = iso(now - LIFE)
+    over = [name for name, until in redis.hscan_iter(keys.forgotten,
+                                                     count=1000)
+            if until < old]
+
+    with redis.pipeline(transaction=True) as pipe:
+        for part in batches(over, BATCH):
+            pipe.hdel(keys.forgotten, *part)
+
+        pipe.hset(keys.forgotten, mapping={
+            hashlib.sha1(name.encode()).hexdigest(): iso(now + SKEW)
+            for name in names})
+        pipe.expire(keys.forgotten, LIFE + SKEW)
+        pipe.execute()
+
+
+def trace(store: Store, keys: Keys, names: set[str]) -> Trace:
+    wanted = {name.encode() for name in names}
+    found = Trace()
+    minutes = store.redis.scan_iter(f"{glob(keys.clicks(''))}*", count=1000)
+
+    for part in batches(minutes, BATCH):
+        with store.raw.pipeline(transaction=False) as pipe:
+            for key in part:
+                pipe.hgetall(key)
+
+            for key, touches in zip(part, pipe.execute()):
+                found.touches.extend(
+                    (key, click_id) for click_id, text in touches.items()
+                    if click_id in wanted
+                    or not wanted.isdisjoint(text.split(b" ", 2)[1:2]))
+
+    found.events.extend(
+        (name, event) for name, event in entries(store, keys)
+        if event[VISITOR] in wanted or event[CLICK_ID] in wanted)
+
+    return found
+
+
+def erase(store: Store, keys: Keys, found: Trace) -> None:
+    by_key: dict[str, list[bytes]] = defaultdict(list)
+
+    for key, click_id in found.touches:
+        by_key[key].append(click_id)
+
+    with store.raw.pipeline(transaction=False) as pipe:
+        for key, click_ids in by_key.items():
+            pipe.hdel(key, *click_ids)
+
+        pipe.execute()
+
+    replace = store.raw.register_script(REPLACE)
+
+    for part in batches(found.events, BATCH):
+        with store.raw.pipeline(transaction=False) as pipe:
+            for name, event in part:
+                replace(keys=[keys.events], args=[name, *nameless(event)],
+                        client=pipe)
+
+            pipe.execute()
+
+
+def nameless(event: Event) -> Iterator[bytes]:
+    """The fields as they are added again.  Who had no visitor id, without
+    consent, has none."""
+    values = list(event)
+    values[TYPE] = b"erased"
+    values[VISITOR] = ERASED if event[VISITOR] else b""
+
+    for name in PERSONAL:
+        values[PLACE[name]] = b""
+
+    for name, value in zip(FIELDS, values):
+        yield name.encode()
+        yield value

@@ -1,0 +1,53 @@
+"""A click's id, and what is kept under it."""
+
+from __future__ import annotations
+
+import re
+
+from .problem import REFUSED, Problem
+from .store import iso
+
+# the value's words; more may follow
+TOUCH = ("code", "visitor", "at", "first_code", "first_at", "first_click_id",
+         "country", "channel", "variant", "device")
+
+# a word that is none, and one that is this click's own
+NOTHING = "-"
+OWN = "="
+
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}"
+                   r"-[0-9a-f]{12}")
+
+
+def read_click_id(text: str) -> str:
+    click_id = text.strip().lower()
+
+    if not UUID7.fullmatch(click_id):
+        raise Problem(REFUSED, f"{click_id!r} is no click id; one looks like"
+                      " 019ab3c4-5d6e-7f80-9123-456789abcdef")
+
+    return click_id
+
+
+def made_at(click_id: str) -> float:
+    return int(click_id.replace("-", "")[:12], 16) / 1000
+
+
+def minute_of(click_id: str) -> str:
+    """The suffix of the key that it is in."""
+    return iso(made_at(click_id))[:len("2026-11-22T13:05")]
+
+
+def words_of(click_id: str, text: str) -> dict[str, str | None]:
+    """The words of a click; those that say "this click's own" written out."""
+    fields = dict(zip(TOUCH, text.split(" ")))
+    own = {"first_code": fields.get("code"), "first_at": fields.get("at"),
+           "first_click_id": click_id}
+
+    for name, value in fields.items():
+        if value == OWN:
+            fields[name] = own.get(name)
+        elif value == NOTHING:
+            fields[name] = None
+
+    return fields
