@@ -88,7 +88,7 @@ sub all_kinds {
     $t->expect_log(qr/exited on signal 9/);
     $t->expect_log(qr/shared memory zone.*was locked by/);
 
-    $c->start(rate => $soak ? 0 : 2500, count => $hits, connections => 48,
+    $c->start(rate => $soak ? 6000 : 2500, count => $hits, connections => 48,
               seconds => 600);
 
     while ($c->running) {
