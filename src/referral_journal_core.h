@@ -1,8 +1,8 @@
 
 /*
- * What the files of the journal share: referral_journal.c (memory, writing,
- * sync), referral_journal_dir.c (slots, adoption, expiry), and
- * referral_journal_reader.c.
+ * What the files of the journal share: referral_journal.c (memory, writing),
+ * referral_journal_sync.c, referral_journal_dir.c (slots, adoption, expiry),
+ * and referral_journal_reader.c.
  */
 
 
@@ -113,6 +113,8 @@ void referral_journal_drop_segment(referral_journals_t *js,
 void referral_journal_update_first(referral_journal_t *j);
 void referral_journal_sample(referral_journal_t *j, uint64_t seq, int64_t at);
 int referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono);
+void referral_journal_release(referral_journals_t *js);
+void referral_journal_close_segment(referral_journals_t *js, int64_t mono);
 
 /* referral_journal_dir.c */
 

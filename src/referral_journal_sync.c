@@ -1,0 +1,174 @@
+
+#include "referral_journal_core.h"
+
+
+static void referral_journal_requeue(referral_journals_t *js);
+
+
+int
+referral_journal_sync_begin(referral_journals_t *js, int *fd)
+{
+    unsigned             i;
+    referral_journal_t  *j;
+    referral_segment_t  *seg;
+
+    if (js->syncing) {
+        return REFERRAL_DECLINED;
+    }
+
+    j = js->own;
+
+    for (i = 0; i < j->nsegments; i++) {
+        seg = &j->segments[i];
+
+        if (!seg->unsynced) {
+            continue;
+        }
+
+        *fd = fcntl(seg->fd, F_DUPFD_CLOEXEC, 0);
+
+        if (*fd == -1) {
+            return REFERRAL_DECLINED;
+        }
+
+        seg->unsynced = 0;
+
+        js->syncing = 1;
+        js->sync_stale = 0;
+        js->sync_serial = seg->n;
+        js->sync_seq = (i + 1 == j->nsegments) ? j->written
+                                               : seg[1].first - 1;
+
+        return REFERRAL_OK;
+    }
+
+    return REFERRAL_DECLINED;
+}
+
+
+int
+referral_journal_sync_fd(int fd)
+{
+    int  err;
+
+    err = fdatasync(fd) == -1 ? errno : 0;
+
+    (void) close(fd);
+
+    return err;
+}
+
+
+void
+referral_journal_sync_end(referral_journals_t *js, int err, int64_t now,
+    int64_t mono)
+{
+    unsigned             i;
+    referral_journal_t  *j;
+    referral_segment_t  *seg;
+
+    js->syncing = 0;
+
+    if (js->sync_stale) {
+        return;
+    }
+
+    j = js->own;
+
+    if (err == 0) {
+
+        if (js->sync_seq > j->synced) {
+            j->synced = js->sync_seq;
+        }
+
+        for (i = 0; i < j->nsegments; i++) {
+            seg = &j->segments[i];
+
+            if (seg->n == js->sync_serial && seg->fd != -1 && !seg->unsynced
+                && !(js->active && i + 1 == j->nsegments))
+            {
+                (void) close(seg->fd);
+                seg->fd = -1;
+            }
+        }
+
+        referral_journal_release(js);
+
+        return;
+    }
+
+    if (js->active) {
+        referral_journal_close_segment(js, mono);
+    }
+
+    for (i = 0; i < j->nsegments; i++) {
+        seg = &j->segments[i];
+
+        if (seg->unsynced) {
+            seg->unsynced = 0;
+            (void) close(seg->fd);
+            seg->fd = -1;
+        }
+    }
+
+    referral_journal_requeue(js);
+
+    i = (mono - js->sync_error < REFERRAL_JOURNAL_RETRY);
+
+    referral_journal_fail(js, "fdatasync() of the journal failed", err, mono);
+
+    js->sync_error = mono;
+
+    /* at once after a first failure, then once a second */
+
+    if (!i) {
+        js->retry = mono;
+        (void) referral_journal_write(js, now, mono);
+    }
+}
+
+
+/* what the disk did not keep for sure, and memory still has, is unwritten */
+
+static void
+referral_journal_requeue(referral_journals_t *js)
+{
+    size_t               pos;
+    referral_chunk_t    *c;
+    referral_frame_t     frame;
+    referral_journal_t  *j;
+
+    j = js->own;
+
+    for (c = j->head; c; c = c->next) {
+
+        if (c->len && c->last > j->synced) {
+            break;
+        }
+    }
+
+    if (c == NULL || c->written == 0) {
+        return;
+    }
+
+    js->writing = c;
+
+    for (pos = 0; pos < c->written; pos += frame.size) {
+
+        if (referral_frame_peek(&frame, j->seed, c->data + pos, c->len - pos)
+            != REFERRAL_OK
+            || frame.seq > j->synced)
+        {
+            break;
+        }
+    }
+
+    if (pos < c->written) {
+        j->written = frame.seq - 1;
+        c->written = pos;
+    }
+
+    for (c = c->next; c; c = c->next) {
+        c->written = 0;
+    }
+}
