@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Referral;
 use Referral::Cli;
 
+use Digest::SHA qw(sha1_base64);
 use List::Util qw(sum0);
 use POSIX qw(strftime);
 
@@ -88,7 +89,7 @@ my @sort = (
     sub { hit('preview', @_, ua => 'facebookexternalhit/1.1') },
     sub { hit('prefetch', @_, headers => [ 'Sec-Purpose' => 'prefetch' ]) },
     sub { hit('head', @_, method => 'HEAD') },
-    sub { hit('excluded', @_, staff => 1) },
+    sub { hit('excluded', @_, staff => 1, headers => [ 'Sec-GPC' => 1 ]) },
     sub { hit('human', 'off', $_[1])->{result} = 'disabled' },
     sub {
         my $hit = hit('human', @_, headers => [ 'Sec-GPC' => 1 ]);
@@ -500,6 +501,46 @@ is(r('audit', 'old'), 0, 'a day before is not checked');
 $t->redis('HINCRBY', 'ref:day:{old}:' . day(4), 'clicks', 1);
 is(r('audit', 'old'), 1, 'a day after is');
 is(r('audit', 'nobody'), 1, 'a program without events');
+
+
+# the README's page for the analyst: each line is understood
+
+my ($page) = $t->read_file("$Referral::ROOT/README.md")
+    =~ /^## The analyst's page\n(.*?)^\*\*What adds up/ms;
+my @lines = grep { @$_ == 5 && $_->[1] !~ /^(?:question|-+)$/ }
+            map { [ split / *\| */ ] } grep { /^\|/ } split /\n/, $page;
+
+cmp_ok(scalar(@lines), '>=', 20, 'questions');
+
+for my $line (@lines) {
+    my (undef, $question, undef, $redis, $command) = @$line;
+
+    if ($redis =~ /^`([A-Z].*)`$/) {
+        ok(eval { $t->redis(map { s/^'|'$//gr } split ' ', $1); 1 },
+           "$question redis-cli") or diag($@);
+    }
+
+    my @words = split ' ', ($command =~ /^`(.*)`$/)[0];
+
+    s/CLICK_ID/00000000-0000-7000-8000-000000000000/ for @words;
+    push @words, '--no-follow' if $words[0] eq 'tail';
+
+    cmp_ok(r(@words), '<', 2, $question) or diag($err);
+}
+
+
+# how far off a day's estimate is; always the same ids, so always the same
+
+for my $n (1000, 10_000, 100_000) {
+    my $key = "ref:visitors:{many}:day:$n";
+    my @left = map { substr sha1_base64("$n $_"), 0, 16 } 1 .. $n;
+
+    $t->redis('PFADD', $key, splice @left, 0, 1000) while @left;
+
+    my $off = 100 * ($t->redis('PFCOUNT', $key) / $n - 1);
+
+    cmp_ok(abs $off, '<=', 2.5, sprintf '%d people: %+.2f %% off', $n, $off);
+}
 
 
 # all that Redis holds of a program, as text

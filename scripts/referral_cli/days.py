@@ -30,8 +30,9 @@ class Zone:
 
     def __str__(self) -> str:
         sign = "-" if self.minutes < 0 else "+"
+        hours, minutes = divmod(abs(self.minutes), 60)
 
-        return f"{sign}{abs(self.minutes) // 60:02}:{abs(self.minutes) % 60:02}"
+        return f"{sign}{hours:02}:{minutes:02}"
 
     def today(self) -> str:
         return self.day_of(datetime.now(timezone.utc).timestamp())
