@@ -53,7 +53,11 @@ start();
 
 my $J = 'a1' x 16;
 my $now = int(time());
-my $at = ($now - 7200) * 1000;
+
+# five seconds later it is the same minute
+
+my $at = ($now - 7200 - ($now % 60 > 50 ? 10 : 0)) * 1000;
+
 my $day = strftime('%Y-%m-%d', gmtime($at / 1000 + 9 * 3600));
 my $month = substr($day, 0, 7);
 my $hour = strftime('%Y-%m-%dT%H', gmtime($at / 1000));
