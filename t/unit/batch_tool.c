@@ -20,6 +20,9 @@ static const char  *texts[] = {
     "landing_host", "first_code"
 };
 
+_Static_assert(sizeof(texts) / sizeof(texts[0]) == REFERRAL_TEXTS,
+               "each text has its name, in the order of the enum");
+
 
 static referral_batch_conf_t   conf;
 static referral_batch_t       *batch;
