@@ -953,8 +953,8 @@ sub call {
 sub build {
     my $cc = $ENV{CC} || 'gcc';
     my $src = join ' ', map { "$root/src/referral_$_.c" }
-        qw(batch record str hash id time visitor link landing template pairs
-           url);
+        qw(batch batch_table batch_command record str hash id time visitor
+           link landing template pairs url);
 
     $src = join ' ', grep { -f } split / /, $src;
 

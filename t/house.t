@@ -60,7 +60,7 @@ for my $file (grep { /^referral_/ } @files) {
 my @homes = (
     [ qr{^hiredis},    qr{^ngx_http_referral_redis\.[ch]$} ],
     [ qr{^maxminddb},  qr{^referral_geo\.c$} ],
-    [ qr{^openssl},    qr{^referral_(?:address|batch|cookie|id)\.c$} ],
+    [ qr{^openssl},    qr{^referral_(?:address|batch_command|cookie|id)\.c$} ],
 );
 
 for my $home (@homes) {

@@ -1,0 +1,215 @@
+
+/*
+ * What the files of the batch share: referral_batch.c (the schema: what a
+ * record means for Redis), referral_batch_table.c (the tables that it fills),
+ * and referral_batch_command.c (the command made of them, and the reply).
+ */
+
+
+#ifndef _REFERRAL_BATCH_CORE_H_INCLUDED_
+#define _REFERRAL_BATCH_CORE_H_INCLUDED_
+
+
+#include <stdlib.h>
+
+#include "referral_batch.h"
+#include "referral_hash.h"
+#include "referral_time.h"
+
+
+/*
+ * The work goes to the script in MessagePack: the texts, each once, and the
+ * operations, in which a text is its number.  A text's number is its place in
+ * Lua's array: from 1, and 1 is the empty one.
+ *
+ * One table of items serves all look-ups: a counter of a key (owner: the
+ * target), a target (owner: kind, type and group), a key (owner: kind and
+ * type) and a group (owner: kind).
+ */
+
+#define REFERRAL_BATCH_OPS        1000
+#define REFERRAL_BATCH_TEXTS      16384
+#define REFERRAL_BATCH_TEXT_SIZE  (512 * 1024)
+#define REFERRAL_BATCH_ITEMS      24576
+#define REFERRAL_BATCH_SLOT_BITS  15
+#define REFERRAL_BATCH_SLOTS      (1 << REFERRAL_BATCH_SLOT_BITS)
+#define REFERRAL_BATCH_OUT        (1024 * 1024)
+
+#define REFERRAL_BATCH_CUT        255     /* bytes of a record's text */
+#define REFERRAL_BATCH_VALUES     20      /* of an event */
+#define REFERRAL_BATCH_EMPTY      1       /* the empty text */
+
+
+/* the script's names for what is to be done */
+
+typedef enum {
+    REFERRAL_OP_IF = 0,
+    REFERRAL_OP_COUNT,
+    REFERRAL_OP_SCORE,
+    REFERRAL_OP_SET,
+    REFERRAL_OP_UNIQUE,
+    REFERRAL_OP_EVENTS,
+    REFERRAL_OP_HOURS,
+    REFERRAL_OP_TRIM
+} referral_op_e;
+
+
+typedef enum {
+    REFERRAL_KEY_JOURNALS = 0,
+    REFERRAL_KEY_ERRORS,
+    REFERRAL_KEY_FORGOTTEN,
+    REFERRAL_KEY_LINK,
+    REFERRAL_KEY_STATS,
+    REFERRAL_KEY_STATS_LINK,
+    REFERRAL_KEY_DAY,
+    REFERRAL_KEY_DAYS,
+    REFERRAL_KEY_DAYS_LINK,
+    REFERRAL_KEY_HOURS,
+    REFERRAL_KEY_BOARD,
+    REFERRAL_KEY_BOARD_DAY,
+    REFERRAL_KEY_REFERRERS,
+    REFERRAL_KEY_REFERRERS_MONTH,
+    REFERRAL_KEY_VISITORS,
+    REFERRAL_KEY_ADDRESSES,
+    REFERRAL_KEY_CLICKS,
+    REFERRAL_KEY_EVENTS
+} referral_key_e;
+
+
+/* a key is the prefix, "before", "{program}", "after" and a suffix */
+
+typedef struct {
+    referral_str_t      before;
+    referral_str_t      after;
+    referral_op_e       op;
+} referral_batch_name_t;
+
+
+typedef struct {
+    uint32_t            off;
+    uint32_t            len;
+    uint32_t            hash;
+} referral_batch_text_t;
+
+
+/* "next" chains the items of one operation */
+
+typedef struct {
+    uint32_t            owner;
+    uint32_t            text;
+    uint32_t            value;
+    uint32_t            next;
+} referral_batch_item_t;
+
+
+typedef struct {
+    uint32_t            type;
+    uint32_t            suffix;
+} referral_batch_key_t;
+
+
+/* a key under one condition, and its last operation */
+
+typedef struct {
+    uint64_t            expire;      /* seconds; 0: never */
+    uint64_t            life;        /* of it, from its click or day on */
+    uint32_t            type;
+    uint32_t            key;
+    uint32_t            group;
+    uint32_t            op;
+} referral_batch_target_t;
+
+
+/* "first" and "last": items, of REFERRAL_OP_EVENTS events */
+
+typedef struct {
+    uint32_t            target;
+    uint32_t            first;
+    uint32_t            last;
+    uint32_t            n;
+    uint32_t            next;        /* of the group */
+} referral_batch_op_t;
+
+
+/* operations under one condition; the first group has none */
+
+typedef struct {
+    uint32_t            key;
+    uint32_t            first;
+    uint32_t            last;
+    uint32_t            n;
+} referral_batch_group_t;
+
+
+typedef struct {
+    uint32_t            next;
+    uint32_t            text[REFERRAL_BATCH_VALUES];
+} referral_batch_event_t;
+
+
+/* indices of 0 mean none: the first element of each array is not used */
+
+struct referral_batch_s {
+    referral_batch_conf_t    conf;
+
+    u_char                   sha1[40];
+    u_char                   journal[2 * REFERRAL_JOURNAL_ID_SIZE];
+    u_char                   program[REFERRAL_PROGRAM_MAX];
+    size_t                   program_len;
+
+    uint64_t                 expected;
+    uint64_t                 last;
+    int64_t                  newest;         /* ms */
+    unsigned                 records;
+
+    uint32_t                 ntexts;
+    uint32_t                 nitems;
+    uint32_t                 nkeys;
+    uint32_t                 ntargets;
+    uint32_t                 nops;
+    uint32_t                 ngroups;
+    uint32_t                 nevents;
+    size_t                   text_len;
+    size_t                   text_size;      /* the keys' bytes as well */
+
+    uint32_t                 text_slots[REFERRAL_BATCH_SLOTS];
+    uint32_t                 item_slots[REFERRAL_BATCH_SLOTS];
+
+    referral_batch_text_t    texts[REFERRAL_BATCH_TEXTS];
+    referral_batch_item_t    items[REFERRAL_BATCH_ITEMS];
+    referral_batch_key_t     keys[2 * REFERRAL_BATCH_OPS];
+    referral_batch_target_t  targets[REFERRAL_BATCH_OPS];
+    referral_batch_op_t      ops[REFERRAL_BATCH_OPS];
+    referral_batch_group_t   groups[REFERRAL_BATCH_OPS];
+    referral_batch_event_t   events[REFERRAL_BATCH_RECORDS + 1];
+
+    u_char                   text[REFERRAL_BATCH_TEXT_SIZE];
+    u_char                   out[REFERRAL_BATCH_OUT];
+};
+
+
+/* referral_batch.c */
+
+extern const referral_batch_name_t  referral_batch_names[];
+
+/* referral_batch_table.c */
+
+uint32_t referral_batch_group(referral_batch_t *b, uint32_t code);
+uint32_t referral_batch_target(referral_batch_t *b, uint32_t group,
+    uint32_t type, uint32_t suffix);
+referral_batch_op_t *referral_batch_op(referral_batch_t *b, uint32_t n);
+referral_batch_item_t *referral_batch_member(referral_batch_t *b,
+    uint32_t target, uint32_t text);
+uint32_t referral_batch_key(referral_batch_t *b, uint32_t type,
+    uint32_t suffix);
+uint32_t referral_batch_text(referral_batch_t *b, const void *data,
+    size_t len);
+uint32_t referral_batch_str(referral_batch_t *b,
+    const referral_str_t *s);
+
+/* referral_batch_command.c: the script's name, to b->sha1 */
+
+int referral_batch_script(referral_batch_t *b);
+
+
+#endif /* _REFERRAL_BATCH_CORE_H_INCLUDED_ */

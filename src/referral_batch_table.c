@@ -1,0 +1,248 @@
+
+#include "referral_batch_core.h"
+
+
+#define REFERRAL_BATCH_OP_ITEMS     400     /* HSET: 802 arguments */
+#define REFERRAL_BATCH_KEY_SIZE     40      /* what every key may have */
+
+#define REFERRAL_BATCH_OWNER_KEY    0x80000000u
+#define REFERRAL_BATCH_OWNER_TARGET 0x40000000u
+#define REFERRAL_BATCH_OWNER_GROUP  0xffffffffu
+
+
+static referral_batch_item_t *referral_batch_item(referral_batch_t *b,
+    uint32_t owner, uint32_t text);
+
+
+/*
+ * Clicks whose link nobody could look up count only if the link exists when
+ * they are applied, so they are never added to those of anybody else.
+ */
+
+uint32_t
+referral_batch_group(referral_batch_t *b, uint32_t code)
+{
+    referral_batch_item_t  *item;
+
+    item = referral_batch_item(b, REFERRAL_BATCH_OWNER_GROUP, code);
+
+    if (item->value == 0) {
+        item->value = b->ngroups;
+
+        memset(&b->groups[b->ngroups], 0, sizeof(referral_batch_group_t));
+
+        b->groups[b->ngroups].key = referral_batch_key(b, REFERRAL_KEY_LINK,
+                                                       code);
+        b->ngroups++;
+    }
+
+    return item->value;
+}
+
+
+uint32_t
+referral_batch_target(referral_batch_t *b, uint32_t group, uint32_t type,
+    uint32_t suffix)
+{
+    referral_batch_item_t    *item;
+    referral_batch_target_t  *target;
+
+    item = referral_batch_item(b, REFERRAL_BATCH_OWNER_TARGET | (group << 8)
+                                  | type, suffix);
+
+    if (item->value == 0) {
+        item->value = b->ntargets;
+
+        target = &b->targets[b->ntargets++];
+
+        target->expire = 0;
+        target->life = 0;
+        target->type = type;
+        target->key = referral_batch_key(b, type, suffix);
+        target->group = group;
+        target->op = 0;
+    }
+
+    return item->value;
+}
+
+
+/* the number of a key among the script's KEYS */
+
+uint32_t
+referral_batch_key(referral_batch_t *b, uint32_t type, uint32_t suffix)
+{
+    referral_batch_key_t   *key;
+    referral_batch_item_t  *item;
+
+    item = referral_batch_item(b, REFERRAL_BATCH_OWNER_KEY | type, suffix);
+
+    if (item->value == 0) {
+        item->value = b->nkeys;
+
+        key = &b->keys[b->nkeys++];
+
+        key->type = type;
+        key->suffix = suffix;
+
+        b->text_size += REFERRAL_BATCH_KEY_SIZE + b->conf.prefix.len
+                        + b->program_len + b->texts[suffix].len;
+    }
+
+    return item->value;
+}
+
+
+/* the operation that takes what comes next for a key */
+
+referral_batch_op_t *
+referral_batch_op(referral_batch_t *b, uint32_t n)
+{
+    referral_batch_op_t      *op;
+    referral_batch_group_t   *group;
+    referral_batch_target_t  *target;
+
+    target = &b->targets[n];
+
+    if (target->op
+        && (target->type == REFERRAL_KEY_EVENTS
+            || b->ops[target->op].n < REFERRAL_BATCH_OP_ITEMS))
+    {
+        return &b->ops[target->op];
+    }
+
+    target->op = b->nops++;
+
+    op = &b->ops[target->op];
+    memset(op, 0, sizeof(referral_batch_op_t));
+    op->target = n;
+
+    group = &b->groups[target->group];
+
+    if (group->n++) {
+        b->ops[group->last].next = target->op;
+
+    } else {
+        group->first = target->op;
+    }
+
+    group->last = target->op;
+
+    return op;
+}
+
+
+referral_batch_item_t *
+referral_batch_member(referral_batch_t *b, uint32_t target, uint32_t text)
+{
+    uint32_t                n;
+    referral_batch_op_t    *op;
+    referral_batch_item_t  *item;
+
+    n = b->nitems;
+    item = referral_batch_item(b, target, text);
+
+    if (b->nitems == n) {
+        return item;
+    }
+
+    op = referral_batch_op(b, target);
+
+    if (op->n++) {
+        b->items[op->last].next = n;
+
+    } else {
+        op->first = n;
+    }
+
+    op->last = n;
+
+    return item;
+}
+
+
+/* finds or makes; what is new is zero */
+
+static referral_batch_item_t *
+referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
+{
+    uint32_t                slot;
+    uint64_t                hash;
+    referral_batch_item_t  *item;
+
+    hash = ((uint64_t) owner << 32 | text) * 0x9e3779b97f4a7c15ULL;
+    slot = hash >> (64 - REFERRAL_BATCH_SLOT_BITS);
+
+    while (b->item_slots[slot]) {
+        item = &b->items[b->item_slots[slot]];
+
+        if (item->owner == owner && item->text == text) {
+            return item;
+        }
+
+        slot = (slot + 1) & (REFERRAL_BATCH_SLOTS - 1);
+    }
+
+    b->item_slots[slot] = b->nitems;
+
+    item = &b->items[b->nitems++];
+
+    item->owner = owner;
+    item->text = text;
+    item->value = 0;
+    item->next = 0;
+
+    return item;
+}
+
+
+/* the number of a text */
+
+uint32_t
+referral_batch_text(referral_batch_t *b, const void *data, size_t len)
+{
+    uint32_t                hash, slot;
+    referral_batch_text_t  *text;
+
+    hash = (uint32_t) referral_hash64(b->conf.seed, data, len);
+    slot = hash & (REFERRAL_BATCH_SLOTS - 1);
+
+    while (b->text_slots[slot]) {
+        text = &b->texts[b->text_slots[slot]];
+
+        if (text->hash == hash && text->len == len
+            && memcmp(b->text + text->off, data, len) == 0)
+        {
+            return b->text_slots[slot];
+        }
+
+        slot = (slot + 1) & (REFERRAL_BATCH_SLOTS - 1);
+    }
+
+    b->text_slots[slot] = b->ntexts;
+
+    text = &b->texts[b->ntexts];
+
+    text->off = b->text_len;
+    text->len = len;
+    text->hash = hash;
+
+    memcpy(b->text + b->text_len, data, len);
+
+    b->text_len += len;
+    b->text_size += len;
+
+    return b->ntexts++;
+}
+
+
+uint32_t
+referral_batch_str(referral_batch_t *b, const referral_str_t *s)
+{
+    if (s->len == 0) {
+        return REFERRAL_BATCH_EMPTY;
+    }
+
+    return referral_batch_text(b, s->data, s->len < REFERRAL_BATCH_CUT
+                                           ? s->len : REFERRAL_BATCH_CUT);
+}
