@@ -597,6 +597,9 @@ my $left = everything();
 unlike($left, qr/\Q$_\E/, 'nothing is left of the person') for @ids;
 is_deeply(counts(), $before, 'the counts stay');
 audit_is([], 'and agree');
+is_deeply(rows(j('stats', 'shop', 'c1', '--by', 'country', '--from', day(3)),
+               'country'), by('country', $of_c1),
+          'and the stream is as whole as it was');
 is(r('click', $ids[1]), 1, 'the click is not found');
 is(r('click', $else->{click_id}), 0, 'that of somebody else is');
 

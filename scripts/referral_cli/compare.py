@@ -10,7 +10,7 @@ from . import counters, people
 from .counters import (DIMENSIONS, MACHINES, NONE, Counts, measure, parts,
                        whole)
 from .days import read_day, zone_of, zone_option
-from .frame import Command, Session, pass_session
+from .frame import Command, Session
 from .output import CSV
 from .problem import NEGATIVE, Problem
 from .top import links_of_days
@@ -128,7 +128,8 @@ def show(session: Session, program: str, days: Sequence[str],
         if output.for_people and last not in (None, section):
             table.append([None] * len(columns))
 
-        share = (round(100 * (new - old) / total[section], 1)
+        # + 0.0: there is a zero that is negative
+        share = (round(100 * (new - old) / total[section], 1) + 0.0
                  if total.get(section) else None)
         table.append([measure_of(section) if output.for_people
                       and section != last else

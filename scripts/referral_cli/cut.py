@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from .counters import NONE, Counts
 from .days import Zone, after, between
-from .events import (AT, CLASS, DIMENSIONS, PLACE, RESULT, Event,
+from .events import (AT, CLASS, DIMENSIONS, PLACE, TYPE, Event,
                      Reach, ask_reach, chunks, decode, fields_of, is_click,
                      need, reach_of, read_reach)
 from .frame import Session
@@ -162,24 +162,27 @@ def scan(session: Session, keys: Keys, zone: Zone, first: str | None,
     reach = reach_of(session.store, keys)
 
     need(reach, keys.program_name)
-    refuse_early(reach, zone, first)
 
     begin = 0
 
     if first:
         begin = max(0, int(zone.begin(first) * 1000) - SKEW_MS)
 
-    found, seen, raw, reach = _count(session, keys, zone, first, last, of,
-                                     begin)
+    found, seen, raw, reach, lost = _count(session, keys, zone, first, last,
+                                           of, begin)
+
+    if lost:
+        refuse_early(reach, zone, first)
+
     short = _short(session, keys, seen, raw)
 
     if short and begin:
-        found, seen, raw, reach = _count(session, keys, zone, first, last, of,
-                                         0)
+        found, seen, raw, reach, lost = _count(session, keys, zone, first,
+                                               last, of, 0)
         short = _short(session, keys, seen, raw)
 
     notes = []
-    since = (reach.since(zone) if reach.gone() or reach.added is None
+    since = (reach.since(zone) if lost
              else min(seen, default=reach.begins(zone)))
 
     # of what was not asked for by name, what is not whole is left out
@@ -204,8 +207,7 @@ def scan(session: Session, keys: Keys, zone: Zone, first: str | None,
 
 def refuse_early(reach: Reach, zone: Zone, first: str | None) -> None:
     """What begins before the stream does, once something was cut from it."""
-    if first and (reach.gone() or reach.added is None) \
-            and first < reach.begins(zone):
+    if first and first < reach.begins(zone):
         raise Problem(NEGATIVE, f"the events reach back to"
                       f" {reach.since(zone)}, as far as whole days go; from"
                       f" {first} on they cannot be counted any more (see"
@@ -214,7 +216,11 @@ def refuse_early(reach: Reach, zone: Zone, first: str | None) -> None:
 
 def _count(session: Session, keys: Keys, zone: Zone, first: str | None,
            last: str | None, of: Callable[[Event], Iterable[Any]], begin: int
-           ) -> tuple[Counter[tuple[str, Any]], Counter[str], Counts, Reach]:
+           ) -> tuple[Counter[tuple[str, Any]], Counter[str], Counts, Reach,
+                      bool]:
+    """Counts, hits by day of the stream and of the counters, and whether
+    something was cut from the stream: who was forgotten was taken out and put
+    in again without the name."""
     store = session.store
     days = list(between(first, min(last or "9999", after(zone.today())))
                 if first and first <= after(zone.today()) else ())
@@ -239,12 +245,14 @@ def _count(session: Session, keys: Keys, zone: Zone, first: str | None,
     reach = read_reach(replies[-3:])
     found: Counter[tuple[str, Any]] = Counter()
     seen: Counter[str] = Counter()
+    erased = 0
     day_at = zone.day_at
 
     with session.output.progress(reach.length) as told:
         for _, events in chunks(store, keys, reach.last, (begin, 0), told):
             for event in events:
                 day = day_at(event[AT])
+                erased += event[TYPE] != b"click"
 
                 if (first and day < first) or (last and day > last):
                     continue
@@ -257,7 +265,8 @@ def _count(session: Session, keys: Keys, zone: Zone, first: str | None,
     if first and zone.today() not in days or last and zone.today() > last:
         del raw[zone.today()]
 
-    return found, seen, raw, reach
+    return (found, seen, raw, reach,
+            reach.added is None or reach.gone() > erased)
 
 
 def _short(session: Session, keys: Keys, seen: Mapping[str, int],
