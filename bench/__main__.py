@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import memory, report
+from . import memory, report, zone
 from .measure import Bench, Row
 from .servers import ROOT, Redis
 
@@ -55,6 +55,8 @@ def options():
                         help="one short round: to see that it runs")
     parser.add_argument("--scale", action="store_true",
                         help="links, workers, connections, too")
+    parser.add_argument("--zone", action="store_true",
+                        help="only how many links a referral_zone holds")
     parser.add_argument("--rows", help="only these, by name: limit,module")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true",
@@ -101,6 +103,9 @@ def main():
 
         try:
             bench = Bench(directory, redis, geo, o.seconds)
+
+            if o.zone:
+                return zone.show(bench)
 
             # in turns, each round beginning with another
 

@@ -1,5 +1,6 @@
 """One slice of one row: load, processor time, and whether the counts hold."""
 
+import contextlib
 import dataclasses
 import statistics
 import subprocess
@@ -37,6 +38,7 @@ class Slice:
     worker: float
     redis: float
     backlog: float               # seconds of clicks that Redis had to come
+    journal: float               # bytes of a click there
     void: str = ""
 
 
@@ -73,8 +75,9 @@ class Bench:
 
         return int(stats or 0)
 
-    def slice(self, row):
-        """Starts the row's nginx, warms it up, loads it, looks at it."""
+    @contextlib.contextmanager
+    def running(self, row):
+        """The row's links and its nginx, and where that keeps its journal."""
 
         self.serial += 1
         self.links(row.links)
@@ -87,12 +90,18 @@ class Bench:
             bench=ROOT / "bench"), port)
 
         try:
-            return self.load(row, nginx)
+            yield nginx, directory / "journal"
         finally:
             self.redis.go_on()
             nginx.end()
 
-    def load(self, row, nginx):
+    def slice(self, row):
+        """Starts the row's nginx, warms it up, loads it, looks at it."""
+
+        with self.running(row) as (nginx, journal):
+            return self.load(row, nginx, journal)
+
+    def load(self, row, nginx, journal):
         warm = 0
 
         # a short one, so that what is hot is warm; a cold one stays cold
@@ -113,6 +122,8 @@ class Bench:
         used = nginx.cpu() - worker
 
         n = got["requests"]
+        written = sum(file.stat().st_size for file in journal.rglob("*")
+                      if file.is_file())
         backlog = 0.0
         void = ""
 
@@ -142,7 +153,7 @@ class Bench:
         return Slice(rate=n / got["seconds"], p50=got["p50"], p99=got["p99"],
                      worker=used / n * 1e6,
                      redis=(self.redis.cpu() - redis) / n * 1e6,
-                     backlog=backlog, void=void)
+                     backlog=backlog, journal=written / (n + warm), void=void)
 
     def drained(self, want, seconds):
         """Waits until Redis has what it should, or nothing comes any more."""

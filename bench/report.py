@@ -34,7 +34,7 @@ def result(rows, slices, sizes):
             "void": [one.void for one in some if one.void],
             **{field: median(some, field)
                for field in ("rate", "p50", "p99", "worker", "redis",
-                             "backlog")}}
+                             "backlog", "journal")}}
 
     return {"rows": table, "bytes": sizes, "reached": reached(table, sizes)}
 
@@ -117,7 +117,9 @@ def show(result, markdown):
               figure_lines(result))]
 
     machine = result["machine"]
-    note = (f"{machine['cpus']}, {machine['system']}, {machine['date']}, "
+    stopped = result["rows"].get("stopped")
+    note = (f"{stopped['journal']:.0f} bytes of journal a click; "
+            if stopped else "") + (f"{machine['cpus']}, {machine['system']}, {machine['date']}, "
             f"median of {machine['rounds']} rounds of "
             f"{machine['seconds']} s")
 
