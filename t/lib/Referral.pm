@@ -603,6 +603,42 @@ sub raw {
 }
 
 
+# Many requests, pipelined on connections of so many each.  "request" gives
+# the text of the n-th, of a connection that is kept; "answers", if there is
+# one, takes all bytes that a connection brought.
+
+sub flood {
+    my ($self, $count, $request, $answers) = @_;
+
+    my $n = 0;
+
+    while ($n < $count) {
+        my $s = $self->connect;
+        my $end = $n + 500 < $count ? $n + 500 : $count;
+        my @text = map { $request->($_) } $n .. $end - 1;
+
+        $text[-1] =~ s/^Connection: keep-alive/Connection: close/mi
+            or die "a request that does not keep the connection\n";
+
+        my $pid = fork // die "fork: $!";
+
+        if ($pid == 0) {
+            syswrite $s, join '', @text;
+            POSIX::_exit(0);
+        }
+
+        my $got = '';
+
+        1 while sysread $s, $got, 65536, length $got;
+
+        waitpid $pid, 0;
+        $answers->($got) if $answers;
+
+        $n = $end;
+    }
+}
+
+
 # undef: closed without an answer, or none within "timeout" seconds
 
 sub exchange {
