@@ -60,7 +60,7 @@ sub on {
 
     chroot_('run', $dir, 'sh', '-euc', 'apt-get -qq update
         apt-get -qq -y --no-install-recommends --download-only install \
-            nginx redis-server redis-tools curl openssl procps "$1"',
+            nginx redis-server redis-tools curl openssl "$1"',
         'fetch', $deb);
 
     my $s = Session->new($dir);
@@ -143,7 +143,49 @@ sub on {
     $s->click;
     is($s->clicks(3), 3, 'a click after a restart');
 
+
+    # what Debian's systemd unit does, and no file writable but README's paths:
+    # as with ProtectSystem=strict
+
+    $s->must('service nginx stop');
+    $s->must("rm -r $JOURNAL");
+    $s->must('for d in /etc /usr /var /srv /root /home; do
+                  mount --bind $d $d; mount -o remount,bind,ro $d
+              done
+              for d in ' . writable() . '; do
+                  mount --bind $d $d; mount -o remount,bind,rw $d
+              done');
+    like($s->try('touch /var/lib/x'), qr/Read-only/, 'little can be written');
+
+    $s->unit('ExecStartPre');
+    is($s->must("stat -c '%U %a' $JOURNAL"), "www-data 700\n",
+       'the journal is made before nginx starts');
+
+    $s->unit('ExecStart');
+    $s->click;
+    is($s->clicks(4), 4, 'a click under the unit');
+
+    $s->unit('ExecReload');
+    $s->must('sleep 1');
+    $s->click;
+    is($s->clicks(5), 5, 'a click after a reload');
+
     is($s->complaints, '', 'nothing in the log');
+
+    # a stop waits for nobody: what Redis does not have yet stays in the journal
+
+    $s->must('kill -STOP $(pidof redis-server)');
+    $s->click;
+    $s->unit('ExecStop');
+    is($s->must('pidof nginx || :'), '', 'it stops');
+    $s->must('kill -CONT $(pidof redis-server)');
+
+    $s->unit('ExecStart');
+    is($s->clicks(6), 6, 'the click from before is counted');
+
+    $s->must('for d in ' . writable() . ' /etc /usr /var /srv /root /home; do
+                  umount -l $d
+              done');
 
 
     # removed too early: nginx goes on, and is told
@@ -242,6 +284,18 @@ sub first_configuration {
     die "README.md: no steps\n" unless @steps > 3;
 
     return @steps;
+}
+
+
+# what README says an nginx must write where systemd protects the rest
+
+sub writable {
+    my ($paths) = slurp("$root/README.md") =~ /^ +ReadWritePaths=(.*)/m
+        or die "README.md has no ReadWritePaths\n";
+
+    # /run is a file system of its own here
+
+    return join ' ', grep { $_ ne '/run' } split ' ', $paths;
 }
 
 
@@ -345,6 +399,20 @@ sub until {
         return $r if $r || time > $end;
         sleep 0.1;
     }
+}
+
+
+# a line of Debian's unit, as systemd runs it
+
+sub unit {
+    my ($self, $name) = @_;
+
+    my $line = $self->must("sed -n 's/^$name=-\\?//p'"
+                           . ' /lib/systemd/system/nginx.service');
+
+    die "no $name\n" unless $line;
+
+    return $self->must($line);
 }
 
 
