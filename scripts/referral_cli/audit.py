@@ -93,7 +93,9 @@ def audit(session: Session, program: str, start: str | None,
 
     A difference is not always a wrong count: the events may have been off or
     deleted for a while, the program's day may have been another (then give
-    --utc-offset), or Redis refused an operation (see ref:errors:{p}).
+    --utc-offset), Redis refused an operation (see ref:errors:{p}), or a
+    browser sent the cookie of an earlier day twice, and was new to this day
+    each time.
     """
     keys = session.keys(program)
     zone = zone_of(session, keys, utc_offset)
