@@ -406,7 +406,7 @@ sub start {
 
         my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
                                       PeerPort => $self->{port});
-        return defined $s && $self->workers;
+        return defined $s && $self->all_workers;
     } 20;
 
     if (!$up || $up == -1) {
@@ -459,7 +459,7 @@ sub reload {
     kill 'HUP', $self->{master};
 
     my $ok = wait_for {
-        my @now = $self->workers;
+        my @now = $self->all_workers;
         return @now && !grep { $old{$_} } @now;
     } 15;
 
@@ -473,6 +473,18 @@ sub signal {
     my ($self, $signal) = @_;
 
     kill $signal, $self->{master} or die "kill: $!";
+}
+
+
+# none until as many are there as are configured
+
+sub all_workers {
+    my ($self) = @_;
+
+    my ($n) = $self->read_file('nginx.conf') =~ /worker_processes\s+(\d+)/;
+    my @workers = $self->workers;
+
+    return @workers >= ($n // 1) ? @workers : ();
 }
 
 
