@@ -35,6 +35,14 @@ static char *ngx_http_referral_click_state(const referral_entry_t *entry);
 #endif
 static ngx_int_t ngx_http_referral_click_record(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_click_texts(ngx_http_referral_ctx_t *ctx,
+    referral_record_t *record);
+static void ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
+    referral_record_t *record);
+static ngx_uint_t ngx_http_referral_click_touched(
+    ngx_http_referral_ctx_t *ctx, referral_touch_t *touch);
+static void ngx_http_referral_click_person(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, referral_record_t *record);
 static ngx_uint_t ngx_http_referral_click_listed(ngx_http_request_t *r,
     ngx_http_referral_main_conf_t *rmcf);
 static void ngx_http_referral_click_committed(void *data);
@@ -297,8 +305,7 @@ ngx_http_referral_click_visitor(ngx_http_request_t *r,
             last = &ctx->cookie.last;
             age = ctx->now - referral_click_id_time(last->click_id);
 
-            if (last->code_len == ctx->code.len
-                && ngx_memcmp(last->code, ctx->code.data, ctx->code.len) == 0
+            if (ngx_http_referral_click_touched(ctx, last)
                 && age < NGX_HTTP_REFERRAL_DUPLICATE
                 && age > -NGX_HTTP_REFERRAL_DUPLICATE)
             {
@@ -635,7 +642,6 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
 {
     u_char                          data[REFERRAL_RECORD_MAX];
     ssize_t                         n;
-    referral_touch_t               *first, *last;
     referral_record_t               record;
     referral_decision_t            *decision;
     ngx_http_referral_main_conf_t  *rmcf;
@@ -660,104 +666,14 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
         record.flags |= REFERRAL_RECORD_NO_CONSENT;
     }
 
-    if (ctx->has_click_id) {
-        record.flags |= REFERRAL_RECORD_CLICK_ID;
-        ngx_memcpy(record.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
-        ngx_memcpy(record.first_click_id, ctx->click_id,
-                   REFERRAL_CLICK_ID_SIZE);
-    }
-
-    record.text[REFERRAL_TEXT_FIRST_CODE] = ctx->code;
-
-    if (ctx->has_visitor) {
-        record.flags |= REFERRAL_RECORD_VISITOR;
-        ngx_memcpy(record.visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
-    }
-
-    first = &ctx->cookie.first;
-    last = &ctx->cookie.last;
-
-    if (!ctx->has_visitor || ctx->old_cookie != REFERRAL_COOKIE_OK) {
-        record.flags |= REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
-                        |REFERRAL_RECORD_NEW_DAY;
-
-    } else {
-        ngx_memcpy(record.first_click_id, first->click_id,
-                   REFERRAL_CLICK_ID_SIZE);
-        record.text[REFERRAL_TEXT_FIRST_CODE].len = first->code_len;
-        record.text[REFERRAL_TEXT_FIRST_CODE].data = first->code;
-
-        if (!(first->code_len == ctx->code.len
-              && ngx_memcmp(first->code, ctx->code.data, ctx->code.len) == 0)
-            && !(last->code_len == ctx->code.len
-                 && ngx_memcmp(last->code, ctx->code.data, ctx->code.len)
-                    == 0))
-        {
-            record.flags |= REFERRAL_RECORD_NEW_LINK;
-        }
-
-        /* not again where a clock was set back */
-
-        if (referral_time_day_number(referral_click_id_time(last->click_id),
-                                     decision->offset)
-            < referral_time_day_number(ctx->now, decision->offset))
-        {
-            record.flags |= REFERRAL_RECORD_NEW_DAY;
-        }
-    }
-
-    /* who may not be known again is nobody's first visit */
-
-    if (!ctx->has_visitor) {
-        record.flags &= ~(REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
-                          |REFERRAL_RECORD_NEW_DAY);
-    }
-
-    if (ctx->class == REFERRAL_CLASS_HUMAN && decision->landed) {
-
-        if (ctx->has_click_id) {
-
-            /* the cookie has both touches of what is recorded, or neither */
-
-            ctx->set_cookie = ctx->has_visitor;
-
-            if (ngx_http_referral_click_listed(r, rmcf)) {
-                record.flags |= REFERRAL_RECORD_TOUCHED;
-            }
-        }
-
-        if (ctx->has_visitor) {
-
-            if (ngx_http_referral_salt_address(r, ctx, &record.address)
-                == NGX_OK)
-            {
-                record.flags |= REFERRAL_RECORD_ADDRESS;
-
-            } else {
-                ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_NO_ADDRESS);
-            }
-        }
-    }
-
     ngx_http_referral_find_source(r, ctx);
 
-    record.text[REFERRAL_TEXT_PROGRAM] = ctx->program;
-    record.text[REFERRAL_TEXT_CODE] = ctx->code;
-    record.text[REFERRAL_TEXT_REFERRER] = decision->referrer;
-    record.text[REFERRAL_TEXT_COUNTRY] =
-                                 ctx->values.value[REFERRAL_VALUE_COUNTRY];
-    record.text[REFERRAL_TEXT_REGION] =
-                                 ctx->values.value[REFERRAL_VALUE_REGION];
-    record.text[REFERRAL_TEXT_CITY] = ctx->values.value[REFERRAL_VALUE_CITY];
-    record.text[REFERRAL_TEXT_LANG] = ctx->lang;
-    record.text[REFERRAL_TEXT_DEVICE] = ctx->agent.device.device;
-    record.text[REFERRAL_TEXT_OS] = ctx->agent.device.os;
-    record.text[REFERRAL_TEXT_APP] = ctx->agent.device.app;
-    record.text[REFERRAL_TEXT_SOURCE] = ctx->source;
-    record.text[REFERRAL_TEXT_CHANNEL] = decision->channel;
-    record.text[REFERRAL_TEXT_SEGMENT] = decision->segment;
-    record.text[REFERRAL_TEXT_VARIANT] = decision->variant;
-    record.text[REFERRAL_TEXT_LANDING_HOST] = ctx->landing_host;
+    ngx_http_referral_click_texts(ctx, &record);
+    ngx_http_referral_click_touches(ctx, &record);
+
+    if (ctx->class == REFERRAL_CLASS_HUMAN && decision->landed) {
+        ngx_http_referral_click_person(r, ctx, &record);
+    }
 
     n = referral_record_encode(data, sizeof(data), &record);
 
@@ -782,6 +698,139 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
                                           decision->result
                                           == REFERRAL_RESULT_UNRESOLVED,
                                           &ctx->commit);
+}
+
+
+static void
+ngx_http_referral_click_texts(ngx_http_referral_ctx_t *ctx,
+    referral_record_t *record)
+{
+    referral_str_t       *text, *value;
+    referral_decision_t  *decision;
+
+    text = record->text;
+    value = ctx->values.value;
+    decision = &ctx->decision;
+
+    text[REFERRAL_TEXT_PROGRAM] = ctx->program;
+    text[REFERRAL_TEXT_CODE] = ctx->code;
+    text[REFERRAL_TEXT_FIRST_CODE] = ctx->code;
+    text[REFERRAL_TEXT_REFERRER] = decision->referrer;
+    text[REFERRAL_TEXT_COUNTRY] = value[REFERRAL_VALUE_COUNTRY];
+    text[REFERRAL_TEXT_REGION] = value[REFERRAL_VALUE_REGION];
+    text[REFERRAL_TEXT_CITY] = value[REFERRAL_VALUE_CITY];
+    text[REFERRAL_TEXT_LANG] = ctx->lang;
+    text[REFERRAL_TEXT_DEVICE] = ctx->agent.device.device;
+    text[REFERRAL_TEXT_OS] = ctx->agent.device.os;
+    text[REFERRAL_TEXT_APP] = ctx->agent.device.app;
+    text[REFERRAL_TEXT_SOURCE] = ctx->source;
+    text[REFERRAL_TEXT_CHANNEL] = decision->channel;
+    text[REFERRAL_TEXT_SEGMENT] = decision->segment;
+    text[REFERRAL_TEXT_VARIANT] = decision->variant;
+    text[REFERRAL_TEXT_LANDING_HOST] = ctx->landing_host;
+}
+
+
+/* whose click is it, which was the first one, and what is it the first of? */
+
+static void
+ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
+    referral_record_t *record)
+{
+    int                offset;
+    referral_touch_t  *first, *last;
+
+    if (ctx->has_click_id) {
+        record->flags |= REFERRAL_RECORD_CLICK_ID;
+        ngx_memcpy(record->click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
+        ngx_memcpy(record->first_click_id, ctx->click_id,
+                   REFERRAL_CLICK_ID_SIZE);
+    }
+
+    /* who may not be known again is nobody's first visit */
+
+    if (!ctx->has_visitor) {
+        return;
+    }
+
+    record->flags |= REFERRAL_RECORD_VISITOR;
+    ngx_memcpy(record->visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
+
+    if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
+        record->flags |= REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
+                         |REFERRAL_RECORD_NEW_DAY;
+        return;
+    }
+
+    first = &ctx->cookie.first;
+    last = &ctx->cookie.last;
+
+    ngx_memcpy(record->first_click_id, first->click_id,
+               REFERRAL_CLICK_ID_SIZE);
+    record->text[REFERRAL_TEXT_FIRST_CODE].len = first->code_len;
+    record->text[REFERRAL_TEXT_FIRST_CODE].data = first->code;
+
+    if (!ngx_http_referral_click_touched(ctx, first)
+        && !ngx_http_referral_click_touched(ctx, last))
+    {
+        record->flags |= REFERRAL_RECORD_NEW_LINK;
+    }
+
+    /* not again where a clock was set back */
+
+    offset = ctx->decision.offset;
+
+    if (referral_time_day_number(referral_click_id_time(last->click_id),
+                                 offset)
+        < referral_time_day_number(ctx->now, offset))
+    {
+        record->flags |= REFERRAL_RECORD_NEW_DAY;
+    }
+}
+
+
+/* was it by this link? */
+
+static ngx_uint_t
+ngx_http_referral_click_touched(ngx_http_referral_ctx_t *ctx,
+    referral_touch_t *touch)
+{
+    return touch->code_len == ctx->code.len
+           && ngx_memcmp(touch->code, ctx->code.data, ctx->code.len) == 0;
+}
+
+
+/* what is kept of a person who was led to a landing */
+
+static void
+ngx_http_referral_click_person(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, referral_record_t *record)
+{
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (ctx->has_click_id) {
+
+        /* the cookie has both touches of what is recorded, or neither */
+
+        ctx->set_cookie = ctx->has_visitor;
+
+        if (ngx_http_referral_click_listed(r, rmcf)) {
+            record->flags |= REFERRAL_RECORD_TOUCHED;
+        }
+    }
+
+    if (!ctx->has_visitor) {
+        return;
+    }
+
+    if (ngx_http_referral_salt_address(r, ctx, &record->address) == NGX_OK) {
+        record->flags |= REFERRAL_RECORD_ADDRESS;
+
+    } else {
+        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_NO_ADDRESS);
+    }
 }
 
 
