@@ -87,6 +87,8 @@ $denied->($t->get('/gpc/x', headers => $gpc), 'Sec-GPC');
 $granted->($t->get('/gpc/x', headers => [ 'Sec-GPC' => 0 ]), 'Sec-GPC: 0');
 $granted->($t->get('/gpc/x'), 'no Sec-GPC');
 $denied->($t->get('/staff/x', headers => $gpc), 'Sec-GPC by default');
+$denied->($t->get('/r/x', cookie => 'banner=yes', headers => $gpc),
+          'Sec-GPC, whatever was said');
 $granted->($t->get('/nogpc/x', headers => $gpc),
            'Sec-GPC where it is not heeded');
 

@@ -21,7 +21,7 @@ my $phone = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) '
 
 my $t = Referral->new;
 
-for my $program (qw(shop club away)) {
+for my $program (qw(shop club away many)) {
     $t->link($program, $_, referrer => 'aiko') for qw(one two three);
 }
 
@@ -41,6 +41,12 @@ $t->config(
 
         location /a/ {
             referral away;
+        }
+
+        location /m/ {
+            referral many;
+            set_real_ip_from 127.0.0.1;
+            real_ip_header X-Forwarded-For;
         }
 
         location = /metrics {
@@ -244,6 +250,39 @@ $t->get('/a/one', from => '127.0.1.5') for 1 .. 2;
 $t->stats_are('away', { clicks => $clicks + 2, no_address => $clicks },
               'later ones have an address');
 is(pfcount('addresses', 'away'), 1, 'counted once');
+
+
+# many people: estimates within what the manual says, with TEST_SOAK=1, for
+# both are of other random numbers each time
+
+if ($ENV{TEST_SOAK}) {
+    my $n = 0;
+
+    for my $people (1000, 10_000, 100_000) {
+        $t->flood($people - $n, sub {
+            my $i = $n + shift;
+
+            return $t->request_text('GET', '/m/one', keepalive => 1,
+                headers => [ 'X-Forwarded-For' =>
+                             join '.', 10, $i >> 16, $i >> 8 & 255, $i & 255 ]);
+        });
+
+        $n = $people;
+
+        wait_for { ($t->hgetall('ref:stats:{many}')->{raw} // 0) >= $n } 60;
+
+        $t->stats_are('many', { clicks => $n, visitors => $n, unlisted => 0 },
+                      "$n people: visitors, exactly");
+
+        for my $what (qw(visitors addresses)) {
+            my $found = pfcount($what, 'many');
+
+            note(sprintf '%s: %d of %d, %+.2f %%', $what, $found, $n,
+                 100 * ($found - $n) / $n);
+            cmp_ok(abs($found - $n), '<=', $n * 0.025, "$n people: $what");
+        }
+    }
+}
 
 
 # the salt
