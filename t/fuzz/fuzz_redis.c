@@ -484,6 +484,9 @@ seed_say(referral_buf_t *b, unsigned step, const char *data, size_t len)
 }
 
 
+#define seed_steps(b, steps)  referral_buf_put(b, steps, sizeof(steps) - 1)
+
+
 static void
 fuzz_seeds(void)
 {
@@ -509,13 +512,13 @@ fuzz_seeds(void)
     seed_bulk(&r, "active");
 
     referral_buf_init(&b, buf, sizeof(buf));
-    referral_buf_puts(&b, "\x00\x07\x06\x00\x06\x01");
+    seed_steps(&b, "\x00" "\x07\x00" "\x06\x00" "\x06\x01");
     seed_say(&b, 0, (char *) reply, r.pos - r.start);
     fuzz_seed(b.start, b.pos - b.start);
 
     for (i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
         referral_buf_init(&b, buf, sizeof(buf));
-        referral_buf_puts(&b, "\x00\x07\x06\x00");
+        seed_steps(&b, "\x00" "\x07\x00" "\x06\x00");
         seed_say(&b, 0, replies[i], strlen(replies[i]));
         fuzz_seed(b.start, b.pos - b.start);
     }
@@ -523,25 +526,25 @@ fuzz_seeds(void)
     /* the handshake, with a password and a database */
 
     referral_buf_init(&b, buf, sizeof(buf));
-    referral_buf_puts(&b, "\x03\x06\x00");
+    seed_steps(&b, "\x03" "\x06\x00");
     seed_say(&b, 0, "+OK\r\n+OK\r\n+PONG\r\n", 17);
     fuzz_seed(b.start, b.pos - b.start);
 
     referral_buf_init(&b, buf, sizeof(buf));
-    referral_buf_puts(&b, "\x03\x06\x00");
+    seed_steps(&b, "\x03" "\x06\x00");
     seed_say(&b, 0, "-WRONGPASS x\r\n-ERR DB index\r\n+PONG\r\n", 36);
     fuzz_seed(b.start, b.pos - b.start);
 
     /* the listener: an id, "OK", subscribed, an edit, everything */
 
     referral_buf_init(&b, buf, sizeof(buf));
-    referral_buf_puts(&b, "\x00\x07\x0d\x08\x0f\x0d\x08");
+    seed_steps(&b, "\x00" "\x07\x00" "\x0f\x00" "\x05\x08");
     seed_say(&b, 3, ":77\r\n", 5);
     seed_say(&b, 3, "+OK\r\n", 5);
     seed_say(&b, 3, "*3\r\n$9\r\nsubscribe\r\n$20\r\n__redis__:invalidate\r\n"
-             ":1\r\n", 49);
+             ":1\r\n", 50);
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         referral_buf_init(&r, reply, sizeof(reply));
         referral_buf_puts(&r, "*3\r\n");
         seed_bulk(&r, "message");
@@ -551,8 +554,11 @@ fuzz_seeds(void)
             referral_buf_puts(&r, "*1\r\n");
             seed_bulk(&r, "ref:link:{shop}:aiko7");
 
-        } else {
+        } else if (i == 1) {
             referral_buf_puts(&r, "*-1\r\n");
+
+        } else {
+            referral_buf_puts(&r, ":1\r\n");
         }
 
         seed_say(&b, 3, (char *) reply, r.pos - r.start);
