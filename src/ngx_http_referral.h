@@ -562,7 +562,7 @@ void ngx_http_referral_geo_find(ngx_http_referral_geo_t *room,
     struct sockaddr *sa, referral_geo_result_t *result);
 
 /* a find will come: it need not wait for the memory then */
-void ngx_http_referral_geo_hint(ngx_http_referral_geo_t *geo,
+void ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room,
     struct sockaddr *sa);
 
 /* metrics */

@@ -58,8 +58,8 @@ typedef struct {
 /* static text: "human", "bot"… */
 referral_str_t referral_class_name(unsigned class);
 
-/* linear in the length of "ua"; at most 1024 bytes of it are looked at */
-void referral_visitor_agent(referral_agent_t *agent, const referral_str_t *ua);
+/* linear in the length of "s"; at most 1024 bytes of it are looked at */
+void referral_visitor_agent(referral_agent_t *agent, const referral_str_t *s);
 
 /* HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two need more than this */
 referral_class_e referral_visitor_class(const referral_visitor_headers_t *h,
