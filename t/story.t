@@ -7,7 +7,8 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Referral;
 
-my $t = Referral->new(server => <<'END');
+my $t = Referral->new(http => 'referral_zone 4m untracked=60s;',
+                      server => <<'END');
         referral_landing https://shop.example.com/;
         referral_landing_args off;
 
@@ -23,6 +24,10 @@ my $t = Referral->new(server => <<'END');
         location = /sorry {
             return 200 sorry;
         }
+
+        location = /metrics {
+            referral_metrics;
+        }
 END
 
 $t->link('shop', 'aiko7', referrer => 'aiko',
@@ -33,6 +38,11 @@ $t->program('shop', languages => 'en,ja');
 my $phone = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) '
     . 'AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 '
     . 'Safari/604.1';
+
+# what is fetched before Redis tells of edits is fetched again
+
+ok(wait_for { $t->get('/metrics')->body =~ /^referral_tracking 1$/m },
+   'Redis tells of edits');
 
 # the first click of a worker's life asks Redis
 
