@@ -9,7 +9,7 @@
 
 
 #define REFERRAL_CACHE_MAGIC         0x6568636166657231ULL
-#define REFERRAL_CACHE_LAYOUT        1
+#define REFERRAL_CACHE_LAYOUT        2
 
 #define REFERRAL_CACHE_LINE          64
 #define REFERRAL_CACHE_WAYS          8
@@ -40,6 +40,8 @@
  * Entries lie in slots of three sizes, each a set-associative table of its
  * own: most links fit the smallest, links and programs with rules the others.
  * In each bucket of the smallest the last way is for negative entries only.
+ * The buckets of a table lie together before its slots: what a look-up reads
+ * first is on few pages, which the processor knows its way to.
  */
 
 typedef struct {
@@ -71,7 +73,7 @@ struct referral_cache_header_s {
  * everything, even when the bucket is cleared.
  */
 
-typedef struct {
+struct referral_cache_bucket_s {
     uint64_t                  lock;
     uint32_t                  seq;
     uint32_t                  reserved[3];
@@ -79,7 +81,7 @@ typedef struct {
     uint32_t                  used[REFERRAL_CACHE_WAYS];    /* ms, cut */
     uint32_t                  cells[REFERRAL_CACHE_CELLS];
     uint64_t                  unused;
-} referral_cache_bucket_t;
+};
 
 
 /* then the key and the value, each padded to 8 */
@@ -141,32 +143,24 @@ static const referral_cache_class_t  referral_cache_classes[] = {
 };
 
 
-static inline size_t
-referral_cache_bucket_size(unsigned class)
-{
-    return sizeof(referral_cache_bucket_t)
-           + (size_t) referral_cache_classes[class].slot
-             * referral_cache_classes[class].ways;
-}
-
-
 static inline referral_cache_bucket_t *
 referral_cache_bucket(referral_cache_t *cache, unsigned class, uint32_t place)
 {
-    size_t  n;
-
-    n = ((uint64_t) place * cache->nbuckets[class]) >> 32;
-
-    return (referral_cache_bucket_t *)
-               (cache->buckets[class] + n * referral_cache_bucket_size(class));
+    return cache->buckets[class]
+           + (((uint64_t) place * cache->nbuckets[class]) >> 32);
 }
 
 
 static inline uint64_t *
-referral_cache_slot(referral_cache_bucket_t *b, unsigned class, unsigned way)
+referral_cache_slot(referral_cache_t *cache, referral_cache_bucket_t *b,
+    unsigned class, unsigned way)
 {
-    return (uint64_t *) ((u_char *) b + sizeof(referral_cache_bucket_t)
-                         + way * referral_cache_classes[class].slot);
+    size_t  n;
+
+    n = (b - cache->buckets[class]) * referral_cache_classes[class].ways + way;
+
+    return (uint64_t *) (cache->slots[class]
+                         + n * referral_cache_classes[class].slot);
 }
 
 
@@ -228,9 +222,7 @@ int
 referral_cache_init(referral_cache_t *cache, void *mem, size_t size,
     uint64_t seed)
 {
-    size_t                    n;
     unsigned                  class;
-    referral_cache_bucket_t  *b;
     referral_cache_header_t  *h;
 
     if (referral_cache_carve(cache, mem, size) != REFERRAL_OK) {
@@ -242,13 +234,8 @@ referral_cache_init(referral_cache_t *cache, void *mem, size_t size,
     memset(h, 0, sizeof(referral_cache_header_t));
 
     for (class = 0; class < REFERRAL_CACHE_CLASSES; class++) {
-        for (n = 0; n < cache->nbuckets[class]; n++) {
-            b = (referral_cache_bucket_t *)
-                    (cache->buckets[class]
-                     + n * referral_cache_bucket_size(class));
-
-            memset(b, 0, sizeof(referral_cache_bucket_t));
-        }
+        memset(cache->buckets[class], 0,
+               cache->nbuckets[class] * sizeof(referral_cache_bucket_t));
     }
 
     h->size = size;
@@ -291,7 +278,7 @@ referral_cache_attach(referral_cache_t *cache, void *mem, size_t size)
 static int
 referral_cache_carve(referral_cache_t *cache, void *mem, size_t size)
 {
-    size_t    n, share, bucket;
+    size_t    n, share, slots;
     u_char   *p, *end;
     unsigned  class;
 
@@ -310,10 +297,11 @@ referral_cache_carve(referral_cache_t *cache, void *mem, size_t size)
     /* an eighth for each of the larger classes, the rest for the smallest */
 
     for (class = REFERRAL_CACHE_CLASSES; class-- > 0; /* void */ ) {
-        bucket = referral_cache_bucket_size(class);
+        slots = (size_t) referral_cache_classes[class].slot
+                * referral_cache_classes[class].ways;
         share = class ? size / 8 : (size_t) (end - p);
 
-        n = share / bucket;
+        n = share / (sizeof(referral_cache_bucket_t) + slots);
 
         if (n == 0) {
             n = 1;
@@ -323,10 +311,12 @@ referral_cache_carve(referral_cache_t *cache, void *mem, size_t size)
             n = UINT32_MAX;
         }
 
-        cache->buckets[class] = p;
+        cache->buckets[class] = (referral_cache_bucket_t *) p;
         cache->nbuckets[class] = n;
+        p += n * sizeof(referral_cache_bucket_t);
 
-        p += n * bucket;
+        cache->slots[class] = p;
+        p += n * slots;
     }
 
     return REFERRAL_OK;
@@ -480,7 +470,7 @@ referral_cache_read(referral_cache_t *cache, unsigned class,
             return REFERRAL_DECLINED;
         }
 
-        words = referral_cache_slot(b, class, way);
+        words = referral_cache_slot(cache, b, class, way);
 
         if (referral_cache_copy(&slot, words, room, k, buf, size)
             != REFERRAL_OK)
@@ -625,7 +615,7 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
         }
     }
 
-    words = referral_cache_slot(b, class, way);
+    words = referral_cache_slot(cache, b, class, way);
 
     referral_cache_words_in(words, &slot, sizeof(referral_cache_slot_t));
     words += REFERRAL_CACHE_SLOT_WORDS;

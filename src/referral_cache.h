@@ -21,6 +21,7 @@
 
 
 typedef struct referral_cache_header_s  referral_cache_header_t;
+typedef struct referral_cache_bucket_s  referral_cache_bucket_t;
 
 
 /*
@@ -30,7 +31,8 @@ typedef struct referral_cache_header_s  referral_cache_header_t;
 
 typedef struct {
     referral_cache_header_t  *header;
-    u_char                   *buckets[REFERRAL_CACHE_CLASSES];
+    referral_cache_bucket_t  *buckets[REFERRAL_CACHE_CLASSES];
+    u_char                   *slots[REFERRAL_CACHE_CLASSES];
     uint32_t                  nbuckets[REFERRAL_CACHE_CLASSES];
     pid_t                     pid;
 } referral_cache_t;

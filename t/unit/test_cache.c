@@ -577,7 +577,7 @@ test_hostile_memory(void)
 
         for (way = 0; b->tags[way] != k.tag; way++) { /* void */ }
 
-        p = (u_char *) referral_cache_slot(b, 0, way);
+        p = (u_char *) referral_cache_slot(&cache, b, 0, way);
         p[i] ^= 0x10;
 
         if (there("link:{p}:a", 1)
@@ -616,7 +616,7 @@ test_hostile_memory(void)
         slot.epoch = referral_cache_epoch(&cache, &key);
         slot.crc = n;
 
-        words = referral_cache_slot(b, class, 0);
+        words = referral_cache_slot(&cache, b, class, 0);
         memcpy(words, &slot, sizeof(slot));
         memcpy(words + 4, k.words, referral_cache_pad(k.len));
 
@@ -796,8 +796,7 @@ kill_names(char names[NKEYS][32], uint32_t n)
         snprintf(names[i], sizeof(names[i]), "program:{p%u}", next);
         b = bucket_of(names[i], 2, &k);
 
-        i += (u_char *) b == cache.buckets[2]
-                             + n * referral_cache_bucket_size(2);
+        i += b == &cache.buckets[2][n];
     }
 }
 
@@ -971,8 +970,7 @@ test_kill(void)
         for (i = 0; i < NKILLS; i++) {
             waitpid(pids[i], NULL, 0);
 
-            b = (referral_cache_bucket_t *)
-                    (cache.buckets[2] + i * referral_cache_bucket_size(2));
+            b = &cache.buckets[2][i];
 
             if (referral_cache_load(&b->lock) != 0) {
                 locked++;
