@@ -6,6 +6,7 @@
 
 #define REFERRAL_JOURNAL_AHEAD   (1024 * 1024)
 #define REFERRAL_JOURNAL_WRITES  16            /* a flush, at most */
+#define REFERRAL_JOURNAL_OPEN    8             /* segments not acknowledged */
 
 
 static referral_journal_t *referral_journal_fresh(void);
@@ -881,10 +882,7 @@ referral_journal_begin_segment(referral_journals_t *js,
 }
 
 
-/*
- * Nothing more is written to the active segment.  Its descriptor stays while
- * a sync is due, and for good when the file has no name any more.
- */
+/* nothing more is written to the active segment */
 
 void
 referral_journal_close_segment(referral_journals_t *js, int64_t mono)
@@ -917,10 +915,45 @@ referral_journal_close_segment(referral_journals_t *js, int64_t mono)
 
     if (fstat(seg->fd, &st) == 0 && st.st_nlink == 0) {
         seg->unsynced = 0;
-        return;
     }
 
-    if (!seg->unsynced) {
+    referral_journal_close_files(js, j);
+}
+
+
+/*
+ * A closed segment's descriptor stays while a sync is due; while it is not
+ * acknowledged, for somebody may remove the file before it is read, but of
+ * many only the last stay; and for good when the file has no name any more.
+ */
+
+void
+referral_journal_close_files(referral_journals_t *js, referral_journal_t *j)
+{
+    unsigned             i, kept;
+    struct stat          st;
+    referral_segment_t  *seg;
+
+    kept = 0;
+
+    for (i = j->nsegments; i; i--) {
+        seg = &j->segments[i - 1];
+
+        if (seg->fd == -1 || seg->unsynced
+            || (j->own && js->active && i == j->nsegments))
+        {
+            continue;
+        }
+
+        if (seg->acked_at == -1 && kept < REFERRAL_JOURNAL_OPEN) {
+            kept++;
+            continue;
+        }
+
+        if (fstat(seg->fd, &st) == 0 && st.st_nlink == 0) {
+            continue;
+        }
+
         (void) close(seg->fd);
         seg->fd = -1;
     }
@@ -999,7 +1032,7 @@ void
 referral_journal_ack(referral_journals_t *js, referral_journal_t *j,
     uint64_t seq, int64_t mono)
 {
-    unsigned             i;
+    unsigned             i, settled;
     uint64_t             last;
     referral_segment_t  *seg;
 
@@ -1025,6 +1058,7 @@ referral_journal_ack(referral_journals_t *js, referral_journal_t *j,
     }
 
     j->acked = seq;
+    settled = 0;
 
     for (i = j->nsegments; i; i--) {
         seg = &j->segments[i - 1];
@@ -1041,7 +1075,12 @@ referral_journal_ack(referral_journals_t *js, referral_journal_t *j,
 
         if (last <= seq) {
             seg->acked_at = mono;
+            settled = 1;
         }
+    }
+
+    if (settled) {
+        referral_journal_close_files(js, j);
     }
 
     if (j->own) {

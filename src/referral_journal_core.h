@@ -80,7 +80,6 @@ struct referral_journals_s {
     int64_t                    sync_error;
     off_t                      dir_bytes;
 
-    unsigned                   sync_serial;
     uint64_t                   sync_seq;
 
     unsigned                   active:1;  /* own's last segment is open */
@@ -115,6 +114,8 @@ void referral_journal_sample(referral_journal_t *j, uint64_t seq, int64_t at);
 int referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono);
 void referral_journal_release(referral_journals_t *js);
 void referral_journal_close_segment(referral_journals_t *js, int64_t mono);
+void referral_journal_close_files(referral_journals_t *js,
+    referral_journal_t *j);
 
 /* referral_journal_dir.c */
 

@@ -35,7 +35,6 @@ referral_journal_sync_begin(referral_journals_t *js, int *fd)
 
         js->syncing = 1;
         js->sync_stale = 0;
-        js->sync_serial = seg->n;
         js->sync_seq = (i + 1 == j->nsegments) ? j->written
                                                : seg[1].first - 1;
 
@@ -81,17 +80,7 @@ referral_journal_sync_end(referral_journals_t *js, int err, int64_t now,
             j->synced = js->sync_seq;
         }
 
-        for (i = 0; i < j->nsegments; i++) {
-            seg = &j->segments[i];
-
-            if (seg->n == js->sync_serial && seg->fd != -1 && !seg->unsynced
-                && !(js->active && i + 1 == j->nsegments))
-            {
-                (void) close(seg->fd);
-                seg->fd = -1;
-            }
-        }
-
+        referral_journal_close_files(js, j);
         referral_journal_release(js);
 
         return;

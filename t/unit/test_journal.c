@@ -1579,6 +1579,93 @@ test_emptied(void)
 }
 
 
+static int
+open_files(void)
+{
+    int             n;
+    DIR            *d;
+    struct dirent  *e;
+
+    d = opendir("/proc/self/fd");
+    if (d == NULL) {
+        return -1;
+    }
+
+    for (n = 0, e = readdir(d); e; e = readdir(d)) {
+        n++;
+    }
+
+    (void) closedir(d);
+
+    return n;
+}
+
+
+/* segments that were closed, but are in Redis not yet */
+
+static void
+test_emptied_closed(void)
+{
+    char                      path[256];
+    int                       fds;
+    unsigned                  n, segments;
+    result_t                  res;
+    referral_journal_t       *own, *old;
+    referral_journals_t      *js;
+    referral_journals_stat_t  stat;
+
+    fresh_root();
+
+    js = open_with(1 << 30, 0, REFERRAL_SYNC_OFF, 128 * 1024);
+    own = referral_journals_own(js);
+    fds = open_files();
+
+    for (n = 0, segments = 0; segments < 4; n += 100) {
+        (void) append(js, 100);
+        (void) referral_journal_flush(js, NOW, 0);
+        referral_journals_stat(js, &stat);
+        segments = stat.segments;
+    }
+
+    (void) snprintf(path, sizeof(path), "%s/slot-000", root);
+    rm_rf(path);
+
+    ok(referral_journals_tick(js, NOW, 1000) == REFERRAL_DECLINED
+       && referral_journals_renew(js, NOW, 1000) == REFERRAL_OK,
+       "emptied while closed segments are not acknowledged");
+
+    old = adopted(js);
+    drain(&res, js, old, 0);
+    ok(old == own && res.got == n && res.wrong == 0 && res.bad == 0,
+       "they are read to their end");
+
+    referral_journal_ack(js, old, old->last, 1000);
+    ok(referral_journals_ending(js, NULL, 1000 + HOUR) == old, "they end");
+    referral_journal_finish(js, old, NOW);
+
+    /* an outage of Redis does not take all descriptors */
+
+    own = referral_journals_own(js);
+
+    for (n = 0, segments = 0; segments < 20; n += 100) {
+        (void) append(js, 100);
+        (void) referral_journal_flush(js, NOW, 2000);
+        referral_journals_stat(js, &stat);
+        segments = stat.segments;
+    }
+
+    ok(open_files() - fds < 15, "of many segments the last are held open");
+
+    drain(&res, js, own, 0);
+    ok(res.got == n && res.bad == 0, "and all are read");
+
+    referral_journal_ack(js, own, own->last, 2000);
+    ok(open_files() - fds < 5, "none is, once they are acknowledged");
+
+    referral_journals_destroy(js);
+}
+
+
 static void
 test_renew(void)
 {
@@ -1806,6 +1893,7 @@ main(void)
     test_max();
     test_retention();
     test_emptied();
+    test_emptied_closed();
     test_renew();
     test_sync();
 
