@@ -154,6 +154,20 @@ typedef struct {
 } ngx_http_referral_zone_t;
 
 
+/* User-Agents that a worker remembers: a few hundred are most of the world's */
+#define NGX_HTTP_REFERRAL_AGENTS     256
+#define NGX_HTTP_REFERRAL_AGENT_MAX  256
+
+
+/* one of them and what it tells */
+
+typedef struct {
+    size_t                           len;
+    u_char                           text[NGX_HTTP_REFERRAL_AGENT_MAX];
+    referral_agent_t                 agent;
+} ngx_http_referral_agent_t;
+
+
 typedef struct {
     ngx_uint_t                       enabled;     /* something needs it */
     ngx_uint_t                       links;       /* short links or look-ups */
@@ -186,6 +200,9 @@ typedef struct {
 
     ngx_str_t                        key_file;
     referral_keys_t                 *keys;
+
+    referral_bots_t                 *bots;
+    ngx_http_referral_agent_t       *agents;      /* of late, by their hash */
 
     ngx_int_t                        events_maxlen;
     time_t                           events_age;
@@ -312,7 +329,9 @@ typedef enum {
     NGX_HTTP_REFERRAL_ACCEPT_LANGUAGE,
     NGX_HTTP_REFERRAL_REFERER,
     NGX_HTTP_REFERRAL_COOKIE,
+    NGX_HTTP_REFERRAL_ACCEPT,
     NGX_HTTP_REFERRAL_FETCH_MODE,
+    NGX_HTTP_REFERRAL_FETCH_DEST,
     NGX_HTTP_REFERRAL_SEC_GPC,
     NGX_HTTP_REFERRAL_SEC_PURPOSE,
     NGX_HTTP_REFERRAL_PURPOSE,

@@ -691,6 +691,88 @@ ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_referral_bots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rmcf->bots) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK
+        || ngx_http_referral_set_bots(cf, rmcf, &value[1]) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_referral_set_bots(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file)
+{
+    referral_str_t          list;
+    ngx_pool_cleanup_t     *cln;
+    referral_bots_error_t   error;
+
+    if (file
+        && ngx_http_referral_read_file(cf, cf->temp_pool, "referral_bots",
+                                       file, REFERRAL_BOTS_LIST_MAX, &list)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rmcf->agents = ngx_pcalloc(cf->pool, NGX_HTTP_REFERRAL_AGENTS
+                                         * sizeof(ngx_http_referral_agent_t));
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (rmcf->agents == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    rmcf->bots = referral_visitor_bots(file ? &list : NULL, &error);
+
+    if (rmcf->bots) {
+        cln->handler = (ngx_pool_cleanup_pt) referral_bots_free;
+        cln->data = rmcf->bots;
+
+        return NGX_OK;
+    }
+
+    if (file == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in the built-in list, line %ui",
+                      error.what, (ngx_uint_t) error.line);
+
+    } else if (error.other) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in \"%V\", line %ui and line "
+                      "%ui", error.what, file, (ngx_uint_t) error.other,
+                      (ngx_uint_t) error.line);
+
+    } else if (error.line) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in \"%V\", line %ui",
+                      error.what, file, (ngx_uint_t) error.line);
+
+    } else {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in \"%V\"", error.what, file);
+    }
+
+    return NGX_ERROR;
+}
+
+
+char *
 ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_referral_main_conf_t *rmcf = conf;

@@ -23,6 +23,7 @@ char *ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_bots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -46,6 +47,11 @@ char *ngx_http_referral_journal_path(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name);
 
 
+/* the list of words that tell a machine; "file" NULL: the built-in one */
+ngx_int_t ngx_http_referral_set_bots(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file);
+
+
 /* secrets: the cookies' keys, made if there is no file; and any small file
  * that nobody else may read, into the configuration's pool */
 
@@ -53,6 +59,10 @@ ngx_int_t ngx_http_referral_keys(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf);
 ngx_int_t ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
     ngx_str_t *file, referral_str_t *text);
+
+/* one that all may read, of at most "max" bytes, into "pool" */
+ngx_int_t ngx_http_referral_read_file(ngx_conf_t *cf, ngx_pool_t *pool,
+    const char *directive, ngx_str_t *file, off_t max, referral_str_t *text);
 
 
 #endif /* _NGX_HTTP_REFERRAL_CONF_H_INCLUDED_ */

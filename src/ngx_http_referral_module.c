@@ -87,6 +87,13 @@ static ngx_command_t  ngx_http_referral_commands[] = {
       offsetof(ngx_http_referral_main_conf_t, key_file),
       NULL },
 
+    { ngx_string("referral_bots"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_referral_bots,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("referral_events"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
       ngx_http_referral_events,
@@ -612,6 +619,14 @@ ngx_http_referral_postconfiguration(ngx_conf_t *cf)
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
+
+    /* variables tell machines where nothing else is configured too */
+
+    if (rmcf->bots == NULL
+        && ngx_http_referral_set_bots(cf, rmcf, NULL) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     if (!rmcf->enabled) {
         return NGX_OK;

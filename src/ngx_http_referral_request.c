@@ -6,10 +6,6 @@
 /* cookies of one name that are looked at: a MAC each */
 #define NGX_HTTP_REFERRAL_COOKIES    4
 
-/* User-Agents that a worker remembers: a few hundred are most of the world's */
-#define NGX_HTTP_REFERRAL_AGENTS     256
-#define NGX_HTTP_REFERRAL_AGENT_MAX  256
-
 
 static void ngx_http_referral_cleanup(void *data);
 static void ngx_http_referral_read_headers(ngx_http_request_t *r,
@@ -27,26 +23,15 @@ static ngx_str_t  ngx_http_referral_headers[] = {
     ngx_string("accept-language"),
     ngx_string("referer"),
     ngx_string("cookie"),
+    ngx_string("accept"),
     ngx_string("sec-fetch-mode"),
+    ngx_string("sec-fetch-dest"),
     ngx_string("sec-gpc"),
     ngx_string("sec-purpose"),
     ngx_string("purpose"),
     ngx_string("x-purpose"),
     ngx_string("x-moz")
 };
-
-
-/* a User-Agent of late and what it tells */
-
-typedef struct {
-    size_t                       len;
-    u_char                       text[NGX_HTTP_REFERRAL_AGENT_MAX];
-    referral_agent_t             agent;
-} ngx_http_referral_agent_t;
-
-
-static ngx_http_referral_agent_t
-    ngx_http_referral_agents[NGX_HTTP_REFERRAL_AGENTS];
 
 
 /*
@@ -575,8 +560,9 @@ void
 ngx_http_referral_find_agent(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    referral_str_t             *ua;
-    ngx_http_referral_agent_t  *known;
+    referral_str_t                 *ua;
+    ngx_http_referral_agent_t      *known;
+    ngx_http_referral_main_conf_t  *rmcf;
 
     if (ctx->has_agent) {
         return;
@@ -584,20 +570,22 @@ ngx_http_referral_find_agent(ngx_http_request_t *r,
 
     ctx->has_agent = 1;
 
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
     ua = ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_USER_AGENT);
 
     if (ua->len == 0 || ua->len > NGX_HTTP_REFERRAL_AGENT_MAX) {
-        referral_visitor_agent(&ctx->agent, ua);
+        referral_visitor_agent(&ctx->agent, rmcf->bots, ua);
         return;
     }
 
-    known = &ngx_http_referral_agents[referral_hash64(0, ua->data, ua->len)
-                                      % NGX_HTTP_REFERRAL_AGENTS];
+    known = &rmcf->agents[referral_hash64(0, ua->data, ua->len)
+                          % NGX_HTTP_REFERRAL_AGENTS];
 
     if (known->len != ua->len
         || ngx_memcmp(known->text, ua->data, ua->len) != 0)
     {
-        referral_visitor_agent(&known->agent, ua);
+        referral_visitor_agent(&known->agent, rmcf->bots, ua);
 
         known->len = ua->len;
         ngx_memcpy(known->text, ua->data, ua->len);
@@ -651,7 +639,7 @@ ngx_http_referral_find_class(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
     ngx_uint_t                   n;
-    referral_str_t              *purpose;
+    referral_str_t              *accept;
     referral_visitor_headers_t   h;
 
     if (ctx->has_class) {
@@ -662,19 +650,19 @@ ngx_http_referral_find_class(ngx_http_request_t *r,
 
     ngx_http_referral_find_agent(r, ctx);
 
+    accept = ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_ACCEPT);
+
     h.head = (r->main->method == NGX_HTTP_HEAD);
+    h.no_accept = (accept->data == NULL);
     h.fetch_mode = *ngx_http_referral_header(r, ctx,
                                              NGX_HTTP_REFERRAL_FETCH_MODE);
+    h.fetch_dest = *ngx_http_referral_header(r, ctx,
+                                             NGX_HTTP_REFERRAL_FETCH_DEST);
 
-    for (n = NGX_HTTP_REFERRAL_SEC_PURPOSE; n <= NGX_HTTP_REFERRAL_X_MOZ; n++) {
-        purpose = ngx_http_referral_header(r, ctx, n);
-
-        if (purpose->data) {
-            break;
-        }
+    for (n = 0; n < REFERRAL_PURPOSES; n++) {
+        h.purpose[n] = *ngx_http_referral_header(r, ctx,
+                                           NGX_HTTP_REFERRAL_SEC_PURPOSE + n);
     }
-
-    h.purpose = *purpose;
 
     ctx->class = referral_visitor_class(&h, &ctx->agent);
 }

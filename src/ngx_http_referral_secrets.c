@@ -8,6 +8,9 @@
 
 static ngx_int_t ngx_http_referral_make_key(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file);
+static ngx_int_t ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool,
+    const char *directive, ngx_str_t *file, off_t max, ngx_uint_t secret,
+    referral_str_t *text);
 
 
 ngx_int_t
@@ -154,11 +157,26 @@ failed:
 }
 
 
-/* "text" is of the configuration's pool */
-
 ngx_int_t
 ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
     ngx_str_t *file, referral_str_t *text)
+{
+    return ngx_http_referral_read(cf, cf->pool, directive, file,
+                                  NGX_HTTP_REFERRAL_FILE_MAX, 1, text);
+}
+
+
+ngx_int_t
+ngx_http_referral_read_file(ngx_conf_t *cf, ngx_pool_t *pool,
+    const char *directive, ngx_str_t *file, off_t max, referral_str_t *text)
+{
+    return ngx_http_referral_read(cf, pool, directive, file, max, 0, text);
+}
+
+
+static ngx_int_t
+ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool, const char *directive,
+    ngx_str_t *file, off_t max, ngx_uint_t secret, referral_str_t *text)
 {
     size_t           size;
     ssize_t          n;
@@ -184,14 +202,14 @@ ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
         goto failed;
     }
 
-    if (!ngx_is_file(&fi) || ngx_file_size(&fi) > NGX_HTTP_REFERRAL_FILE_MAX) {
+    if (!ngx_is_file(&fi) || ngx_file_size(&fi) > max) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%s\": \"%V\" is not a small regular file",
                       directive, file);
         goto failed;
     }
 
-    if (ngx_file_access(&fi) & 0007) {
+    if (secret && (ngx_file_access(&fi) & 0007)) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"%s\": \"%V\" is open to others: \"chmod 600\" it",
                       directive, file);
@@ -200,7 +218,7 @@ ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
 
     size = (size_t) ngx_file_size(&fi);
 
-    text->data = ngx_pnalloc(cf->pool, size + 1);
+    text->data = ngx_pnalloc(pool, size + 1);
     if (text->data == NULL) {
         goto failed;
     }

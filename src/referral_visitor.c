@@ -1,11 +1,9 @@
 #include "referral_visitor.h"
+#include "referral_words.h"
 
 
-#define REFERRAL_UA_MAX       1024
 #define REFERRAL_ACCEPT_MAX   512
 #define REFERRAL_RANGES_MAX   16
-
-#define REFERRAL_UA_WORD      1    /* nothing but a word's start counts */
 
 
 /* what a User-Agent may tell; applications first, the more telling before */
@@ -39,10 +37,7 @@ typedef enum {
     REFERRAL_UA_GOOGLE,
     REFERRAL_UA_APPS,
 
-    REFERRAL_UA_MACHINE = REFERRAL_UA_APPS,
-    REFERRAL_UA_BOT,
-    REFERRAL_UA_SPIDER,
-    REFERRAL_UA_PREVIEW,
+    REFERRAL_UA_BROWSER = REFERRAL_UA_APPS,
     REFERRAL_UA_COMPATIBLE,
     REFERRAL_UA_ENGINE,
 
@@ -65,18 +60,16 @@ typedef enum {
     (((found) >> REFERRAL_UA_##what) & 1)
 
 
-typedef struct {
-    uint8_t      len;
-    uint8_t      what;
-    uint8_t      flags;
-    const char  *text;
-} referral_ua_word_t;
+#define referral_ua_bit(what)  ((uint64_t) 1 << REFERRAL_UA_##what)
 
 
-typedef struct {
-    size_t       len;
-    u_char       data[REFERRAL_UA_MAX];
-} referral_ua_t;
+/* an app may call itself what it likes on what people hold in their hands */
+
+#define REFERRAL_UA_PEOPLE                                                    \
+    (referral_ua_bit(BROWSER) | referral_ua_bit(TV)                           \
+     | referral_ua_bit(CONSOLE) | referral_ua_bit(IPHONE)                     \
+     | referral_ua_bit(IPAD) | referral_ua_bit(ANDROID)                       \
+     | referral_ua_bit(WINDOWS_PHONE) | referral_ua_bit(MOBILE))
 
 
 /* one entry of an Accept-Language */
@@ -87,19 +80,14 @@ typedef struct {
 } referral_range_t;
 
 
-static void referral_visitor_read(referral_ua_t *ua, const referral_str_t *s);
-static uint64_t referral_visitor_scan(const referral_ua_t *ua);
-static referral_class_e referral_visitor_machine(const referral_ua_t *ua,
-    uint64_t found);
+static referral_rule_e referral_visitor_machine(
+    const referral_bots_found_t *found, const referral_str_t *ua);
 static void referral_visitor_device(referral_device_t *device,
     uint64_t found);
-static int referral_visitor_phone(const referral_ua_t *ua, size_t i,
-    unsigned what);
-static int referral_visitor_at(const referral_ua_t *ua, size_t i,
-    const char *text);
-static int referral_visitor_alnum(u_char c);
+static int referral_visitor_navigates(const referral_visitor_headers_t *h);
 static int referral_visitor_contains(const referral_str_t *s,
     const char *text);
+static int referral_visitor_alnum(u_char c);
 static size_t referral_visitor_ranges(referral_range_t *ranges,
     const referral_str_t *accept);
 static unsigned referral_visitor_quality(referral_str_t params);
@@ -109,193 +97,70 @@ static int referral_visitor_next(referral_str_t *rest, referral_str_t *item,
     u_char separator);
 
 
-#define M(text)     { sizeof(text) - 1, REFERRAL_UA_MACHINE, 0, text }
-#define P(text)     { sizeof(text) - 1, REFERRAL_UA_PREVIEW, 0, text }
-#define W(text, w)  { sizeof(text) - 1, REFERRAL_UA_##w, REFERRAL_UA_WORD,    \
-                      text }
-#define A(text, w)  { sizeof(text) - 1, REFERRAL_UA_##w, 0, text }
-#define END         { 0, 0, 0, NULL }
-
-
 /*
- * Lower case, by their first letter.  M: a machine.  P: it fetches a link to
- * show a preview of it.  W and A: another trait, at a word's start or
- * anywhere.
+ * Words are lower case.  W: at a word's start, A: anywhere, S: at the text's
+ * start.
  */
 
-static const referral_ua_word_t  referral_words_a[] = {
-    M("acunetix"), M("appinsights"), M("archiv"), M("auditor"), M("axios"),
-    W("aftb", TV), W("aftm", TV), W("aftt", TV), W("afts", TV),
-    W("alipayclient", ALIPAY), W("android", ANDROID),
-    W("appletv", TV), W("apple tv", TV), END
-};
+#define W(text, trait)  { text, REFERRAL_WORD_LEFT, REFERRAL_UA_##trait }
+#define A(text, trait)  { text, 0, REFERRAL_UA_##trait }
+#define S(text, trait)  { text, REFERRAL_WORD_START, REFERRAL_UA_##trait }
 
-static const referral_ua_word_t  referral_words_b[] = {
-    A("bot", BOT),
-    W("baiduboxapp", BAIDU), W("barcelona ", THREADS), W("blackberry", MOBILE),
-    W("bravia", TV), W("bytedancewebview", TIKTOK), W("bytelocale", TIKTOK),
-    END
-};
 
-static const referral_ua_word_t  referral_words_c[] = {
-    M("catchpoint"), M("censys"), M("checker"), M("crawl"),
-    M("curl/"),
-    P("cardyb"),
-    W("compatible;", COMPATIBLE), W("cros ", CHROMEOS), W("crkey", TV), END
-};
-
-static const referral_ua_word_t  referral_words_d[] = {
-    M("dareboost"), M("datadog"), M("dataprovider"), M("daumoa"),
-    P("discordbot"),
-    W("discord/", DISCORD), END
-};
-
-static const referral_ua_word_t  referral_words_e[] = {
-    M("extractor"),
-    P("embedly"), END
-};
-
-static const referral_ua_word_t  referral_words_f[] = {
-    M("favicon"), M("feedfetcher"), M("feedly"), M("fetcher"),
-    P("facebookexternal"), P("facebot"),
-    W("fb_iab/", FACEBOOK), W("fban/", FACEBOOK), W("fbav/", FACEBOOK),
+static const referral_bots_trait_t  referral_ua_traits[] = {
+    S("mozilla/", BROWSER), S("opera/", BROWSER),
     W("fban/messenger", MESSENGER), W("fb_iab/messenger", MESSENGER),
-    W("fb_iab/orca", MESSENGER), END
-};
-
-static const referral_ua_word_t  referral_words_g[] = {
-    M("gecko; compatible"), M("go-http-client"), M("google-ads"),
-    M("google-adwords"), M("google-agent"), M("google-inspection"),
-    M("google-physicalweb"), M("google-read-aloud"), M("google-site-"),
-    M("googleagent"), M("gtmetrix"),
-    P("googleimageproxy"),
-    A("gecko/", ENGINE), W("googletv", TV), W("gsa/", GOOGLE), END
-};
-
-static const referral_ua_word_t  referral_words_h[] = {
-    M("hardenize"), M("harvest"), M("headless"), M("http://"), M("https://"),
-    M("http-client"), M("httpclient"), M("httpagent"), M("httrack"),
-    W("hbbtv", TV), END
-};
-
-static const referral_ua_word_t  referral_words_i[] = {
-    M("indy library"), M("inspector"), M("ips-agent"),
-    P("iframely"),
-    W("instagram", INSTAGRAM), W("ipad", IPAD), W("iphone", IPHONE),
-    W("ipod", IPHONE), END
-};
-
-static const referral_ua_word_t  referral_words_j[] = {
-    W("j2me", MOBILE), END
-};
-
-static const referral_ua_word_t  referral_words_k[] = {
-    P("kakaotalk-scrap"),
-    A("khtml", ENGINE), W("kaios", MOBILE), W("kakaotalk", KAKAOTALK), END
-};
-
-static const referral_ua_word_t  referral_words_l[] = {
-    M("libwww"), M("lighthouse"), M("linkcheck"), M("linktiger"),
-    P("line-poker"), P("linkedinbot"), P("linkpreview"),
-    W("line/", LINE), W("linkedinapp", LINKEDIN), W("linux", LINUX), END
-};
-
-static const referral_ua_word_t  referral_words_m[] = {
-    M("mailto:"), M("masscan"), M("mediapartners-google"), M("monitor"),
-    P("mastodon"), P("meta-external"),
-    W("macintosh", MACOS), W("metaiab", FACEBOOK), W("mibox", TV),
-    W("micromessenger", WECHAT), W("mitv", TV), W("mobile", MOBILE),
-    W("msie", ENGINE), W("musical_ly", TIKTOK), END
-};
-
-static const referral_ua_word_t  referral_words_n[] = {
-    M("nessus"), M("netcraft"), M("newrelic"), M("nikto"), M("nmap"),
-    M("node-fetch"),
-    W("naver(inapp", NAVER), W("netcast", TV), W("nintendo", CONSOLE), END
-};
-
-static const referral_ua_word_t  referral_words_o[] = {
-    M("openvas"), M("optimizer"), M("outbrain"),
-    W("opera mini", MOBILE), W("opera mobi", MOBILE), W("orca-", MESSENGER),
-    END
-};
-
-static const referral_ua_word_t  referral_words_p[] = {
-    M("phantomjs"), M("pingdom"), M("playwright"), M("printfriendly"),
-    M("ptst/"), M("puppeteer"), M("python-"), M("python/"),
-    P("pinterestbot"), P("preview"),
-    W("philipstv", TV), W("pinterest/", PINTEREST),
-    W("playstation", CONSOLE), END
-};
-
-static const referral_ua_word_t  referral_words_q[] = {
-    W("qq/", QQ), END
-};
-
-static const referral_ua_word_t  referral_words_r[] = {
-    P("redditbot"),
-    W("reddit/", REDDIT), W("roku", TV), END
-};
-
-static const referral_ua_word_t  referral_words_s[] = {
-    A("spider", SPIDER),
-    M("scrap"), M("securityheaders"), M("selenium"), M("silktide"),
-    M("siteimprove"), M("sitemap"), M("slurp"), M("sqlmap"), M("statuscake"),
-    M("subscribers"), M("synthetics"),
-    P("slack-imgproxy"), P("slackbot"), P("skypeuripreview"), P("synapse"),
-    W("smart-tv", TV), W("smarttv", TV), W("snapchat", SNAPCHAT),
-    W("symbian", MOBILE), END
-};
-
-static const referral_ua_word_t  referral_words_t[] = {
-    M("thousandeyes"),
-    P("telegrambot"), P("tumblr/"), P("twitterbot"),
-    W("tablet", TABLET), W("telegram", TELEGRAM), W("tiktok", TIKTOK),
-    W("trident", ENGINE), W("trill_", TIKTOK),
-    W("twitter for ", TWITTER), W("twitterandroid", TWITTER), END
-};
-
-static const referral_ua_word_t  referral_words_u[] = {
-    M("uptime"), END
-};
-
-static const referral_ua_word_t  referral_words_v[] = {
-    M("validator"), M("verification"), M("verifier"),
-    P("vkshare"),
-    W("viber", VIBER), W("viera", TV), W("vizio", TV),
-    W("vkandroidapp", VK), W("vkclient", VK), END
-};
-
-static const referral_ua_word_t  referral_words_w[] = {
-    M("watcher"), M("watchtowr"), M("webcapture"), M("wget/"), M("www."),
-    W("web0s", TV), W("webos.tv", TV), W("weibo", WEIBO),
-    W("whatsapp", WHATSAPP), W("windows", WINDOWS),
-    W("windows phone", WINDOWS_PHONE), END
-};
-
-static const referral_ua_word_t  referral_words_x[] = {
-    W("x11", LINUX), W("xbox", CONSOLE), END
-};
-
-static const referral_ua_word_t  referral_words_y[] = {
-    P("yahoomailproxy"),
-    W("yjapp-", YAHOO), END
-};
-
-static const referral_ua_word_t  referral_words_z[] = {
-    M("zgrab"),
-    W("zalo", ZALO), END
-};
-
-
-static const referral_ua_word_t  *const referral_ua_words[26] = {
-    referral_words_a, referral_words_b, referral_words_c, referral_words_d,
-    referral_words_e, referral_words_f, referral_words_g, referral_words_h,
-    referral_words_i, referral_words_j, referral_words_k, referral_words_l,
-    referral_words_m, referral_words_n, referral_words_o, referral_words_p,
-    referral_words_q, referral_words_r, referral_words_s, referral_words_t,
-    referral_words_u, referral_words_v, referral_words_w, referral_words_x,
-    referral_words_y, referral_words_z
+    W("fb_iab/orca", MESSENGER), W("orca-", MESSENGER),
+    W("instagram", INSTAGRAM),
+    W("barcelona ", THREADS),
+    W("fb_iab/", FACEBOOK), W("fban/", FACEBOOK), W("fbav/", FACEBOOK),
+    W("metaiab", FACEBOOK),
+    W("line/", LINE),
+    W("kakaotalk", KAKAOTALK),
+    W("naver(inapp", NAVER),
+    W("micromessenger", WECHAT),
+    W("weibo", WEIBO),
+    W("qq/", QQ),
+    W("alipayclient", ALIPAY),
+    W("baiduboxapp", BAIDU),
+    W("whatsapp", WHATSAPP),
+    W("bytedancewebview", TIKTOK), W("bytelocale", TIKTOK),
+    W("musical_ly", TIKTOK), W("tiktok", TIKTOK), W("trill_", TIKTOK),
+    W("twitter for ", TWITTER), W("twitterandroid", TWITTER),
+    W("snapchat", SNAPCHAT),
+    W("linkedinapp", LINKEDIN),
+    W("pinterest/", PINTEREST),
+    W("telegram", TELEGRAM),
+    W("reddit/", REDDIT),
+    W("discord/", DISCORD),
+    W("viber", VIBER),
+    W("zalo", ZALO),
+    W("vkandroidapp", VK), W("vkclient", VK),
+    W("yjapp-", YAHOO),
+    W("gsa/", GOOGLE),
+    W("compatible;", COMPATIBLE),
+    A("gecko/", ENGINE), A("khtml", ENGINE), W("msie", ENGINE),
+    W("trident", ENGINE),
+    W("aftb", TV), W("aftm", TV), W("aftt", TV), W("afts", TV),
+    W("appletv", TV), W("apple tv", TV), W("bravia", TV), W("crkey", TV),
+    W("googletv", TV), W("hbbtv", TV), W("mibox", TV), W("mitv", TV),
+    W("netcast", TV), W("philipstv", TV), W("roku", TV), W("smart-tv", TV),
+    W("smarttv", TV), W("viera", TV), W("vizio", TV), W("web0s", TV),
+    W("webos.tv", TV),
+    W("nintendo", CONSOLE), W("playstation", CONSOLE), W("xbox", CONSOLE),
+    W("iphone", IPHONE), W("ipod", IPHONE),
+    W("ipad", IPAD),
+    W("android", ANDROID),
+    W("windows phone", WINDOWS_PHONE),
+    W("windows", WINDOWS),
+    W("macintosh", MACOS),
+    W("cros ", CHROMEOS),
+    W("linux", LINUX), W("x11", LINUX),
+    W("blackberry", MOBILE), W("j2me", MOBILE), W("kaios", MOBILE),
+    W("mobile", MOBILE), W("opera mini", MOBILE), W("opera mobi", MOBILE),
+    W("symbian", MOBILE),
+    W("tablet", TABLET),
+    { NULL, 0, 0 }
 };
 
 
@@ -347,17 +212,81 @@ referral_class_name(unsigned class)
 }
 
 
-void
-referral_visitor_agent(referral_agent_t *agent, const referral_str_t *s)
+referral_bots_t *
+referral_visitor_bots(const referral_str_t *list, referral_bots_error_t *error)
 {
-    uint64_t       found;
-    referral_ua_t  ua;
+    return referral_bots_create(list, referral_ua_traits, error);
+}
 
-    referral_visitor_read(&ua, s);
-    found = referral_visitor_scan(&ua);
 
-    agent->class = referral_visitor_machine(&ua, found);
-    referral_visitor_device(&agent->device, found);
+void
+referral_visitor_agent(referral_agent_t *agent, const referral_bots_t *bots,
+    const referral_str_t *ua)
+{
+    referral_bots_found_t  found;
+
+    referral_bots_find(&found, bots, ua);
+
+    agent->word = 0;
+    agent->rule = referral_visitor_machine(&found, ua);
+
+    switch (agent->rule) {
+
+    case REFERRAL_RULE_NONE:
+        agent->class = REFERRAL_CLASS_HUMAN;
+        break;
+
+    case REFERRAL_RULE_PREVIEW:
+        agent->class = REFERRAL_CLASS_PREVIEW;
+        agent->word = found.preview;
+        break;
+
+    case REFERRAL_RULE_BOT:
+        agent->class = REFERRAL_CLASS_BOT;
+        agent->word = found.bot;
+        break;
+
+    default:
+        agent->class = REFERRAL_CLASS_BOT;
+    }
+
+    referral_visitor_device(&agent->device, found.traits);
+}
+
+
+static referral_rule_e
+referral_visitor_machine(const referral_bots_found_t *found,
+    const referral_str_t *ua)
+{
+    if (ua->len == 0) {
+        return REFERRAL_RULE_EMPTY;
+    }
+
+    if (found->preview) {
+        return REFERRAL_RULE_PREVIEW;
+    }
+
+    if (found->bot) {
+        return REFERRAL_RULE_BOT;
+    }
+
+    if (found->person) {
+        return REFERRAL_RULE_NONE;
+    }
+
+    if (!(found->traits & REFERRAL_UA_PEOPLE)) {
+        return REFERRAL_RULE_BEGIN;
+    }
+
+    /* "Mozilla/5.0 (compatible; Something)", and no engine: no browser */
+
+    if (referral_ua_has(found->traits, COMPATIBLE)
+        && !referral_ua_has(found->traits, ENGINE))
+    {
+        return REFERRAL_RULE_ENGINE;
+    }
+
+    return REFERRAL_RULE_NONE;
 }
 
 
@@ -365,22 +294,23 @@ referral_class_e
 referral_visitor_class(const referral_visitor_headers_t *h,
     const referral_agent_t *agent)
 {
-    if (referral_visitor_contains(&h->purpose, "prefetch")
-        || referral_visitor_contains(&h->purpose, "prerender")
-        || referral_visitor_contains(&h->purpose, "preview"))
-    {
-        return REFERRAL_CLASS_PREFETCH;
+    unsigned  i;
+
+    for (i = 0; i < REFERRAL_PURPOSES; i++) {
+        if (referral_visitor_contains(&h->purpose[i], "prefetch")
+            || referral_visitor_contains(&h->purpose[i], "prerender")
+            || referral_visitor_contains(&h->purpose[i], "preview"))
+        {
+            return REFERRAL_CLASS_PREFETCH;
+        }
     }
 
     if (h->head) {
         return REFERRAL_CLASS_HEAD;
     }
 
-    /* an image or a script that names the link is not a person's click */
-
     if (agent->class == REFERRAL_CLASS_HUMAN
-        && (referral_str_is_nocase(&h->fetch_mode, "no-cors")
-            || referral_str_is_nocase(&h->fetch_mode, "cors")))
+        && (h->no_accept || !referral_visitor_navigates(h)))
     {
         return REFERRAL_CLASS_BOT;
     }
@@ -389,37 +319,33 @@ referral_visitor_class(const referral_visitor_headers_t *h,
 }
 
 
-static referral_class_e
-referral_visitor_machine(const referral_ua_t *ua, uint64_t found)
+/*
+ * An image or a script that names the link is not a person's click.  Browsers
+ * that do not say what they do, and those behind a service worker ("empty",
+ * "same-origin"), are believed.
+ */
+
+static int
+referral_visitor_navigates(const referral_visitor_headers_t *h)
 {
-    if (referral_ua_has(found, PREVIEW)
-        || referral_visitor_at(ua, 0, "whatsapp/")
-        || referral_visitor_at(ua, 0, "viber"))
+    const referral_str_t  *mode, *dest;
+
+    mode = &h->fetch_mode;
+    dest = &h->fetch_dest;
+
+    if (referral_str_is_nocase(mode, "no-cors")
+        || referral_str_is_nocase(mode, "cors")
+        || referral_str_is_nocase(mode, "websocket"))
     {
-        return REFERRAL_CLASS_PREVIEW;
+        return 0;
     }
 
-    if (referral_ua_has(found, MACHINE)
-        || referral_ua_has(found, BOT)
-        || referral_ua_has(found, SPIDER))
-    {
-        return REFERRAL_CLASS_BOT;
-    }
-
-    if (!referral_visitor_at(ua, 0, "mozilla/")
-        && !referral_visitor_at(ua, 0, "opera/"))
-    {
-        return REFERRAL_CLASS_BOT;
-    }
-
-    /* "Mozilla/5.0 (compatible; Something)", and no engine: no browser */
-
-    if (referral_ua_has(found, COMPATIBLE) && !referral_ua_has(found, ENGINE))
-    {
-        return REFERRAL_CLASS_BOT;
-    }
-
-    return REFERRAL_CLASS_HUMAN;
+    return dest->len == 0
+           || referral_str_is_nocase(dest, "document")
+           || referral_str_is_nocase(dest, "empty")
+           || referral_str_is_nocase(dest, "iframe")
+           || referral_str_is_nocase(dest, "frame")
+           || referral_str_is_nocase(dest, "fencedframe");
 }
 
 
@@ -501,143 +427,6 @@ referral_visitor_device(referral_device_t *device, uint64_t found)
 }
 
 
-static void
-referral_visitor_read(referral_ua_t *ua, const referral_str_t *s)
-{
-    u_char  c;
-    size_t  i;
-
-    ua->len = s->len < REFERRAL_UA_MAX ? s->len : REFERRAL_UA_MAX;
-
-    for (i = 0; i < ua->len; i++) {
-        c = s->data[i];
-        ua->data[i] = (c >= 'A' && c <= 'Z') ? (c | 0x20) : c;
-    }
-}
-
-
-/* a bit for each referral_ua_e that the text names */
-
-static uint64_t
-referral_visitor_scan(const referral_ua_t *ua)
-{
-    u_char                     c;
-    size_t                     i;
-    uint64_t                   found;
-    const referral_ua_word_t  *w;
-
-    found = 0;
-
-    for (i = 0; i + 1 < ua->len; i++) {
-        c = ua->data[i];
-
-        if (c < 'a' || c > 'z') {
-            continue;
-        }
-
-        for (w = referral_ua_words[c - 'a']; w->len; w++) {
-
-            if (ua->data[i + 1] != (u_char) w->text[1]
-                || w->len > ua->len - i
-                || memcmp(&ua->data[i], w->text, w->len) != 0)
-            {
-                continue;
-            }
-
-            if ((w->flags & REFERRAL_UA_WORD)
-                && i && referral_visitor_alnum(ua->data[i - 1]))
-            {
-                continue;
-            }
-
-            if (referral_visitor_phone(ua, i, w->what)) {
-                continue;
-            }
-
-            found |= (uint64_t) 1 << w->what;
-        }
-    }
-
-    return found;
-}
-
-
-/*
- * Phones and people that a machine's word hides in: CUBOT, "M BOT 551",
- * IDbot553, HTC_Bot…, "Spider 8", and "bot" inside of a longer word.
- */
-
-static int
-referral_visitor_phone(const referral_ua_t *ua, size_t i, unsigned what)
-{
-    u_char  before, after, second;
-
-    if (what == REFERRAL_UA_SPIDER) {
-        return i + 7 < ua->len
-               && ua->data[i + 6] == ' '
-               && ua->data[i + 7] >= '0' && ua->data[i + 7] <= '9';
-    }
-
-    if (what != REFERRAL_UA_BOT) {
-        return 0;
-    }
-
-    before = i ? ua->data[i - 1] : ' ';
-    after = i + 3 < ua->len ? ua->data[i + 3] : ' ';
-    second = i + 4 < ua->len ? ua->data[i + 4] : ' ';
-
-    if (i >= 2
-        && referral_visitor_at(ua, i - 2, "cubot")
-        && (i == 2 || !referral_visitor_alnum(ua->data[i - 3])))
-    {
-        return 1;
-    }
-
-    if (i >= 2
-        && referral_visitor_at(ua, i - 2, "m bot ")
-        && second >= '0' && second <= '9'
-        && (i == 2 || !referral_visitor_alnum(ua->data[i - 3])))
-    {
-        return 1;
-    }
-
-    if (i >= 2
-        && referral_visitor_at(ua, i - 2, "idbot")
-        && after >= '0' && after <= '9')
-    {
-        return 1;
-    }
-
-    if (i >= 4 && referral_visitor_at(ua, i - 4, "htc_bot")) {
-        return 1;
-    }
-
-    return before >= 'a' && before <= 'z'
-           && after >= 'a' && after <= 'z' && after != 's'
-           && !(i >= 2 && referral_visitor_at(ua, i - 2, "robot"));
-}
-
-
-static int
-referral_visitor_at(const referral_ua_t *ua, size_t i, const char *text)
-{
-    size_t  len;
-
-    len = strlen(text);
-
-    return i <= ua->len
-           && ua->len - i >= len
-           && memcmp(&ua->data[i], text, len) == 0;
-}
-
-
-static int
-referral_visitor_alnum(u_char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-
 /* regardless of ASCII case, in the first bytes of a header */
 
 static int
@@ -655,6 +444,13 @@ referral_visitor_contains(const referral_str_t *s, const char *text)
     }
 
     return 0;
+}
+
+
+static int
+referral_visitor_alnum(u_char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
 

@@ -10,11 +10,12 @@
 #define _REFERRAL_VISITOR_H_INCLUDED_
 
 
-#include "referral_str.h"
+#include "referral_bots.h"
 
 
 #define REFERRAL_LANG_MAX    16
 #define REFERRAL_SOURCE_MAX  64
+#define REFERRAL_PURPOSES    4
 
 
 typedef enum {
@@ -37,29 +38,52 @@ typedef struct {
 } referral_device_t;
 
 
+/* why a User-Agent is a machine's */
+
+typedef enum {
+    REFERRAL_RULE_NONE = 0,              /* nothing says so: a person */
+    REFERRAL_RULE_EMPTY,                 /* there is none */
+    REFERRAL_RULE_PREVIEW,               /* a word of the list */
+    REFERRAL_RULE_BOT,                   /* a word of the list */
+    REFERRAL_RULE_BEGIN,                 /* it does not begin like a browser,
+                                            and names no phone or the like */
+    REFERRAL_RULE_ENGINE                 /* "compatible;" and no engine */
+} referral_rule_e;
+
+
 /* what a User-Agent alone tells; strings are static */
 
 typedef struct {
     referral_device_t   device;
-    referral_class_e    class;   /* HUMAN, BOT or PREVIEW */
+    referral_class_e    class;           /* HUMAN, BOT or PREVIEW */
+    referral_rule_e     rule;
+    unsigned            word;            /* of the list, by its number; 0 */
 } referral_agent_t;
 
 
-/* headers that tell a person from a machine; an absent one has data NULL */
+/* what else tells a person from a machine; an absent header has data NULL */
 
 typedef struct {
     unsigned            head:1;          /* the method */
-    referral_str_t      purpose;         /* Sec-Purpose, else Purpose,
-                                            X-Purpose, X-Moz */
+    unsigned            no_accept:1;     /* every browser sends one */
+    referral_str_t      purpose[REFERRAL_PURPOSES];
+                                         /* Sec-Purpose, Purpose, X-Purpose,
+                                            X-Moz */
     referral_str_t      fetch_mode;      /* Sec-Fetch-Mode */
+    referral_str_t      fetch_dest;      /* Sec-Fetch-Dest */
 } referral_visitor_headers_t;
 
 
 /* static text: "human", "bot"… */
 referral_str_t referral_class_name(unsigned class);
 
-/* linear in the length of "s"; at most 1024 bytes of it are looked at */
-void referral_visitor_agent(referral_agent_t *agent, const referral_str_t *s);
+/* "list" NULL: the one that is built in; as referral_bots_create() */
+referral_bots_t *referral_visitor_bots(const referral_str_t *list,
+    referral_bots_error_t *error);
+
+/* linear in the length of "ua", of which REFERRAL_BOTS_UA_MAX are looked at */
+void referral_visitor_agent(referral_agent_t *agent,
+    const referral_bots_t *bots, const referral_str_t *ua);
 
 /* HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two need more than this */
 referral_class_e referral_visitor_class(const referral_visitor_headers_t *h,

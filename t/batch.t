@@ -954,12 +954,14 @@ sub build {
     my $cc = $ENV{CC} || 'gcc';
     my $src = join ' ', map { "$root/src/referral_$_.c" }
         qw(batch batch_table batch_command record str hash id time visitor
-           link landing template pairs url);
+           bots words link landing template pairs url);
 
     $src = join ' ', grep { -f } split / /, $src;
 
     system("$root/auto/embed referral_apply_lua $root/src/referral_apply.lua"
            . " > $dir/referral_apply_lua.h") == 0 or die 'embed failed';
+    system("$root/auto/embed referral_bots_list $root/conf/bots.list"
+           . " > $dir/referral_bots_list.h") == 0 or die 'embed failed';
 
     system("$cc -std=gnu11 -O1 -g -Wall -I$root/src -I$dir -o $dir/tool"
            . " $root/t/unit/batch_tool.c $src -lcrypto") == 0

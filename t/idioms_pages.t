@@ -341,7 +341,7 @@ is($t->get('/nest/robots.txt')->body, "robots\n", 'a file inside of it');
 # the request's own forms
 
 $r = $t->raw("GET /r/http10 HTTP/1.0\r\nUser-Agent: Mozilla/5.0 Firefox/130.0"
-             . "\r\n\r\n");
+             . "\r\nAccept: */*\r\n\r\n");
 is($r->status, 302, 'HTTP/1.0');
 $want{http10}++;
 

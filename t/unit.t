@@ -20,13 +20,16 @@ my @tests = @only ? map { "t/unit/test_$_.c" } @only
 
 system('mkdir', '-p', 'build/unit') == 0 or die;
 
-# the script that Redis runs, as the build makes it
+# the script that Redis runs and the list of bots, as the build makes them
 
 system('sh auto/embed referral_apply_lua src/referral_apply.lua'
        . ' > build/unit/referral_apply_lua.h') == 0 or die;
+system('sh auto/embed referral_bots_list conf/bots.list'
+       . ' > build/unit/referral_bots_list.h') == 0 or die;
 
 my $newest = max map { (stat $_)[9] }
-                     glob('src/*.[ch] src/*.lua t/unit/* t/lib/*.pl');
+                     glob('src/*.[ch] src/*.lua conf/bots.list t/unit/*'
+                          . ' t/lib/*.pl');
 
 my $valgrind = grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
 

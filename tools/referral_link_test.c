@@ -482,8 +482,10 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
     referral_str_t               s, accept, languages;
     referral_date_t              at;
     struct timespec              ts;
+    referral_bots_t             *bots;
     referral_agent_t             agent;
     referral_values_t           *v;
+    referral_bots_error_t        error;
     referral_visitor_headers_t   h;
 
     v = &t->values;
@@ -503,7 +505,14 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
     if (link_test_get(in, "click.user_agent", &s)) {
         memset(&h, 0, sizeof(h));
 
-        referral_visitor_agent(&agent, &s);
+        bots = referral_visitor_bots(NULL, &error);
+        if (bots == NULL) {
+            return error.what;
+        }
+
+        referral_visitor_agent(&agent, bots, &s);
+
+        referral_bots_free(bots);
 
         s = referral_class_name(referral_visitor_class(&h, &agent));
         t->class = (char *) s.data;

@@ -17,6 +17,6 @@ keyspace  the keys that hold counts
 tally     what the events add up to
 touch     a click's id, and what is kept under it
 program, link, referrer, stats, top, compare, audit, report, journal, reset,
-forget    the commands
+forget, bots    the commands
 app       all of them together
 """

@@ -9,6 +9,7 @@ import click
 from redis.exceptions import RedisError
 
 from .audit import audit
+from .bots import bots
 from .compare import compare
 from .forget import forget
 from .frame import Group, Session
@@ -37,7 +38,7 @@ def cli() -> None:
 
 
 for command in (program, link, referrer, show_click, stats, top, compare,
-                audit, tail, forget, reset, journal):
+                audit, tail, forget, reset, journal, bots):
     cli.add_command(command)
 
 

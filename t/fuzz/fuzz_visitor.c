@@ -1,4 +1,4 @@
-/* link: referral_visitor.c referral_str.c */
+/* link: referral_visitor.c referral_bots.c referral_words.c referral_str.c */
 
 /*
  * What a browser says of itself.  Lines: User-Agent, Accept-Language, the
@@ -59,7 +59,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     referral_str_t               ua, accept, languages, referer, s;
     referral_agent_t             agent;
     referral_class_e             class;
+    referral_bots_error_t        error;
     referral_visitor_headers_t   h;
+
+    static referral_bots_t      *bots;
 
     p = data;
     end = data + size;
@@ -71,10 +74,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     memset(&h, 0, sizeof(h));
     h.head = size & 1;
-    h.purpose = fuzz_line(&p, end);
+    h.no_accept = (size >> 1) & 1;
+    h.purpose[0] = fuzz_line(&p, end);
     h.fetch_mode = fuzz_line(&p, end);
 
-    referral_visitor_agent(&agent, &ua);
+    if (bots == NULL) {
+        bots = referral_visitor_bots(NULL, &error);
+        fuzz_check(bots != NULL);
+    }
+
+    referral_visitor_agent(&agent, bots, &ua);
 
     fuzz_check(agent.device.device.len && word(&agent.device.device));
     fuzz_check(agent.device.os.len && word(&agent.device.os));

@@ -1,4 +1,4 @@
-/* link: referral_link.c referral_visitor.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_hash.c referral_str.c */
+/* link: referral_link.c referral_visitor.c referral_bots.c referral_words.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_hash.c referral_str.c */
 
 #include "referral_link.h"
 #include "unit.h"

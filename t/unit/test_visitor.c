@@ -1,4 +1,4 @@
-/* link: referral_visitor.c referral_str.c */
+/* link: referral_visitor.c referral_bots.c referral_words.c referral_str.c */
 
 #include "referral_visitor.h"
 #include "unit.h"
@@ -15,6 +15,9 @@
 #define CHROME(system)                                                        \
     "Mozilla/5.0 (" system ") AppleWebKit/537.36 (KHTML, like Gecko) "        \
     "Chrome/126.0.0.0 Safari/537.36"
+
+
+static referral_bots_t  *bots;
 
 
 static referral_str_t
@@ -45,10 +48,10 @@ class(const char *ua, const char *purpose, const char *mode, int head)
     s.len = strlen(ua);
     s.data = malloc(s.len + !s.len);
     memcpy(s.data, ua, s.len);
-    h.purpose = str(purpose);
+    h.purpose[REFERRAL_PURPOSES - 1] = str(purpose);
     h.fetch_mode = str(mode);
 
-    referral_visitor_agent(&agent, &s);
+    referral_visitor_agent(&agent, bots, &s);
     class = referral_visitor_class(&h, &agent);
 
     free(s.data);
@@ -111,7 +114,7 @@ test_machines(void)
         "python-requests/2.32.3",
         "Go-http-client/1.1",
         "okhttp/4.12.0",
-        "Dalvik/2.1.0 (Linux; U; Android 9; SM-G965U)",
+        "Java/17.0.2",
         "mozilla",
         "Mozilla/5.0 (compatible; Googlebot/2.1; "
         "+http://www.google.com/bot.html)",
@@ -167,6 +170,58 @@ test_machines(void)
 
 
 static void
+test_dest(void)
+{
+    size_t                      i;
+    referral_str_t              ua;
+    referral_agent_t            agent;
+    referral_class_e            is;
+    referral_visitor_headers_t  h;
+
+    static const struct {
+        const char        *dest;
+        referral_class_e   class;
+    } tests[] = {
+        { NULL, REFERRAL_CLASS_HUMAN },
+        { "document", REFERRAL_CLASS_HUMAN },
+        { "iframe", REFERRAL_CLASS_HUMAN },
+        { "empty", REFERRAL_CLASS_HUMAN },
+        { "image", REFERRAL_CLASS_BOT },
+        { "script", REFERRAL_CLASS_BOT },
+        { "style", REFERRAL_CLASS_BOT }
+    };
+
+    memset(&h, 0, sizeof(h));
+
+    ua = str(CHROME("Windows NT 10.0; Win64; x64"));
+    referral_visitor_agent(&agent, bots, &ua);
+
+    for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        h.fetch_dest = str(tests[i].dest);
+        is = referral_visitor_class(&h, &agent);
+
+        ok(is == tests[i].class, "Sec-Fetch-Dest: %s: class %u",
+           tests[i].dest ? tests[i].dest : "none", is);
+    }
+
+    h.fetch_dest = str(NULL);
+    h.no_accept = 1;
+    is = referral_visitor_class(&h, &agent);
+
+    ok(is == REFERRAL_CLASS_BOT, "every browser says what it accepts");
+
+    for (i = 0; i < REFERRAL_PURPOSES; i++) {
+        memset(h.purpose, 0, sizeof(h.purpose));
+        h.purpose[0] = str("other");
+        h.purpose[i] = str("prefetch");
+        is = referral_visitor_class(&h, &agent);
+
+        ok(is == REFERRAL_CLASS_PREFETCH, "each header of a purpose");
+    }
+}
+
+
+static void
 test_requests(void)
 {
     size_t             i;
@@ -200,6 +255,8 @@ test_requests(void)
        "an image whose source is the link");
     ok(class(person, NULL, "CORS", 0) == REFERRAL_CLASS_BOT,
        "a script that fetches it");
+
+    test_dest();
 
     name = referral_class_name(REFERRAL_CLASS_HUMAN);
     ok(referral_str_is(&name, "human"), "human by name");
@@ -288,7 +345,7 @@ test_devices(void)
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         ua = str(cases[i].ua);
-        referral_visitor_agent(&agent, &ua);
+        referral_visitor_agent(&agent, bots, &ua);
         d = agent.device;
 
         snprintf(got, sizeof(got), "%.*s %.*s %.*s",
@@ -316,18 +373,18 @@ test_long(void)
     s.data = (u_char *) ua;
     s.len = sizeof(ua);
 
-    referral_visitor_agent(&agent, &s);
+    referral_visitor_agent(&agent, bots, &s);
     d = agent.device;
     ok(d.app.len == 0, "what comes after the first 1024 bytes is not seen");
 
     memcpy(ua + 1000, " Android", 8);
-    referral_visitor_agent(&agent, &s);
+    referral_visitor_agent(&agent, bots, &s);
     d = agent.device;
     ok(referral_str_is(&d.os, "android"), "what comes before is");
 
     s.data = NULL;
     s.len = 0;
-    referral_visitor_agent(&agent, &s);
+    referral_visitor_agent(&agent, bots, &s);
     d = agent.device;
     ok(referral_str_is(&d.device, "other") && d.app.len == 0, "no User-Agent");
 }
@@ -529,6 +586,14 @@ test_sources(void)
 int
 main(void)
 {
+    referral_bots_error_t  error;
+
+    bots = referral_visitor_bots(NULL, &error);
+    if (bots == NULL) {
+        ok(0, "the built-in list, line %u: %s", error.line, error.what);
+        return unit_done();
+    }
+
     test_people();
     test_machines();
     test_requests();
@@ -536,6 +601,8 @@ main(void)
     test_long();
     test_languages();
     test_sources();
+
+    referral_bots_free(bots);
 
     return unit_done();
 }
