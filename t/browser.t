@@ -1,5 +1,6 @@
 # protects: what it is all for: a real browser follows a link, lands on a page
-# that greets by name, and holds the cookie
+# that greets by name, and holds the cookie; and one that looks ahead, because
+# the page told it to, counts when the person clicks
 
 use strict;
 use warnings;
@@ -54,6 +55,19 @@ $t->write_file('html/share.html', <<'END');
 <meta charset="utf-8">
 <title>share</title>
 <a id="link" href="/r/aiko7">my friend's link</a>
+END
+
+$t->link('shop', 'ahead', referrer => 'aiko', name => 'Aiko');
+
+$t->write_file('html/ahead.html', <<'END');
+<!doctype html>
+<meta charset="utf-8">
+<title>ahead</title>
+<script type="speculationrules">
+{ "prefetch": [ { "source": "list", "urls": [ "/r/ahead" ],
+                  "eagerness": "immediate" } ] }
+</script>
+<a id="link" href="/r/ahead">my friend's link</a>
 END
 
 $t->start;
@@ -186,6 +200,27 @@ my @visitors = map { (split)[1] }
                @{ $t->redis('KEYS', 'ref:clicks:{shop}:*') };
 
 is_deeply(\@visitors, [ $code, $code ], 'known by the cookie');
+
+# the page's speculation rules let the browser look ahead: refused, and the
+# click asks again
+
+page(POST => '/url', { url => "$site/ahead.html" });
+
+$t->fields_are('ref:stats:{shop}:ahead', { raw => 1, prefetch => 1 },
+               'the browser looked ahead');
+
+($id) = values %{ page(POST => '/element',
+                       { using => 'css selector', value => '#link' }) };
+
+page(POST => "/element/$id/click");
+
+wait_for { page(GET => '/url') =~ /welcome/ };
+
+is(text('h1'), 'Aiko', 'the real click lands');
+
+$t->fields_are('ref:stats:{shop}:ahead',
+               { raw => 2, prefetch => 1, clicks => 1 },
+               'and is the one that counts');
 
 driver(DELETE => "/session/$session");
 
