@@ -1,7 +1,8 @@
 
 /*
  * The configuration's rooms: directives set what ngx_http_referral_module.c
- * merges, and secrets come from files of their own.
+ * merges, those for all servers in ngx_http_referral_conf_main.c, and secrets
+ * come from files of their own.
  */
 
 
@@ -46,6 +47,12 @@ char *ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
 char *ngx_http_referral_journal_path(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name);
 
+/* what several directives take; the error is said already */
+
+ngx_int_t ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg,
+    const char *name, time_t min, time_t max, time_t *value);
+ngx_int_t ngx_http_referral_bad(ngx_conf_t *cf, ngx_str_t *arg,
+    const char *right);
 
 /* the list of words that tell a machine; "file" NULL: the built-in one */
 ngx_int_t ngx_http_referral_set_bots(ngx_conf_t *cf,

@@ -1,0 +1,659 @@
+
+#include "ngx_http_referral_conf.h"
+#include "referral_journal.h"
+
+
+static ngx_int_t ngx_http_referral_redis_address(ngx_conf_t *cf,
+    ngx_http_referral_redis_conf_t *redis, ngx_str_t *value);
+static ngx_int_t ngx_http_referral_journal_ours(ngx_conf_t *cf,
+    ngx_str_t *path);
+static ngx_int_t ngx_http_referral_bytes(ngx_conf_t *cf, ngx_str_t *arg,
+    const char *name, off_t min, off_t *value);
+
+
+char *
+ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    ngx_int_t                        n;
+    ngx_str_t                       *value, s;
+    ngx_uint_t                       i;
+    referral_str_t                   text;
+    ngx_http_referral_redis_conf_t  *redis;
+
+    redis = &rmcf->redis;
+
+    if (redis->host) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    redis->timeout = 500;
+    ngx_str_set(&redis->prefix, "ref:");
+
+    if (ngx_http_referral_redis_address(cf, redis, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "username=", 9) == 0) {
+            redis->username.len = value[i].len - 9;
+            redis->username.data = value[i].data + 9;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "password_file=", 14) == 0) {
+            s.len = value[i].len - 14;
+            s.data = value[i].data + 14;
+
+            if (ngx_conf_full_name(cf->cycle, &s, 1) != NGX_OK
+                || ngx_http_referral_read_secret(cf, "password_file", &s,
+                                                 &text)
+                   != NGX_OK)
+            {
+                return NGX_CONF_ERROR;
+            }
+
+            referral_str_trim(&text);
+
+            if (text.len == 0) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "\"%V\" is empty: it should hold the "
+                                   "password alone", &s);
+                return NGX_CONF_ERROR;
+            }
+
+            redis->password.len = text.len;
+            redis->password.data = text.data;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "db=", 3) == 0) {
+            n = ngx_atoi(value[i].data + 3, value[i].len - 3);
+
+            if (n == NGX_ERROR || n > 65535) {
+                ngx_http_referral_bad(cf, &value[i], "\"db=0\" is right");
+                return NGX_CONF_ERROR;
+            }
+
+            redis->db = n;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "prefix=", 7) == 0) {
+            s.len = value[i].len - 7;
+            s.data = value[i].data + 7;
+
+            if (s.len == 0 || s.len > 32
+                || ngx_strlchr(s.data, s.data + s.len, '{')
+                || ngx_strlchr(s.data, s.data + s.len, '}'))
+            {
+                ngx_http_referral_bad(cf, &value[i],
+                           "1 to 32 characters, no braces, are right");
+                return NGX_CONF_ERROR;
+            }
+
+            redis->prefix = s;
+            continue;
+        }
+
+        if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
+            s.len = value[i].len - 8;
+            s.data = value[i].data + 8;
+
+            n = ngx_parse_time(&s, 0);
+
+            if (n == NGX_ERROR || n < 1 || n > 60000) {
+                ngx_http_referral_bad(cf, &value[i],
+                                      "\"1ms\" to \"60s\" are right");
+                return NGX_CONF_ERROR;
+            }
+
+            redis->timeout = n;
+            continue;
+        }
+
+        ngx_http_referral_bad(cf, &value[i], "\"username=\", "
+                  "\"password_file=\", \"db=\", \"prefix=\" and \"timeout=\" "
+                  "are right");
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->username.len && redis->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"username=\" needs a \"password_file=\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* a name is resolved here and now: hiredis would do it in the event loop */
+
+static ngx_int_t
+ngx_http_referral_redis_address(ngx_conf_t *cf,
+    ngx_http_referral_redis_conf_t *redis, ngx_str_t *value)
+{
+    size_t            len;
+    ngx_url_t         u;
+    struct sockaddr  *sa;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = *value;
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in address \"%V\": \"127.0.0.1:6379\" and "
+                           "\"unix:/path\" are right",
+                           u.err ? u.err : "no address", &u.url);
+        return NGX_ERROR;
+    }
+
+    redis->text = *value;
+    sa = u.addrs[0].sockaddr;
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+
+    if (sa->sa_family == AF_UNIX) {
+        redis->host = (u_char *) ((struct sockaddr_un *) sa)->sun_path;
+
+    } else
+
+#endif
+    {
+        redis->host = ngx_pcalloc(cf->pool, NGX_SOCKADDR_STRLEN + 1);
+        if (redis->host == NULL) {
+            return NGX_ERROR;
+        }
+
+        len = ngx_sock_ntop(sa, u.addrs[0].socklen, redis->host,
+                            NGX_SOCKADDR_STRLEN, 0);
+
+        /* hiredis takes a literal without its brackets */
+
+        if (len > 2 && redis->host[0] == '[') {
+            ngx_memmove(redis->host, redis->host + 1, len - 2);
+            redis->host[len - 2] = '\0';
+        }
+
+        redis->port = ngx_inet_get_port(sa);
+    }
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    ssize_t      size;
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (rmcf->zone_set) {
+        return "is duplicate";
+    }
+
+    rmcf->zone_set = 1;
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size < 1024 * 1024) {
+        ngx_http_referral_bad(cf, &value[1],
+                              "a size of 1m or more comes first");
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf->zone_size = size;
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        rc = ngx_http_referral_seconds(cf, &value[i], "valid=", 1,
+                                       30 * 86400, &rmcf->valid);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_seconds(cf, &value[i], "untracked=", 1,
+                                           3600, &rmcf->untracked);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_seconds(cf, &value[i], "negative=", 1,
+                                           3600, &rmcf->negative);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_seconds(cf, &value[i], "stale=", 0,
+                                           365 * 86400, &rmcf->stale);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_bad(cf, &value[i], "\"valid=\", "
+                              "\"untracked=\", \"negative=\" and \"stale=\" "
+                              "are right");
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    if (rmcf->journal) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_http_referral_journal_path(cf, rmcf, &value[1]) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "sync=off") == 0) {
+            rmcf->sync = REFERRAL_SYNC_OFF;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "sync=interval") == 0) {
+            rmcf->sync = REFERRAL_SYNC_INTERVAL;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "sync=always") == 0) {
+            rmcf->sync = REFERRAL_SYNC_ALWAYS;
+            continue;
+        }
+
+        rc = ngx_http_referral_bytes(cf, &value[i], "segment=",
+                                     REFERRAL_JOURNAL_SEGMENT_MIN,
+                                     &rmcf->segment);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_bytes(cf, &value[i], "max=",
+                                         4 * REFERRAL_JOURNAL_SEGMENT_MIN,
+                                         &rmcf->journal_max);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_seconds(cf, &value[i], "retain=", 0,
+                                           30 * 86400, &rmcf->retain);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_bad(cf, &value[i], "\"segment=\", "
+                      "\"max=\", \"retain=\" and \"sync=off\", "
+                      "\"sync=interval\" or \"sync=always\" are right");
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (rmcf->journal_max < 4 * rmcf->segment) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"max\" of the journal must be at least four "
+                           "times its \"segment\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_referral_journal_path(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name)
+{
+    ngx_path_t  *path;
+
+    path = ngx_pcalloc(cf->pool, sizeof(ngx_path_t));
+    if (path == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    path->name = *name;
+
+    if (path->name.len > 1 && path->name.data[path->name.len - 1] == '/') {
+        path->name.len--;
+        path->name.data[path->name.len] = '\0';
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &path->name, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_referral_journal_ours(cf, &path->name) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->conf_file) {
+        path->conf_file = cf->conf_file->file.name.data;
+        path->line = cf->conf_file->line;
+    }
+
+    if (ngx_add_path(cf, &path) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf->journal = path;
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * nginx gives the directory to the workers' user, whatever it is: a slip of
+ * the pen must not be one of the system's.
+ */
+
+static ngx_int_t
+ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
+{
+    char             *name;
+    ngx_dir_t         dir;
+    ngx_file_info_t   fi;
+
+    if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
+        return NGX_OK;
+    }
+
+    if (!ngx_is_dir(&fi)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_journal\": \"%V\" is not a directory", path);
+        return NGX_ERROR;
+    }
+
+    if (ngx_open_dir(path, &dir) == NGX_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
+                      "\"referral_journal\": " ngx_open_dir_n " \"%V\" failed",
+                      path);
+        return NGX_ERROR;
+    }
+
+    while (ngx_read_dir(&dir) == NGX_OK) {
+        name = (char *) ngx_de_name(&dir);
+
+        if (name[0] == '.'
+            || ngx_strncmp(name, "slot-", 5) == 0
+            || ngx_strcmp(name, "damaged") == 0
+            || ngx_strcmp(name, "lost+found") == 0
+            || ngx_strcmp(name, "referral.key") == 0)
+        {
+            continue;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_journal\": \"%V\" holds \"%s\", which is "
+                      "not the journal's: it needs a directory of its own",
+                      path, name);
+
+        (void) ngx_close_dir(&dir);
+        return NGX_ERROR;
+    }
+
+    (void) ngx_close_dir(&dir);
+
+    return NGX_OK;
+}
+
+
+char *
+ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    ngx_int_t    rc;
+    ngx_str_t   *value, *path;
+    ngx_uint_t   i;
+
+    if (rmcf->geoip) {
+        return "is duplicate";
+    }
+
+    rmcf->geoip = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
+    if (rmcf->geoip == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        rc = ngx_http_referral_seconds(cf, &value[i], "reload=", 0,
+                                       30 * 86400, &rmcf->geoip_reload);
+
+        if (rc == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_OK) {
+            continue;
+        }
+
+        path = ngx_array_push(rmcf->geoip);
+        if (path == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *path = value[i];
+
+        if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (rmcf->geoip->nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_geoip\" names no .mmdb file");
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_referral_bots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rmcf->bots) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK
+        || ngx_http_referral_set_bots(cf, rmcf, &value[1]) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_referral_set_bots(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file)
+{
+    referral_str_t          list;
+    ngx_pool_cleanup_t     *cln;
+    referral_bots_error_t   error;
+
+    if (file
+        && ngx_http_referral_read_file(cf, cf->temp_pool, "referral_bots",
+                                       file, REFERRAL_BOTS_LIST_MAX, &list)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rmcf->agents = ngx_pcalloc(cf->pool, NGX_HTTP_REFERRAL_AGENTS
+                                         * sizeof(ngx_http_referral_agent_t));
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+
+    if (rmcf->agents == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    rmcf->bots = referral_visitor_bots(file ? &list : NULL, &error);
+
+    if (rmcf->bots) {
+        cln->handler = (ngx_pool_cleanup_pt) referral_bots_free;
+        cln->data = rmcf->bots;
+
+        return NGX_OK;
+    }
+
+    if (file == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in the built-in list, line %ui",
+                      error.what, (ngx_uint_t) error.line);
+
+    } else if (error.other) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in \"%V\", line %ui and line "
+                      "%ui", error.what, file, (ngx_uint_t) error.other,
+                      (ngx_uint_t) error.line);
+
+    } else if (error.line) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in \"%V\", line %ui",
+                      error.what, file, (ngx_uint_t) error.line);
+
+    } else {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"referral_bots\": %s in \"%V\"", error.what, file);
+    }
+
+    return NGX_ERROR;
+}
+
+
+char *
+ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    u_char       last;
+    ngx_int_t    rc, n, scale;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    if (rmcf->events_maxlen != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    rmcf->events_maxlen = 1000000;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
+        rmcf->events_maxlen = 0;
+        return NGX_CONF_OK;
+    }
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "maxlen=", 7) == 0) {
+            s.len = value[i].len - 7;
+            s.data = value[i].data + 7;
+            scale = 1;
+
+            if (s.len) {
+                last = s.data[s.len - 1] | 0x20;
+
+                if (last == 'k' || last == 'm') {
+                    scale = (last == 'k') ? 1000 : 1000000;
+                    s.len--;
+                }
+            }
+
+            n = ngx_atoi(s.data, s.len);
+
+            if (n == NGX_ERROR || n == 0 || n > 1000000000 / scale) {
+                ngx_http_referral_bad(cf, &value[i],
+                        "1 to 1000m entries are right, or \"off\" for none");
+                return NGX_CONF_ERROR;
+            }
+
+            rmcf->events_maxlen = n * scale;
+            continue;
+        }
+
+        rc = ngx_http_referral_seconds(cf, &value[i], "age=", 60,
+                                       3650 * 86400, &rmcf->events_age);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_referral_bad(cf, &value[i],
+                              "\"maxlen=\", \"age=\" or \"off\" are right");
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_referral_bytes(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
+    off_t min, off_t *value)
+{
+    off_t      n;
+    size_t     len;
+    ngx_str_t  s;
+
+    len = ngx_strlen(name);
+
+    if (arg->len < len || ngx_strncmp(arg->data, name, len) != 0) {
+        return NGX_DECLINED;
+    }
+
+    s.len = arg->len - len;
+    s.data = arg->data + len;
+
+    n = ngx_parse_offset(&s);
+
+    if (n == NGX_ERROR || n < min) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid \"%V\": a size of at least %O bytes is "
+                           "right, such as \"%s16m\"", arg, min, name);
+        return NGX_ERROR;
+    }
+
+    *value = n;
+
+    return NGX_OK;
+}
