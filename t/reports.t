@@ -638,4 +638,38 @@ is(r('forget', $ids[0]), 1, 'it is not known any more');
 is(r('forget', '-A' . 'x' x 14), 1, 'an id may look like an option');
 is(r('forget', 'nonsense'), 3, 'neither an id');
 
+
+# what is typed wrong, or was put among the counts by hand, is no fault of the
+# program, and takes nothing away from the rest
+
+is(r('stats', 'shop', '--from', $_), 3, 'no day') for "1\xd9\xa3\xd9\xa3\xd9"
+    . "\xa4-01-01", "2026-11-2\xef\xbc\x92", '0000-00-00', '9999-12-31';
+is(r('top', 'shop', '--week', $_), 3, 'no week') for '9999-W52', '2026-W60';
+is(r('stats', 'shop', '--utc-offset', "+09:0\xd9\xa0"), 3, 'no offset');
+is(r('stats', 'shop', "a\xff", '--from', 'today'), 0, 'a code of no text');
+
+my $total = j('stats', 'shop', '--by', 'day')->{total}{clicks};
+
+$t->redis('HSET', 'ref:days:{shop}', 'x', 9, "2026-11-2\xff", 2);
+$t->redis('HSET', 'ref:hours:{shop}', 'x', 9);
+$t->redis('ZADD', 'ref:board:{shop}:clicks', 'inf', 'endless');
+$t->redis('HSET', "ref:link:{shop}:$_->[0]", 'name', $_->[1])
+    for [ c1 => "-1+cmd|' /C calc'!A0" ], [ c2 => '=A1' ], [ c3 => '-4' ];
+
+is(j('stats', 'shop', '--by', $_)->{total}{clicks}, $total,
+   "a field that is no time is no part of the report by $_")
+    for qw(day hour);
+is(r('stats', 'shop'), 0, 'nor of the totals');
+is(r('top', 'shop'), 0, 'a board has one without end');
+is(r('compare', 'shop', 'yesterday', 'today'), 0, 'two days can be compared');
+is(r('audit', 'shop', '--csv'), 1, 'the audit');
+like($out, qr/ref:days:\{shop\}.*\bx\b/, 'names what is no day');
+
+is(r('top', 'shop', '--csv'), 0, 'a leaderboard for a spreadsheet');
+like($out, qr/,'-1\+cmd.*,/, 'holds no formula');
+like($out, qr/,'=A1,/, 'nor a short one');
+like($out, qr/,-4,/, 'and a number as it is');
+is(r('link', 'export', 'shop'), 0, 'what is to be read again');
+like($out, qr/,-4,/, 'is as it is');
+
 done_testing;

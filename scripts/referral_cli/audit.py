@@ -11,7 +11,7 @@ import click
 
 from . import counters
 from .counters import Counts, numbers
-from .days import Zone, read_day, zone_of, zone_option
+from .days import Zone, is_day, read_day, zone_of, zone_option
 from .events import (CHOSEN, CODE, Reach, ask_reach, chunks, decode, need,
                      place_of, reach_of, read_reach)
 from .frame import Command, Session, pass_session
@@ -282,7 +282,8 @@ def check_program(findings: Findings, store: Store, keys: Keys, zone: Zone,
     days = sorted(day for day in
                   {*told, *(name[len(prefix):] for name in known
                             if name.startswith(prefix)),
-                   *known.get(keys.days(), {})} if day and day >= since)
+                   *known.get(keys.days(), {})}
+                  if is_day(day) and day >= since)
 
     reset = zone_day(store, keys, zone)
 
@@ -295,7 +296,8 @@ def check_program(findings: Findings, store: Store, keys: Keys, zone: Zone,
 
     counted = numbers(known.get(keys.days(), {}))
     findings.numbers(keys.days(), counted,
-                     {day: sum(clicks[day].values()) for day in days}, days)
+                     {day: sum(clicks[day].values()) for day in days},
+                     [*days, *(day for day in counted if not is_day(day))])
 
     check_hours(findings, keys, zone, known, hours, since)
     check_boards(findings, keys, zone, known, clicks, referrers, days, since,

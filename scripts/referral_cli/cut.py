@@ -129,7 +129,7 @@ def make_cut(by: Sequence[str], where: Sequence[str], code: str,
 def totals_of(session: Session, keys: Keys, zone: Zone, code: str,
               first: str | None, last: str | None) -> Found:
     """The statistics of a link, of some days."""
-    wanted = code.encode()
+    wanted = code.encode("utf-8", "surrogateescape")
     visitors: set[bytes] = set()
 
     def of(event: Event) -> Iterable[str]:

@@ -14,7 +14,7 @@ from .store import Keys
 
 ONE = timedelta(days=1)
 
-OFFSET = re.compile(r"Z|([+-])(\d\d):(\d\d)")
+OFFSET = re.compile(r"Z|([+-])(\d\d):(\d\d)", re.ASCII)
 
 
 class Zone:
@@ -136,7 +136,7 @@ def read_week(text: str, zone: Zone) -> tuple[str, str]:
         day = date.fromisoformat(zone.today())
         day -= 7 * ONE if text == "last" else 0 * ONE
 
-    elif re.fullmatch(r"\d{4}-W\d\d", text):
+    elif re.fullmatch(r"[12]\d{3}-W\d\d", text, re.ASCII):
         try:
             day = date.fromisocalendar(int(text[:4]), int(text[6:]), 1)
         except ValueError:
@@ -183,7 +183,7 @@ def read_range(start: str | None, end: str | None, zone: Zone
 
 def is_day(text: str) -> bool:
     try:
-        return bool(re.fullmatch(r"[12]\d{3}-\d\d-\d\d", text)
+        return bool(re.fullmatch(r"[12]\d{3}-\d\d-\d\d", text, re.ASCII)
                     and datetime.strptime(text, "%Y-%m-%d"))
     except ValueError:
         return False
@@ -192,4 +192,4 @@ def is_day(text: str) -> bool:
 def is_hour(text: str) -> bool:
     day, _, hour = text.partition("T")
 
-    return is_day(day) and bool(re.fullmatch(r"[01]\d|2[0-3]", hour))
+    return is_day(day) and bool(re.fullmatch(r"[01][0-9]|2[0-3]", hour))

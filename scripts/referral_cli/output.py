@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 import unicodedata
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ MANY = 50000
 
 # controls, formats (which turn the direction of text), surrogates, separators
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+# what a spreadsheet would compute; an offset of UTC and a code are harmless
+FORMULA = re.compile(r"[=@\t\r]|[+-](?![\w:-]*\Z)", re.ASCII)
 
 # zero-width joiners belong to Persian words and to emoji
 HARMLESS = {"\u200c", "\u200d"}
@@ -96,8 +100,8 @@ class Output:
 
         elif self.form == CSV:
             writer = self.csv_writer()
-            self.csv_row(writer, fields)
-            self.csv_row(writer, fields.values())
+            writer.writerow(map(self._inert, fields))
+            writer.writerow(map(self._inert, fields.values()))
 
         else:
             self._record({safe(name): _show_lines(value)
@@ -115,7 +119,7 @@ class Output:
         elif self.form == CSV:
             writer = self.csv_writer()
             writer.writerow(columns)
-            writer.writerows([self._cell(v) for v in row] for row in rows)
+            writer.writerows(map(self._inert, row) for row in rows)
 
         elif not rows:
             self.note(empty)
@@ -198,6 +202,7 @@ class Output:
         return csv.writer(self.out, lineterminator="\n")
 
     def csv_row(self, writer: Any, values: Iterable[Any]) -> None:
+        """A row to be read again, each value as it is."""
         writer.writerow([self._cell(v) for v in values])
 
     def _json(self, value: Any) -> None:
@@ -211,6 +216,14 @@ class Output:
         text = "" if value is None else clean(str(value))
 
         return _safe_lines(text) if self.terminal else text
+
+    def _inert(self, value: Any) -> str:
+        """A cell that no spreadsheet takes for a formula: a name may come
+        from a stranger.  A code may begin with a minus."""
+        text = self._cell(value)
+
+        return (f"'{text}" if isinstance(value, str) and FORMULA.match(text)
+                else text)
 
     def _rows(self, columns: Sequence[str], rows: list[list[str]],
               right: list[bool]) -> None:

@@ -11,7 +11,7 @@ from . import counters, people
 from .counters import (NONE, TOTALS, Counts, falling, measure, parts, shares,
                        whole)
 from .cut import EXTRA, Cut, make_cut, totals_of
-from .days import (Zone, between, is_hour, read_range, zone_of,
+from .days import (Zone, between, is_day, is_hour, read_range, zone_of,
                    zone_option)
 from .events import DIMENSIONS
 from .frame import Command, Session, pass_session
@@ -220,7 +220,7 @@ def days_in(session: Session, keys: Keys, first: str | None,
             last: str | None) -> list[str]:
     """The days of the range on which something was counted."""
     redis = session.store.redis
-    known = set(redis.hkeys(keys.days()))
+    known = set(filter(is_day, redis.hkeys(keys.days())))
 
     # a day of machines only has no clicks
     if known or first:
@@ -249,7 +249,8 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
               first: str | None, last: str | None) -> None:
     store = session.store
     found = {day: count(value) for day, value
-             in store.redis.hgetall(keys.days(code)).items()}
+             in store.redis.hgetall(keys.days(code)).items()
+             if is_day(day)}
     head = head_of(keys, code, ["day"], first, last, zone)
 
     if not found:
@@ -299,6 +300,10 @@ def show_hours(session: Session, keys: Keys, zone: Zone, start: str | None,
         pipe.hgetall(keys.hours)
         pipe.hgetall(keys.days())
         hours, days = map(counters.numbers, pipe.execute())
+
+    # what else a hand put there is no time
+    hours = {hour: hours[hour] for hour in filter(is_hour, hours)}
+    days = {day: days[day] for day in filter(is_day, days)}
 
     if not hours:
         counters.require(store, keys)

@@ -136,7 +136,7 @@ def referrers(session: Session, keys: Keys, zone: Zone, first: str | None,
 
 
 def board(store: Store, key: str) -> dict[str, int]:
-    return {member: int(score) for member, score
+    return {member: count(score) for member, score
             in store.redis.zrevrange(key, 0, -1, withscores=True)}
 
 
