@@ -129,6 +129,9 @@ sub on {
                   . ' --default-landing https://shop.example.com/'),
          qr{https://shop\.example\.com/}, 'it finds the module\'s rules');
     like($s->must('nginx-referral journal'), qr/\d/, 'and the journal');
+    like($s->must('nginx-referral bots test'
+                  . ' --list /usr/share/nginx-referral/bots.list curl/8.0'),
+         qr/\bbot\b/, 'and the words of machines');
     like($s->must('zcat /usr/share/man/man1/nginx-referral.1.gz'),
          qr/^\.SS "link test /m, 'it has a manual');
 
