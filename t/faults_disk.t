@@ -120,7 +120,7 @@ sub balanced {
                  + $m->{referral_bad_records_total} + $m->{dropped};
 
         $left == $right && $m->{referral_journaled} == 0;
-    } 10;
+    };
 
     is($right, $left, "$name: accepted + adopted = recorded + journaled + "
                       . 'dropped + bad');
@@ -157,7 +157,7 @@ sub fill {
 sub recovers {
     my ($t, $name) = @_;
 
-    ok(wait_for(sub { told($t, $again) == told($t, $failed) }, 10),
+    ok(wait_for(sub { told($t, $again) == told($t, $failed) }),
        "$name: the log tells that the journal is written again");
 
     is(told($t, $again), 1, "$name: once");
@@ -193,7 +193,7 @@ sub journal_grows {
     $c->start(rate => 1500, count => 2000);
     $c->wait;
 
-    ok(wait_for(sub { told($t, $failed) }, 5), 'the log tells of a full disk');
+    ok(wait_for(sub { told($t, $failed) }), 'the log tells of a full disk');
     like($t->log, qr/cannot be written.*No space left on device/, 'and why');
     is(metrics($t)->{dropped}, 0, 'what memory holds is not dropped');
 
@@ -204,14 +204,14 @@ sub journal_grows {
     journal_grows($t, $c, $disk, 'space');
 
     $t->redis_continue;
-    $c->exact('the disk is full while Redis hangs', quiet => 15);
+    $c->exact('the disk is full while Redis hangs');
     is(balanced($t, 'space')->{dropped}, 0, 'nothing was dropped');
 
     # the disk is full, Redis is well
 
     fill($disk);
     $c->start(rate => 1000, count => 2000);
-    $c->exact('the disk is full and Redis well', quiet => 15);
+    $c->exact('the disk is full and Redis well');
     unlink "$disk/filler";
 
     finish($t, $disk);
@@ -289,14 +289,14 @@ sub journal_grows {
     $c->start(rate => 1500, count => 3000);
     $c->wait;
 
-    ok(wait_for(sub { told($t, $failed) }, 5), 'the log tells of no inodes');
+    ok(wait_for(sub { told($t, $failed) }), 'the log tells of no inodes');
 
     unlink glob "$disk/inode-*";
     recovers($t, 'inodes');
     journal_grows($t, $c, $disk, 'inodes');
 
     $t->redis_continue;
-    $c->exact('no inodes while Redis hangs', quiet => 15);
+    $c->exact('no inodes while Redis hangs');
     is(balanced($t, 'inodes')->{dropped}, 0, 'inodes: nothing was dropped');
 
     finish($t, $disk);
@@ -330,20 +330,20 @@ sub journal_grows {
     $c->start(rate => 1500, count => 1500);
     $c->wait;
 
-    ok(wait_for(sub { told($t, $failed) }, 5),
+    ok(wait_for(sub { told($t, $failed) }),
        'the log tells of a read-only disk');
 
     $t->redis_continue;
 
     # those of the dead worker cannot be adopted yet
 
-    ok(wait_for(sub { $c->known('answered') - $c->total <= 1000 }, 10),
+    ok(wait_for(sub { $c->known('answered') - $c->total <= 1000 }),
        'clicks are counted without a disk');
 
     is(system('mount', '-o', 'remount,rw', $disk), 0, 'and writable again');
     recovers($t, 'read-only');
     journal_grows($t, $c, $disk, 'read-only');
-    $c->exact('the disk was read-only', quiet => 20);
+    $c->exact('the disk was read-only');
     is(balanced($t, 'read-only')->{dropped}, 0,
        'read-only: nothing was dropped');
 
@@ -365,7 +365,7 @@ sub journal_grows {
 
     sleep 1.5;
     $c->stop;
-    $c->exact('the directory is emptied', quiet => 10);
+    $c->exact('the directory is emptied');
     like($t->log, qr/files in "[^"]*" were removed/, 'which the log tells');
     journal_grows($t, $c, $disk, 'emptied');
     $c->exact('and is used again');

@@ -83,7 +83,7 @@ sub descriptors {
     }
 
     $c->stop;
-    $c->counted('clicks and faults', quiet => 10);
+    $c->counted('clicks and faults');
 
     is_deeply([ $t->workers ], \@workers, 'the workers are those of the start');
 
@@ -119,7 +119,7 @@ sub descriptors {
     }
 
     $c->stop;
-    $c->counted('reloads', quiet => 10);
+    $c->counted('reloads');
 
     # what earlier configurations held is in use again after some of them
 

@@ -144,7 +144,7 @@ for my $sync (qw(always interval)) {
 
     my $want = $c->known('answered') + $answered;
 
-    ok(wait_for(sub { $c->total >= $want }, 10), 'and counted');
+    ok(wait_for(sub { $c->total >= $want }), 'and counted');
     is($c->total, $want, 'once');
 
     $t->finish;

@@ -32,6 +32,10 @@ $t->config(
             referral shop;
         }
 
+        location = /metrics {
+            referral_metrics;
+        }
+
         location /page {
             ssi on;
             referral_program shop;
@@ -112,7 +116,7 @@ sub reach {
 
     wait_for {
         ($got = $t->redis('HGET', $key, 'clicks') // 0) >= $clicks
-    } 10;
+    };
 
     is($got, $clicks, $what);
 }
@@ -123,6 +127,7 @@ sub clicks {
     my ($code) = @_;
 
     sleep 1;
+    wait_for { $t->get('/metrics')->body =~ /^referral_journaled 0$/m };
 
     return $t->redis('HGET', "ref:stats:{shop}:$code", 'clicks') // 0;
 }

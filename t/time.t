@@ -283,7 +283,7 @@ for (
     }
 
     $c->stop;
-    $c->exact("$name is set @{[ scalar @jumps ]} times", quiet => 15);
+    $c->exact("$name is set @{[ scalar @jumps ]} times");
 
     is(join(' ', sort $t->workers), $workers, "$name: no worker ended");
 

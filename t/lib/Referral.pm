@@ -98,12 +98,13 @@ END {
 }
 
 
-# tries "sub" until it is true, at most so many seconds; gives what it gave
+# Tries "sub" until it is true, at most so many seconds; gives what it gave.
+# Without a figure as long as a busy machine may need.
 
 sub wait_for(&;$) {
     my ($sub, $seconds) = @_;
 
-    my $end = time + ($seconds // 5);
+    my $end = time + ($seconds // 15);
 
     for ( ;; ) {
         my $r = $sub->();

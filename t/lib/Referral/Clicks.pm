@@ -415,7 +415,7 @@ sub quiet {
     my ($self, $seconds) = @_;
 
     my $want = $self->known('answered');
-    my $end = time + ($seconds // 5);
+    my $end = time + ($seconds // 20);
     my ($n, $since) = (-1, time);
 
     while (time < $end) {
