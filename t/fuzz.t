@@ -35,7 +35,8 @@ push @flags, '-fsanitize=fuzzer,address,undefined',
 system('mkdir', '-p', $dir) == 0 or die;
 
 my $newest = max map { (stat $_)[9] }
-                     glob('src/*.[ch] src/*.lua conf/bots.list t/fuzz/*.[ch]');
+                     glob('src/*.[ch] src/*.lua conf/bots.list t/fuzz/*.[ch]'
+                          . ' t/lib/*.h');
 
 $ENV{LSAN_OPTIONS} = 'suppressions=t/fuzz/lsan.supp:print_suppressions=0';
 $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1';

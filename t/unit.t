@@ -29,7 +29,7 @@ system('sh auto/embed referral_bots_list conf/bots.list'
 
 my $newest = max map { (stat $_)[9] }
                      glob('src/*.[ch] src/*.lua conf/bots.list t/unit/*'
-                          . ' t/lib/*.pl');
+                          . ' t/lib/*.pl t/lib/*.h');
 
 my $valgrind = grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
 

@@ -18,12 +18,12 @@
 #define _GNU_SOURCE
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "fuzz.h"
 #include "referral_journal.h"
+#include "../lib/rm_tree.h"
 
 
 #define NOW       1795000000000LL
@@ -36,21 +36,10 @@ static volatile u_char  read_sum;
 static const u_char     id[REFERRAL_JOURNAL_ID_SIZE] = "0123456789abcde";
 
 
-static int
-rm_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void) st;
-    (void) flag;
-    (void) ftw;
-
-    return remove(path);
-}
-
-
 static void
 cleanup(void)
 {
-    (void) nftw(root, rm_one, 16, FTW_DEPTH|FTW_PHYS);
+    rm_tree(root);
 }
 
 

@@ -396,8 +396,10 @@ pass(ngx_msec_t ms)
 }
 
 
-static void
-say(unsigned which, const void *data, size_t len)
+/* the first open connection: of the look-ups (0), or of the others */
+
+static fuzz_connection_t *
+opened(unsigned which)
 {
     unsigned                    i;
     fuzz_connection_t          *fc;
@@ -413,9 +415,23 @@ say(unsigned which, const void *data, size_t len)
         peer = fc->c.data;
 
         if ((peer->name[0] == 'l') == (which == 0)) {
-            (void) send(fc->peer, data, len, MSG_NOSIGNAL);
-            break;
+            return fc;
         }
+    }
+
+    return NULL;
+}
+
+
+static void
+say(unsigned which, const void *data, size_t len)
+{
+    fuzz_connection_t  *fc;
+
+    fc = opened(which);
+
+    if (fc) {
+        (void) send(fc->peer, data, len, MSG_NOSIGNAL);
     }
 
     turn();
@@ -425,24 +441,13 @@ say(unsigned which, const void *data, size_t len)
 static void
 end(unsigned which)
 {
-    unsigned                    i;
-    fuzz_connection_t          *fc;
-    ngx_http_referral_redis_t  *peer;
+    fuzz_connection_t  *fc;
 
-    for (i = 0; i < CONNECTIONS; i++) {
-        fc = &connections[i];
+    fc = opened(which);
 
-        if (!fc->used || fc->peer == -1) {
-            continue;
-        }
-
-        peer = fc->c.data;
-
-        if ((peer->name[0] == 'l') == (which == 0)) {
-            close(fc->peer);
-            fc->peer = -1;
-            break;
-        }
+    if (fc) {
+        close(fc->peer);
+        fc->peer = -1;
     }
 
     turn();

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "referral_hash.h"
 #include "referral_journal.h"
 #include "unit.h"
+#include "../lib/rm_tree.h"
 
 
 #define NOW      1795000000000LL
@@ -41,28 +41,10 @@ static size_t    image_size;
 static size_t    image_at[RECORDS + 2];    /* of each record; then the end */
 
 
-static int
-rm_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void) st;
-    (void) flag;
-    (void) ftw;
-
-    return remove(path);
-}
-
-
-static void
-rm_rf(const char *path)
-{
-    (void) nftw(path, rm_one, 16, FTW_DEPTH|FTW_PHYS);
-}
-
-
 static void
 fresh_root(void)
 {
-    rm_rf(root);
+    rm_tree(root);
     (void) mkdir(root, 0700);
 }
 
@@ -1286,7 +1268,7 @@ test_disk_full(void)
     /* no directory, and nobody who may make one */
 
     fresh_root();
-    rm_rf(root);
+    rm_tree(root);
 
     {
         int  fd;
@@ -1517,7 +1499,7 @@ test_emptied(void)
     ok(referral_journals_tick(js, NOW, 1000) == REFERRAL_OK, "all is well");
 
     (void) snprintf(path, sizeof(path), "%s/slot-000", root);
-    rm_rf(path);
+    rm_tree(path);
 
     (void) append(js, 10);
     ok(referral_journals_tick(js, NOW, 2000) == REFERRAL_DECLINED,
@@ -1543,7 +1525,7 @@ test_emptied(void)
 
     /* everything, the directory itself included */
 
-    rm_rf(root);
+    rm_tree(root);
     ok(referral_journals_tick(js, NOW, 4000) == REFERRAL_DECLINED
        && referral_journals_renew(js, NOW, 4000) == REFERRAL_OK,
        "a directory that is gone is noticed");
@@ -1628,7 +1610,7 @@ test_emptied_closed(void)
     }
 
     (void) snprintf(path, sizeof(path), "%s/slot-000", root);
-    rm_rf(path);
+    rm_tree(path);
 
     ok(referral_journals_tick(js, NOW, 1000) == REFERRAL_DECLINED
        && referral_journals_renew(js, NOW, 1000) == REFERRAL_OK,
@@ -1874,7 +1856,7 @@ main(void)
 
     /* on a disk, if there is one */
 
-    rm_rf(root);
+    rm_tree(root);
 
     if (make_root("/tmp") != 0) {
         return 1;
@@ -1897,7 +1879,7 @@ main(void)
     test_renew();
     test_sync();
 
-    rm_rf(root);
+    rm_tree(root);
     free(image);
 
     return unit_done();
