@@ -18,6 +18,9 @@
 static void ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec);
 static ngx_int_t ngx_http_referral_drain_scan(
     ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain);
+static ngx_int_t ngx_http_referral_drain_take(
+    ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain,
+    referral_frame_t *frame);
 static void ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
 static ngx_http_referral_mark_t *ngx_http_referral_drain_mark(
@@ -279,13 +282,11 @@ static ngx_int_t
 ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain)
 {
-    int                        rc;
-    uint64_t                   end;
-    ngx_uint_t                 n;
-    referral_str_t            *program;
-    referral_frame_t           frame;
-    referral_record_t          record;
-    ngx_http_referral_mark_t  *mark;
+    int               rc;
+    uint64_t          end;
+    ngx_int_t         taken;
+    ngx_uint_t        n;
+    referral_frame_t  frame;
 
     referral_reader_seek(drain->reader, drain->from + 1);
 
@@ -308,46 +309,13 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
             break;
         }
 
-        if (referral_record_decode(&record, frame.data, frame.len)
-            != REFERRAL_OK)
-        {
-            if (frame.seq > drain->seen) {
-                drain->damaged++;
-            }
+        taken = ngx_http_referral_drain_take(rec, drain, &frame);
 
-            end = frame.seq;
-            continue;
-        }
-
-        program = &record.text[REFERRAL_TEXT_PROGRAM];
-
-        mark = ngx_http_referral_drain_mark(drain, program);
-        if (mark == NULL) {
+        if (taken == NGX_ERROR) {
             return NGX_ERROR;
         }
 
-        if (frame.seq <= mark->mark) {
-            end = frame.seq;
-            continue;
-        }
-
-        if (rec->mark == NULL) {
-
-            if (referral_batch_begin(rec->batch, program, drain->journal->id,
-                                     mark->mark)
-                != REFERRAL_OK)
-            {
-                return NGX_ERROR;
-            }
-
-            rec->mark = mark;
-            rec->expected = mark->mark;
-        }
-
-        if (mark == rec->mark
-            && referral_batch_add(rec->batch, &record, frame.seq)
-               == REFERRAL_DECLINED)
-        {
+        if (taken == NGX_DECLINED) {
             break;
         }
 
@@ -394,6 +362,61 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
 
         return NGX_OK;
     }
+}
+
+
+/* a record into the batch, if it is its program's; declined: it is full */
+
+static ngx_int_t
+ngx_http_referral_drain_take(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, referral_frame_t *frame)
+{
+    referral_str_t            *program;
+    referral_record_t          record;
+    ngx_http_referral_mark_t  *mark;
+
+    if (referral_record_decode(&record, frame->data, frame->len)
+        != REFERRAL_OK)
+    {
+        if (frame->seq > drain->seen) {
+            drain->damaged++;
+        }
+
+        return NGX_OK;
+    }
+
+    program = &record.text[REFERRAL_TEXT_PROGRAM];
+
+    mark = ngx_http_referral_drain_mark(drain, program);
+    if (mark == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (frame->seq <= mark->mark) {
+        return NGX_OK;
+    }
+
+    if (rec->mark == NULL) {
+
+        if (referral_batch_begin(rec->batch, program, drain->journal->id,
+                                 mark->mark)
+            != REFERRAL_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rec->mark = mark;
+        rec->expected = mark->mark;
+    }
+
+    if (mark == rec->mark
+        && referral_batch_add(rec->batch, &record, frame->seq)
+           == REFERRAL_DECLINED)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -16,6 +16,8 @@
 #define NGX_HTTP_REFERRAL_UNRESOLVED   1000
 
 
+static void ngx_http_referral_recorder_events(
+    ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_event(ngx_event_t *ev,
     ngx_http_referral_recorder_t *rec, ngx_event_handler_pt handler);
 static void ngx_http_referral_recorder_flush_handler(ngx_event_t *ev);
@@ -106,23 +108,7 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
         goto failed;
     }
 
-    ngx_http_referral_recorder_event(&rec->flush, rec,
-                                     ngx_http_referral_recorder_flush_handler);
-    ngx_http_referral_recorder_event(&rec->next, rec,
-                                     ngx_http_referral_drain_send_handler);
-    ngx_http_referral_recorder_event(&rec->send, rec,
-                                     ngx_http_referral_drain_send_handler);
-    ngx_http_referral_recorder_event(&rec->retry, rec,
-                                     ngx_http_referral_drain_send_handler);
-    ngx_http_referral_recorder_event(&rec->tick, rec,
-                                     ngx_http_referral_recorder_tick_handler);
-    ngx_http_referral_recorder_event(&rec->adopt, rec,
-                                     ngx_http_referral_journals_adopt_handler);
-#if (NGX_THREADS)
-    ngx_http_referral_recorder_event(&rec->hold, rec,
-                                     ngx_http_referral_recorder_hold_handler);
-    rec->hold.cancelable = 0;
-#endif
+    ngx_http_referral_recorder_events(rec);
 
     rec->redis.data = rec;
     rec->redis.conf = &rmcf->redis;
@@ -157,6 +143,29 @@ failed:
     ngx_destroy_pool(rec->pool);
 
     return NULL;
+}
+
+
+static void
+ngx_http_referral_recorder_events(ngx_http_referral_recorder_t *rec)
+{
+    ngx_http_referral_recorder_event(&rec->flush, rec,
+                                     ngx_http_referral_recorder_flush_handler);
+    ngx_http_referral_recorder_event(&rec->next, rec,
+                                     ngx_http_referral_drain_send_handler);
+    ngx_http_referral_recorder_event(&rec->send, rec,
+                                     ngx_http_referral_drain_send_handler);
+    ngx_http_referral_recorder_event(&rec->retry, rec,
+                                     ngx_http_referral_drain_send_handler);
+    ngx_http_referral_recorder_event(&rec->tick, rec,
+                                     ngx_http_referral_recorder_tick_handler);
+    ngx_http_referral_recorder_event(&rec->adopt, rec,
+                                     ngx_http_referral_journals_adopt_handler);
+#if (NGX_THREADS)
+    ngx_http_referral_recorder_event(&rec->hold, rec,
+                                     ngx_http_referral_recorder_hold_handler);
+    rec->hold.cancelable = 0;
+#endif
 }
 
 

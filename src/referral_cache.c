@@ -125,6 +125,8 @@ static int referral_cache_read(referral_cache_t *cache, unsigned class,
     referral_cache_info_t *info);
 static int referral_cache_copy(referral_cache_slot_t *slot, uint64_t *words,
     size_t room, referral_cache_key_t *k, u_char *buf, size_t size);
+static void referral_cache_clear_others(referral_cache_t *cache,
+    referral_cache_key_t *k, unsigned class);
 static unsigned referral_cache_victim(referral_cache_bucket_t *b,
     unsigned ways, uint32_t tag, uint32_t now);
 static int referral_cache_lock(referral_cache_t *cache,
@@ -552,7 +554,7 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
     uint64_t epoch)
 {
     size_t                    n;
-    uint32_t                  seq, tag, old;
+    uint32_t                  seq, old;
     uint64_t                  lock, *words;
     unsigned                  i, way, ways, class;
     referral_cache_key_t      k;
@@ -636,29 +638,41 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
         referral_cache_count(cache, evicted);
     }
 
-    /*
-     * What the key had in other classes, when it was smaller or larger.
-     * After the insertion: two processes that do this at once may lose both
-     * entries, but never keep both.  Without a lock: an entry of another key
-     * may be lost, never changed.
-     */
+    referral_cache_clear_others(cache, &k, class);
+
+    return REFERRAL_OK;
+}
+
+
+/*
+ * What the key had in other classes, when it was smaller or larger.  After
+ * the insertion: two processes that do this at once may lose both entries,
+ * but never keep both.  Without a lock: an entry of another key may be lost,
+ * never changed.
+ */
+
+static void
+referral_cache_clear_others(referral_cache_t *cache, referral_cache_key_t *k,
+    unsigned class)
+{
+    uint32_t                  tag;
+    unsigned                  i, way;
+    referral_cache_bucket_t  *b;
 
     for (i = 0; i < REFERRAL_CACHE_CLASSES; i++) {
         if (i == class) {
             continue;
         }
 
-        b = referral_cache_bucket(cache, i, k.place);
+        b = referral_cache_bucket(cache, i, k->place);
 
         for (way = 0; way < referral_cache_classes[i].ways; way++) {
-            tag = k.tag;
+            tag = k->tag;
             (void) __atomic_compare_exchange_n(&b->tags[way], &tag, 0, 0,
                                                __ATOMIC_RELAXED,
                                                __ATOMIC_RELAXED);
         }
     }
-
-    return REFERRAL_OK;
 }
 
 

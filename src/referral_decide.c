@@ -4,6 +4,12 @@
 #define REFERRAL_DECIDE_ARGS_MAX  (2 * REFERRAL_URL_MAX)
 
 
+static void referral_decide_program(referral_decision_t *decision,
+    const referral_click_t *click);
+static void referral_decide_owner(referral_decision_t *decision,
+    const referral_click_t *click, const referral_values_t *values);
+static void referral_decide_args(referral_decision_t *decision,
+    const referral_click_t *click);
 static referral_str_t referral_decide_field(const referral_entry_t *entry,
     unsigned field);
 static unsigned referral_decide_result(const referral_click_t *click,
@@ -28,12 +34,59 @@ void
 referral_decide(referral_decision_t *decision, const referral_click_t *click,
     referral_values_t *values)
 {
-    const referral_entry_t  *program, *link;
-
     memset(decision, 0, sizeof(referral_decision_t));
 
+    referral_decide_program(decision, click);
+    referral_decide_owner(decision, click, values);
+
+    values->offset = decision->offset;
+    values->value[REFERRAL_VALUE_CODE] = click->code;
+    values->value[REFERRAL_VALUE_REFERRER] = decision->referrer;
+    values->value[REFERRAL_VALUE_NAME] = decision->name;
+    values->value[REFERRAL_VALUE_SEGMENT] = decision->segment;
+    values->value[REFERRAL_VALUE_CHANNEL] = decision->channel;
+
+    decision->result = referral_decide_result(click, values->now,
+                                              decision->offset);
+
+    if (decision->result == REFERRAL_RESULT_LANDING) {
+        referral_decide_landing(decision, click, values);
+
+        if (decision->template.len == 0) {
+            decision->result = REFERRAL_RESULT_REFUSED;
+        }
+
+    } else if (decision->result == REFERRAL_RESULT_UNRESOLVED
+               && click->landing.len)
+    {
+        decision->from = REFERRAL_FROM_DEFAULT_LANDING;
+        decision->template = click->landing;
+    }
+
+    values->value[REFERRAL_VALUE_VARIANT] = decision->variant;
+    values->value[REFERRAL_VALUE_RESULT] =
+                                       referral_result_name(decision->result);
+
+    if (decision->template.len == 0) {
+        referral_decide_fallback(decision, click, values);
+        return;
+    }
+
+    decision->landed = 1;
+
+    referral_decide_args(decision, click);
+}
+
+
+/* what the program says, else the configuration */
+
+static void
+referral_decide_program(referral_decision_t *decision,
+    const referral_click_t *click)
+{
+    const referral_entry_t  *program;
+
     program = click->program;
-    link = click->link;
 
     decision->offset = click->offset;
     decision->window = click->window;
@@ -57,6 +110,18 @@ referral_decide(referral_decision_t *decision, const referral_click_t *click,
     if (decision->attribution == REFERRAL_ATTRIBUTION_UNSET) {
         decision->attribution = REFERRAL_ATTRIBUTION_LAST;
     }
+}
+
+
+/* whose link it is, and where it was shared */
+
+static void
+referral_decide_owner(referral_decision_t *decision,
+    const referral_click_t *click, const referral_values_t *values)
+{
+    const referral_entry_t  *link;
+
+    link = click->link;
 
     decision->referrer = referral_decide_field(link, REFERRAL_FIELD_REFERRER);
     decision->name = referral_decide_field(link, REFERRAL_FIELD_NAME);
@@ -95,41 +160,17 @@ referral_decide(referral_decision_t *decision, const referral_click_t *click,
             decision->channel = values->value[REFERRAL_VALUE_APP];
         }
     }
+}
 
-    values->offset = decision->offset;
-    values->value[REFERRAL_VALUE_CODE] = click->code;
-    values->value[REFERRAL_VALUE_REFERRER] = decision->referrer;
-    values->value[REFERRAL_VALUE_NAME] = decision->name;
-    values->value[REFERRAL_VALUE_SEGMENT] = decision->segment;
-    values->value[REFERRAL_VALUE_CHANNEL] = decision->channel;
 
-    decision->result = referral_decide_result(click, values->now,
-                                              decision->offset);
+static void
+referral_decide_args(referral_decision_t *decision,
+    const referral_click_t *click)
+{
+    const referral_entry_t  *program, *link;
 
-    if (decision->result == REFERRAL_RESULT_LANDING) {
-        referral_decide_landing(decision, click, values);
-
-        if (decision->template.len == 0) {
-            decision->result = REFERRAL_RESULT_REFUSED;
-        }
-
-    } else if (decision->result == REFERRAL_RESULT_UNRESOLVED
-               && click->landing.len)
-    {
-        decision->from = REFERRAL_FROM_DEFAULT_LANDING;
-        decision->template = click->landing;
-    }
-
-    values->value[REFERRAL_VALUE_VARIANT] = decision->variant;
-    values->value[REFERRAL_VALUE_RESULT] =
-                                       referral_result_name(decision->result);
-
-    if (decision->template.len == 0) {
-        referral_decide_fallback(decision, click, values);
-        return;
-    }
-
-    decision->landed = 1;
+    program = click->program;
+    link = click->link;
 
     if (link != NULL && referral_entry_has(link, REFERRAL_FIELD_LANDING_ARGS))
     {

@@ -15,6 +15,10 @@ static void referral_journal_release_head(referral_journals_t *js,
     referral_journal_t *j);
 static int referral_journal_write_chunk(referral_journals_t *js,
     referral_chunk_t *c, int64_t now, int64_t mono);
+static int referral_journal_make_room(referral_journals_t *js, size_t len,
+    int64_t mono);
+static int referral_journal_write_records(referral_journals_t *js,
+    referral_segment_t *seg, referral_chunk_t *c);
 static int referral_journal_open_segment(referral_journals_t *js,
     uint64_t first, int64_t now, int64_t mono);
 static int referral_journal_begin_segment(referral_journals_t *js,
@@ -578,8 +582,7 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
     int64_t now, int64_t mono)
 {
     int                  err;
-    size_t               len, done;
-    ssize_t              n;
+    size_t               len;
     unsigned             again;
     referral_frame_t     frame;
     referral_journal_t  *j;
@@ -591,22 +594,8 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
     for ( ;; ) {
         len = c->len - c->written;
 
-        if (js->dir_bytes + (off_t) len > js->conf.max) {
-            (void) referral_journal_reclaim(js, len, 0);
-
-            if (js->active && js->dir_bytes + (off_t) len > js->conf.max
-                && j->written <= j->acked)
-            {
-                referral_journal_close_segment(js, mono);
-            }
-
-            (void) referral_journal_reclaim(js, len, !js->active);
-
-            if (js->dir_bytes + (off_t) len > js->conf.max) {
-                referral_journal_fail(js, "max= of the journal is reached", 0,
-                                      mono);
-                return REFERRAL_DECLINED;
-            }
+        if (referral_journal_make_room(js, len, mono) != REFERRAL_OK) {
+            return REFERRAL_DECLINED;
         }
 
         if (js->active) {
@@ -642,50 +631,7 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
 
         referral_journal_allocate(js, seg, len);
 
-        err = 0;
-
-        for (done = 0; done < len; done += n) {
-            n = write(seg->fd, c->data + c->written + done, len - done);
-
-            if (n == -1 && errno == EINTR) {
-                n = 0;
-                continue;
-            }
-
-            if (n <= 0) {
-                err = n ? errno : ENOSPC;
-                break;
-            }
-        }
-
-        if (err == 0) {
-            c->written = c->len;
-            j->written = c->last;
-
-        } else {
-
-            /* whole records of a torn write stay, the rest is cut off */
-
-            len = 0;
-
-            while (referral_frame_peek(&frame, j->seed,
-                                       c->data + c->written + len, done - len)
-                   == REFERRAL_OK
-                   && done - len >= frame.size)
-            {
-                len += frame.size;
-                j->written = frame.seq;
-            }
-
-            c->written += len;
-        }
-
-        seg->size += len;
-        js->dir_bytes += len;
-
-        if (len) {
-            seg->unsynced = (js->conf.sync != REFERRAL_SYNC_OFF);
-        }
+        err = referral_journal_write_records(js, seg, c);
 
         if (err == 0) {
             return REFERRAL_OK;
@@ -708,6 +654,97 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
 
         return REFERRAL_DECLINED;
     }
+}
+
+
+/* inside of "max=": what was acknowledged makes room, oldest first */
+
+static int
+referral_journal_make_room(referral_journals_t *js, size_t len, int64_t mono)
+{
+    if (js->dir_bytes + (off_t) len <= js->conf.max) {
+        return REFERRAL_OK;
+    }
+
+    (void) referral_journal_reclaim(js, len, 0);
+
+    if (js->active && js->dir_bytes + (off_t) len > js->conf.max
+        && js->own->written <= js->own->acked)
+    {
+        referral_journal_close_segment(js, mono);
+    }
+
+    (void) referral_journal_reclaim(js, len, !js->active);
+
+    if (js->dir_bytes + (off_t) len > js->conf.max) {
+        referral_journal_fail(js, "max= of the journal is reached", 0, mono);
+        return REFERRAL_DECLINED;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+/* 0, or why not all of the chunk is in the file */
+
+static int
+referral_journal_write_records(referral_journals_t *js,
+    referral_segment_t *seg, referral_chunk_t *c)
+{
+    int                  err;
+    size_t               len, done;
+    ssize_t              n;
+    referral_frame_t     frame;
+    referral_journal_t  *j;
+
+    j = js->own;
+    err = 0;
+    len = c->len - c->written;
+
+    for (done = 0; done < len; done += n) {
+        n = write(seg->fd, c->data + c->written + done, len - done);
+
+        if (n == -1 && errno == EINTR) {
+            n = 0;
+            continue;
+        }
+
+        if (n <= 0) {
+            err = n ? errno : ENOSPC;
+            break;
+        }
+    }
+
+    if (err == 0) {
+        c->written = c->len;
+        j->written = c->last;
+
+    } else {
+
+        /* whole records of a torn write stay, the rest is cut off */
+
+        len = 0;
+
+        while (referral_frame_peek(&frame, j->seed,
+                                   c->data + c->written + len, done - len)
+               == REFERRAL_OK
+               && done - len >= frame.size)
+        {
+            len += frame.size;
+            j->written = frame.seq;
+        }
+
+        c->written += len;
+    }
+
+    seg->size += len;
+    js->dir_bytes += len;
+
+    if (len) {
+        seg->unsynced = (js->conf.sync != REFERRAL_SYNC_OFF);
+    }
+
+    return err;
 }
 
 
