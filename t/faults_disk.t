@@ -204,14 +204,14 @@ sub journal_grows {
     journal_grows($t, $c, $disk, 'space');
 
     $t->redis_continue;
-    $c->exact('the disk is full while Redis hangs');
+    $c->exact('the disk is full while Redis hangs', quiet => 15);
     is(balanced($t, 'space')->{dropped}, 0, 'nothing was dropped');
 
     # the disk is full, Redis is well
 
     fill($disk);
     $c->start(rate => 1000, count => 2000);
-    $c->exact('the disk is full and Redis well');
+    $c->exact('the disk is full and Redis well', quiet => 15);
     unlink "$disk/filler";
 
     finish($t, $disk);
@@ -296,7 +296,7 @@ sub journal_grows {
     journal_grows($t, $c, $disk, 'inodes');
 
     $t->redis_continue;
-    $c->exact('no inodes while Redis hangs');
+    $c->exact('no inodes while Redis hangs', quiet => 15);
     is(balanced($t, 'inodes')->{dropped}, 0, 'inodes: nothing was dropped');
 
     finish($t, $disk);
@@ -343,7 +343,7 @@ sub journal_grows {
     is(system('mount', '-o', 'remount,rw', $disk), 0, 'and writable again');
     recovers($t, 'read-only');
     journal_grows($t, $c, $disk, 'read-only');
-    $c->exact('the disk was read-only');
+    $c->exact('the disk was read-only', quiet => 20);
     is(balanced($t, 'read-only')->{dropped}, 0,
        'read-only: nothing was dropped');
 
@@ -365,7 +365,7 @@ sub journal_grows {
 
     sleep 1.5;
     $c->stop;
-    $c->exact('the directory is emptied');
+    $c->exact('the directory is emptied', quiet => 10);
     like($t->log, qr/files in "[^"]*" were removed/, 'which the log tells');
     journal_grows($t, $c, $disk, 'emptied');
     $c->exact('and is used again');

@@ -428,7 +428,7 @@ fault network => sub {
         sleep 0.2;
         $c->stop;
 
-        $c->exact($name);
+        $c->exact($name, quiet => 12);
     }
 
     $t->finish;
@@ -456,7 +456,7 @@ fault late => sub {
         sleep 6;
         $c->stop;
 
-        $c->exact($name);
+        $c->exact($name, quiet => 12);
     }
 
     like($t->log, qr/no reply in time/, 'which the log tells');
@@ -493,7 +493,7 @@ fault slow => sub {
         sleep 4;
         $proxy->mode('pass');
 
-        $c->exact("a slow Redis, $first");
+        $c->exact("a slow Redis, $first", quiet => 10);
         $t->finish;
     }
 };

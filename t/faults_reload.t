@@ -97,7 +97,7 @@ fault hang => sub {
     $t->redis_continue;
     sleep 0.5;
     $c->stop;
-    $c->counted('reloads while Redis hangs');
+    $c->counted('reloads while Redis hangs', quiet => 10);
 
     # what nginx is stopped with is sent by the next one
 
@@ -112,7 +112,7 @@ fault hang => sub {
 
     $t->redis_continue;
     $t->start;
-    $c->counted('nginx is stopped while Redis hangs');
+    $c->counted('nginx is stopped while Redis hangs', quiet => 10);
 
     $t->finish;
 };
@@ -381,7 +381,7 @@ fault backup => sub {
     $t->start;
 
     $c->start(rate => 800, count => 800);
-    $c->exact('the journal is older than its mark');
+    $c->exact('the journal is older than its mark', quiet => 8);
     like($t->log, qr/it is older than what redis knows/, 'and the log says so');
 
     # and again, with what the last life wrote beside it
@@ -389,7 +389,7 @@ fault backup => sub {
     $t->stop('QUIT');
     $t->start;
     $c->start(rate => 800, count => 200);
-    $c->exact('after one more restart');
+    $c->exact('after one more restart', quiet => 8);
 
     $t->finish;
 };

@@ -283,7 +283,7 @@ for (
     }
 
     $c->stop;
-    $c->exact("$name is set @{[ scalar @jumps ]} times");
+    $c->exact("$name is set @{[ scalar @jumps ]} times", quiet => 15);
 
     is(join(' ', sort $t->workers), $workers, "$name: no worker ended");
 

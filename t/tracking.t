@@ -117,7 +117,7 @@ subtest 'edits by hand' => sub {
 
         @times = sort { $a <=> $b } @times;
 
-        cmp_ok($times[199], '<', 5, 'no edit is missed');
+        cmp_ok($times[199], '<', 2 * patience, 'no edit is missed');
         last if $times[197] < 0.05;
     }
 

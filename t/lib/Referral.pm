@@ -34,7 +34,7 @@ use Referral::Response;
 use Referral::Redis;
 
 our @EXPORT = (grep({ $_ ne 'done_testing' } @Test::More::EXPORT),
-               qw(done_testing wait_for));
+               qw(done_testing wait_for patience));
 
 our $ROOT = dirname(dirname(dirname(abs_path(__FILE__))));
 
@@ -95,6 +95,18 @@ END {
 
         $? = $status;
     }
+}
+
+
+# how many times longer a machine takes that has more to do than it can
+
+sub patience() {
+    open my $f, '<', '/proc/loadavg' or return 1;
+
+    my ($load) = split ' ', <$f>;
+    my $cpus = POSIX::sysconf(84) || 1;    # _SC_NPROCESSORS_ONLN of glibc
+
+    return $load > $cpus ? $load / $cpus : 1;
 }
 
 

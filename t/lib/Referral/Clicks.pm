@@ -409,13 +409,14 @@ sub known {
 }
 
 
-# until what was answered is counted, and nothing comes after it
+# until what was answered is counted, and nothing comes after it: that takes
+# five seconds, if nothing else is said, of a machine that has time
 
 sub quiet {
     my ($self, $seconds) = @_;
 
     my $want = $self->known('answered');
-    my $end = time + ($seconds // 20);
+    my $end = time + ($seconds // 5) * Referral::patience();
     my ($n, $since) = (-1, time);
 
     while (time < $end) {
