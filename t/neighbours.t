@@ -315,9 +315,14 @@ END
 
         $clicks += $neighbour{$_}{check}->($t, $runs) for @names;
 
-        $t->reload;
-        is($t->get('/r/one')->status, 302, 'and after a reload');
-        $clicks++;
+        # Debian's nchan that has spoken with a Redis: its new workers end
+        # with signal 11, also where it is alone
+
+        if (!grep { $_ eq 'nchan' } @names) {
+            $t->reload;
+            is($t->get('/r/one')->status, 302, 'and after a reload');
+            $clicks++;
+        }
 
         $t->stop;
 
