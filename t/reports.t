@@ -672,4 +672,14 @@ like($out, qr/,-4,/, 'and a number as it is');
 is(r('link', 'export', 'shop'), 0, 'what is to be read again');
 like($out, qr/,-4,/, 'is as it is');
 
+# who does not read the answer, or reads it on a narrow terminal
+
+my $by_day = "$Referral::ROOT/scripts/referral stats shop --by day";
+
+like(`bash -c '$by_day | true; echo "\${PIPESTATUS[0]}"'`, qr/^0$/,
+     'a closed pipe is no "not found"');
+is(`bash -c '$by_day 2>&1 >&-; echo \$?'`, "0\n", 'nor is no output at all');
+like(`script -qc 'stty cols 40; $by_day' /dev/null < /dev/null`,
+     qr/\d{4}-\d\d-\d\d +$total /, 'no day and no number in two lines');
+
 done_testing;

@@ -44,6 +44,10 @@ for command in (program, link, referrer, show_click, stats, top, compare,
 
 def main(args: list[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
+    # who closed them wants to read nothing
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
+
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -65,7 +69,8 @@ def main(args: list[str] | None = None) -> int:
         return complain(error.format_message(), USAGE)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):
+        # click exits with 1, "not found", when a pipe is closed
         return stop_writing()
     except OSError as error:
         return complain(f"the answer cannot be written: {error.strerror}",

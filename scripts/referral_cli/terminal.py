@@ -8,6 +8,7 @@ import sys
 from typing import Any, BinaryIO, Mapping, Sequence, TextIO
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (BarColumn, Progress, TaskProgressColumn, TextColumn,
                            TimeRemainingColumn)
@@ -18,20 +19,28 @@ from rich.text import Text
 # the longest bar of a chart
 BAR = 30
 
+DAY = len("2026-11-22")
+
 
 def show_rows(out: TextIO, columns: Sequence[str],
               rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
     """A table; all texts are safe already."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    console = _console(out)
 
-    for name, numeric in zip(columns, right):
+    # a number or a day in two lines would be read as another
+    for name, numeric, *cells in zip(columns, right, *rows):
+        widest = max(map(cell_len, (name, *cells)))
         table.add_column(name, justify="right" if numeric else "left",
-                         overflow="fold")
+                         overflow="fold",
+                         min_width=widest if numeric else min(widest, DAY))
 
     for row in rows:
         table.add_row(*map(Text, row))
 
-    _console(out).print(table)
+    # a terminal that is too narrow for that breaks the lines itself
+    console.width = max(console.width, console.measure(table).minimum)
+    console.print(table, crop=False)
 
 
 def show_record(out: TextIO, fields: Mapping[str, str]) -> None:
