@@ -646,6 +646,10 @@ is(r('stats', 'shop', '--from', $_), 3, 'no day') for "1\xd9\xa3\xd9\xa3\xd9"
     . "\xa4-01-01", "2026-11-2\xef\xbc\x92", '0000-00-00', '9999-12-31';
 is(r('top', 'shop', '--week', $_), 3, 'no week') for '9999-W52', '2026-W60';
 is(r('stats', 'shop', '--utc-offset', "+09:0\xd9\xa0"), 3, 'no offset');
+is(r('stats', 'shop', '--utc-offset', $_), 3, "nor is $_")
+    for qw(+14:01 +15:00 -99:00 +09:60);
+is(r('stats', 'shop', '--utc-offset', $_), 0, "but $_")
+    for qw(+14:00 -14:00 +13:59 Z);
 is(r('stats', 'shop', "a\xff", '--from', 'today'), 0, 'a code of no text');
 
 my $total = j('stats', 'shop', '--by', 'day')->{total}{clicks};

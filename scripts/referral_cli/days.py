@@ -14,7 +14,9 @@ from .store import Keys
 
 ONE = timedelta(days=1)
 
-OFFSET = re.compile(r"Z|([+-])(\d\d):(\d\d)", re.ASCII)
+# as the module has it: at most fourteen hours
+OFFSET = re.compile(r"Z|([+-])((?:0\d|1[0-3])(?=:)|14(?=:00)):([0-5]\d)",
+                    re.ASCII)
 
 
 class Zone:
