@@ -39,6 +39,7 @@ static ngx_int_t ngx_http_referral_recorder_last_batch(
     ngx_http_referral_drain_t *drain, ngx_uint_t full);
 static redisContext *ngx_http_referral_recorder_connect(
     ngx_http_referral_recorder_t *rec);
+static ngx_int_t ngx_http_referral_recorder_agreed(redisReply *reply);
 static void ngx_http_referral_recorder_sync(ngx_http_referral_recorder_t *rec);
 #if (NGX_THREADS)
 static void ngx_http_referral_recorder_sync_thread(void *data, ngx_log_t *log);
@@ -748,21 +749,17 @@ ngx_http_referral_recorder_connect(ngx_http_referral_recorder_t *rec)
                                  conf->password.len);
         }
 
-        if (reply == NULL) {
+        if (ngx_http_referral_recorder_agreed(reply) != NGX_OK) {
             goto failed;
         }
-
-        freeReplyObject(reply);
     }
 
     if (conf->db) {
         reply = redisCommand(rc, "SELECT %d", (int) conf->db);
 
-        if (reply == NULL) {
+        if (ngx_http_referral_recorder_agreed(reply) != NGX_OK) {
             goto failed;
         }
-
-        freeReplyObject(reply);
     }
 
     return rc;
@@ -772,6 +769,25 @@ failed:
     redisFree(rc);
 
     return NULL;
+}
+
+
+/* without the user and the database that were configured we are nobody */
+
+static ngx_int_t
+ngx_http_referral_recorder_agreed(redisReply *reply)
+{
+    ngx_int_t  rc;
+
+    if (reply == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = (reply->type == REDIS_REPLY_ERROR) ? NGX_ERROR : NGX_OK;
+
+    freeReplyObject(reply);
+
+    return rc;
 }
 
 

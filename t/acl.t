@@ -116,4 +116,17 @@ ok($t->redis('HLEN', 'ref:hours:{shop}') < 2301, 'old hours are gone');
 ok((wait_for { @{ $t->redis('HKEYS', 'ref:journals:{shop}') } == 1 } 15),
    'and the mark of the journal that ended');
 
+# a worker that stops asks on a connection of its own: to its database or not
+# at all
+
+$t->redis('ACL', 'SETUSER', 'referral', '-select');
+$t->get('/r/one');
+clicks_are(7);
+$t->get('/r/one') for 1 .. 3;
+$t->stop;
+
+$t->redis('SELECT', 0);
+is_deeply($t->redis('KEYS', '*'), [],
+          'what is left at a stop does not go to the first database');
+
 done_testing;
