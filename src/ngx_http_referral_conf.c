@@ -235,6 +235,16 @@ ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             value[1].len = 0;
         }
 
+        if (value[1].len
+            && (value[1].data[0] == '?' || value[1].data[0] == '&'
+                || ngx_strlchr(value[1].data, value[1].data + value[1].len,
+                               '#')))
+        {
+            ngx_http_referral_bad(cf, &value[1], "arguments are like "
+                  "\"a=1&b={code}\", without \"?\" or \"#\"");
+            return NGX_CONF_ERROR;
+        }
+
         return ngx_http_referral_template(cf, &value[1], template);
     }
 
@@ -698,7 +708,7 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
     }
 
     if (cookie->name.len > 7
-        && ngx_strncmp(cookie->name.data, "__Host-", 7) == 0
+        && ngx_strncasecmp(cookie->name.data, (u_char *) "__Host-", 7) == 0
         && (cookie->domain.len || cookie->path.len != 1
             || cookie->secure == NGX_HTTP_REFERRAL_SECURE_OFF))
     {
@@ -710,7 +720,7 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
     }
 
     if (cookie->name.len > 9
-        && ngx_strncmp(cookie->name.data, "__Secure-", 9) == 0
+        && ngx_strncasecmp(cookie->name.data, (u_char *) "__Secure-", 9) == 0
         && cookie->secure == NGX_HTTP_REFERRAL_SECURE_OFF)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,

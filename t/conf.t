@@ -112,7 +112,14 @@ subtest 'landings' => sub {
                          "https://a.example/{lang|en}/$arg_p?c={country|us}";'));
     $bad->('an unknown placeholder in arguments', qr/colour|placeholder/,
            $location->("$land referral_landing_args 'c={colour}';"));
+
+    $bad->("arguments that are \"$_\"", qr/without "\?" or "#"/,
+           $location->("$land referral_landing_args '$_';"))
+        for '?a=b', '&a=b', 'a=b#c', 'a=$arg_a#c';
+
     $good->('arguments off', $location->("$land referral_landing_args off;"));
+    $good->('arguments', $location->("$land referral_landing_args
+                                      'a={code}&b=\$arg_b&c=?';"));
 
     # nginx itself finds that, at the end, and knows no line
 
@@ -184,6 +191,10 @@ subtest 'cookies' => sub {
            $cookie->('__Host-r secure=off'));
     $bad->('__Secure- that is not secure', qr/__Secure-.*secure/,
            $cookie->('__Secure-r secure=off'));
+    $bad->('__host- that is not secure', qr/__host-.*secure/,
+           $cookie->('__host-r secure=off'));
+    $bad->('__SECURE- that is not secure', qr/__SECURE-.*secure/,
+           $cookie->('__SECURE-r secure=off'));
     $bad->('samesite=none without secure=on', qr/samesite.*secure=on/,
            $cookie->('r samesite=none'));
     $bad->('samesite=odd', qr/samesite.*lax|invalid/,
@@ -233,6 +244,26 @@ subtest 'keys' => sub {
     $bad->('twice', qr/duplicate/,
            http => 'referral_key_file %%DIR%%/key;
                     referral_key_file %%DIR%%/key;');
+
+    # without one a key is made, once
+
+    my %own = (bare => 1, http => 'referral_journal %%DIR%%/made;',
+               $location->($land));
+
+    my ($output, $status) = $t->nginx_t(%own);
+
+    is($status, 0, 'without a file: taken');
+    like($output, qr/\[notice\] .*: other hosts need the same, see "referral/,
+         'with a notice that other hosts need the same');
+
+    my $made = $t->read_file('made/referral.key');
+    my @stat = stat $t->dir . '/made/referral.key';
+
+    is(sprintf('%o', ($stat[2] // 0) & 07777), '600', "its owner's alone");
+    cmp_ok(length($made), '>=', 32, 'a key');
+
+    unlike(scalar($t->nginx_t(%own)), qr/other hosts/, 'made once');
+    is($t->read_file('made/referral.key'), $made, 'and kept');
 };
 
 
@@ -289,6 +320,45 @@ subtest 'Redis and the zone' => sub {
         is($status, 1, "$name in a location");
         like($output, qr/not allowed here/, "$name in a location: said so");
     }
+};
+
+
+subtest 'the journal and the geo databases' => sub {
+    my $journal = sub {
+        return (http => "referral_journal %%DIR%%/journal $_[0];",
+                $location->($land));
+    };
+
+    $bad->("a journal with $_", qr/segment=.*at least 131072 bytes/,
+           $journal->($_))
+        for 'segment=1k', 'segment=big', 'segment=-1';
+    $bad->("a journal with $_", qr/max=.*at least 524288 bytes/,
+           $journal->($_))
+        for 'max=1k', 'max=big';
+    $bad->("a journal with $_", qr/"max" .* four times its "segment"/,
+           $journal->($_))
+        for 'max=63m', 'segment=16m max=32m', 'max=1g segment=257m';
+    $bad->("a journal with $_", qr/retain=.*0 to 2592000 seconds/,
+           $journal->($_))
+        for 'retain=soon', 'retain=31d', 'retain=-1';
+    $bad->("a journal with $_", qr/"sync=off", .*"sync=always" are right/,
+           $journal->($_))
+        for 'sync=on', 'sync=', 'colour=red';
+    $bad->('two journals', qr/duplicate/,
+           $journal->('; referral_journal %%DIR%%/other'));
+    $good->('a journal', $journal->('segment=128k max=512k retain=0'));
+    $good->("a journal with sync=$_",
+            $journal->("segment=16m max=1g retain=2h sync=$_"))
+        for qw(off interval always);
+
+    my $geo = sub { (http => "referral_geoip $_[0];", $location->($land)) };
+
+    $bad->('no database', qr/names no \.mmdb file/, $geo->('reload=1h'));
+    $bad->('a database that is not there',
+           qr{"referral_geoip": cannot open "/nowhere\.mmdb"},
+           $geo->('/nowhere.mmdb'));
+    $bad->('reload=', qr/reload=.*0 to 2592000 seconds/,
+           $geo->('/nowhere.mmdb reload=soon'));
 };
 
 
