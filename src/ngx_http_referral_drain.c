@@ -871,7 +871,7 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
 {
     ngx_http_referral_recorder_t *rec = data;
 
-    u_char  *p, *end;
+    u_char  *p, *end, *last;
 
     if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
         return;
@@ -892,12 +892,17 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
     }
 
     p += sizeof("maxmemory_policy:") - 1;
-    end = (u_char *) reply->str + reply->len;
+    last = (u_char *) reply->str + reply->len;
+    end = ngx_strlchr(p, last, CR);
+
+    if (end == NULL) {
+        end = last;
+    }
 
     ngx_log_error(NGX_LOG_WARN, rec->log, 0,
                   "referral: redis \"%V\" may evict any key (\"%*s\"), counts "
                   "and marks too; \"maxmemory-policy noeviction\" is right",
-                  &rec->conf->redis.text, ngx_min(end - p, 11), p);
+                  &rec->conf->redis.text, (size_t) (end - p), p);
 }
 
 

@@ -175,7 +175,7 @@ subtest 'absent from the start' => sub {
 
     # they were counted, and are when Redis is there, if the link is
 
-    $t->redis_start;
+    $t->redis_start('--maxmemory-policy', 'allkeys-random');
     $t->link('shop', $codes[0], referrer => 'late');
 
     reach('ref:stats:{shop}', 1,
@@ -495,6 +495,11 @@ subtest 'what the log says' => sub {
     ok(scalar(@lines), 'an outage is said');
     cmp_ok(scalar(@lines), '<', 400, 'and not by every click ('
            . scalar(@lines) . ' lines)');
+
+    like($t->log, qr/\[warn\].* has no append-only file: .*"appendonly yes"/,
+         'so is a Redis that may lose what it has');
+    like($t->log, qr/\[warn\].* may evict any key \("allkeys-random"\)/,
+         'and one that may evict it');
 };
 
 done_testing;
