@@ -430,6 +430,10 @@ ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
     referral_journal_ack(rec->journals, drain->journal, drain->from,
                          ngx_current_msec);
 
+    if (drain->journal->adopted && drain->from >= drain->journal->last) {
+        referral_reader_rest(drain->reader);
+    }
+
     if (drain == rec->own && drain->from == drain->journal->last) {
         rec->unresolved_bytes = 0;
     }

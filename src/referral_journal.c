@@ -1129,6 +1129,10 @@ referral_journal_ack(referral_journals_t *js, referral_journal_t *j,
         }
     }
 
+    if (j->acked >= j->last) {
+        referral_journal_close_dir(j);
+    }
+
     referral_journal_update_first(j);
 }
 
@@ -1163,6 +1167,14 @@ referral_journals_renew(referral_journals_t *js, int64_t now, int64_t mono)
     referral_journal_ack(js, old, old->acked, mono);
 
     if (js->lost) {
+
+        /* they stay where they are */
+
+        for (j = old; j; j = j->next) {
+            (void) referral_journal_open_dir(js, j);
+            j->moved = 1;
+        }
+
         js->lost = 0;
         referral_journal_leave_slot(js);
         js->retry = mono;

@@ -115,6 +115,7 @@ struct referral_journal_s {
     unsigned             adopted:1;  /* another life wrote it */
     unsigned             unlinked:1; /* its files are gone */
     unsigned             finished:1;
+    unsigned             moved:1;    /* private: not in the own slot */
 
     void                *data;       /* the caller's */
 
@@ -350,6 +351,9 @@ void referral_reader_close(referral_reader_t *r);
  * read from its beginning.  What is skipped is not counted.
  */
 void referral_reader_seek(referral_reader_t *r, uint64_t seq);
+
+/* lets go of the file until something more is wanted */
+void referral_reader_rest(referral_reader_t *r);
 
 /*
  * The next record; frame->data is valid until the next call for this reader.

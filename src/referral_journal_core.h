@@ -120,6 +120,8 @@ void referral_journal_close_files(referral_journals_t *js,
 /* referral_journal_dir.c */
 
 int referral_journal_take_slot(referral_journals_t *js, int64_t mono);
+int referral_journal_open_dir(referral_journals_t *js, referral_journal_t *j);
+void referral_journal_close_dir(referral_journal_t *j);
 void referral_journal_leave_slot(referral_journals_t *js);
 void referral_journal_count(referral_journals_t *js, int64_t mono);
 unsigned referral_journal_reclaim(referral_journals_t *js, off_t need,

@@ -177,6 +177,39 @@ referral_journal_leave_slot(referral_journals_t *js)
 }
 
 
+/*
+ * The directory of a journal that others wrote is open only while something is
+ * wanted of it: hundreds may be kept, and a worker has few descriptors.
+ */
+
+int
+referral_journal_open_dir(referral_journals_t *js, referral_journal_t *j)
+{
+    char  name[REFERRAL_JOURNAL_ID_LEN + 1];
+
+    if (j->dir != -1) {
+        return REFERRAL_OK;
+    }
+
+    referral_journal_id_text(name, j->id);
+
+    j->dir = openat(js->slot_dir, name,
+                    O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    return j->dir == -1 ? REFERRAL_ERROR : REFERRAL_OK;
+}
+
+
+void
+referral_journal_close_dir(referral_journal_t *j)
+{
+    if (j->dir != -1 && !j->own && !j->moved) {
+        (void) close(j->dir);
+        j->dir = -1;
+    }
+}
+
+
 static DIR *
 referral_journal_opendir(int dir, const char *name)
 {
@@ -402,7 +435,6 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
 {
     int                  rc;
     DIR                 *d;
-    char                 name[REFERRAL_JOURNAL_ID_LEN + 1];
     unsigned             n;
     uint64_t             first;
     struct dirent       *de;
@@ -415,11 +447,7 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
 
     j->adopted = 1;
 
-    referral_journal_id_text(name, id);
-
-    j->dir = openat(js->slot_dir, name,
-                    O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-    if (j->dir == -1) {
+    if (referral_journal_open_dir(js, j) != REFERRAL_OK) {
         goto failed;
     }
 
@@ -470,6 +498,8 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
 
     j->next = js->own->next;
     js->own->next = j;
+
+    referral_journal_close_dir(j);
 
     js->adopted++;
 
@@ -834,10 +864,14 @@ referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
 
     referral_segment_name(name, seg->first, seg->n);
 
-    if (unlinkat(j->dir, name, 0) == -1 && errno != ENOENT) {
+    if ((referral_journal_open_dir(js, j) != REFERRAL_OK
+         || unlinkat(j->dir, name, 0) == -1)
+        && errno != ENOENT)
+    {
         return REFERRAL_ERROR;
     }
 
+    referral_journal_close_dir(j);
     referral_journal_drop_segment(js, j, 0);
 
     return REFERRAL_OK;
@@ -939,6 +973,13 @@ referral_journal_unlink(referral_journals_t *js, referral_journal_t *j,
     }
 
     referral_journal_id_text(name, j->id);
+
+    if (js->slot_dir != -1
+        && referral_journal_open_dir(js, j) != REFERRAL_OK
+        && errno != ENOENT)
+    {
+        return REFERRAL_ERROR;
+    }
 
     if (!j->unlinked && j->dir != -1 && js->slot_dir != -1) {
 

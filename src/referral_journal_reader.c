@@ -73,6 +73,13 @@ referral_reader_close(referral_reader_t *r)
 
 
 void
+referral_reader_rest(referral_reader_t *r)
+{
+    referral_reader_leave(r);
+}
+
+
+void
 referral_reader_seek(referral_reader_t *r, uint64_t seq)
 {
     unsigned           i;
@@ -635,9 +642,12 @@ referral_reader_open_segment(referral_reader_t *r, referral_segment_t *seg)
         r->fd = fcntl(seg->fd, F_DUPFD_CLOEXEC, 0);
 
     } else {
-        referral_segment_name(name, seg->first, seg->n);
+        if (referral_journal_open_dir(r->journals, r->journal) == REFERRAL_OK) {
+            referral_segment_name(name, seg->first, seg->n);
 
-        r->fd = openat(r->journal->dir, name, O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+            r->fd = openat(r->journal->dir, name,
+                           O_RDONLY|O_NOFOLLOW|O_CLOEXEC);
+        }
 
         if (r->fd == -1 && errno == ENOENT) {
             r->gone = 1;

@@ -22,6 +22,7 @@
 #define RECORDS  1000
 #define FLIPS    2000
 #define HOUR     3600000
+#define MANY     60
 
 
 typedef struct {
@@ -1648,6 +1649,74 @@ test_emptied_closed(void)
 }
 
 
+/* a worker that starts over and over leaves a journal each time */
+
+static void
+test_many(void)
+{
+    int                   fds;
+    unsigned              n, good;
+    referral_frame_t      frame;
+    referral_reader_t    *r[MANY];
+    referral_journal_t   *j, *next;
+    referral_journals_t  *js;
+
+    fresh_root();
+
+    for (n = 0; n < MANY; n++) {
+        js = open_plain();
+        (void) append(js, 2);
+        (void) referral_journal_flush(js, NOW, 0);
+        referral_journals_destroy(js);
+    }
+
+    js = open_plain();
+    fds = open_files();
+
+    while (referral_journals_adopt(js, 0) > 0) { /* void */ }
+
+    good = 0;
+    n = 0;
+
+    for (j = adopted(js); j && n < MANY; j = referral_journals_next(js, j)) {
+        r[n] = referral_reader_open(js, j, 0, 0);
+        good += next_of(r[n], &frame) == REFERRAL_OK && frame.seq == 1
+                && next_of(r[n], &frame) == REFERRAL_OK && frame.seq == 2;
+        referral_journal_ack(js, j, 2, 0);
+        referral_reader_rest(r[n++]);
+    }
+
+    ok(n == MANY && good == MANY, "many journals are adopted and read");
+    ok(open_files() - fds < 5, "none is held open while it is kept");
+
+    /* Redis lost what it had of the last */
+
+    j = adopted(js);
+    referral_journal_ack(js, j, 1, 0);
+    referral_reader_seek(r[0], 2);
+    ok(next_of(r[0], &frame) == REFERRAL_OK && frame.seq == 2
+       && genuine(&frame, 2), "one that was let go is read again");
+    referral_journal_ack(js, j, 2, 0);
+
+    while (n) {
+        referral_reader_close(r[--n]);
+    }
+
+    for ( /* void */ ; j; j = next) {
+        next = referral_journals_next(js, j);
+        referral_journal_finish(js, j, NOW);
+    }
+
+    ok(adopted(js) == NULL && open_files() - fds < 5, "and all end");
+
+    referral_journals_destroy(js);
+
+    js = open_plain();
+    ok(referral_journals_adopt(js, 0) == 0, "their files too");
+    referral_journals_destroy(js);
+}
+
+
 static void
 test_renew(void)
 {
@@ -1876,6 +1945,7 @@ main(void)
     test_retention();
     test_emptied();
     test_emptied_closed();
+    test_many();
     test_renew();
     test_sync();
 
