@@ -683,7 +683,7 @@ ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found)
 {
-    uint64_t                   lost;
+    uint64_t                   had, lost;
     ngx_http_referral_zone_t  *zone;
 
     zone = ngx_http_referral_zone(rec->conf);
@@ -705,13 +705,16 @@ ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
                       "older than what the journal keeps", lost);
     }
 
-    (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_RESENT],
-                                (ngx_atomic_int_t) (mark->mark - found));
-
+    had = mark->mark;
     mark->mark = found;
 
     if (found < drain->journal->first - 1) {
         found = drain->journal->first - 1;
+    }
+
+    if (had > found) {
+        (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_RESENT],
+                                    (ngx_atomic_int_t) (had - found));
     }
 
     if (found < drain->from) {

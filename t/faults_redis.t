@@ -177,6 +177,56 @@ fault rdb => sub {
 };
 
 
+# Redis lost more than the journal keeps: what is gone is said and counted
+
+fault retained => sub {
+    my $t = Referral->new;
+    my $c = Referral::Clicks->new($t, shop => '/r/');
+    my %parts = $c->parts(workers => 1,
+                          journal => 'segment=128k max=1m retain=0');
+
+    $parts{server} .= 'location = /metrics { referral_metrics; }';
+
+    my $number = sub {
+        return $t->get('/metrics')->body =~ /^referral_$_[0] (\d+)/m ? $1 : 0;
+    };
+    my $raw = sub { $t->redis('HGET', 'ref:stats:{shop}', 'raw') // 0 };
+
+    $c->links;
+    $t->config(%parts);
+    $t->start;
+
+    $c->start(rate => 1500, count => 2000);
+    $c->exact('before');
+
+    my $sent = $number->('recorded_total');
+
+    $t->redis('MULTI');
+    $t->redis('FLUSHALL');
+    $c->links;
+    $t->redis('EXEC');
+
+    ok((wait_for { $t->log =~ /\[crit\].*older than what the journal keeps/ }),
+       'what the journal keeps no more is said');
+
+    my $lost = $number->('lost_by_redis_total');
+
+    cmp_ok($lost, '>', 0, "and counted: $lost");
+    cmp_ok($lost, '<', $sent, 'the rest comes again');
+
+    ok((wait_for { $raw->() == $sent - $lost }), 'whole')
+        or diag($raw->() . " of $sent, $lost lost");
+    is($number->('resent_total'), $sent - $lost, 'and is counted as resent');
+
+    $t->get('/r/c1') for 1 .. 3;
+
+    ok((wait_for { $raw->() == $sent - $lost + 3 }), 'and it goes on')
+        or diag($raw->());
+
+    $t->finish;
+};
+
+
 fault script => sub {
     my ($t, $c) = Referral::Clicks->instance;
 
