@@ -415,6 +415,43 @@ END
 };
 
 
+subtest 'another database and prefix, no events' => sub {
+    $t->config(
+        http => 'referral_redis %%REDIS%% db=3 prefix=x:;
+                 referral_events off;',
+        server => "location /r/ { referral shop; $land }");
+
+    $t->redis('SELECT', 3);
+    $t->redis('HSET', 'x:link:{shop}:one', 'referrer', 'aiko');
+    $t->start;
+
+    my $r = $t->get('/r/one');
+
+    like($r->location, qr{^https://shop\.example\.com/\?ref=one},
+         'the link is found');
+
+    ok((wait_for { $t->redis('HGET', 'x:stats:{shop}', 'clicks') }),
+       'its click is counted');
+
+    $t->redis('HSET', 'x:link:{shop}:one', 'landing',
+              'https://shop.example.com/new');
+
+    ok((wait_for { $t->get('/r/one')->location =~ m{/new\?} }),
+       'an edit is seen');
+
+    $t->stop;
+
+    my @keys = @{ $t->redis('KEYS', '*') };
+
+    is(join(' ', grep { !/^x:/ } @keys), '', 'all keys have the prefix');
+    is(join(' ', grep { /events/ } @keys), '', 'none is of events');
+
+    $t->redis('SELECT', 0);
+    is(join(' ', @{ $t->redis('KEYS', 'x:*') }), '',
+       'nor is one in another database');
+};
+
+
 subtest 'loaded, not used' => sub {
     $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 
