@@ -79,6 +79,7 @@ ngx_http_referral_make_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
     ngx_err_t            err;
     ngx_str_t           *path;
     u_char               raw[32], text[65];
+    ngx_file_info_t      fi;
     referral_random_t    random;
 
     path = &rmcf->journal->name;
@@ -108,6 +109,14 @@ ngx_http_referral_make_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
         }
     }
 
+    /* an empty one is what a power loss left of the first start */
+
+    if (ngx_file_info(file->data, &fi) != NGX_FILE_ERROR
+        && ngx_is_file(&fi) && ngx_file_size(&fi) == 0)
+    {
+        (void) ngx_delete_file(file->data);
+    }
+
     fd = ngx_open_file(file->data, NGX_FILE_WRONLY,
                        NGX_FILE_CREATE_OR_OPEN|O_EXCL, 0600);
 
@@ -134,7 +143,9 @@ ngx_http_referral_make_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
     p = ngx_hex_dump(text, raw, sizeof(raw));
     *p = '\n';
 
-    if (ngx_write_fd(fd, text, sizeof(text)) != (ssize_t) sizeof(text)) {
+    if (ngx_write_fd(fd, text, sizeof(text)) != (ssize_t) sizeof(text)
+        || fsync(fd) == -1)
+    {
         ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
                       ngx_write_fd_n " to \"%V\" failed", file);
         goto failed;

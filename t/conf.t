@@ -264,6 +264,14 @@ subtest 'keys' => sub {
 
     unlike(scalar($t->nginx_t(%own)), qr/other hosts/, 'made once');
     is($t->read_file('made/referral.key'), $made, 'and kept');
+
+    # the power went at the first start: a file without what was written
+
+    $t->write_file('made/referral.key', '', 0600);
+    is(($t->nginx_t(%own))[1], 0,
+       'a key file of its own that is empty is made anew');
+    like($t->read_file('made/referral.key'), qr/^[0-9a-f]{64}\n$/,
+         'whole');
 };
 
 
