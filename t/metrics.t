@@ -166,4 +166,17 @@ balanced($t, 'after a restart', sub {
     && $t->hgetall('ref:stats:{shop}')->{raw} == 43
 });
 
+# what Redis refuses is set aside, and said
+
+$t->redis('SET', 'ref:stats:{shop}:odd', 'no hash');
+$t->link('shop', 'odd', referrer => 'aiko');
+$t->get('/r/odd');
+
+$m = balanced($t, 'a wrong type in Redis', sub {
+    $_[0]{referral_quarantined_total} > 0 && $_[0]{referral_journaled} == 0
+});
+
+is($m->{referral_quarantined_total}, $t->redis('XLEN', 'ref:errors:{shop}'),
+   'each has its entry in ref:errors');
+
 done_testing;

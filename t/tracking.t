@@ -305,6 +305,37 @@ subtest 'a Redis that hangs' => sub {
     cmp_ok($times[-1], '<', 0.3, 'and none waits for its time-out');
 };
 
+subtest 'a Redis that is away for long' => sub {
+    my $own = 'https://own.example.com/';
+
+    for my $stale (1, 60) {
+        $t->config(%conf, workers => 1, http =>
+            "referral_redis %%REDIS%% timeout=500ms;
+             referral_zone 4m untracked=1s valid=1s stale=${stale}s;");
+        $t->reload;
+
+        my ($c) = everybody();
+
+        $t->link('shop', "long$stale", landing => $own);
+        is(landing("long$stale", $c), $own, 'cached');
+
+        $t->redis_pause;
+        sleep 1.2;
+
+        # the first one that waits finds out, and is not held to
+
+        landing('none', $c);
+
+        is(landing("long$stale", $c),
+           $stale == 1 ? 'https://shop.example.com/' : $own,
+           "after more than a second, with stale=${stale}s");
+
+        $t->redis_continue;
+        wait_for { landing("long$stale", $c) eq $own };
+    }
+};
+
+
 subtest 'a Redis that refuses' => sub {
     $t->redis('ACL', 'SETUSER', 'poor', 'on', '>secret', '~*', '+@all',
               '-client', 'resetchannels');
