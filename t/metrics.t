@@ -179,4 +179,59 @@ $m = balanced($t, 'a wrong type in Redis', sub {
 is($m->{referral_quarantined_total}, $t->redis('XLEN', 'ref:errors:{shop}'),
    'each has its entry in ref:errors');
 
+# wrong fields and cookies
+
+$t->link('shop', 'shut', referrer => 'aiko', state => 'ajar', ends => 'soon');
+$t->get('/r/shut');
+$t->get('/r/one', cookie => 'ref_shop=forged');
+
+$m = metrics($t);
+
+is($m->{referral_bad_fields_total}, 2, 'wrong fields in Redis');
+is($m->{referral_bad_cookies_total}, 1, 'a cookie that does not verify');
+
+# no more than 512 look-ups wait for a Redis that hangs
+
+$t->config(
+    http => 'referral_redis %%REDIS%% timeout=5s;',
+    server => <<'END',
+        location ~ ^/v/(?<p>[^/]+)/(?<c>[^/]+)$ {
+            referral $p $c;
+            referral_allow shop.example.com;
+            referral_fallback "https://shop.example.com/?why={result}";
+        }
+
+        location = /metrics {
+            referral_metrics;
+        }
+END
+);
+
+$t->reload;
+wait_for { $t->workers == 1 } 20;
+$t->get('/v/p/c');
+
+my $refused = metrics($t)->{referral_lookups_refused_total};
+
+$t->redis_pause;
+
+# a program and a link each
+
+my @waiting = map { $t->connect } 1 .. 300;
+
+for my $i (0 .. $#waiting) {
+    print { $waiting[$i] } $t->request_text('GET', "/v/p$i/c$i");
+}
+
+ok((wait_for {
+       metrics($t)->{referral_lookups_refused_total} > $refused
+   } 3), 'more than 512 are not asked');
+
+$r = Referral::Response->read($waiting[-1], timeout => 2);
+
+is($r && $r->location, 'https://shop.example.com/?why=unresolved',
+   'and fall back at once');
+
+$t->redis_continue;
+
 done_testing;
