@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -19,6 +20,9 @@ CONNECT_TIMEOUT = 5
 REPLY_TIMEOUT = 15
 BATCH = 500
 TEXT_MAX = 400
+
+# what is none would be the first one, and somebody else's
+_DATABASE = re.compile(r"/?|/[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,8 @@ def _url(address: str) -> str:
         parts = urlsplit(address)
         good = (parts.path.startswith("/") if parts.scheme == "unix"
                 else parts.scheme in ("redis", "rediss")
-                and parts.hostname and (parts.port or 1) > 0)
+                and parts.hostname and (parts.port or 1) > 0
+                and _DATABASE.fullmatch(parts.path))
 
         redis.connection.parse_url(address)
     except ValueError:
