@@ -47,6 +47,11 @@ char *ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
 char *ngx_http_referral_journal_path(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name);
 
+/* warn of journals that nobody drains: that of the configuration before, if
+ * "path" is another or NULL, and slots that the workers cannot open */
+void ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path);
+void ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path);
+
 /* what several directives take; the error is said already */
 
 ngx_int_t ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg,

@@ -7,6 +7,8 @@ static ngx_int_t ngx_http_referral_redis_address(ngx_conf_t *cf,
     ngx_http_referral_redis_conf_t *redis, ngx_str_t *value);
 static ngx_int_t ngx_http_referral_journal_ours(ngx_conf_t *cf,
     ngx_str_t *path);
+static ngx_uint_t ngx_http_referral_journal_foreign(ngx_str_t *slot, uid_t uid,
+    uid_t *owner);
 static ngx_int_t ngx_http_referral_bytes(ngx_conf_t *cf, ngx_str_t *arg,
     const char *name, off_t min, off_t *value);
 
@@ -419,6 +421,128 @@ ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
     (void) ngx_close_dir(&dir);
 
     return NGX_OK;
+}
+
+
+/*
+ * What a reload does not name any more, nobody drains.  The name is kept by
+ * the master itself: the former configuration may be that of another build.
+ */
+
+void
+ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path)
+{
+    static u_char  used[NGX_MAX_PATH];
+
+    if (used[0] && (path == NULL || ngx_strcmp(used, path->data) != 0)) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "the journal in \"%s\" is not used any more: clicks in "
+                      "it that redis does not have are not sent until "
+                      "\"referral_journal\" names it again", used);
+    }
+
+    used[0] = '\0';
+
+    if (path) {
+        (void) ngx_cpystrn(used, path->data, NGX_MAX_PATH);
+    }
+}
+
+
+/*
+ * nginx gives the directory to the workers' user, not what lies in it: what
+ * another user's workers left there would wait for ever.
+ */
+
+void
+ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path)
+{
+    uid_t             uid, owner;
+    u_char            text[NGX_MAX_PATH];
+    ngx_str_t         slot;
+    ngx_dir_t         dir;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    uid = geteuid();
+
+    /* root opens everything; without a master the worker stays root */
+
+    if (uid == 0) {
+        uid = ccf->master ? ccf->user : 0;
+    }
+
+    if (uid == 0 || ngx_open_dir(path, &dir) == NGX_ERROR) {
+        return;
+    }
+
+    while (ngx_read_dir(&dir) == NGX_OK) {
+
+        if (ngx_strncmp(ngx_de_name(&dir), "slot-", 5) != 0) {
+            continue;
+        }
+
+        slot.data = text;
+        slot.len = ngx_snprintf(text, sizeof(text) - 1, "%V/%s", path,
+                                ngx_de_name(&dir))
+                   - text;
+        text[slot.len] = '\0';
+
+        if (ngx_http_referral_journal_foreign(&slot, uid, &owner)) {
+            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                          "\"referral_journal\": \"%V\" holds files of user "
+                          "%ui, the workers are user %ui: clicks in there are "
+                          "not sent; \"chown -R %ui %V/slot-*\" when no other "
+                          "worker runs",
+                          &slot, (ngx_uint_t) owner, (ngx_uint_t) uid,
+                          (ngx_uint_t) uid, path);
+            break;
+        }
+    }
+
+    (void) ngx_close_dir(&dir);
+}
+
+
+/* the slot, and what lies in it */
+
+static ngx_uint_t
+ngx_http_referral_journal_foreign(ngx_str_t *slot, uid_t uid, uid_t *owner)
+{
+    ngx_dir_t    dir;
+    ngx_uint_t   foreign;
+    struct stat  st;
+
+    if (lstat((char *) slot->data, &st) == -1) {
+        return 0;
+    }
+
+    *owner = st.st_uid;
+    foreign = (st.st_uid != uid);
+
+    if (foreign
+        || !S_ISDIR(st.st_mode)
+        || ngx_open_dir(slot, &dir) == NGX_ERROR)
+    {
+        return foreign;
+    }
+
+    while (!foreign && ngx_read_dir(&dir) == NGX_OK) {
+
+        if (ngx_de_name(&dir)[0] != '.'
+            && fstatat(dirfd(dir.dir), (char *) ngx_de_name(&dir), &st,
+                       AT_SYMLINK_NOFOLLOW)
+               == 0)
+        {
+            *owner = st.st_uid;
+            foreign = (st.st_uid != uid);
+        }
+    }
+
+    (void) ngx_close_dir(&dir);
+
+    return foreign;
 }
 
 

@@ -655,9 +655,15 @@ ngx_http_referral_init_module(ngx_cycle_t *cycle)
     rmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_referral_module);
 
-    if (rmcf && rmcf->sh) {
-        rmcf->generation = ++rmcf->sh->generation;
+    if (rmcf == NULL || rmcf->sh == NULL) {
+        ngx_http_referral_journal_left(cycle, NULL);
+        return NGX_OK;
     }
+
+    rmcf->generation = ++rmcf->sh->generation;
+
+    ngx_http_referral_journal_left(cycle, &rmcf->journal->name);
+    ngx_http_referral_journal_owner(cycle, &rmcf->journal->name);
 
     return NGX_OK;
 }
