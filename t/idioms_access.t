@@ -155,6 +155,14 @@ END
             return 200;
         }
 
+        location /from/ {
+            valid_referers none server_names *.example.com;
+            if ($invalid_referer) {
+                return 403;
+            }
+            referral;
+        }
+
         location /read-only/ {
             limit_except GET {
                 deny all;
@@ -304,6 +312,14 @@ turned_away('/if/', 'if?gone=1', 410, 'if with return');
 is(click('/if/', 'if')->header('X-Seen'), undef, 'if that does not hold');
 is($t->get('/if/if?seen=1')->header('X-Seen'), 'if', 'if with a header');
 $want{if}++;
+
+# valid_referers
+
+turned_away('/from/', 'from', 403, 'valid_referers',
+            headers => [ Referer => 'https://elsewhere.example.net/' ]);
+click('/from/', 'from', 'valid_referers: a good one',
+      headers => [ Referer => 'https://www.example.com/x' ]);
+click('/from/', 'from', 'valid_referers: none');
 
 # every link has what it should have, and no other has anything
 

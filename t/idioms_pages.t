@@ -186,6 +186,49 @@ END
             return 204;
         }
 
+        # whether a file is there is remembered, and read in slices; who comes
+        # gets a number of nginx's own too
+
+        location /known/ {
+            open_file_cache max=10 inactive=1m;
+            open_file_cache_valid 1m;
+            open_file_cache_errors on;
+            root %%DIR%%/html;
+            slice 4;
+            try_files $uri @named;
+        }
+
+        location @named {
+            open_file_cache max=10 inactive=1m;
+            rewrite ^/known/(?<known>.+)$ /$1 break;
+            userid on;
+            userid_name uid;
+            limit_rate 4k;
+            referral shop $known;
+            referral_fallback /plain.html;
+        }
+
+        location = /added.html {
+            add_after_body /added/part;
+            referral_program shop;
+            root %%DIR%%/html;
+        }
+
+        location = /added/part {
+            internal;
+            return 200 "[$referral_code]";
+        }
+
+        location = /returned {
+            return 302 /r/returned?from=here;
+        }
+
+        location = /stub {
+            stub_status;
+            referral_program shop;
+            add_header X-Code $referral_code;
+        }
+
         location /proxied/ {
             proxy_pass http://127.0.0.1:%%PORT%%/r/;
             proxy_cache cache;
@@ -226,12 +269,14 @@ $t->write_file('html/plain.html', "plain\n");
 $t->write_file('html/sub.html', "CODE NAME LANG CODE\n");
 $t->write_file('html/nest/robots.txt', "robots\n");
 $t->write_file('html/tried/file', "file\n");
+$t->write_file('html/known/file', "0123456789\n");
+$t->write_file('html/added.html', "added\n");
 
 # a link of its own for each case, so that the counts tell them apart
 
 my @codes = qw(headers close gzip sub all post mirrored proxied again once
                rewritten tried regex nest vip http10 absolute slashes pipe
-               under encoded dots);
+               under encoded dots named returned);
 
 $t->link('shop', $_, referrer => "of_$_", name => "N<$_>") for @codes;
 $t->link('shop', 'over', referrer => 'aiko', state => 'disabled');
@@ -337,6 +382,33 @@ click('/nest/nest', 'nest');
 is(click('/nest/vip/vip', 'vip')->location, 'https://shop.example.com/vip',
    'a short link inside of another');
 is($t->get('/nest/robots.txt')->body, "robots\n", 'a file inside of it');
+
+for (1, 2) {
+    $r = click('/known/named', 'named');
+    ok($r->set_cookie('uid'), 'userid: a cookie');
+    ok($r->set_cookie('ref_shop'), 'beside ours');
+    is($t->get('/known/file')->body, "0123456789\n",
+       'open_file_cache: a file that is there');
+}
+
+$r = $t->get('/known/file', headers => [ Range => 'bytes=2-5' ]);
+is($r->status, 206, 'slice: a part');
+is($r->body, '2345', 'of a file');
+is($t->get('/known/over')->body, "plain\n",
+   'open_file_cache: and a fallback to one');
+
+my $named = $t->get('/known/named')->cookie;
+$want{named}++;
+
+is($t->get('/added.html', cookie => $named)->body, "added\n[named]",
+   'add_after_body knows the code');
+is($t->get('/stub', cookie => $named)->header('X-Code'), 'named',
+   'stub_status with a variable');
+like($t->get('/stub')->body, qr/^Active connections: \d/, 'and its numbers');
+
+is($t->get('/returned')->location =~ s{^http://[^/]+}{}r,
+   '/r/returned?from=here', 'return to a short link');
+click('/r/returned?from=here', 'returned');
 
 # the request's own forms
 

@@ -10,6 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Referral;
 
 my $t = Referral->new;
+my $proxied = $t->free_port;
 
 my @names = qw(program code click_id visitor channel variant referrer name
                segment country region city asn lang device os app class result
@@ -144,7 +145,7 @@ END
             referral;
         }
 END
-    servers => <<'END',
+    servers => <<'END' =~ s/PROXIED/$proxied/r,
     limit_req_zone $referral_country zone=country:1m rate=1r/m;
 
     # who the client is, is known in the server, in the location, or asked too
@@ -181,6 +182,23 @@ END
             referral_landing "https://www.example.com/{country|nowhere}";
             referral_landing_args off;
             add_header X-Country "$referral_country $referral_asn";
+        }
+    }
+
+    # a balancer that speaks the PROXY protocol
+
+    server {
+        listen 127.0.0.1:PROXIED proxy_protocol;
+        server_name proxied;
+
+        set_real_ip_from 127.0.3.0/24;
+        real_ip_header proxy_protocol;
+
+        location /r/ {
+            referral shop;
+            referral_landing "https://www.example.com/{country|nowhere}";
+            referral_landing_args off;
+            add_header X-Country "$referral_country $proxy_protocol_addr";
         }
     }
 
@@ -391,6 +409,22 @@ for my $host (qw(real late)) {
     $r = $t->get('/r/plain', @real, @brazil);
     is($r->location, 'https://www.example.com/BR',
        "$host: who is not believed is where he is");
+}
+
+# a balancer's first line; whom it names may be unknown, or another balancer
+
+for (['TCP4 127.0.1.7 127.0.0.1 5000 80', 'JP', '127.0.1.7', @germany],
+     ['TCP4 127.0.1.7 127.0.0.1 5000 80', 'BR', '127.0.1.7', @brazil],
+     ['TCP6 2001:db8::7 ::1 5000 80', 'nowhere', '2001:db8::7', @germany],
+     ['UNKNOWN', 'DE', '', @germany])
+{
+    my ($line, $country, $address, @from) = @$_;
+
+    $r = $t->raw("PROXY $line\r\n" . $t->request_text('GET', '/r/plain'),
+                 port => $proxied, @from);
+    is($r->location, "https://www.example.com/$country", "PROXY $line");
+    is($r->header('X-Country') =~ s/^\w\w //r =~ s/^ //r, $address,
+       'and what nginx makes of it');
 }
 
 done_testing;
