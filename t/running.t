@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use File::Copy;
 use File::Find;
 use File::Path qw(make_path);
 use FindBin;
@@ -290,6 +291,13 @@ my $n = Referral->new;
 
 $n->expect_log(qr/\[emerg\].*journal.*failed \(13/);
 
+# whoever it is must come to what is run
+
+for my $what (qw(binary module)) {
+    copy($n->{$what}, "$n->{dir}/$what") or die "copy: $!";
+    chmod 0755, $n->{$what} = "$n->{dir}/$what";
+}
+
 $clicks = 0;
 $n->link('shop', 'one', referrer => 'aiko');
 $n->config(bare => 1, log => 'info', main => 'user root;',
@@ -409,25 +417,25 @@ for my $load ('', 'load_module %%MODULE%%;') {
     my ($worker) = $u->workers;
     my %has;
 
-    # numbers of sockets, addresses and pids differ; 'Size' is of code
-
-    $has{fd} = [ sort map { s/\d+//gr } grep { defined }
-                 map { readlink } glob "/proc/$worker/fd/*" ];
-
-    for (split /\n/, $u->read_file("/proc/$worker/maps")) {
-        my ($perms, $inode, $path) = (split ' ', $_, 6)[1, 4, 5];
-
-        push @{ $has{shared} }, $path if $perms =~ /s$/;
-    }
-
-    # it sleeps until something comes, without a time: the third register
-    # but one of epoll_wait
+    # it sleeps until something comes, without a time, which is the fourth
+    # argument of epoll_wait; so no client is connected either
 
     $has{sleeps} = wait_for {
         my @call = split ' ', $u->read_file("/proc/$worker/syscall");
 
         return @call > 4 && hex(substr $call[4], -8) == 0xffffffff;
     };
+
+    # numbers of sockets and pids differ
+
+    $has{fd} = [ sort map { s/\d+//gr } grep { defined }
+                 map { readlink } glob "/proc/$worker/fd/*" ];
+
+    for (split /\n/, $u->read_file("/proc/$worker/maps")) {
+        my ($perms, $path) = (split ' ', $_, 6)[1, 5];
+
+        push @{ $has{shared} }, $path if $perms =~ /s$/;
+    }
 
     $has{threads} = () = glob "/proc/$worker/task/*";
 
