@@ -196,7 +196,7 @@ ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_referral_main_conf_t *rmcf = conf;
 
-    ssize_t      size;
+    off_t        size;
     ngx_int_t    rc;
     ngx_str_t   *value;
     ngx_uint_t   i;
@@ -209,9 +209,11 @@ ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    size = ngx_parse_size(&value[1]);
+    size = ngx_parse_offset(&value[1]);
 
-    if (size == NGX_ERROR || size < 1024 * 1024) {
+    if (size == NGX_ERROR || size < 1024 * 1024
+        || size > NGX_MAX_SIZE_T_VALUE / 2)
+    {
         ngx_http_referral_bad(cf, &value[1],
                               "a size of 1m or more comes first");
         return NGX_CONF_ERROR;
