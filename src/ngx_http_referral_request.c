@@ -323,6 +323,17 @@ ngx_http_referral_find_code(ngx_http_request_t *r,
 
         value.data = r->uri.data + clcf->name.len;
         value.len = r->uri.len - clcf->name.len;
+
+        /* "location /r" is as good as "location /r/" */
+
+        if (value.len
+            && value.data[0] == '/'
+            && value.data != r->uri.data
+            && value.data[-1] != '/')
+        {
+            value.data++;
+            value.len--;
+        }
     }
 
     raw.data = value.data;

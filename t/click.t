@@ -29,6 +29,10 @@ $t->config(
             referral shop;
         }
 
+        location /bare {
+            referral shop;
+        }
+
         location /local/ {
             referral shop;
             referral_fallback /sorry.html;
@@ -183,6 +187,10 @@ subtest 'codes' => sub {
     $unknown->('/r/%7Bshop%7D:own', 'a piece of a key');
 
     is($t->get('/n/nobody')->status, 404, 'unknown without fallback is 404');
+
+    is($t->get("/bare$_")->status, 302, "a location without a slash: /bare$_")
+        for '/plain', 'plain', '//plain';
+    is($t->get("/bare$_")->status, 404, "and no code: /bare$_") for '', '/';
     is($t->get('/local/nobody')->body, "sorry\n", 'a page as fallback');
     is($t->get('/named/nobody')->body, 'named unknown',
        'a named location as fallback, and it knows why');
