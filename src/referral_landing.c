@@ -317,7 +317,8 @@ referral_rule_pair(void *data, const referral_pair_t *pair, const char **err)
     }
 
     if (i == REFERRAL_CONDITIONS) {
-        *err = "unknown condition";
+        *err = "unknown condition: there are country, region, lang, device, "
+               "os, app, channel, segment, bucket, starts and ends, and as";
         return REFERRAL_ERROR;
     }
 

@@ -150,7 +150,9 @@ referral_template_placeholder(referral_buf_t *out, const referral_str_t *text,
     }
 
     if (i == REFERRAL_VALUES) {
-        *err = "unknown placeholder";
+        *err = "unknown placeholder: there are code, program, referrer, name, "
+               "click_id, country, region, city, lang, device, os, app, "
+               "channel, variant, segment and result";
         return REFERRAL_ERROR;
     }
 

@@ -248,6 +248,13 @@ is(r('link', 'test', 'shop', 'aiko7', '--at', '2026-12-01'), 0, 'not yet');
 is(r('link', 'test', 'shop', 'nope'), 1, 'no such link');
 is(r('link', 'test', 'shop', 'aiko7', '--at', 'yesterday'), 3, 'no date');
 is(r('link', 'test', 'shop', 'aiko7', '--bucket', '100'), 2, 'no bucket');
+
+for (['--country', 'JPN', qr/two letters/], ['--os', 'win11', qr/windows/],
+     ['--device', 'phone', qr/mobile/], ['--region', 'Tokyo', qr/JP-13/])
+{
+    is(r('link', 'test', 'shop', 'aiko7', @$_[0, 1]), 3, "no such @$_[0, 1]");
+    like($err, $_->[2], 'what would be right');
+}
 r('link', 'set', 'shop', 'aiko7', '--ends', '');
 
 
@@ -563,6 +570,20 @@ like($err, qr/another type/, 'is told');
     is(score('unchecked'), undef, 'lets nothing through');
 }
 
+
+# slips that are no mistakes are told
+
+is(r('link', 'add', 'shpo', 'aiko7'), 0, 'a program that is not known');
+like($err, qr/program shpo is new/, 'is told');
+is(r('link', 'add', 'shpo', 'aiko8'), 0, 'the next one');
+is($err, '', 'is not');
+is(r('link', 'test', 'shpo', 'aiko7'), 1, 'nothing says where to');
+like($err, qr/--default-landing/, 'but nginx may');
+is(r('program', 'set', 'shpo', '--window', '30'), 0, 'a window without a unit');
+like($err, qr/30d is days/, 'is told');
+is(r('program', 'set', 'shpo', '--window', '30d'), 0, 'with one');
+is($err, '', 'is not');
+is(r('program', 'rm', 'shpo', '--links'), 0, 'away with it');
 
 # two at once never make half a change
 

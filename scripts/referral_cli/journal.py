@@ -229,8 +229,8 @@ def show(session: Session, directory: str | None) -> int:
     rows.sort(key=lambda row: row[0])
 
     output.rows(PEOPLE if output.for_people else PROGRAMS, rows,
-                "there are no slots yet; nginx makes them with its first"
-                " worker")
+                "there are no slots here; nginx makes them with its first"
+                " worker, in the directory that referral_journal names")
 
     for one in found:
         if one.damaged:
@@ -380,7 +380,9 @@ def ask(args: Sequence[str], text: str = "") -> tuple[int, dict[str, Any]]:
 
     if done.returncode == NOTHING:
         said = done.stderr.decode("utf-8", "surrogateescape").strip()
-        raise Problem(USAGE, f"the journal cannot be read: {said}")
+        raise Problem(USAGE, f"the journal cannot be read: {said}; give the"
+                      " directory that referral_journal names, or"
+                      " REFERRAL_JOURNAL, as root or as nginx's user")
 
     try:
         told = json.loads(done.stdout)

@@ -71,6 +71,7 @@ def write(session: Session, program: str, code: str | None,
         raise Problem(REFUSED, "an empty code; leave it out to have one made")
 
     session.rooms.must("link", wanted.code, fields)
+    known = session.store.redis.sismember(session.store.programs, program)
     outcome = apply(session.store, keys, [wanted], mode)[0]
 
     if outcome is Outcome.EXISTS:
@@ -85,6 +86,11 @@ def write(session: Session, program: str, code: str | None,
         session.output.note(f"{code} is kept as {wanted.code}, as the module"
                             " looks it up; --case-sensitive keeps it as it"
                             " is")
+
+    if not known:
+        session.output.note(f"program {program} is new and says nothing of its"
+                            " own; \"nginx-referral program list\" shows those"
+                            " that there are")
 
     session.output.done(f"link {wanted.code}: {outcome.value}",
                         program=program, code=wanted.code,
@@ -312,6 +318,10 @@ def test_link(session: Session, program: str, code: str,
     code = session.code(code)
     redis = session.store.redis
 
+    for name in ("country", "region", "device", "os", "app", "channel"):
+        if request.get(name):
+            session.rooms.possible(name, request[name])
+
     with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.program)
         pipe.hgetall(keys.link(code))
@@ -329,7 +339,10 @@ def test_link(session: Session, program: str, code: str,
 
     if not answer.get("landed"):
         raise Problem(NEGATIVE, "this visitor would not reach a landing:"
-                      f" {answer.get('refused') or answer.get('result')}")
+                      f" {answer.get('refused') or answer.get('result')}"
+                      + ("" if answer.get("from") or default_landing else
+                         "; if nginx's configuration has a referral_landing,"
+                         " say it with --default-landing"))
 
 
 def explain(answer: dict[str, Any]) -> dict[str, Any]:

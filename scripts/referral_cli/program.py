@@ -60,6 +60,10 @@ def set_program(session: Session, name: str, fields: dict[str, str]) -> None:
                         program=name,
                         outcome="changed" if there else "added")
 
+    if fields.get("window", "").isdecimal():
+        session.output.note(f"a window of {fields['window']} is seconds;"
+                            f" {fields['window']}d is days")
+
 
 @program.command("show", cls=Command)
 @click.argument("name", metavar="PROGRAM")

@@ -68,6 +68,15 @@ class Rooms:
             raise Problem(REFUSED, "refused, nothing was written: "
                           + "; ".join(complaints))
 
+    def possible(self, name: str, value: str) -> None:
+        """Refuses what no visitor has, and so no rule could ask for."""
+        rule = f"{name}={value} https://shop.example.com/"
+        complaints = self.check("link", [("", {"rules": rule})])[0]
+
+        if complaints:
+            raise Problem(REFUSED, f"not tried: --{name} {value!r}: "
+                          + complaints[0].partition(": ")[2])
+
     def warn(self, output: Output, kind: str, name: str,
              fields: Mapping[str, str]) -> None:
         """Tells what is wrong with what lies in Redis already."""

@@ -535,10 +535,10 @@ test_rules(void)
     } cases[] = {
         { "country=JP", "needs a landing" },
         { "country=JP # https://x/", "needs a landing" },
-        { "colour=red https://x/", "unknown condition" },
+        { "colour=red https://x/", "channel, segment, bucket, starts" },
         { "bucket=200 https://x/", "bucket must be 0-99 or a range" },
         { "country=japan https://x/", "two letters" },
-        { "https://x/{cod}", "unknown placeholder" },
+        { "https://x/{cod}", "code, program, referrer" },
         { "https://x/ country=JP", "last word" },
         { "https://x/ https://y/", "last word" },
         { "country=JP, https://x/", "empty value" },
