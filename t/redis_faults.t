@@ -173,10 +173,13 @@ subtest 'absent from the start' => sub {
 
     is($answered, 50, 'fifty at once');
 
-    # they were counted, and are when Redis is there, if the link is
+    # they were counted, and are when Redis is there, if the link is: the
+    # worker sees it with the link, not a moment before
 
+    kill 'STOP', worker();
     $t->redis_start('--maxmemory-policy', 'allkeys-random');
     $t->link('shop', $codes[0], referrer => 'late');
+    kill 'CONT', worker();
 
     reach('ref:stats:{shop}', 1,
           'what was not resolved is counted when Redis is there');
