@@ -24,9 +24,9 @@ def per_click(bench, row):
 
 def per_link(bench):
     """
-    Bytes of what the module keeps of one link: the clicks of the slice before
-    this gave it a thousand of five countries or so; the days of a month are
-    written beside the one it has.
+    Bytes of what the module keeps of one link: the slice before this gave it
+    some two hundred clicks from all countries of the databases; the days of a
+    month are written beside the one it has.
     """
 
     client = bench.redis.client
