@@ -30,6 +30,7 @@ __attribute__((target("sse4.2")))
 static uint32_t
 referral_crc32c_sse42(uint32_t crc, const u_char *p, size_t len)
 {
+    uint32_t  half;
     uint64_t  c, word;
 
     c = crc;
@@ -40,6 +41,13 @@ referral_crc32c_sse42(uint32_t crc, const u_char *p, size_t len)
     }
 
     crc = (uint32_t) c;
+
+    if (len >= 4) {
+        memcpy(&half, p, 4);
+        crc = __builtin_ia32_crc32si(crc, half);
+        len -= 4;
+        p += 4;
+    }
 
     for ( /* void */ ; len; len--) {
         crc = __builtin_ia32_crc32qi(crc, *p++);
@@ -141,6 +149,44 @@ referral_hash64_word(const u_char *p)
 
 
 static inline uint64_t
+referral_hash64_half(const u_char *p)
+{
+    uint32_t  w;
+
+    memcpy(&w, p, sizeof(w));
+
+#if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+    w = __builtin_bswap32(w);
+#endif
+
+    return w;
+}
+
+
+/* the last n bytes, 1 to 7, as a word; what is read twice is the same twice */
+
+static inline uint64_t
+referral_hash64_tail(const u_char *last, size_t n, size_t len)
+{
+    const u_char  *p;
+
+    p = last - n;
+
+    if (len >= 8) {
+        return referral_hash64_word(last - 8) >> (64 - 8 * n);
+    }
+
+    if (n >= 4) {
+        return referral_hash64_half(p)
+               | referral_hash64_half(last - 4) << (8 * n - 32);
+    }
+
+    return p[0] | (uint64_t) p[n / 2] << (8 * (n / 2))
+           | (uint64_t) p[n - 1] << (8 * (n - 1));
+}
+
+
+static inline uint64_t
 referral_hash64_step(uint64_t h, uint64_t w)
 {
     h = (h ^ w) * 0x9fb21c651e98df25;
@@ -152,7 +198,7 @@ referral_hash64_step(uint64_t h, uint64_t w)
 uint64_t
 referral_hash64(uint64_t seed, const void *data, size_t len)
 {
-    uint64_t       h, w;
+    uint64_t       h;
     const u_char  *p, *last;
 
     p = data;
@@ -163,12 +209,7 @@ referral_hash64(uint64_t seed, const void *data, size_t len)
     }
 
     if (p < last) {
-
-        for (w = 0; p < last; last--) {
-            w = w << 8 | last[-1];
-        }
-
-        h = referral_hash64_step(h, w);
+        h = referral_hash64_step(h, referral_hash64_tail(last, last - p, len));
     }
 
     /* MurmurHash3's fmix64 */

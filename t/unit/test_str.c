@@ -227,6 +227,7 @@ test_hash(void)
     u_char    data[300], zero[32];
     size_t    i, from;
     uint32_t  crc;
+    uint64_t  hash;
 
     memset(zero, 0, sizeof(zero));
 
@@ -266,6 +267,12 @@ test_hash(void)
        "hash of a name");
     ok(referral_hash64(1, "spring", 6) == 0xac391d66eef19e01ULL,
        "hash with a seed");
+
+    for (hash = 0, i = 0; i <= 32; i++) {
+        hash = referral_hash64(hash, data, i);
+    }
+
+    ok(hash == 0x10abf465ee3cfe77ULL, "hashes of 0 to 32 bytes");
 }
 
 
