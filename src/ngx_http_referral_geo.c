@@ -1,10 +1,5 @@
 
 #include "ngx_http_referral.h"
-#include "referral_hash.h"
-
-
-/* addresses that a worker remembers: 100 bytes each */
-#define NGX_HTTP_REFERRAL_PLACES  4096
 
 
 typedef struct {
@@ -12,15 +7,6 @@ typedef struct {
     referral_geo_t            *geo;       /* NULL: not there (yet) */
     ngx_uint_t                 said;
 } ngx_http_referral_geo_file_t;
-
-
-/* an address of late and what is known of it */
-
-typedef struct {
-    socklen_t                  len;       /* 0: none */
-    u_char                     addr[16];
-    referral_geo_result_t      result;
-} ngx_http_referral_place_t;
 
 
 struct ngx_http_referral_geo_s {
@@ -31,7 +17,7 @@ struct ngx_http_referral_geo_s {
     ngx_msec_t                 reload;
     ngx_event_t                timer;
 
-    ngx_http_referral_place_t  places[NGX_HTTP_REFERRAL_PLACES];
+    referral_geo_memo_t       *memo;      /* each worker's own copy */
 
 #if (NGX_THREADS)
     ngx_thread_pool_t         *thread_pool;
@@ -54,9 +40,6 @@ typedef struct {
 
 
 static void ngx_http_referral_geo_cleanup(void *data);
-static ngx_http_referral_place_t *ngx_http_referral_geo_place(
-    ngx_http_referral_geo_t *room, struct sockaddr *sa, u_char **addr,
-    socklen_t *len);
 static void ngx_http_referral_geo_handler(ngx_event_t *ev);
 static void ngx_http_referral_geo_check(ngx_http_referral_geo_t *room,
     ngx_uint_t i);
@@ -91,6 +74,14 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
     if (room == NULL) {
         return NGX_CONF_ERROR;
     }
+
+    room->memo = ngx_pmemalign(cf->pool, sizeof(referral_geo_memo_t),
+                               REFERRAL_GEO_ALIGNMENT);
+    if (room->memo == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(room->memo, sizeof(referral_geo_memo_t));
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
@@ -274,7 +265,7 @@ ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
     referral_geo_close(file->geo);
     file->geo = geo;
 
-    ngx_memzero(room->places, sizeof(room->places));
+    ngx_memzero(room->memo, sizeof(referral_geo_memo_t));
 
     ngx_log_error(NGX_LOG_NOTICE, room->log, 0,
                   "\"referral_geoip\": \"%V\" was read again", &file->path);
@@ -318,75 +309,42 @@ void
 ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
     referral_geo_result_t *result)
 {
-    u_char                        *addr;
-    socklen_t                      len;
     ngx_uint_t                     i;
-    ngx_http_referral_place_t     *place;
+    referral_geo_result_t         *place;
+    const referral_geo_result_t   *known;
     ngx_http_referral_geo_file_t  *file;
 
-    place = ngx_http_referral_geo_place(room, sa, &addr, &len);
+    known = referral_geo_memo_find(room->memo, sa);
+
+    if (known) {
+        *result = *known;
+        return;
+    }
+
+    place = referral_geo_memo_add(room->memo, sa);
     if (place == NULL) {
         return;
     }
 
-    if (place->len != len || ngx_memcmp(place->addr, addr, len) != 0) {
+    file = room->files.elts;
 
-        ngx_memzero(&place->result, sizeof(referral_geo_result_t));
-
-        file = room->files.elts;
-
-        for (i = 0; i < room->files.nelts; i++) {
-            (void) referral_geo_lookup(file[i].geo, sa, &place->result);
-        }
-
-        place->len = len;
-        ngx_memcpy(place->addr, addr, len);
+    for (i = 0; i < room->files.nelts; i++) {
+        (void) referral_geo_lookup(file[i].geo, sa, place);
     }
 
-    *result = place->result;
+    *result = *place;
 }
 
 
 void
 ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room, struct sockaddr *sa)
 {
-    u_char                     *addr;
-    socklen_t                   len;
-    ngx_http_referral_place_t  *place;
+    const referral_geo_result_t  *known;
 
-    place = ngx_http_referral_geo_place(room, sa, &addr, &len);
+    known = referral_geo_memo_find(room->memo, sa);
 
-    if (place) {
-        __builtin_prefetch(place);
-        __builtin_prefetch((u_char *) place + sizeof(*place) - 1);
+    if (known) {
+        __builtin_prefetch(known);
+        __builtin_prefetch((u_char *) known + sizeof(*known) - 1);
     }
-}
-
-
-/* where the address is remembered, if it is; NULL: not one of the Internet */
-
-static ngx_http_referral_place_t *
-ngx_http_referral_geo_place(ngx_http_referral_geo_t *room,
-    struct sockaddr *sa, u_char **addr, socklen_t *len)
-{
-    switch (sa->sa_family) {
-
-    case AF_INET:
-        *addr = (u_char *) &((struct sockaddr_in *) sa)->sin_addr;
-        *len = 4;
-        break;
-
-#if (NGX_HAVE_INET6)
-    case AF_INET6:
-        *addr = ((struct sockaddr_in6 *) sa)->sin6_addr.s6_addr;
-        *len = 16;
-        break;
-#endif
-
-    default:
-        return NULL;
-    }
-
-    return &room->places[referral_hash64(0, *addr, *len)
-                         % NGX_HTTP_REFERRAL_PLACES];
 }

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE    /* memfd_create(), F_ADD_SEALS */
 #endif
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <maxminddb.h>
@@ -36,6 +37,10 @@ static int referral_geo_string(MMDB_entry_s *entry, const char *const *path,
 static int referral_geo_upper(const referral_str_t *s, int digits);
 static size_t referral_geo_text(const referral_str_t *s, size_t max);
 static size_t referral_geo_character(const u_char *p, size_t len);
+static int referral_geo_memo_addr(uint64_t *addr, const struct sockaddr *sa);
+static size_t referral_geo_memo_set(const uint64_t *addr);
+static unsigned referral_geo_memo_way(const referral_geo_memo_t *memo,
+    size_t set, const uint64_t *addr);
 
 
 static const char *const  referral_geo_country[] = {
@@ -509,4 +514,112 @@ referral_geo_character(const u_char *p, size_t len)
     }
 
     return n;
+}
+
+
+const referral_geo_result_t *
+referral_geo_memo_find(const referral_geo_memo_t *memo,
+    const struct sockaddr *sa)
+{
+    size_t    set;
+    uint64_t  addr[2];
+    unsigned  way;
+
+    if (referral_geo_memo_addr(addr, sa) != REFERRAL_OK) {
+        return NULL;
+    }
+
+    set = referral_geo_memo_set(addr);
+    way = referral_geo_memo_way(memo, set, addr);
+
+    return way < REFERRAL_GEO_WAYS ? &memo->result[set][way] : NULL;
+}
+
+
+referral_geo_result_t *
+referral_geo_memo_add(referral_geo_memo_t *memo, const struct sockaddr *sa)
+{
+    size_t                  set;
+    uint64_t                addr[2];
+    unsigned                way;
+    referral_geo_result_t  *result;
+
+    static const uint64_t   none[2];
+
+    if (referral_geo_memo_addr(addr, sa) != REFERRAL_OK) {
+        return NULL;
+    }
+
+    set = referral_geo_memo_set(addr);
+    way = referral_geo_memo_way(memo, set, none);
+
+    if (way == REFERRAL_GEO_WAYS) {
+        way = memo->next++ % REFERRAL_GEO_WAYS;
+    }
+
+    memcpy(memo->addr[set][way], addr, sizeof(addr));
+
+    result = &memo->result[set][way];
+    memset(result, 0, sizeof(referral_geo_result_t));
+
+    return result;
+}
+
+
+/* IPv4 as mapped into IPv6, so that both forms of an address are one */
+
+static int
+referral_geo_memo_addr(uint64_t *addr, const struct sockaddr *sa)
+{
+    const struct sockaddr_in  *sin;
+
+    switch (sa->sa_family) {
+
+    case AF_INET:
+        sin = (const struct sockaddr_in *) sa;
+        addr[0] = 0;
+        addr[1] = htobe64((uint64_t) 0xffff << 32
+                          | ntohl(sin->sin_addr.s_addr));
+        return REFERRAL_OK;
+
+    case AF_INET6:
+        memcpy(addr, &((const struct sockaddr_in6 *) sa)->sin6_addr, 16);
+        return REFERRAL_OK;
+
+    default:
+        return REFERRAL_DECLINED;
+    }
+}
+
+
+/* Fibonacci hashing; the halves change places as IPv4 has its bits on top */
+
+static size_t
+referral_geo_memo_set(const uint64_t *addr)
+{
+    uint64_t  h;
+
+    h = addr[0] ^ (addr[1] << 32 | addr[1] >> 32);
+
+    return (h * 0x9e3779b97f4a7c15) >> (64 - REFERRAL_GEO_SET_BITS);
+}
+
+
+/* WAYS: none; without branches, as which way it is is nobody's guess */
+
+static unsigned
+referral_geo_memo_way(const referral_geo_memo_t *memo, size_t set,
+    const uint64_t *addr)
+{
+    unsigned         i, found;
+    const uint64_t  *p;
+
+    found = 1 << REFERRAL_GEO_WAYS;
+
+    for (i = 0; i < REFERRAL_GEO_WAYS; i++) {
+        p = memo->addr[set][i];
+        found |= ((p[0] ^ addr[0]) | (p[1] ^ addr[1])) == 0 ? 1U << i : 0;
+    }
+
+    return __builtin_ctz(found);
 }

@@ -19,6 +19,15 @@
 #define REFERRAL_GEO_FILE_MAX    (1024L * 1024 * 1024)
 
 
+/* addresses that are remembered, in sets: 100 bytes each */
+#define REFERRAL_GEO_SET_BITS    11
+#define REFERRAL_GEO_SETS        (1 << REFERRAL_GEO_SET_BITS)
+#define REFERRAL_GEO_WAYS        4
+
+/* what memory for them begins at: a set's addresses are one cache line */
+#define REFERRAL_GEO_ALIGNMENT   64
+
+
 typedef struct referral_geo_s  referral_geo_t;
 
 
@@ -33,6 +42,15 @@ typedef struct {
     u_char              city[REFERRAL_GEO_CITY_MAX];
     uint32_t            asn;             /* 0 if not known */
 } referral_geo_result_t;
+
+
+/* addresses of late, as IPv6, and what is known of them; zeroed: none */
+
+typedef struct {
+    uint64_t               addr[REFERRAL_GEO_SETS][REFERRAL_GEO_WAYS][2];
+    referral_geo_result_t  result[REFERRAL_GEO_SETS][REFERRAL_GEO_WAYS];
+    unsigned               next;        /* way to give up */
+} referral_geo_memo_t;
 
 
 /*
@@ -56,6 +74,17 @@ int referral_geo_changed(const referral_geo_t *geo, const char *path);
  */
 int referral_geo_lookup(referral_geo_t *geo, const struct sockaddr *sa,
     referral_geo_result_t *result);
+
+/* what is remembered of an address; NULL: nothing */
+const referral_geo_result_t *referral_geo_memo_find(
+    const referral_geo_memo_t *memo, const struct sockaddr *sa);
+
+/*
+ * A place for the result of an address that is not remembered yet, zeroed;
+ * another one may be forgotten for it.  NULL: of this family nothing is known.
+ */
+referral_geo_result_t *referral_geo_memo_add(referral_geo_memo_t *memo,
+    const struct sockaddr *sa);
 
 
 #endif /* _REFERRAL_GEO_H_INCLUDED_ */

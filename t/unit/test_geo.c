@@ -436,6 +436,134 @@ open_files(void)
 }
 
 
+/* the i-th of some addresses, and what is remembered of it: its number */
+
+static const referral_geo_result_t *
+memo_find(const referral_geo_memo_t *memo, unsigned i)
+{
+    struct sockaddr_in  sin;
+
+    memset(&sin, 0, sizeof(sin));
+    sin.sin_family = AF_INET;
+    sin.sin_addr.s_addr = htonl(0x7f000000 + i);
+
+    return referral_geo_memo_find(memo, (struct sockaddr *) &sin);
+}
+
+
+static void
+memo_add(referral_geo_memo_t *memo, unsigned i)
+{
+    struct sockaddr_in      sin;
+    referral_geo_result_t  *place;
+
+    memset(&sin, 0, sizeof(sin));
+    sin.sin_family = AF_INET;
+    sin.sin_addr.s_addr = htonl(0x7f000000 + i);
+
+    place = referral_geo_memo_add(memo, (struct sockaddr *) &sin);
+    place->asn = i;
+}
+
+
+static void
+test_memo(void)
+{
+    unsigned                      i, n, wrong, lost;
+    struct sockaddr_un            un;
+    struct sockaddr_in6           sin6;
+    referral_geo_memo_t          *memo;
+    referral_geo_result_t        *place;
+    const referral_geo_result_t  *known;
+
+    memo = calloc(1, sizeof(referral_geo_memo_t));
+    if (!ok(memo != NULL, "memory for addresses")) {
+        return;
+    }
+
+    ok(memo_find(memo, 1) == NULL, "nothing is remembered at first");
+
+    for (n = 1, wrong = 0; n <= 1000; n++) {
+        memo_add(memo, n);
+
+        known = memo_find(memo, n);
+        wrong += known == NULL || known->asn != n;
+    }
+
+    ok(wrong == 0, "an address is remembered at once");
+
+    for (n = 1, lost = 0; n <= 1000; n++) {
+        known = memo_find(memo, n);
+
+        if (known == NULL) {
+            lost++;
+
+        } else {
+            wrong += known->asn != n;
+        }
+    }
+
+    ok(wrong == 0 && lost <= 10, "1,000 addresses hardly meet: %u lost", lost);
+
+    for (i = 0, lost = 0; i < 50 * REFERRAL_GEO_SETS; i++) {
+        n = i * 7 % 50000;
+
+        known = memo_find(memo, n);
+
+        if (known == NULL) {
+            lost++;
+            memo_add(memo, n);
+
+        } else {
+            wrong += known->asn != n;
+        }
+    }
+
+    ok(wrong == 0 && lost > 50000,
+       "more than there is room for: each finds its own or nothing");
+
+    memset(memo, 0, sizeof(referral_geo_memo_t));
+
+    memo_add(memo, 5);
+
+    memset(&sin6, 0, sizeof(sin6));
+    sin6.sin6_family = AF_INET6;
+    inet_pton(AF_INET6, "::ffff:127.0.0.5", &sin6.sin6_addr);
+
+    known = referral_geo_memo_find(memo, (struct sockaddr *) &sin6);
+
+    ok(known != NULL && known->asn == 5, "IPv4 mapped into IPv6 is IPv4");
+
+    for (i = 0, wrong = 0; i < 16; i++) {
+        sin6.sin6_addr.s6_addr[i] ^= 1;
+
+        wrong += referral_geo_memo_find(memo, (struct sockaddr *) &sin6)
+                 != NULL;
+
+        sin6.sin6_addr.s6_addr[i] ^= 1;
+    }
+
+    ok(wrong == 0, "every byte of an address counts");
+
+    inet_pton(AF_INET6, "2001:db8::1", &sin6.sin6_addr);
+    place = referral_geo_memo_add(memo, (struct sockaddr *) &sin6);
+    place->asn = 7;
+
+    known = referral_geo_memo_find(memo, (struct sockaddr *) &sin6);
+
+    ok(known == place && known->asn == 7, "IPv6");
+
+    memset(&un, 0, sizeof(un));
+    un.sun_family = AF_UNIX;
+
+    ok(referral_geo_memo_find(memo, (struct sockaddr *) &un) == NULL
+       && referral_geo_memo_add(memo, (struct sockaddr *) &un) == NULL,
+       "a client of a unix socket has no address");
+
+    free(memo);
+}
+
+
 int
 main(void)
 {
@@ -458,6 +586,7 @@ main(void)
     test_odd();
     test_files();
     test_corrupt();
+    test_memo();
 
     ok(open_files() == before, "no descriptor is left open");
 
