@@ -506,8 +506,7 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
 {
     const char      *err;
     referral_buf_t   b;
-    referral_str_t   text;
-    referral_url_t   url;
+    referral_str_t  *host;
 
     static u_char    buf[REFERRAL_URL_MAX];
     static time_t    said;
@@ -527,12 +526,10 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
 
         ngx_memcpy(ctx->location.data, b.start, ctx->location.len);
 
-        text.len = ctx->location.len;
-        text.data = ctx->location.data;
+        host = &ctx->decision.host;
 
-        if (referral_url_parse(&url, &text, &err) == REFERRAL_OK) {
-            ctx->landing_host = url.host;
-        }
+        ctx->landing_host.len = host->len;
+        ctx->landing_host.data = ctx->location.data + (host->data - b.start);
     }
 
     if (ctx->decision.result == REFERRAL_RESULT_REFUSED && err

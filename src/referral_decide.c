@@ -25,9 +25,10 @@ static int referral_decide_entry(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values);
 static void referral_decide_fallback(referral_decision_t *decision,
     const referral_click_t *click, referral_values_t *values);
-static int referral_decide_render(const referral_decision_t *decision,
+static int referral_decide_render(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values,
     referral_buf_t *out, const char **err);
+static int referral_decide_configured(const referral_decision_t *decision);
 
 
 void
@@ -409,14 +410,13 @@ referral_decide_url(referral_decision_t *decision,
 
 
 static int
-referral_decide_render(const referral_decision_t *decision,
+referral_decide_render(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values,
     referral_buf_t *out, const char **err)
 {
     u_char          data[REFERRAL_DECIDE_ARGS_MAX];
-    unsigned        configured;
     referral_buf_t  args;
-    referral_str_t  text, host;
+    referral_str_t  text;
     referral_url_t  url;
 
     out->pos = out->start;
@@ -436,20 +436,15 @@ referral_decide_render(const referral_decision_t *decision,
         return REFERRAL_ERROR;
     }
 
-    /* a host that stands in the configuration needs no second permission */
-
-    configured = (decision->from == REFERRAL_FROM_DEFAULT_LANDING
-                  || decision->from == REFERRAL_FROM_DEFAULT_FALLBACK)
-                 && referral_template_host(&decision->template, &host)
-                    == REFERRAL_OK;
-
-    if (!configured
-        && !click->any_host
-        && !referral_host_allowed(&url.host, click->allow, click->nallow))
+    if (!click->any_host
+        && !referral_host_allowed(&url.host, click->allow, click->nallow)
+        && !referral_decide_configured(decision))
     {
         *err = "host is not allowed";
         return REFERRAL_ERROR;
     }
+
+    decision->host = url.host;
 
     if (!decision->landed) {
         return REFERRAL_OK;
@@ -478,6 +473,20 @@ referral_decide_render(const referral_decision_t *decision,
     }
 
     return REFERRAL_OK;
+}
+
+
+/* a host that stands in the configuration needs no other permission */
+
+static int
+referral_decide_configured(const referral_decision_t *decision)
+{
+    referral_str_t  host;
+
+    return (decision->from == REFERRAL_FROM_DEFAULT_LANDING
+            || decision->from == REFERRAL_FROM_DEFAULT_FALLBACK)
+           && referral_template_host(&decision->template, &host)
+              == REFERRAL_OK;
 }
 
 

@@ -70,7 +70,7 @@ typedef struct {
 } referral_click_t;
 
 
-/* strings point into the entries, the click or static memory */
+/* strings point into the entries, the click or static memory; host does not */
 
 typedef struct {
     uint8_t                   result;      /* referral_result_e */
@@ -88,6 +88,8 @@ typedef struct {
     referral_str_t            segment;
     referral_str_t            channel;
     referral_str_t            variant;
+    referral_str_t            host;        /* of the destination, in "out" of
+                                              referral_decide_url() */
 } referral_decision_t;
 
 

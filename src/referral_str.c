@@ -1,8 +1,14 @@
 #include "referral_str.h"
 
 
+/* for whom a byte is kept */
+#define REFERRAL_KEPT_VALUE  1
+#define REFERRAL_KEPT_URI    2
+#define REFERRAL_KEPT_BOTH   (REFERRAL_KEPT_VALUE|REFERRAL_KEPT_URI)
+
+
 static void referral_buf_escape_kept(referral_buf_t *b,
-    const referral_str_t *s, const uint32_t *kept);
+    const referral_str_t *s, u_char who);
 
 
 static const u_char  referral_hex_digits[] = "0123456789abcdef";
@@ -11,56 +17,79 @@ static const u_char  referral_base64url[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 
-/* A-Z a-z 0-9 "-" "." "_" "~" */
+/*
+ * Values: A-Z a-z 0-9 "-" "." "_" "~".  URLs: 0x21 to 0x7e but for quotes and
+ * "<>\^`{|}".
+ */
 
-static const uint32_t  referral_unreserved[] = {
-    0x00000000, 0x03ff6000, 0x87fffffe, 0x47fffffe,
-    0x00000000, 0x00000000, 0x00000000, 0x00000000
-};
-
-
-/* 0x21 to 0x7e but for quotes and "<>\^`{|}" */
-
-static const uint32_t  referral_uri[] = {
-    0x00000000, 0xafffff7a, 0xafffffff, 0x47fffffe,
-    0x00000000, 0x00000000, 0x00000000, 0x00000000
+static const u_char  referral_kept[256] = {
+    ['!'] = REFERRAL_KEPT_URI,
+    ['#' ... '&'] = REFERRAL_KEPT_URI,
+    ['(' ... ','] = REFERRAL_KEPT_URI,
+    ['-' ... '.'] = REFERRAL_KEPT_BOTH,
+    ['/'] = REFERRAL_KEPT_URI,
+    ['0' ... '9'] = REFERRAL_KEPT_BOTH,
+    [':' ... ';'] = REFERRAL_KEPT_URI,
+    ['='] = REFERRAL_KEPT_URI,
+    ['?' ... '@'] = REFERRAL_KEPT_URI,
+    ['A' ... 'Z'] = REFERRAL_KEPT_BOTH,
+    ['['] = REFERRAL_KEPT_URI,
+    [']'] = REFERRAL_KEPT_URI,
+    ['_'] = REFERRAL_KEPT_BOTH,
+    ['a' ... 'z'] = REFERRAL_KEPT_BOTH,
+    ['~'] = REFERRAL_KEPT_BOTH
 };
 
 
 void
 referral_buf_escape(referral_buf_t *b, const referral_str_t *s)
 {
-    referral_buf_escape_kept(b, s, referral_unreserved);
+    referral_buf_escape_kept(b, s, REFERRAL_KEPT_VALUE);
 }
 
 
 void
 referral_buf_escape_uri(referral_buf_t *b, const referral_str_t *s)
 {
-    referral_buf_escape_kept(b, s, referral_uri);
+    referral_buf_escape_kept(b, s, REFERRAL_KEPT_URI);
 }
 
 
 static void
 referral_buf_escape_kept(referral_buf_t *b, const referral_str_t *s,
-    const uint32_t *kept)
+    u_char who)
 {
-    size_t  i;
-    u_char  c, *p;
+    size_t         n, len;
+    u_char        *p;
+    const u_char  *in, *kept;
 
     p = b->pos;
+    in = s->data;
+    kept = referral_kept;
 
-    for (i = 0; i < s->len; i++) {
-        c = s->data[i];
+    for (len = s->len; len; len -= n, in += n) {
 
-        if (kept[c >> 5] & (1U << (c & 0x1f))) {
+        /* most values need no escape at all */
+
+        if (len >= 4 && b->end - p >= 4
+            && (kept[in[0]] & kept[in[1]] & kept[in[2]] & kept[in[3]] & who))
+        {
+            memcpy(p, in, 4);
+            p += 4;
+            n = 4;
+            continue;
+        }
+
+        n = 1;
+
+        if (kept[*in] & who) {
 
             if (p == b->end) {
                 b->overflow = 1;
                 return;
             }
 
-            *p++ = c;
+            *p++ = *in;
             continue;
         }
 
@@ -70,8 +99,8 @@ referral_buf_escape_kept(referral_buf_t *b, const referral_str_t *s,
         }
 
         *p++ = '%';
-        *p++ = "0123456789ABCDEF"[c >> 4];
-        *p++ = "0123456789ABCDEF"[c & 0xf];
+        *p++ = "0123456789ABCDEF"[*in >> 4];
+        *p++ = "0123456789ABCDEF"[*in & 0xf];
     }
 
     b->pos = p;

@@ -6,12 +6,16 @@
 #define REFERRAL_HOST_MAX   253
 #define REFERRAL_LABEL_MAX  63
 
+/* times a byte: that byte eight times */
+#define REFERRAL_URL_EACH   0x0101010101010101ULL
 
+
+static int referral_url_clean(const u_char *p, size_t len, u_char other);
 static int referral_url_authority(referral_url_t *url, u_char *p,
     u_char *last, const char **err);
+static size_t referral_host_name(const u_char *p, size_t len);
 static int referral_host_name_valid(const referral_str_t *host);
 static int referral_host_ipv6_valid(const referral_str_t *host);
-static int referral_args_addable(const u_char *p, const u_char *last);
 static int referral_args_have(const u_char *p, const u_char *last,
     const u_char *name, size_t len);
 
@@ -30,20 +34,11 @@ referral_url_parse(referral_url_t *url, const referral_str_t *text,
         return REFERRAL_ERROR;
     }
 
-    p = text->data;
-    last = text->data + text->len;
-
-    for ( /* void */ ; p < last; p++) {
-
-        if (*p < 0x21 || *p > 0x7e) {
-            *err = "a URL holds a byte that is not printable ASCII";
-            return REFERRAL_ERROR;
-        }
-
-        if (*p == '\\') {
-            *err = "a backslash in a URL";
-            return REFERRAL_ERROR;
-        }
+    if (!referral_url_clean(text->data, text->len, '\\')) {
+        *err = memchr(text->data, '\\', text->len)
+               ? "a backslash in a URL"
+               : "a URL holds a byte that is not printable ASCII";
+        return REFERRAL_ERROR;
     }
 
     n = referral_url_scheme(text);
@@ -57,10 +52,21 @@ referral_url_parse(referral_url_t *url, const referral_str_t *text,
     url->scheme.len = n - 3;
 
     p = text->data + n;
-    end = p + referral_url_before_path(p, last - p);
+    last = text->data + text->len;
 
-    if (referral_url_authority(url, p, end, err) != REFERRAL_OK) {
-        return REFERRAL_ERROR;
+    n = referral_host_name(p, last - p);
+    end = p + n;
+
+    if (n && (end == last || referral_url_before_path(end, 1) == 0)) {
+        url->host.data = p;
+        url->host.len = n;
+
+    } else {
+        end = p + referral_url_before_path(p, last - p);
+
+        if (referral_url_authority(url, p, end, err) != REFERRAL_OK) {
+            return REFERRAL_ERROR;
+        }
     }
 
     p = end;
@@ -87,22 +93,71 @@ referral_url_parse(referral_url_t *url, const referral_str_t *text,
 }
 
 
+/* only 0x21 to 0x7e, no backslash and not "other"?  eight bytes at once */
+
+static int
+referral_url_clean(const u_char *p, size_t len, u_char other)
+{
+    u_char    c;
+    uint64_t  w, bad;
+
+    if (len < 8) {
+
+        for ( /* void */ ; len; len--) {
+            c = *p++;
+
+            if (c < 0x21 || c > 0x7e || c == '\\' || c == other) {
+                return 0;
+            }
+        }
+
+        return 1;
+    }
+
+    for (bad = 0; len; len -= 8, p += 8) {
+
+        if (len < 8) {
+            p -= 8 - len;
+            len = 8;
+        }
+
+        memcpy(&w, p, 8);
+
+        /* a top bit shows that there is such a byte, not always which */
+
+        bad |= w
+               | (w - 0x21 * REFERRAL_URL_EACH)
+               | (w + REFERRAL_URL_EACH)
+               | ((w ^ '\\' * REFERRAL_URL_EACH) - REFERRAL_URL_EACH)
+               | ((w ^ other * REFERRAL_URL_EACH) - REFERRAL_URL_EACH);
+    }
+
+    return (bad & 0x80 * REFERRAL_URL_EACH) == 0;
+}
+
+
 size_t
 referral_url_scheme(const referral_str_t *text)
 {
-    if (text->len >= 7
-        && strncasecmp((char *) text->data, "http://", 7) == 0)
+    size_t   n;
+    u_char  *p;
+
+    p = text->data;
+
+    if (text->len < 7
+        || (p[0] | 0x20) != 'h' || (p[1] | 0x20) != 't'
+        || (p[2] | 0x20) != 't' || (p[3] | 0x20) != 'p')
     {
-        return 7;
+        return 0;
     }
 
-    if (text->len >= 8
-        && strncasecmp((char *) text->data, "https://", 8) == 0)
-    {
-        return 8;
+    n = (p[4] | 0x20) == 's' ? 5 : 4;
+
+    if (text->len < n + 3 || memcmp(p + n, "://", 3) != 0) {
+        return 0;
     }
 
-    return 0;
+    return n + 3;
 }
 
 
@@ -187,43 +242,49 @@ referral_url_authority(referral_url_t *url, u_char *p, u_char *last,
 }
 
 
-static int
-referral_host_name_valid(const referral_str_t *host)
+/* the length of the name in front; 0: what is there is none */
+
+static size_t
+referral_host_name(const u_char *p, size_t len)
 {
     size_t  i, label;
-    u_char  c;
 
-    if (host->len > REFERRAL_HOST_MAX) {
-        return 0;
-    }
+    static const u_char  letter[256] = {
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['-'] = 1
+    };
 
     label = 0;
 
-    for (i = 0; i < host->len; i++) {
-        c = host->data[i];
+    for (i = 0; i < len; i++) {
 
-        if (c == '.') {
-
-            if (label == 0) {
-                return 0;
-            }
-
-            label = 0;
+        if (letter[p[i]]) {
+            label++;
             continue;
         }
 
-        if ((c < '0' || c > '9') && (c < 'A' || c > 'Z')
-            && (c < 'a' || c > 'z') && c != '-')
-        {
+        if (p[i] != '.') {
+            break;
+        }
+
+        if (label == 0 || label > REFERRAL_LABEL_MAX) {
             return 0;
         }
 
-        if (++label > REFERRAL_LABEL_MAX) {
-            return 0;
-        }
+        label = 0;
     }
 
-    return label != 0;
+    if (label == 0 || label > REFERRAL_LABEL_MAX || i > REFERRAL_HOST_MAX) {
+        return 0;
+    }
+
+    return i;
+}
+
+
+static int
+referral_host_name_valid(const referral_str_t *host)
+{
+    return host->len && referral_host_name(host->data, host->len) == host->len;
 }
 
 
@@ -370,7 +431,7 @@ referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
 
         if (eq == p || end - eq == 1
             || out->pos - out->start + 1 + len + tail > room
-            || !referral_args_addable(p, end)
+            || !referral_url_clean(p, len, '#')
             || referral_args_have(query, known, p, eq - p))
         {
             continue;
@@ -385,21 +446,10 @@ referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
         join = '&';
     }
 
-    memcpy(out->pos, fragment, tail);
-    out->pos += tail;
-}
-
-
-static int
-referral_args_addable(const u_char *p, const u_char *last)
-{
-    for ( /* void */ ; p < last; p++) {
-        if (*p < 0x21 || *p > 0x7e || *p == '#' || *p == '\\') {
-            return 0;
-        }
+    if (tail) {
+        memcpy(out->pos, fragment, tail);
+        out->pos += tail;
     }
-
-    return 1;
 }
 
 

@@ -762,7 +762,8 @@ static void
 test_url(void)
 {
     char            big[REFERRAL_URL_MAX + 2];
-    unsigned        i;
+    u_char          c;
+    unsigned        i, n, wrong;
     referral_str_t  s;
 
     static const char *const  bad[] = {
@@ -822,6 +823,24 @@ test_url(void)
 
     memset(big, 'a', sizeof(big));
     memcpy(big, "https://x/", 10);
+    s.data = (u_char *) big;
+
+    for (wrong = 0, i = 10; i < 32; i++) {
+        for (n = 0; n < 256; n++) {
+            c = (u_char) n;
+            big[i] = (char) c;
+
+            for (s.len = i + 1; s.len < i + 10; s.len++) {
+                wrong += refused(&s)
+                         != (c < 0x21 || c > 0x7e || c == '\\');
+            }
+        }
+
+        big[i] = 'a';
+    }
+
+    ok(wrong == 0, "every byte in every place");
+
     s.data = (u_char *) big;
     s.len = REFERRAL_URL_MAX;
     ok(!refused(&s), "the longest");
