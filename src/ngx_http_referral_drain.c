@@ -11,11 +11,13 @@
 #define NGX_HTTP_REFERRAL_BATCH_MIN    50
 #define NGX_HTTP_REFERRAL_BATCH_SLOW   500
 
-/* chunks of an adopted journal that Redis has, passed over in one turn */
-#define NGX_HTTP_REFERRAL_CHUNKS       2
+/* records looked at in one turn: clicks that come meanwhile wait for it */
+#define NGX_HTTP_REFERRAL_SLICE        64
 
 
 static void ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_drain_begin(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
 static ngx_int_t ngx_http_referral_drain_scan(
     ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain);
 static ngx_int_t ngx_http_referral_drain_take(
@@ -97,6 +99,10 @@ ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain)
 {
     drain->journal->data = NULL;
 
+    if (drain->recorder->scan == drain) {
+        drain->recorder->scan = NULL;
+    }
+
     ngx_queue_remove(&drain->queue);
     referral_reader_close(drain->reader);
     ngx_destroy_pool(drain->pool);
@@ -137,7 +143,8 @@ ngx_http_referral_drain_kick(ngx_http_referral_recorder_t *rec)
 {
     referral_journal_t  *own;
 
-    if (rec->drain || !rec->redis.ready || rec->retry.timer_set) {
+    if (rec->drain || rec->scan || !rec->redis.ready || rec->retry.timer_set)
+    {
         return;
     }
 
@@ -191,14 +198,19 @@ ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec)
     }
 
     for (i = 0; i < n; i++) {
-        q = ngx_queue_head(&rec->drains);
-        ngx_queue_remove(q);
-        ngx_queue_insert_tail(&rec->drains, q);
 
-        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+        drain = rec->scan;
 
-        if (drain->ending) {
-            continue;
+        if (drain == NULL) {
+            q = ngx_queue_head(&rec->drains);
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&rec->drains, q);
+
+            drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+
+            if (drain->ending) {
+                continue;
+            }
         }
 
         rc = ngx_http_referral_drain_prepare(rec, drain);
@@ -235,47 +247,63 @@ ngx_int_t
 ngx_http_referral_drain_prepare(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain)
 {
-    ngx_int_t   rc;
-    ngx_uint_t  n;
+    ngx_int_t  rc;
 
-    for (n = 0; /* void */ ; n++) {
-
-        if (n == NGX_HTTP_REFERRAL_CHUNKS) {
-
-            if (!rec->next.posted) {
-                ngx_post_event(&rec->next, &ngx_posted_next_events);
-            }
-
-            return NGX_BUSY;
-        }
-
-        rec->mark = NULL;
-
-        rc = ngx_http_referral_drain_scan(rec, drain);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        if (rec->mark) {
-            return NGX_OK;
-        }
-
-        if (drain->to <= drain->from) {
-            drain->to = 0;
-            return NGX_DECLINED;
-        }
-
-        /* all programs of the chunk have what is theirs */
-
-        ngx_http_referral_drain_applied(rec, drain);
+    if (rec->scan != drain) {
+        ngx_http_referral_drain_begin(rec, drain);
     }
+
+    rc = ngx_http_referral_drain_scan(rec, drain);
+
+    if (rc == NGX_AGAIN) {
+
+        if (!rec->next.posted) {
+            ngx_post_event(&rec->next, &ngx_posted_next_events);
+        }
+
+        return NGX_BUSY;
+    }
+
+    rec->scan = NULL;
+
+    if (rc != NGX_OK || rec->mark) {
+        return rc;
+    }
+
+    if (drain->to <= drain->from) {
+        drain->to = 0;
+        return NGX_DECLINED;
+    }
+
+    /* all programs of the chunk have what is theirs */
+
+    ngx_http_referral_drain_applied(rec, drain);
+
+    if (!rec->next.posted) {
+        ngx_post_event(&rec->next, &ngx_posted_next_events);
+    }
+
+    return NGX_BUSY;
+}
+
+
+static void
+ngx_http_referral_drain_begin(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    rec->scan = drain;
+    rec->scanned = 0;
+    rec->end = drain->from;
+    rec->mark = NULL;
+
+    referral_reader_seek(drain->reader, drain->from + 1);
 }
 
 
 /*
- * One pass over a chunk: the first pass finds its end, each pass takes the
- * records of one program that Redis does not have.
+ * One pass over a chunk, in slices; NGX_AGAIN: it goes on.  The first pass
+ * finds the chunk's end, each pass takes the records of one program that
+ * Redis does not have.
  */
 
 static ngx_int_t
@@ -283,17 +311,19 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain)
 {
     int               rc;
-    uint64_t          end;
     ngx_int_t         taken;
     ngx_uint_t        n;
     referral_frame_t  frame;
 
-    referral_reader_seek(drain->reader, drain->from + 1);
-
     rc = REFERRAL_AGAIN;
-    end = drain->from;
 
-    for (n = 0; n < rec->size; n++) {
+    for (n = 0; rec->scanned < rec->size; n++) {
+
+        if (n == NGX_HTTP_REFERRAL_SLICE) {
+            return NGX_AGAIN;
+        }
+
+        rec->scanned++;
 
         rc = referral_reader_next(drain->reader, &frame);
 
@@ -305,7 +335,7 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
 
             /* what was there in the first pass cannot be read any more */
 
-            end = drain->to;
+            rec->end = drain->to;
             break;
         }
 
@@ -319,19 +349,19 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
             break;
         }
 
-        end = frame.seq;
+        rec->end = frame.seq;
     }
 
-    if (end > drain->seen) {
-        drain->seen = end;
+    if (rec->end > drain->seen) {
+        drain->seen = rec->end;
     }
 
-    if (end > drain->from) {
+    if (rec->end > drain->from) {
 
         /* nothing is known of what this pass did not come to */
 
-        if (drain->to == 0 || end < drain->to) {
-            drain->to = end;
+        if (drain->to == 0 || rec->end < drain->to) {
+            drain->to = rec->end;
         }
 
         return NGX_OK;
@@ -724,6 +754,12 @@ ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
     }
 
     drain->to = 0;
+
+    /* what a pass under way found out is no longer so */
+
+    if (rec->scan == drain) {
+        rec->scan = NULL;
+    }
 }
 
 

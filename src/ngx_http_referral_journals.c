@@ -247,8 +247,8 @@ ngx_http_referral_journals_ending(ngx_http_referral_recorder_t *rec)
     {
         drain = j->data;
 
-        if (drain == NULL || drain == rec->drain || drain->probes
-            || rec->warming)
+        if (drain == NULL || drain == rec->drain || drain == rec->scan
+            || drain->probes || rec->warming)
         {
             continue;
         }

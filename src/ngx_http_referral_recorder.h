@@ -76,7 +76,13 @@ struct ngx_http_referral_recorder_s {
     ngx_queue_t                      drains;
     ngx_http_referral_drain_t       *own;
 
-    /* the batch that is out */
+    /* the pass that is under way, and how far it came */
+
+    ngx_http_referral_drain_t       *scan;
+    ngx_uint_t                       scanned;
+    uint64_t                         end;
+
+    /* the batch that is being made, then is out */
 
     ngx_http_referral_drain_t       *drain;
     ngx_http_referral_mark_t        *mark;
