@@ -301,6 +301,7 @@ typedef struct {
     void                            *data;
     ngx_pool_t                      *pool;        /* where the entry goes */
     referral_entry_t                *entry;       /* NULL: not known now */
+    referral_cache_hint_t            hint;
 } ngx_http_referral_wait_t;
 
 
@@ -523,9 +524,12 @@ ngx_int_t ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id);
 
-/* a get will come: it need not wait for the memory then */
+/* a get will come: it need not wait for the memory then; in this order */
 void ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
-    ngx_uint_t part, referral_str_t *program, referral_str_t *id);
+    ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
+    referral_str_t *id);
+void ngx_http_referral_links_hint_value(ngx_http_referral_links_t *links,
+    ngx_http_referral_wait_t *wait);
 
 /* both may be called at any time; the second takes what the cache has left */
 void ngx_http_referral_links_cancel(ngx_http_referral_wait_t *wait);

@@ -13,7 +13,7 @@
 #define NGX_HTTP_REFERRAL_LISTED     600
 
 
-static void ngx_http_referral_click_hint(ngx_http_request_t *r,
+static void ngx_http_referral_click_ahead(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_decide(ngx_http_request_t *r,
@@ -132,8 +132,7 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
                    ctx->program.len, ctx->program.data, ctx->code.len,
                    ctx->code.data);
 
-    ngx_http_referral_click_hint(r, ctx);
-    ngx_http_referral_find_class(r, ctx);
+    ngx_http_referral_click_ahead(r, ctx);
 
     rc = ngx_http_referral_lookup(r, ctx, &ctx->code,
                                   ngx_http_referral_click_found);
@@ -151,24 +150,36 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
 }
 
 
-/* what is far in memory comes while the headers are read */
+/* what is far in memory comes while the headers are looked at */
 
 static void
-ngx_http_referral_click_hint(ngx_http_request_t *r,
+ngx_http_referral_click_ahead(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
+    ngx_http_referral_wait_t       *wait;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
+    wait = &ctx->wait[NGX_HTTP_REFERRAL_LINK];
+
     if (rmcf->lookup) {
-        ngx_http_referral_links_hint(rmcf->lookup, NGX_HTTP_REFERRAL_LINK,
+        ngx_http_referral_links_hint(rmcf->lookup, wait,
+                                     NGX_HTTP_REFERRAL_LINK,
                                      &ctx->program, &ctx->code);
     }
 
     if (rmcf->geo) {
         ngx_http_referral_geo_hint(rmcf->geo, r->connection->sockaddr);
     }
+
+    (void) ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_USER_AGENT);
+
+    if (rmcf->lookup) {
+        ngx_http_referral_links_hint_value(rmcf->lookup, wait);
+    }
+
+    ngx_http_referral_find_class(r, ctx);
 }
 
 

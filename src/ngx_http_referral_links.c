@@ -281,7 +281,8 @@ found:
 
 void
 ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
-    ngx_uint_t part, referral_str_t *program, referral_str_t *id)
+    ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
+    referral_str_t *id)
 {
     u_char          data[NGX_HTTP_REFERRAL_KEY_MAX];
     referral_buf_t  b;
@@ -290,12 +291,18 @@ ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
     referral_buf_init(&b, data, sizeof(data));
     ngx_http_referral_links_key(&b, part, program, id);
 
-    if (!b.overflow) {
-        key.data = data;
-        key.len = b.pos - data;
+    key.data = data;
+    key.len = b.pos - data;
 
-        referral_cache_hint(&links->conf->cache, &key);
-    }
+    referral_cache_hint(&links->conf->cache, &wait->hint, &key);
+}
+
+
+void
+ngx_http_referral_links_hint_value(ngx_http_referral_links_t *links,
+    ngx_http_referral_wait_t *wait)
+{
+    referral_cache_hint_value(&links->conf->cache, &wait->hint);
 }
 
 

@@ -20,7 +20,9 @@ ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
     referral_str_t *code, ngx_http_referral_found_pt found)
 {
     ngx_int_t                       program, link;
+    ngx_uint_t                      owned;
     referral_str_t                  id;
+    ngx_http_referral_wait_t       *wait;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
@@ -30,18 +32,26 @@ ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
     }
 
     ctx->found = found;
-    ctx->wait[NGX_HTTP_REFERRAL_REFERRER].handler = NULL;
-    ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry = NULL;
+    wait = &ctx->wait[NGX_HTTP_REFERRAL_REFERRER];
+    wait->handler = NULL;
+    wait->entry = NULL;
 
     link = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_LINK, code);
 
-    if (ngx_http_referral_lookup_owner(ctx, &id)) {
-        ngx_http_referral_links_hint(rmcf->lookup, NGX_HTTP_REFERRAL_REFERRER,
+    owned = ngx_http_referral_lookup_owner(ctx, &id);
+
+    if (owned) {
+        ngx_http_referral_links_hint(rmcf->lookup, wait,
+                                     NGX_HTTP_REFERRAL_REFERRER,
                                      &ctx->program, &id);
     }
 
     program = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM,
                                             NULL);
+
+    if (owned) {
+        ngx_http_referral_links_hint_value(rmcf->lookup, wait);
+    }
 
     if (link == NGX_AGAIN || program == NGX_AGAIN
         || ngx_http_referral_lookup_referrer(ctx) == NGX_AGAIN)

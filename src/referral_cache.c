@@ -15,6 +15,7 @@
 #define REFERRAL_CACHE_WAYS          8
 #define REFERRAL_CACHE_CELLS         8
 #define REFERRAL_CACHE_NEGATIVE_MAX  152
+#define REFERRAL_CACHE_AHEAD         384     /* bytes of an entry, hinted */
 
 #define REFERRAL_CACHE_READS         64
 #define REFERRAL_CACHE_SPINS         512
@@ -145,11 +146,37 @@ static const referral_cache_class_t  referral_cache_classes[] = {
 };
 
 
+#define referral_cache_hash(cache, key)                                       \
+    referral_hash64((cache)->header->seed, (key)->data, (key)->len)
+
+#define referral_cache_place(hash)  ((uint32_t) ((hash) >> 32))
+#define referral_cache_tag(hash)    ((uint32_t) (hash) | 1)
+
+
 static inline referral_cache_bucket_t *
 referral_cache_bucket(referral_cache_t *cache, unsigned class, uint32_t place)
 {
     return cache->buckets[class]
            + (((uint64_t) place * cache->nbuckets[class]) >> 32);
+}
+
+
+/* the way with the tag, or, if none has it, the number of ways */
+
+static inline unsigned
+referral_cache_way(referral_cache_bucket_t *b, unsigned class, uint32_t tag)
+{
+    unsigned  way, ways;
+
+    ways = referral_cache_classes[class].ways;
+
+    for (way = 0; way < ways; way++) {
+        if (referral_cache_load(&b->tags[way]) == tag) {
+            break;
+        }
+    }
+
+    return way;
 }
 
 
@@ -360,23 +387,54 @@ referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
 
 
 void
-referral_cache_hint(referral_cache_t *cache, const referral_str_t *key)
+referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
+    const referral_str_t *key)
 {
+    uint64_t                  hash;
     unsigned                  class;
-    referral_cache_key_t      k;
     referral_cache_bucket_t  *b;
 
-    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
-        return;
-    }
+    hash = referral_cache_hash(cache, key);
+
+    hint->place = referral_cache_place(hash);
+    hint->tag = referral_cache_tag(hash);
 
     /* few entries are so large that they lie in the last class */
 
     for (class = 0; class < REFERRAL_CACHE_CLASSES - 1; class++) {
-        b = referral_cache_bucket(cache, class, k.place);
+        b = referral_cache_bucket(cache, class, hint->place);
 
         __builtin_prefetch(b);
         __builtin_prefetch(&b->cells);
+    }
+}
+
+
+void
+referral_cache_hint_value(referral_cache_t *cache,
+    const referral_cache_hint_t *hint)
+{
+    size_t                    n;
+    u_char                   *slot;
+    unsigned                  class, way;
+    referral_cache_bucket_t  *b;
+
+    for (class = 0; class < REFERRAL_CACHE_CLASSES - 1; class++) {
+        b = referral_cache_bucket(cache, class, hint->place);
+
+        way = referral_cache_way(b, class, hint->tag);
+
+        if (way == referral_cache_classes[class].ways) {
+            continue;
+        }
+
+        slot = (u_char *) referral_cache_slot(cache, b, class, way);
+
+        for (n = 0; n < REFERRAL_CACHE_AHEAD; n += REFERRAL_CACHE_LINE) {
+            __builtin_prefetch(slot + n);
+        }
+
+        return;
     }
 }
 
@@ -405,14 +463,14 @@ referral_cache_key(referral_cache_t *cache, referral_cache_key_t *k,
         return REFERRAL_DECLINED;
     }
 
-    hash = referral_hash64(cache->header->seed, key->data, key->len);
+    hash = referral_cache_hash(cache, key);
 
     k->len = key->len;
     k->words[(key->len - 1) / sizeof(uint64_t)] = 0;
     memcpy(k->words, key->data, key->len);
 
-    k->place = hash >> 32;
-    k->tag = (uint32_t) hash | 1;
+    k->place = referral_cache_place(hash);
+    k->tag = referral_cache_tag(hash);
 
     b = referral_cache_bucket(cache, 0, k->place);
     k->cell = &b->cells[(hash >> 1) % REFERRAL_CACHE_CELLS];
@@ -462,11 +520,7 @@ referral_cache_read(referral_cache_t *cache, unsigned class,
             continue;
         }
 
-        for (way = 0; way < referral_cache_classes[class].ways; way++) {
-            if (referral_cache_load(&b->tags[way]) == k->tag) {
-                break;
-            }
-        }
+        way = referral_cache_way(b, class, k->tag);
 
         if (way == referral_cache_classes[class].ways) {
             return REFERRAL_DECLINED;

@@ -51,6 +51,14 @@ typedef struct {
 } referral_cache_info_t;
 
 
+/* where a key will be looked for; plain numbers, good for this cache only */
+
+typedef struct {
+    uint32_t            place;
+    uint32_t            tag;
+} referral_cache_hint_t;
+
+
 /* events since init, of all processes; hits and misses the caller sees */
 
 typedef struct {
@@ -98,10 +106,14 @@ int referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
     void *buf, size_t size, int64_t now, referral_cache_info_t *info);
 
 /*
- * For a get that comes some hundred instructions later: begins to bring from
- * memory what it will look at first.
+ * For a get that comes some hundred instructions later, and optional: the
+ * first begins to bring from memory where the key would be, the second, some
+ * hundred instructions after it, what is there.
  */
-void referral_cache_hint(referral_cache_t *cache, const referral_str_t *key);
+void referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
+    const referral_str_t *key);
+void referral_cache_hint_value(referral_cache_t *cache,
+    const referral_cache_hint_t *hint);
 
 /* what get writes to info->epoch, for those that fetch without a get */
 uint64_t referral_cache_epoch(referral_cache_t *cache,

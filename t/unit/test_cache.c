@@ -217,6 +217,8 @@ test_basics(void)
     uint64_t                   epoch;
     unsigned                   bad;
     referral_str_t             k;
+    referral_cache_key_t       key;
+    referral_cache_hint_t      hint;
     referral_cache_info_t      info;
     referral_cache_counters_t  c;
 
@@ -241,6 +243,12 @@ test_basics(void)
        == REFERRAL_DECLINED, "a buffer too small is a miss");
     ok(referral_cache_get(&cache, &k, buf, 3, 1500, &info) == REFERRAL_OK,
        "a buffer that is just large enough is not");
+
+    referral_cache_hint(&cache, &hint, &k);
+    referral_cache_hint_value(&cache, &hint);
+    (void) bucket_of("link:{p}:a", 0, &key);
+    ok(hint.place == key.place && hint.tag == key.tag
+       && has("link:{p}:a", "two", 1500), "a hint is of where a get looks");
 
     bad = 0;
 
