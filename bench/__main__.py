@@ -25,6 +25,15 @@ MAIN = [
     Row("plain", "Lua, plain", "plain"),
 ]
 
+# some 20,000 clicks a second, whoever answers
+
+PACED = [
+    Row("limit-paced", "`return 302`", "limit", records=False, pause=3),
+    Row("stopped-paced", "this module, Redis stopped", "module", stopped=True,
+        pause=3),
+    Row("module-paced", "this module, everything on", "module", pause=3),
+]
+
 SCALE = [
     Row("links-1k", "1 k links", "module", zone="1g"),
     Row("links-100k", "100 k links, hot ones the same", "module",
@@ -71,17 +80,18 @@ def options():
 
 
 def chosen(o):
-    rows = MAIN + (SCALE if o.scale else [])
+    known = MAIN + PACED + SCALE
+    rows = MAIN + PACED + (SCALE if o.scale else [])
 
     if o.rows:
         names = o.rows.split(",")
-        unknown = set(names) - {row.name for row in MAIN + SCALE}
+        unknown = set(names) - {row.name for row in known}
 
         if unknown:
             sys.exit(f"no row \"{unknown.pop()}\"; there are: "
-                     + " ".join(row.name for row in MAIN + SCALE))
+                     + " ".join(row.name for row in known))
 
-        rows = [row for row in MAIN + SCALE if row.name in names]
+        rows = [row for row in known if row.name in names]
 
     return rows
 
@@ -113,7 +123,7 @@ def main():
                 for row in rows[n % len(rows):] + rows[:n % len(rows)]:
                     one = bench.slice(row)
                     slices[row.name].append(one)
-                    print(f"{time.strftime('%T')} round {n + 1} {row.name:11}"
+                    print(f"{time.strftime('%T')} round {n + 1} {row.name:13}"
                           f" {one.rate:8.0f}/s  worker {one.worker:5.1f} us"
                           f"  redis {one.redis:5.1f} us"
                           f"{'  VOID: ' + one.void if one.void else ''}",
@@ -122,8 +132,10 @@ def main():
             sizes = {}
 
             if "module" in slices:
-                sizes = {"click": memory.per_click(bench, MAIN[2]),
-                         "link": memory.per_link(bench)}
+                event, touch = memory.per_click(bench, MAIN[2])
+                link, clicks = memory.per_link(bench)
+                sizes = {"click": event + touch, "event": event,
+                         "touch": touch, "link": link, "clicks": clicks}
         finally:
             redis.end()
 

@@ -2,7 +2,10 @@
 -- without cookies, so that every click is a new visitor's.  The same for all
 -- rows: what it costs is taken from none of them.
 --
---     wrk … -s clicks.lua URL -- LINKS OFFSET STEP
+--     wrk … -s clicks.lua URL -- LINKS OFFSET STEP COUNTRIES PAUSE
+--
+-- PAUSE: between an answer and the next click of a connection, on average, in
+-- ms; 0: as fast as it goes.
 
 local agents = {
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) "
@@ -19,13 +22,24 @@ local agents = {
 
 local languages = { "en-US,en;q=0.9", "ja-JP,ja;q=0.9,en;q=0.8", "de-DE,de" }
 
-local links, n, step
+local links, n, step, countries
 local tails = {}
 
 function init(args)
     links = tonumber(args[1])
     n = tonumber(args[2])
     step = tonumber(args[3])
+    countries = tonumber(args[4])
+
+    local pause = tonumber(args[5])
+
+    if pause > 0 then
+        math.randomseed(n)
+
+        function delay()
+            return math.random(0, 2 * pause)
+        end
+    end
 
     -- everything but code and address, made once
 
@@ -43,7 +57,8 @@ function request()
     n = n + step
 
     return "GET /r/c" .. n % links .. tails[n % #tails + 1]
-        .. n % 7 + 1 .. "." .. n % 250 + 1 .. "\r\n\r\n"
+        .. (n + math.floor(n / links)) % countries + 1 .. "." .. n % 250 + 1
+        .. "\r\n\r\n"
 end
 
 function done(summary, latency)

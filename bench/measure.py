@@ -26,6 +26,8 @@ class Row:
     records: bool = True         # Redis is to have the clicks
     stopped: bool = False        # Redis does not run while clicks come
     zone: str = "16m"            # the default
+    countries: int = 7           # that the visitors come from
+    pause: int = 0               # ms between answer and next click, on average
 
 
 @dataclasses.dataclass
@@ -95,13 +97,13 @@ class Bench:
             self.redis.go_on()
             nginx.end()
 
-    def slice(self, row):
+    def slice(self, row, seconds=None):
         """Starts the row's nginx, warms it up, loads it, looks at it."""
 
         with self.running(row) as (nginx, journal):
-            return self.load(row, nginx, journal)
+            return self.load(row, nginx, journal, seconds or self.seconds)
 
-    def load(self, row, nginx, journal):
+    def load(self, row, nginx, journal, seconds):
         warm = 0
 
         # a short one, so that what is hot is warm; a cold one stays cold
@@ -118,7 +120,7 @@ class Bench:
             self.redis.stop()
 
         worker, redis = nginx.cpu(), self.redis.cpu()
-        got = self.wrk(row, nginx, self.seconds, 1)
+        got = self.wrk(row, nginx, seconds, 1)
         used = nginx.cpu() - worker
 
         n = got["requests"]
@@ -183,7 +185,8 @@ class Bench:
         output = subprocess.run(
             ["wrk", "-t1", f"-c{row.connections}", f"-d{seconds}", "--latency",
              "-s", str(WRK), f"http://127.0.0.1:{nginx.port}/", "--",
-             str(links), str(offset), str(step)],
+             str(links), str(offset), str(step), str(row.countries),
+             str(row.pause)],
             check=True, capture_output=True, text=True).stdout
 
         line = next(l for l in output.splitlines() if l.startswith("BENCH"))

@@ -2,6 +2,13 @@
 
 import datetime
 
+from .measure import Row
+
+# what each link gets: a thousand clicks from five countries
+
+LINKS = Row("memory", "twenty links", "module", links=20, countries=5,
+            pause=6)
+
 
 def per_click(bench, row):
     """Bytes of the event and of the cookie as issued, of real clicks."""
@@ -19,33 +26,36 @@ def per_click(bench, row):
         entries += client.hlen(key)
         size += client.memory_usage(key, samples=0)
 
-    return kept + size / entries
+    return kept, size / entries
 
 
 def per_link(bench):
     """
-    Bytes of what the module keeps of one link: the slice before this gave it
-    some two hundred clicks from all countries of the databases; the days of a
-    month are written beside the one it has.
+    Bytes of what the module keeps of one link that had a thousand clicks from
+    five countries, and that were spread over thirty days: these are written
+    beside the one that the clicks came on.
     """
 
+    bench.slice(LINKS, seconds=1)
+
     client = bench.redis.client
-    codes = [f"c{n}" for n in range(0, 1000, 50)]
     today = datetime.date.today()
-    total = 0
+    total = clicks = 0
 
-    for code in codes:
-        days = f"ref:days:{{shop}}:{code}"
+    for n in range(LINKS.links):
+        days = f"ref:days:{{shop}}:c{n}"
+        stats = f"ref:stats:{{shop}}:c{n}"
 
-        for n in range(1, 30):
-            client.hset(days, str(today - datetime.timedelta(n)), 33)
+        for back in range(1, 30):
+            client.hset(days, str(today - datetime.timedelta(back)), 33)
 
+        clicks += int(client.hget(stats, "clicks"))
         total += client.memory_usage(days, samples=0)
-        total += client.memory_usage(f"ref:stats:{{shop}}:{code}", samples=0)
+        total += client.memory_usage(stats, samples=0)
 
     boards = 0
 
     for key in client.scan_iter("ref:board:{shop}:clicks*", count=1000):
         boards += client.memory_usage(key, samples=0) / client.zcard(key)
 
-    return total / len(codes) + boards
+    return total / LINKS.links + boards, clicks / LINKS.links
