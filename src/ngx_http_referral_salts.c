@@ -25,10 +25,9 @@ struct ngx_http_referral_salts_s {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
     ngx_http_referral_main_conf_t   *conf;
     ngx_log_t                       *log;
-    referral_address_t              *address;
+    ngx_http_referral_redis_t       *redis;      /* of the look-ups */
     ngx_socket_t                     ident;
 
-    ngx_http_referral_redis_t       *redis;      /* of the look-ups */
     ngx_event_t                      timer;
     ngx_uint_t                       asking;
     ngx_uint_t                       closing;
@@ -73,15 +72,6 @@ ngx_http_referral_salts_create(ngx_http_referral_main_conf_t *rmcf,
     salts->log = log;
     salts->ident = (ngx_socket_t) -1;
 
-    salts->address = referral_address_create();
-
-    if (salts->address == NULL) {
-        ngx_log_error(NGX_LOG_ERR, log, 0,
-                      "referral: OpenSSL has no SipHash: addresses are not "
-                      "counted");
-        return NULL;
-    }
-
     salts->timer.data = salts;
     salts->timer.handler = ngx_http_referral_salts_handler;
     salts->timer.log = log;
@@ -105,8 +95,6 @@ ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts)
     if (salts->timer.timer_set) {
         ngx_del_timer(&salts->timer);
     }
-
-    referral_address_free(salts->address);
 }
 
 
@@ -180,7 +168,6 @@ ngx_http_referral_salts_forget(ngx_http_referral_salts_t *salts, int64_t noon)
 
         if (salt->known && (salt->day < noon || salt->day > noon + 2)) {
             ngx_explicit_memzero(salt, sizeof(ngx_http_referral_salt_t));
-            referral_address_forget(salts->address);
         }
     }
 }
@@ -393,8 +380,7 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
-    return referral_address_hash(salts->address, address,
-                                 salts->salts[day & 3].salt,
+    return referral_address_hash(address, salts->salts[day & 3].salt,
                                  r->connection->sockaddr,
                                  ngx_http_referral_header(r, ctx,
                                               NGX_HTTP_REFERRAL_USER_AGENT))

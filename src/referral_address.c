@@ -1,57 +1,8 @@
 
 #include <netinet/in.h>
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <stdlib.h>
 
 #include "referral_address.h"
-
-
-struct referral_address_s {
-    EVP_MAC_CTX  *ctx;
-};
-
-
-referral_address_t *
-referral_address_create(void)
-{
-    size_t               size;
-    EVP_MAC             *mac;
-    OSSL_PARAM           params[2];
-    referral_address_t  *a;
-
-    a = calloc(1, sizeof(referral_address_t));
-    if (a == NULL) {
-        return NULL;
-    }
-
-    mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-
-    if (mac != NULL) {
-        a->ctx = EVP_MAC_CTX_new(mac);
-        EVP_MAC_free(mac);
-    }
-
-    size = sizeof(uint64_t);
-
-    params[0] = OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size);
-    params[1] = OSSL_PARAM_construct_end();
-
-    if (a->ctx == NULL || EVP_MAC_CTX_set_params(a->ctx, params) != 1) {
-        referral_address_free(a);
-        return NULL;
-    }
-
-    return a;
-}
-
-
-void
-referral_address_free(referral_address_t *a)
-{
-    EVP_MAC_CTX_free(a->ctx);
-    free(a);
-}
+#include "referral_hash.h"
 
 
 size_t
@@ -83,10 +34,10 @@ referral_address_data(const struct sockaddr *sa, const u_char **data)
 
 
 int
-referral_address_hash(referral_address_t *a, uint64_t *hash,
-    const u_char *salt, const struct sockaddr *sa, const referral_str_t *ua)
+referral_address_hash(uint64_t *hash, const u_char *salt,
+    const struct sockaddr *sa, const referral_str_t *ua)
 {
-    size_t         len, n;
+    size_t         len;
     const u_char  *data;
 
     len = referral_address_data(sa, &data);
@@ -95,23 +46,7 @@ referral_address_hash(referral_address_t *a, uint64_t *hash,
         return REFERRAL_DECLINED;
     }
 
-    if (EVP_MAC_init(a->ctx, salt, REFERRAL_SALT_SIZE, NULL) != 1
-        || EVP_MAC_update(a->ctx, data, len) != 1
-        || EVP_MAC_update(a->ctx, ua->data, ua->len) != 1
-        || EVP_MAC_final(a->ctx, (u_char *) hash, &n, sizeof(uint64_t)) != 1
-        || n != sizeof(uint64_t))
-    {
-        return REFERRAL_ERROR;
-    }
+    *hash = referral_siphash(salt, data, len, ua->data, ua->len);
 
     return REFERRAL_OK;
-}
-
-
-void
-referral_address_forget(referral_address_t *a)
-{
-    static const u_char  none[REFERRAL_SALT_SIZE];
-
-    (void) EVP_MAC_init(a->ctx, none, sizeof(none), NULL);
 }

@@ -17,13 +17,6 @@
 #define REFERRAL_SALT_SIZE  16
 
 
-typedef struct referral_address_s  referral_address_t;
-
-
-/* NULL: OpenSSL has no SipHash */
-referral_address_t *referral_address_create(void);
-void referral_address_free(referral_address_t *a);
-
 /*
  * The bytes that make an address: of IPv6 its /64, which is one household;
  * IPv4-mapped as IPv4.  0: any other family.
@@ -31,11 +24,8 @@ void referral_address_free(referral_address_t *a);
 size_t referral_address_data(const struct sockaddr *sa, const u_char **data);
 
 /* SipHash of both under the salt.  REFERRAL_DECLINED: has no address */
-int referral_address_hash(referral_address_t *a, uint64_t *hash,
-    const u_char *salt, const struct sockaddr *sa, const referral_str_t *ua);
-
-/* of the last salt nothing is left in memory */
-void referral_address_forget(referral_address_t *a);
+int referral_address_hash(uint64_t *hash, const u_char *salt,
+    const struct sockaddr *sa, const referral_str_t *ua);
 
 
 #endif /* _REFERRAL_ADDRESS_H_INCLUDED_ */

@@ -134,7 +134,7 @@ referral_crc32c_init(void)
 /* little endian, whatever the processor is */
 
 static inline uint64_t
-referral_hash64_word(const u_char *p)
+referral_hash_word(const u_char *p)
 {
     uint64_t  w;
 
@@ -149,7 +149,7 @@ referral_hash64_word(const u_char *p)
 
 
 static inline uint64_t
-referral_hash64_half(const u_char *p)
+referral_hash_half(const u_char *p)
 {
     uint32_t  w;
 
@@ -166,19 +166,19 @@ referral_hash64_half(const u_char *p)
 /* the last n bytes, 1 to 7, as a word; what is read twice is the same twice */
 
 static inline uint64_t
-referral_hash64_tail(const u_char *last, size_t n, size_t len)
+referral_hash_tail(const u_char *last, size_t n, size_t len)
 {
     const u_char  *p;
 
     p = last - n;
 
     if (len >= 8) {
-        return referral_hash64_word(last - 8) >> (64 - 8 * n);
+        return referral_hash_word(last - 8) >> (64 - 8 * n);
     }
 
     if (n >= 4) {
-        return referral_hash64_half(p)
-               | referral_hash64_half(last - 4) << (8 * n - 32);
+        return referral_hash_half(p)
+               | referral_hash_half(last - 4) << (8 * n - 32);
     }
 
     return p[0] | (uint64_t) p[n / 2] << (8 * (n / 2))
@@ -204,12 +204,13 @@ referral_hash64(uint64_t seed, const void *data, size_t len)
     p = data;
     h = seed ^ (len * 0x9e3779b97f4a7c15);
 
-    for (last = p + len; last - p >= 8; p += 8) {
-        h = referral_hash64_step(h, referral_hash64_word(p));
+    for (last = p + (len & ~7UL); p != last; p += 8) {
+        h = referral_hash64_step(h, referral_hash_word(p));
     }
 
-    if (p < last) {
-        h = referral_hash64_step(h, referral_hash64_tail(last, last - p, len));
+    if (len & 7) {
+        last = p + (len & 7);
+        h = referral_hash64_step(h, referral_hash_tail(last, len & 7, len));
     }
 
     /* MurmurHash3's fmix64 */
@@ -221,4 +222,91 @@ referral_hash64(uint64_t seed, const void *data, size_t len)
     h ^= h >> 33;
 
     return h;
+}
+
+
+#define referral_siphash_rotate(x, n)  ((x) << (n) | (x) >> (64 - (n)))
+
+
+static inline void
+referral_siphash_round(uint64_t *v)
+{
+    v[0] += v[1];
+    v[1] = referral_siphash_rotate(v[1], 13) ^ v[0];
+    v[0] = referral_siphash_rotate(v[0], 32);
+
+    v[2] += v[3];
+    v[3] = referral_siphash_rotate(v[3], 16) ^ v[2];
+
+    v[0] += v[3];
+    v[3] = referral_siphash_rotate(v[3], 21) ^ v[0];
+
+    v[2] += v[1];
+    v[1] = referral_siphash_rotate(v[1], 17) ^ v[2];
+    v[2] = referral_siphash_rotate(v[2], 32);
+}
+
+
+static inline void
+referral_siphash_word(uint64_t *v, uint64_t w)
+{
+    v[3] ^= w;
+
+    referral_siphash_round(v);
+    referral_siphash_round(v);
+
+    v[0] ^= w;
+}
+
+
+uint64_t
+referral_siphash(const u_char *key, const void *head, size_t n,
+    const void *data, size_t len)
+{
+    uint64_t       v[4], w, rest;
+    unsigned       bits;
+    const u_char  *p, *last;
+
+    v[0] = referral_hash_word(key) ^ 0x736f6d6570736575;
+    v[1] = referral_hash_word(key + 8) ^ 0x646f72616e646f6d;
+    v[2] = referral_hash_word(key) ^ 0x6c7967656e657261;
+    v[3] = referral_hash_word(key + 8) ^ 0x7465646279746573;
+
+    for (p = head, last = p + n; last - p >= 8; p += 8) {
+        referral_siphash_word(v, referral_hash_word(p));
+    }
+
+    /* what does not fill a word yet, and its bits */
+
+    rest = (p < last) ? referral_hash_tail(last, last - p, n) : 0;
+    bits = 8 * (last - p);
+
+    for (p = data, last = p + len; last - p >= 8; p += 8) {
+        w = referral_hash_word(p);
+
+        referral_siphash_word(v, rest | w << bits);
+
+        rest = w >> 1 >> (63 - bits);
+    }
+
+    w = (p < last) ? referral_hash_tail(last, last - p, len) : 0;
+    rest |= w << bits;
+    bits += 8 * (last - p);
+
+    if (bits >= 64) {
+        referral_siphash_word(v, rest);
+
+        rest = w >> (8 * (last - p) - (bits - 64));
+    }
+
+    referral_siphash_word(v, rest | (uint64_t) (n + len) << 56);
+
+    v[2] ^= 0xff;
+
+    referral_siphash_round(v);
+    referral_siphash_round(v);
+    referral_siphash_round(v);
+    referral_siphash_round(v);
+
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

@@ -17,6 +17,10 @@
 #define REFERRAL_VISITOR_LEN        16    /* base64url */
 
 
+/* of one call; a block is worth some ninety clicks */
+#define REFERRAL_RANDOM_MAX         2048
+
+
 /*
  * Random bytes by the block from OpenSSL: a call for each id costs more than
  * the id.  One a process; zeroed memory is a valid start, and a child must
@@ -25,11 +29,11 @@
 
 typedef struct {
     size_t      left;
-    u_char      pool[512];
+    u_char      pool[REFERRAL_RANDOM_MAX];
 } referral_random_t;
 
 
-/* REFERRAL_ERROR if the system has no randomness to give; len <= 512 */
+/* REFERRAL_ERROR if the system has no randomness to give */
 int referral_random(referral_random_t *r, u_char *out, size_t len);
 
 /* a UUIDv7 (RFC 9562, section 5.7) of the millisecond "ms" */

@@ -74,7 +74,7 @@ static int referral_set_attribution(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_utf8_valid(const referral_str_t *s);
 static int referral_chars_valid(const referral_str_t *s, size_t max,
-    const uint32_t *allowed);
+    u_char kind);
 
 
 #define REFERRAL_KIND(kind)  (1U << REFERRAL_ENTRY_##kind)
@@ -135,16 +135,21 @@ static const referral_setter_t  referral_setters[] = {
 
 /* a bit for each byte; the upper half is never allowed */
 
-static const uint32_t  referral_code_chars[] = {
-    0x00000000, 0x03ff2000, 0x87fffffe, 0x07fffffe
-};
+/* what may stand in which name */
 
-static const uint32_t  referral_word_chars[] = {
-    0x00000000, 0x03ff6000, 0x80000000, 0x07fffffe
-};
+#define REFERRAL_CHAR_CODE      0x01
+#define REFERRAL_CHAR_WORD      0x02
+#define REFERRAL_CHAR_REFERRER  0x04
+#define REFERRAL_CHAR_ANY       0x07
 
-static const uint32_t  referral_referrer_chars[] = {
-    0x00000000, 0x03ff6000, 0x87ffffff, 0x07fffffe
+static const u_char  referral_chars[256] = {
+    ['-'] = REFERRAL_CHAR_ANY,
+    ['.'] = REFERRAL_CHAR_WORD | REFERRAL_CHAR_REFERRER,
+    ['0' ... '9'] = REFERRAL_CHAR_ANY,
+    ['@'] = REFERRAL_CHAR_REFERRER,
+    ['A' ... 'Z'] = REFERRAL_CHAR_CODE | REFERRAL_CHAR_REFERRER,
+    ['_'] = REFERRAL_CHAR_ANY,
+    ['a' ... 'z'] = REFERRAL_CHAR_ANY
 };
 
 
@@ -759,20 +764,16 @@ referral_entry_valid(const referral_entry_t *entry, size_t size)
 
 
 static int
-referral_chars_valid(const referral_str_t *s, size_t max,
-    const uint32_t *allowed)
+referral_chars_valid(const referral_str_t *s, size_t max, u_char kind)
 {
     size_t  i;
-    u_char  c;
 
     if (s->len == 0 || s->len > max) {
         return 0;
     }
 
     for (i = 0; i < s->len; i++) {
-        c = s->data[i];
-
-        if (c >= 0x80 || !(allowed[c >> 5] >> (c & 0x1f) & 1)) {
+        if (!(referral_chars[s->data[i]] & kind)) {
             return 0;
         }
     }
@@ -784,21 +785,21 @@ referral_chars_valid(const referral_str_t *s, size_t max,
 int
 referral_code_valid(const referral_str_t *s)
 {
-    return referral_chars_valid(s, REFERRAL_CODE_MAX, referral_code_chars);
+    return referral_chars_valid(s, REFERRAL_CODE_MAX, REFERRAL_CHAR_CODE);
 }
 
 
 int
 referral_program_valid(const referral_str_t *s)
 {
-    return referral_chars_valid(s, REFERRAL_PROGRAM_MAX, referral_word_chars);
+    return referral_chars_valid(s, REFERRAL_PROGRAM_MAX, REFERRAL_CHAR_WORD);
 }
 
 
 int
 referral_word_valid(const referral_str_t *s)
 {
-    return referral_chars_valid(s, REFERRAL_CHANNEL_MAX, referral_word_chars);
+    return referral_chars_valid(s, REFERRAL_CHANNEL_MAX, REFERRAL_CHAR_WORD);
 }
 
 
@@ -806,7 +807,7 @@ int
 referral_referrer_valid(const referral_str_t *s)
 {
     return referral_chars_valid(s, REFERRAL_REFERRER_MAX,
-                                referral_referrer_chars);
+                                REFERRAL_CHAR_REFERRER);
 }
 
 

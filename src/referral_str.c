@@ -11,7 +11,17 @@ static void referral_buf_escape_kept(referral_buf_t *b,
     const referral_str_t *s, u_char who);
 
 
-static const u_char  referral_hex_digits[] = "0123456789abcdef";
+#define referral_hex_row(high)                                                \
+    high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7"   \
+    high "8" high "9" high "a" high "b" high "c" high "d" high "e" high "f"
+
+const u_char  referral_hex_pairs[] =
+    referral_hex_row("0") referral_hex_row("1") referral_hex_row("2")
+    referral_hex_row("3") referral_hex_row("4") referral_hex_row("5")
+    referral_hex_row("6") referral_hex_row("7") referral_hex_row("8")
+    referral_hex_row("9") referral_hex_row("a") referral_hex_row("b")
+    referral_hex_row("c") referral_hex_row("d") referral_hex_row("e")
+    referral_hex_row("f");
 
 static const u_char  referral_base64url[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -110,14 +120,22 @@ referral_buf_escape_kept(referral_buf_t *b, const referral_str_t *s,
 void
 referral_buf_uint(referral_buf_t *b, uint64_t n)
 {
-    u_char  *p, text[20];
+    u_char    *p, text[20];
+    unsigned   pair;
 
     p = text + sizeof(text);
 
-    do {
-        *--p = (u_char) (n % 10 + '0');
-        n /= 10;
-    } while (n);
+    /* two digits at a time: 42 is 0x42 */
+
+    for ( /* void */ ; n >= 10; n /= 100) {
+        pair = n % 100;
+        p -= 2;
+        referral_hex_put(p, pair + pair / 10 * 6);
+    }
+
+    if (n || p == text + sizeof(text)) {
+        *--p = (u_char) (n + '0');
+    }
 
     referral_buf_put(b, p, text + sizeof(text) - p);
 }
@@ -136,9 +154,8 @@ referral_buf_hex(referral_buf_t *b, const u_char *data, size_t len)
 
     p = b->pos;
 
-    for (i = 0; i < len; i++) {
-        *p++ = referral_hex_digits[data[i] >> 4];
-        *p++ = referral_hex_digits[data[i] & 0xf];
+    for (i = 0; i < len; i++, p += 2) {
+        referral_hex_put(p, data[i]);
     }
 
     b->pos = p;
@@ -148,7 +165,7 @@ referral_buf_hex(referral_buf_t *b, const u_char *data, size_t len)
 void
 referral_buf_base64url(referral_buf_t *b, const u_char *data, size_t len)
 {
-    size_t    tail, room;
+    size_t    i, tail, room;
     u_char   *p;
     uint32_t  n;
 
@@ -164,23 +181,24 @@ referral_buf_base64url(referral_buf_t *b, const u_char *data, size_t len)
 
     p = b->pos;
 
-    for ( /* void */ ; len >= 3; len -= 3, data += 3) {
-        n = (uint32_t) data[0] << 16 | data[1] << 8 | data[2];
+    /* six bits at a time, from the top of a word */
 
-        *p++ = referral_base64url[n >> 18];
-        *p++ = referral_base64url[n >> 12 & 0x3f];
-        *p++ = referral_base64url[n >> 6 & 0x3f];
-        *p++ = referral_base64url[n & 0x3f];
+    for ( /* void */ ; len > 3; len -= 3, data += 3, p += 4) {
+        n = (uint32_t) data[0] << 24 | data[1] << 16 | data[2] << 8 | data[3];
+
+        p[0] = referral_base64url[n >> 26];
+        p[1] = referral_base64url[n >> 20 & 0x3f];
+        p[2] = referral_base64url[n >> 14 & 0x3f];
+        p[3] = referral_base64url[n >> 8 & 0x3f];
     }
 
     if (len) {
-        n = (uint32_t) data[0] << 16 | (len == 2 ? data[1] << 8 : 0);
+        n = (uint32_t) data[0] << 24
+            | (len > 1 ? data[1] << 16 : 0)
+            | (len > 2 ? data[2] << 8 : 0);
 
-        *p++ = referral_base64url[n >> 18];
-        *p++ = referral_base64url[n >> 12 & 0x3f];
-
-        if (len == 2) {
-            *p++ = referral_base64url[n >> 6 & 0x3f];
+        for (i = 0; i <= len; i++, n <<= 6) {
+            *p++ = referral_base64url[n >> 26];
         }
     }
 

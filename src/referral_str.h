@@ -108,6 +108,17 @@ referral_buf_putc(referral_buf_t *b, u_char c)
     referral_buf_put(b, (s)->data, (s)->len)
 
 
+/* a byte as two lower case digits */
+
+extern const u_char  referral_hex_pairs[];
+
+static inline void
+referral_hex_put(u_char *out, u_char byte)
+{
+    memcpy(out, &referral_hex_pairs[2 * byte], 2);
+}
+
+
 static inline int
 referral_str_eq(const referral_str_t *a, const referral_str_t *b)
 {

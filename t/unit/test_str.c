@@ -5,6 +5,9 @@
  * ways to a checksum are compared, whatever the processor has.
  */
 
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+
 #include "referral_hash.c"
 #include "referral_id.h"
 #include "referral_str.h"
@@ -35,9 +38,13 @@ is(const referral_buf_t *b, const char *text)
 static void
 test_buf(void)
 {
-    u_char          out[64], exact[6];
-    referral_str_t  s;
-    referral_buf_t  b;
+    int                 good;
+    char                text[64];
+    u_char              out[64], exact[6];
+    unsigned            i;
+    referral_str_t      s;
+    referral_buf_t      b;
+    unsigned long long  n;
 
     referral_buf_init(&b, out, sizeof(out));
     s = str("aZ09-._~");
@@ -89,6 +96,21 @@ test_buf(void)
     referral_buf_putc(&b, ' ');
     referral_buf_uint(&b, 18446744073709551615ULL);
     ok(is(&b, "0 18446744073709551615"), "numbers from one end to the other");
+
+    good = 1;
+
+    for (i = 0, n = 1; i < 2000; i++, n = n * 3 + i) {
+        sprintf(text, "%u %llu", i, n);
+
+        referral_buf_init(&b, out, sizeof(out));
+        referral_buf_uint(&b, i);
+        referral_buf_putc(&b, ' ');
+        referral_buf_uint(&b, n);
+
+        good &= is(&b, text);
+    }
+
+    ok(good, "numbers of any length");
 
     referral_buf_init(&b, out, 1);
     referral_buf_uint(&b, 10);
@@ -273,6 +295,74 @@ test_hash(void)
     }
 
     ok(hash == 0x10abf465ee3cfe77ULL, "hashes of 0 to 32 bytes");
+}
+
+
+/* as OpenSSL computes it */
+
+static uint64_t
+siphash(EVP_MAC *mac, const u_char *key, const u_char *data, size_t len)
+{
+    int           rc;
+    size_t        size, n;
+    u_char        out[8];
+    OSSL_PARAM    params[2];
+    EVP_MAC_CTX  *ctx;
+
+    size = sizeof(out);
+    params[0] = OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size);
+    params[1] = OSSL_PARAM_construct_end();
+
+    ctx = EVP_MAC_CTX_new(mac);
+
+    rc = EVP_MAC_init(ctx, key, 16, params) == 1
+         && EVP_MAC_update(ctx, data, len) == 1
+         && EVP_MAC_final(ctx, out, &n, sizeof(out)) == 1;
+
+    EVP_MAC_CTX_free(ctx);
+
+    return rc ? referral_hash_word(out) : 0;
+}
+
+
+static void
+test_siphash(void)
+{
+    int       same;
+    u_char    key[16], data[64];
+    size_t    i, head;
+    uint64_t  want;
+    EVP_MAC  *mac;
+
+    for (i = 0; i < sizeof(data); i++) {
+        data[i] = (u_char) i;
+        key[i % sizeof(key)] = (u_char) (i % sizeof(key));
+    }
+
+    ok(referral_siphash(key, data, 0, data, 15) == 0xa129ca6149be45e5ULL,
+       "SipHash of the paper's example");
+
+    mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+    ok(mac != NULL, "OpenSSL has SipHash");
+
+    if (mac == NULL) {
+        return;
+    }
+
+    same = 1;
+
+    for (i = 0; i <= sizeof(data); i++) {
+        want = siphash(mac, key, data, i);
+
+        for (head = 0; head <= i; head++) {
+            same &= referral_siphash(key, data, head, data + head, i - head)
+                    == want;
+        }
+    }
+
+    ok(same, "is OpenSSL's, wherever the text is cut");
+
+    EVP_MAC_free(mac);
 }
 
 
@@ -463,7 +553,7 @@ test_ids(void)
     int                i, good;
     char               upper[] = "019B76DA-A800-7ABC-9DEF-0123456789AB";
     u_char             id[16], other[16], text[REFERRAL_CLICK_ID_LEN];
-    u_char             big[513], v[REFERRAL_VISITOR_SIZE];
+    u_char             big[REFERRAL_RANDOM_MAX + 1], v[REFERRAL_VISITOR_SIZE];
     u_char             vtext[REFERRAL_VISITOR_LEN];
     referral_str_t     s;
     referral_random_t  r;
@@ -481,8 +571,9 @@ test_ids(void)
 
     memset(&r, 0, sizeof(r));
 
-    ok(referral_random(&r, big, 513) == REFERRAL_ERROR, "more than the pool");
-    ok(referral_random(&r, big, 512) == REFERRAL_OK && r.left == 0,
+    ok(referral_random(&r, big, sizeof(big)) == REFERRAL_ERROR,
+       "more than the pool");
+    ok(referral_random(&r, big, sizeof(big) - 1) == REFERRAL_OK && r.left == 0,
        "the whole pool");
 
     s.data = text;
@@ -542,6 +633,7 @@ main(void)
     test_base64();
     test_text();
     test_hash();
+    test_siphash();
     test_dates();
     test_ids();
 
