@@ -52,8 +52,7 @@ typedef enum {
 /*
  * Keys from the text of a key file: one a line, "#" comments, each of at
  * least REFERRAL_KEY_MIN bytes; the first signs, all verify.  *err says what
- * is wrong ("line" 0: the whole file).  Keeps a MAC context a key, so one set
- * serves one thread.
+ * is wrong ("line" 0: the whole file).
  */
 referral_keys_t *referral_keys_create(const referral_str_t *text,
     unsigned *line, const char **err);

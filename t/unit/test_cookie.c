@@ -184,6 +184,73 @@ test_mac(void)
 }
 
 
+/* RFC 4231, test case 7, whose first letter is the label's length here */
+
+static void
+test_hmac(void)
+{
+    int               same;
+    char              key[132];
+    u_char            mac[32], other[32], text[200];
+    unsigned          i, k, n;
+    referral_str_t    label, data;
+    referral_keys_t  *keys;
+
+    static const char    rfc[] =
+        "This is a test using a larger than block-size key and a larger than "
+        "block-size data. The key needs to be hashed before being used by "
+        "the HMAC algorithm.";
+    static const u_char  want[] = {
+        0x9b, 0x09, 0xff, 0xa7, 0x1b, 0x94, 0x2f, 0xcb,
+        0x27, 0x63, 0x5f, 0xbc, 0xd5, 0xb0, 0xe9, 0x44,
+        0xbf, 0xdc, 0x63, 0x64, 0x4f, 0x07, 0x13, 0x93,
+        0x8a, 0x7f, 0x51, 0x53, 0x5c, 0x3a, 0x35, 0xe2
+    };
+
+    memset(key, 0xaa, 131);
+    key[131] = '\0';
+
+    keys = keys_of(key);
+
+    label.data = (u_char *) rfc + 1;
+    label.len = rfc[0];
+    data = str(rfc + 1 + rfc[0]);
+
+    ok(referral_keys_mac(mac, 32, keys, &label, &data) == REFERRAL_OK
+       && memcmp(mac, want, 32) == 0, "RFC 4231, 4.8");
+
+    referral_keys_free(keys);
+
+    same = 1;
+    label = str("cookie");
+
+    for (k = REFERRAL_KEY_MIN; k < 68; k++) {
+        memset(key, 'k', k);
+        key[k] = '\0';
+        keys = keys_of(key);
+
+        for (i = 0; i < 130; i++) {
+            text[0] = 6;
+            memcpy(text + 1, "cookie", 6);
+            memset(text + 7, (int) i, i);
+
+            data.data = text + 7;
+            data.len = i;
+
+            HMAC(EVP_sha256(), key, (int) k, text, 7 + i, other, &n);
+
+            same &= referral_keys_mac(mac, 32, keys, &label, &data)
+                    == REFERRAL_OK
+                    && memcmp(mac, other, 32) == 0;
+        }
+
+        referral_keys_free(keys);
+    }
+
+    ok(same, "is OpenSSL's HMAC for keys and data of any size");
+}
+
+
 static void
 test_roundtrip(void)
 {
@@ -468,6 +535,7 @@ main(void)
 {
     test_keys();
     test_mac();
+    test_hmac();
     test_roundtrip();
     test_refused();
     test_signed_rubbish();
