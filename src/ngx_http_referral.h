@@ -482,9 +482,21 @@ referral_touch_t *ngx_http_referral_touch(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 void ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
     ngx_http_referral_ctx_t *ctx, ngx_str_t *name, u_char *buf);
+void ngx_http_referral_read_headers(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+
 /* one of ..._header_e, the first of its name; data is NULL: there is none */
-referral_str_t *ngx_http_referral_header(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, ngx_uint_t name);
+
+static ngx_inline referral_str_t *
+ngx_http_referral_header(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
+    ngx_uint_t name)
+{
+    if (!ctx->has_headers) {
+        ngx_http_referral_read_headers(r->main, ctx);
+    }
+
+    return &ctx->header[name];
+}
 
 #define NGX_HTTP_REFERRAL_COOKIE_NAME_MAX  (4 + REFERRAL_PROGRAM_MAX)
 

@@ -345,10 +345,6 @@ ngx_http_referral_click_visitor(ngx_http_request_t *r,
              == REFERRAL_OK);
     }
 
-    if (ctx->has_visitor) {
-        referral_visitor_text(ctx->visitor_text, ctx->visitor);
-    }
-
     if (ctx->has_click_id) {
         referral_click_id_text(ctx->click_id_text, ctx->click_id);
     }
@@ -1026,11 +1022,11 @@ static ngx_int_t
 ngx_http_referral_click_cookie(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    u_char                           *p;
-    size_t                            len;
+    size_t                            size;
     ssize_t                           n;
     time_t                            max_age;
     ngx_str_t                         name, value;
+    referral_buf_t                    b;
     referral_cookie_t                *cookie;
     ngx_http_referral_main_conf_t    *rmcf;
     ngx_http_referral_cookie_conf_t  *conf;
@@ -1077,43 +1073,47 @@ ngx_http_referral_click_cookie(ngx_http_request_t *r,
 
     max_age = conf->max_age ? conf->max_age : (time_t) ctx->decision.window;
 
-    len = name.len + 1 + n
-          + sizeof("; Path=") - 1 + conf->path.len
-          + sizeof("; Domain=") - 1 + conf->domain.len
-          + sizeof("; Max-Age=") - 1 + NGX_TIME_T_LEN
-          + sizeof("; SameSite=Strict; Secure; HttpOnly") - 1;
+    size = name.len + 1 + n
+           + sizeof("; Path=") - 1 + conf->path.len
+           + sizeof("; Domain=") - 1 + conf->domain.len
+           + sizeof("; Max-Age=") - 1 + NGX_TIME_T_LEN
+           + sizeof("; SameSite=Strict; Secure; HttpOnly") - 1;
 
-    value.data = ngx_pnalloc(r->pool, len);
+    value.data = ngx_pnalloc(r->pool, size);
     if (value.data == NULL) {
         return NGX_ERROR;
     }
 
-    p = ngx_cpymem(value.data, name.data, name.len);
-    *p++ = '=';
-    p = ngx_cpymem(p, data, n);
+    referral_buf_init(&b, value.data, size);
 
-    p = ngx_cpymem(p, "; Path=", sizeof("; Path=") - 1);
-    p = ngx_cpymem(p, conf->path.data, conf->path.len);
+    referral_buf_str(&b, &name);
+    referral_buf_putc(&b, '=');
+    referral_buf_put(&b, data, n);
+
+    referral_buf_puts(&b, "; Path=");
+    referral_buf_str(&b, &conf->path);
 
     if (conf->domain.len) {
-        p = ngx_cpymem(p, "; Domain=", sizeof("; Domain=") - 1);
-        p = ngx_cpymem(p, conf->domain.data, conf->domain.len);
+        referral_buf_puts(&b, "; Domain=");
+        referral_buf_str(&b, &conf->domain);
     }
 
-    p = ngx_sprintf(p, "; Max-Age=%T%V", max_age, &samesite[conf->samesite]);
+    referral_buf_puts(&b, "; Max-Age=");
+    referral_buf_uint(&b, max_age);
+    referral_buf_str(&b, &samesite[conf->samesite]);
 
     if (conf->secure == NGX_HTTP_REFERRAL_SECURE_ON
         || (conf->secure == NGX_HTTP_REFERRAL_SECURE_AUTO
             && ngx_http_referral_https(r)))
     {
-        p = ngx_cpymem(p, "; Secure", sizeof("; Secure") - 1);
+        referral_buf_puts(&b, "; Secure");
     }
 
     if (conf->httponly) {
-        p = ngx_cpymem(p, "; HttpOnly", sizeof("; HttpOnly") - 1);
+        referral_buf_puts(&b, "; HttpOnly");
     }
 
-    value.len = p - value.data;
+    value.len = b.pos - b.start;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "referral click: sets cookie \"%V\" for %T s",

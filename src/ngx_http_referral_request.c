@@ -8,29 +8,48 @@
 
 
 static void ngx_http_referral_cleanup(void *data);
-static void ngx_http_referral_read_headers(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_join_cookies(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_lower(ngx_http_request_t *r,
     referral_str_t *dst, ngx_str_t *src);
 
 
-/* in the order of ngx_http_referral_header_e */
+/*
+ * Length and last letter tell them apart.  Two in one place would not
+ * compile.
+ */
 
-static ngx_str_t  ngx_http_referral_headers[] = {
-    ngx_string("user-agent"),
-    ngx_string("accept-language"),
-    ngx_string("referer"),
-    ngx_string("cookie"),
-    ngx_string("accept"),
-    ngx_string("sec-fetch-mode"),
-    ngx_string("sec-fetch-dest"),
-    ngx_string("sec-gpc"),
-    ngx_string("sec-purpose"),
-    ngx_string("purpose"),
-    ngx_string("x-purpose"),
-    ngx_string("x-moz")
+#define NGX_HTTP_REFERRAL_PLACES  32
+
+#define ngx_http_referral_place(len, last)                                    \
+    (((len) + (last)) % NGX_HTTP_REFERRAL_PLACES)
+
+#define ngx_http_referral_known(name, last, header)                           \
+    [ngx_http_referral_place(sizeof(name) - 1, last)]                         \
+        = { ngx_string(name), NGX_HTTP_REFERRAL_##header }
+
+
+typedef struct {
+    ngx_str_t    name;
+    ngx_uint_t   header;
+} ngx_http_referral_known_t;
+
+
+static ngx_http_referral_known_t
+    ngx_http_referral_headers[NGX_HTTP_REFERRAL_PLACES] =
+{
+    ngx_http_referral_known("user-agent", 't', USER_AGENT),
+    ngx_http_referral_known("accept-language", 'e', ACCEPT_LANGUAGE),
+    ngx_http_referral_known("referer", 'r', REFERER),
+    ngx_http_referral_known("cookie", 'e', COOKIE),
+    ngx_http_referral_known("accept", 't', ACCEPT),
+    ngx_http_referral_known("sec-fetch-mode", 'e', FETCH_MODE),
+    ngx_http_referral_known("sec-fetch-dest", 't', FETCH_DEST),
+    ngx_http_referral_known("sec-gpc", 'c', SEC_GPC),
+    ngx_http_referral_known("sec-purpose", 'e', SEC_PURPOSE),
+    ngx_http_referral_known("purpose", 'e', PURPOSE),
+    ngx_http_referral_known("x-purpose", 'e', X_PURPOSE),
+    ngx_http_referral_known("x-moz", 'z', X_MOZ)
 };
 
 
@@ -150,29 +169,20 @@ ngx_http_referral_cleanup(void *data)
 }
 
 
-referral_str_t *
-ngx_http_referral_header(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
-    ngx_uint_t name)
-{
-    if (!ctx->has_headers) {
-        ctx->has_headers = 1;
-        ngx_http_referral_read_headers(r->main, ctx);
-    }
-
-    return &ctx->header[name];
-}
-
-
 /* in one go: a look-up of each that may be there reads the list as often */
 
-static void
+void
 ngx_http_referral_read_headers(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    ngx_str_t        *name;
-    ngx_uint_t        i, n;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
+    size_t                      len;
+    ngx_uint_t                  i;
+    referral_str_t             *value;
+    ngx_list_part_t            *part;
+    ngx_table_elt_t            *header;
+    ngx_http_referral_known_t  *known;
+
+    ctx->has_headers = 1;
 
     for (part = &r->headers_in.headers.part; part; part = part->next) {
 
@@ -180,26 +190,29 @@ ngx_http_referral_read_headers(ngx_http_request_t *r,
 
         for (i = 0; i < part->nelts; i++) {
 
-            for (n = 0; n < NGX_HTTP_REFERRAL_HEADERS; n++) {
-                name = &ngx_http_referral_headers[n];
+            len = header[i].key.len;
 
-                if (header[i].key.len == name->len
-                    && ngx_memcmp(header[i].lowcase_key, name->data, name->len)
-                       == 0)
-                {
-                    break;
-                }
-            }
-
-            if (n == NGX_HTTP_REFERRAL_HEADERS) {
+            if (len == 0) {
                 continue;
             }
 
-            if (ctx->header[n].data == NULL) {
-                ctx->header[n].len = header[i].value.len;
-                ctx->header[n].data = header[i].value.data;
+            known = &ngx_http_referral_headers[ngx_http_referral_place(len,
+                                               header[i].lowcase_key[len - 1])];
 
-            } else if (n == NGX_HTTP_REFERRAL_COOKIE) {
+            if (known->name.len != len
+                || ngx_memcmp(header[i].lowcase_key, known->name.data, len)
+                   != 0)
+            {
+                continue;
+            }
+
+            value = &ctx->header[known->header];
+
+            if (value->data == NULL) {
+                value->len = header[i].value.len;
+                value->data = header[i].value.data;
+
+            } else if (known->header == NGX_HTTP_REFERRAL_COOKIE) {
                 ctx->many_cookies = 1;
             }
         }
@@ -262,6 +275,14 @@ ngx_http_referral_find_program(ngx_http_request_t *r,
     ctx->program_value = cv;
     ctx->program.len = 0;
     ctx->literal_program = (cv->lengths == NULL);
+
+    /* the configuration takes no other than a valid one */
+
+    if (ctx->literal_program) {
+        ctx->program.len = cv->value.len;
+        ctx->program.data = cv->value.data;
+        return NGX_OK;
+    }
 
     if (ngx_http_complex_value(r->main, cv, &value) != NGX_OK) {
         return NGX_DECLINED;

@@ -237,6 +237,7 @@ ngx_http_referral_variable_click(ngx_http_request_t *r,
     case NGX_HTTP_REFERRAL_VAR_VISITOR:
 
         if (ctx->has_visitor) {
+            referral_visitor_text(ctx->visitor_text, ctx->visitor);
             value->len = REFERRAL_VISITOR_LEN;
             value->data = ctx->visitor_text;
 

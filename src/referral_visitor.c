@@ -4,6 +4,7 @@
 
 #define REFERRAL_ACCEPT_MAX   512
 #define REFERRAL_RANGES_MAX   16
+#define REFERRAL_QUALITY_MAX  1000
 
 
 /* what a User-Agent may tell; applications first, the more telling before */
@@ -76,7 +77,7 @@ typedef enum {
 
 typedef struct {
     referral_str_t  tag;
-    unsigned        quality;    /* 0 to 1000 */
+    unsigned        quality;    /* 0 to REFERRAL_QUALITY_MAX */
 } referral_range_t;
 
 
@@ -88,8 +89,8 @@ static int referral_visitor_navigates(const referral_visitor_headers_t *h);
 static int referral_visitor_contains(const referral_str_t *s,
     const char *text);
 static int referral_visitor_alnum(u_char c);
-static size_t referral_visitor_ranges(referral_range_t *ranges,
-    const referral_str_t *accept);
+static int referral_visitor_range(referral_range_t *range,
+    referral_str_t *rest);
 static unsigned referral_visitor_quality(referral_str_t params);
 static size_t referral_visitor_lookup(u_char *out, const referral_str_t *range,
     const referral_str_t *languages);
@@ -462,7 +463,32 @@ referral_visitor_language(u_char *out, const referral_str_t *accept,
     referral_str_t    rest, tag;
     referral_range_t  ranges[REFERRAL_RANGES_MAX];
 
-    n = referral_visitor_ranges(ranges, accept);
+    rest = *accept;
+
+    /* of a long header only the first */
+
+    if (rest.len > REFERRAL_ACCEPT_MAX) {
+        rest.len = REFERRAL_ACCEPT_MAX;
+    }
+
+    for (n = 0; n < REFERRAL_RANGES_MAX; n++) {
+
+        if (!referral_visitor_range(&ranges[n], &rest)) {
+            break;
+        }
+
+        /* nothing that follows is better */
+
+        if (ranges[n].quality == REFERRAL_QUALITY_MAX) {
+            len = referral_visitor_lookup(out, &ranges[n].tag, languages);
+
+            if (len) {
+                return len;
+            }
+
+            ranges[n].quality = 0;
+        }
+    }
 
     for ( ;; ) {
         best = n;
@@ -503,44 +529,32 @@ referral_visitor_language(u_char *out, const referral_str_t *accept,
 }
 
 
-/* the entries that are language tags; of a long header only the first */
+/* the next entry that is a language tag; 0 at the end */
 
-static size_t
-referral_visitor_ranges(referral_range_t *ranges, const referral_str_t *accept)
+static int
+referral_visitor_range(referral_range_t *range, referral_str_t *rest)
 {
-    size_t          n;
-    referral_str_t  rest, item, tag;
+    referral_str_t  item;
 
-    rest = *accept;
+    while (referral_visitor_next(rest, &item, ',')) {
 
-    if (rest.len > REFERRAL_ACCEPT_MAX) {
-        rest.len = REFERRAL_ACCEPT_MAX;
-    }
-
-    n = 0;
-
-    while (n < REFERRAL_RANGES_MAX && referral_visitor_next(&rest, &item, ','))
-    {
-        if (!referral_visitor_next(&item, &tag, ';')) {
+        if (!referral_visitor_next(&item, &range->tag, ';')) {
             continue;
         }
 
-        referral_str_trim(&tag);
+        referral_str_trim(&range->tag);
 
-        if (tag.len < 2) {
-            continue;
+        if (range->tag.len >= 2) {
+            range->quality = referral_visitor_quality(item);
+            return 1;
         }
-
-        ranges[n].tag = tag;
-        ranges[n].quality = referral_visitor_quality(item);
-        n++;
     }
 
-    return n;
+    return 0;
 }
 
 
-/* of parameters as in "q=0.8"; 1000 without, 0 for what is no quality */
+/* of parameters as in "q=0.8"; the best without, 0 for what is no quality */
 
 static unsigned
 referral_visitor_quality(referral_str_t params)
@@ -551,7 +565,7 @@ referral_visitor_quality(referral_str_t params)
     referral_str_trim(&params);
 
     if (params.len == 0) {
-        return 1000;
+        return REFERRAL_QUALITY_MAX;
     }
 
     if (params.len < 3
@@ -566,7 +580,7 @@ referral_visitor_quality(referral_str_t params)
         return 0;
     }
 
-    quality = params.data[2] == '1' ? 1000 : 0;
+    quality = params.data[2] == '1' ? REFERRAL_QUALITY_MAX : 0;
 
     if (params.len > 3 && params.data[3] != '.') {
         return 0;
@@ -583,7 +597,7 @@ referral_visitor_quality(referral_str_t params)
         unit /= 10;
     }
 
-    return quality > 1000 ? 0 : quality;
+    return quality > REFERRAL_QUALITY_MAX ? 0 : quality;
 }
 
 
