@@ -980,7 +980,6 @@ static ngx_int_t
 ngx_http_referral_click_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *location)
 {
-    ngx_int_t         rc;
     ngx_table_elt_t  *h;
 
     static ngx_str_t  location_key = ngx_string("Location");
@@ -1008,13 +1007,11 @@ ngx_http_referral_click_send(ngx_http_request_t *r, ngx_uint_t status,
         r->headers_out.location = h;
     }
 
-    rc = ngx_http_send_header(r);
+    /* no body will come: the header goes out at once, as the last */
 
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
+    r->header_only = 1;
 
-    return ngx_http_send_special(r, NGX_HTTP_LAST);
+    return ngx_http_send_header(r);
 }
 
 
