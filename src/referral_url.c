@@ -11,6 +11,7 @@
 
 
 static int referral_url_clean(const u_char *p, size_t len, u_char other);
+static inline uint64_t referral_url_dirt(const u_char *p, u_char other);
 static int referral_url_authority(referral_url_t *url, u_char *p,
     u_char *last, const char **err);
 static size_t referral_host_name(const u_char *p, size_t len);
@@ -93,13 +94,14 @@ referral_url_parse(referral_url_t *url, const referral_str_t *text,
 }
 
 
-/* only 0x21 to 0x7e, no backslash and not "other"?  eight bytes at once */
+/* only 0x21 to 0x7e, no backslash and not "other"? */
 
 static int
 referral_url_clean(const u_char *p, size_t len, u_char other)
 {
-    u_char    c;
-    uint64_t  w, bad;
+    u_char         c;
+    uint64_t       bad;
+    const u_char  *last;
 
     if (len < 8) {
 
@@ -114,25 +116,35 @@ referral_url_clean(const u_char *p, size_t len, u_char other)
         return 1;
     }
 
-    for (bad = 0; len; len -= 8, p += 8) {
+    last = p + len - 8;
 
-        if (len < 8) {
-            p -= 8 - len;
-            len = 8;
-        }
-
-        memcpy(&w, p, 8);
-
-        /* a top bit shows that there is such a byte, not always which */
-
-        bad |= w
-               | (w - 0x21 * REFERRAL_URL_EACH)
-               | (w + REFERRAL_URL_EACH)
-               | ((w ^ '\\' * REFERRAL_URL_EACH) - REFERRAL_URL_EACH)
-               | ((w ^ other * REFERRAL_URL_EACH) - REFERRAL_URL_EACH);
+    for (bad = 0; p < last; p += 8) {
+        bad |= referral_url_dirt(p, other);
     }
 
+    bad |= referral_url_dirt(last, other);
+
     return (bad & 0x80 * REFERRAL_URL_EACH) == 0;
+}
+
+
+/*
+ * Eight bytes at once: any top bit shows that such a byte is among them, not
+ * which.
+ */
+
+static inline uint64_t
+referral_url_dirt(const u_char *p, u_char other)
+{
+    uint64_t  w;
+
+    memcpy(&w, p, 8);
+
+    return w
+           | (w - 0x21 * REFERRAL_URL_EACH)
+           | (w + REFERRAL_URL_EACH)
+           | ((w ^ '\\' * REFERRAL_URL_EACH) - REFERRAL_URL_EACH)
+           | ((w ^ other * REFERRAL_URL_EACH) - REFERRAL_URL_EACH);
 }
 
 
