@@ -294,6 +294,7 @@ ngx_http_referral_drain_begin(ngx_http_referral_recorder_t *rec,
     rec->scan = drain;
     rec->scanned = 0;
     rec->end = drain->from;
+    rec->others = 0;
     rec->mark = NULL;
 
     referral_reader_seek(drain->reader, drain->from + 1);
@@ -417,9 +418,15 @@ ngx_http_referral_drain_take(ngx_http_referral_recorder_t *rec,
 
     program = &record.text[REFERRAL_TEXT_PROGRAM];
 
-    mark = ngx_http_referral_drain_mark(drain, program);
-    if (mark == NULL) {
-        return NGX_ERROR;
+    mark = rec->mark;
+
+    if (mark == NULL || mark->sn.str.len != program->len
+        || ngx_memcmp(mark->sn.str.data, program->data, program->len) != 0)
+    {
+        mark = ngx_http_referral_drain_mark(drain, program);
+        if (mark == NULL) {
+            return NGX_ERROR;
+        }
     }
 
     if (frame->seq <= mark->mark) {
@@ -439,9 +446,13 @@ ngx_http_referral_drain_take(ngx_http_referral_recorder_t *rec,
         rec->expected = mark->mark;
     }
 
-    if (mark == rec->mark
-        && referral_batch_add(rec->batch, &record, frame->seq)
-           == REFERRAL_DECLINED)
+    if (mark != rec->mark) {
+        rec->others = 1;
+        return NGX_OK;
+    }
+
+    if (referral_batch_add(rec->batch, &record, frame->seq)
+        == REFERRAL_DECLINED)
     {
         return NGX_DECLINED;
     }
@@ -627,6 +638,13 @@ ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
                         (ngx_atomic_int_t) result->refused);
 
         rec->mark->mark = rec->last;
+
+        if (!rec->others && drain->to > drain->from) {
+
+            /* a second look at the chunk would find nothing */
+
+            ngx_http_referral_drain_applied(rec, drain);
+        }
 
         took = ngx_current_msec - rec->sent;
 

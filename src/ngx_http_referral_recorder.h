@@ -81,6 +81,7 @@ struct ngx_http_referral_recorder_s {
     ngx_http_referral_drain_t       *scan;
     ngx_uint_t                       scanned;
     uint64_t                         end;
+    ngx_uint_t                       others;     /* programs that wait */
 
     /* the batch that is being made, then is out */
 

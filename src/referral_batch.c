@@ -10,6 +10,7 @@
 #define REFERRAL_BATCH_ROOM_ITEMS   128
 
 #define REFERRAL_BATCH_EVENT_TEXTS  12
+#define REFERRAL_BATCH_DIMENSIONS   9
 
 #define REFERRAL_BATCH_CAP_PROGRAM  500
 #define REFERRAL_BATCH_CAP_LINK     50
@@ -18,29 +19,63 @@
 #define REFERRAL_BATCH_AT_MAX       253402300799999LL
 
 
+/* a record on its way into the batch, and the numbers of its texts */
+
+typedef struct {
+    const referral_record_t  *record;
+    uint32_t                  group;
+    uint32_t                  stats[3];    /* program, day, link */
+    uint32_t                  date;
+    uint32_t                  id;
+    uint32_t                  visitor;
+    uint32_t                  text[REFERRAL_TEXTS];
+} referral_batch_click_t;
+
+
 static int referral_batch_full(const referral_batch_t *b);
+static void referral_batch_look_up(referral_batch_t *b,
+    referral_batch_click_t *c);
 static void referral_batch_add_class(referral_batch_t *b,
-    const referral_record_t *record, int click, const uint32_t *stats);
+    const referral_batch_click_t *c, int click);
 static void referral_batch_add_click(referral_batch_t *b,
-    const referral_record_t *record, uint32_t group, const uint32_t *stats);
+    const referral_batch_click_t *c);
 static void referral_batch_add_dates(referral_batch_t *b,
-    const referral_record_t *record, uint32_t group);
+    const referral_batch_click_t *c);
 static void referral_batch_add_touch(referral_batch_t *b,
-    const referral_record_t *record, uint32_t group);
+    const referral_batch_click_t *c);
 static void referral_batch_add_event(referral_batch_t *b,
-    const referral_record_t *record, uint32_t group);
+    const referral_batch_click_t *c);
 static void referral_batch_put_word(referral_buf_t *buf,
     const referral_str_t *s);
 static uint32_t referral_batch_bump(referral_batch_t *b, uint32_t group,
     uint32_t type, uint32_t suffix, uint32_t text);
 static void referral_batch_count(referral_batch_t *b, uint32_t target,
     uint32_t text);
-static void referral_batch_stats(referral_batch_t *b, const uint32_t *stats,
-    uint32_t text);
+static void referral_batch_stats(referral_batch_t *b,
+    const referral_batch_click_t *c, uint32_t text);
 static void referral_batch_expire(referral_batch_t *b, uint32_t target,
     uint64_t start, uint64_t life);
-static uint32_t referral_batch_field(referral_batch_t *b, const char *name,
-    const referral_str_t *s);
+static uint32_t referral_batch_word(referral_batch_t *b, unsigned word);
+static uint32_t referral_batch_dimension(referral_batch_t *b, unsigned n,
+    uint32_t value);
+static uint32_t referral_batch_field(referral_batch_t *b,
+    const referral_str_t *name, const u_char *data, size_t len);
+static uint32_t referral_batch_day(referral_batch_t *b, int64_t number);
+static uint32_t referral_batch_time(referral_batch_t *b,
+    referral_batch_time_t *last, int64_t ms, int64_t unit,
+    void (*name)(u_char *out, int64_t ms), size_t len);
+
+
+static const referral_str_t  referral_batch_words[REFERRAL_WORD_CLASS] = {
+    referral_string("raw"),
+    referral_string("clicks"),
+    referral_string("missed"),
+    referral_string("unresolved"),
+    referral_string("no_consent"),
+    referral_string("no_address"),
+    referral_string("unlisted"),
+    referral_string("visitors")
+};
 
 
 const referral_batch_name_t  referral_batch_names[] = {
@@ -108,19 +143,18 @@ const referral_batch_name_t  referral_batch_names[] = {
 
 
 static const struct {
-    const char         *name;
+    referral_str_t      name;
     referral_text_e     text;
-} referral_batch_dimensions[] = {
-    { "country:", REFERRAL_TEXT_COUNTRY },
-    { "device:", REFERRAL_TEXT_DEVICE },
-    { "os:", REFERRAL_TEXT_OS },
-    { "app:", REFERRAL_TEXT_APP },
-    { "lang:", REFERRAL_TEXT_LANG },
-    { "source:", REFERRAL_TEXT_SOURCE },
-    { "channel:", REFERRAL_TEXT_CHANNEL },
-    { "variant:", REFERRAL_TEXT_VARIANT },
-    { "segment:", REFERRAL_TEXT_SEGMENT },
-    { NULL, 0 }
+} referral_batch_dimensions[REFERRAL_BATCH_DIMENSIONS] = {
+    { referral_string("country:"), REFERRAL_TEXT_COUNTRY },
+    { referral_string("device:"), REFERRAL_TEXT_DEVICE },
+    { referral_string("os:"), REFERRAL_TEXT_OS },
+    { referral_string("app:"), REFERRAL_TEXT_APP },
+    { referral_string("lang:"), REFERRAL_TEXT_LANG },
+    { referral_string("source:"), REFERRAL_TEXT_SOURCE },
+    { referral_string("channel:"), REFERRAL_TEXT_CHANNEL },
+    { referral_string("variant:"), REFERRAL_TEXT_VARIANT },
+    { referral_string("segment:"), REFERRAL_TEXT_SEGMENT }
 };
 
 
@@ -187,6 +221,10 @@ referral_batch_create(const referral_batch_conf_t *conf)
     b->program_len = 0;
     b->records = 0;
 
+    /* the slots hold anything: the next epoch is the one that clears them */
+
+    b->epoch = (uint32_t) -REFERRAL_BATCH_EPOCH;
+
     return b;
 }
 
@@ -221,19 +259,14 @@ referral_batch_begin(referral_batch_t *b, const referral_str_t *program,
     b->last = expected;
     b->newest = 0;
 
-    b->ntexts = 1;
-    b->nitems = 1;
-    b->nkeys = 1;
-    b->ntargets = 1;
-    b->nops = 1;
-    b->ngroups = 1;
-    b->nevents = 1;
-    b->text_len = 0;
-    b->text_size = 0;
+    b->day.number = -1;
+    b->hour.number = -1;
+    b->minute.number = -1;
+    b->second.number = -1;
 
-    memset(b->text_slots, 0, sizeof(b->text_slots));
-    memset(b->item_slots, 0, sizeof(b->item_slots));
-    memset(b->groups, 0, sizeof(referral_batch_group_t));
+    memset(b->words, 0, sizeof(b->words));
+
+    referral_batch_reset(b);
 
     (void) referral_batch_text(b, "", 0);
     (void) referral_batch_key(b, REFERRAL_KEY_JOURNALS, REFERRAL_BATCH_EMPTY);
@@ -248,10 +281,9 @@ int
 referral_batch_add(referral_batch_t *b, const referral_record_t *record,
     uint64_t seq)
 {
-    int                    click;
-    u_char                 day[REFERRAL_DAY_LEN];
-    uint32_t               code, date, group, stats[3];
-    const referral_str_t  *program;
+    int                     click;
+    const referral_str_t   *program;
+    referral_batch_click_t  c;
 
     program = &record->text[REFERRAL_TEXT_PROGRAM];
 
@@ -269,7 +301,9 @@ referral_batch_add(referral_batch_t *b, const referral_record_t *record,
     if (program->len != b->program_len
         || memcmp(program->data, b->program, b->program_len) != 0
         || record->at < 0
-        || record->at > REFERRAL_BATCH_AT_MAX)
+        || record->at > REFERRAL_BATCH_AT_MAX
+        || record->class >= REFERRAL_CLASSES
+        || record->result >= REFERRAL_RESULTS)
     {
         return REFERRAL_ERROR;
     }
@@ -282,35 +316,42 @@ referral_batch_add(referral_batch_t *b, const referral_record_t *record,
         b->newest = record->at;
     }
 
-    code = referral_batch_str(b, &record->text[REFERRAL_TEXT_CODE]);
-
-    group = 0;
-
-    if (record->result == REFERRAL_RESULT_UNRESOLVED) {
-        group = referral_batch_group(b, code);
-    }
-
     click = record->class == REFERRAL_CLASS_HUMAN
             && (record->flags & REFERRAL_RECORD_LANDED)
             && (record->result == REFERRAL_RESULT_LANDING
                 || record->result == REFERRAL_RESULT_UNRESOLVED);
 
-    referral_time_day(day, record->at, record->offset);
-    date = referral_batch_text(b, day, sizeof(day));
+    c.record = record;
+    c.text[REFERRAL_TEXT_CODE] =
+                      referral_batch_str(b, &record->text[REFERRAL_TEXT_CODE]);
 
-    stats[0] = referral_batch_target(b, group, REFERRAL_KEY_STATS,
-                                     REFERRAL_BATCH_EMPTY);
-    stats[1] = referral_batch_target(b, group, REFERRAL_KEY_STATS_LINK, code);
-    stats[2] = referral_batch_target(b, group, REFERRAL_KEY_DAY, date);
+    if (click || b->conf.events_maxlen) {
+        referral_batch_look_up(b, &c);
+    }
 
-    referral_batch_add_class(b, record, click, stats);
+    c.group = 0;
+
+    if (record->result == REFERRAL_RESULT_UNRESOLVED) {
+        c.group = referral_batch_group(b, c.text[REFERRAL_TEXT_CODE]);
+    }
+
+    c.date = referral_batch_day(b, referral_time_day_number(record->at,
+                                                            record->offset));
+
+    c.stats[0] = referral_batch_target(b, c.group, REFERRAL_KEY_STATS,
+                                       REFERRAL_BATCH_EMPTY);
+    c.stats[1] = referral_batch_target(b, c.group, REFERRAL_KEY_DAY, c.date);
+    c.stats[2] = referral_batch_target(b, c.group, REFERRAL_KEY_STATS_LINK,
+                                       c.text[REFERRAL_TEXT_CODE]);
+
+    referral_batch_add_class(b, &c, click);
 
     if (click) {
-        referral_batch_add_click(b, record, group, stats);
+        referral_batch_add_click(b, &c);
     }
 
     if (b->conf.events_maxlen) {
-        referral_batch_add_event(b, record, group);
+        referral_batch_add_event(b, &c);
     }
 
     return REFERRAL_OK;
@@ -346,41 +387,87 @@ referral_batch_full(const referral_batch_t *b)
 }
 
 
+/* what a click, or an event, tells of a record */
+
+static void
+referral_batch_look_up(referral_batch_t *b, referral_batch_click_t *c)
+{
+    u_char                    id[REFERRAL_CLICK_ID_LEN];
+    u_char                    visitor[REFERRAL_VISITOR_LEN];
+    unsigned                  i;
+    const referral_str_t     *code, *first;
+    const referral_record_t  *record;
+
+    record = c->record;
+
+    for (i = REFERRAL_TEXT_REFERRER; i < REFERRAL_TEXT_FIRST_CODE; i++) {
+        c->text[i] = referral_batch_str(b, &record->text[i]);
+    }
+
+    code = &record->text[REFERRAL_TEXT_CODE];
+    first = &record->text[REFERRAL_TEXT_FIRST_CODE];
+
+    c->text[REFERRAL_TEXT_FIRST_CODE] = referral_str_eq(first, code)
+                                        ? c->text[REFERRAL_TEXT_CODE]
+                                        : referral_batch_str(b, first);
+
+    c->id = REFERRAL_BATCH_EMPTY;
+
+    if (record->flags & REFERRAL_RECORD_CLICK_ID) {
+        referral_click_id_text(id, record->click_id);
+        c->id = referral_batch_text(b, id, sizeof(id));
+    }
+
+    c->visitor = REFERRAL_BATCH_EMPTY;
+
+    if (record->flags & REFERRAL_RECORD_VISITOR) {
+        referral_visitor_text(visitor, record->visitor);
+        c->visitor = referral_batch_text(b, visitor, sizeof(visitor));
+    }
+}
+
+
 /* what every hit on a known code counts */
 
 static void
-referral_batch_add_class(referral_batch_t *b, const referral_record_t *record,
-    int click, const uint32_t *stats)
+referral_batch_add_class(referral_batch_t *b, const referral_batch_click_t *c,
+    int click)
 {
-    referral_str_t  name;
+    referral_str_t            name;
+    const referral_record_t  *record;
 
-    referral_batch_stats(b, stats, referral_batch_text(b, "raw", 3));
+    static const referral_str_t  missed = referral_string("missed:");
+
+    record = c->record;
+
+    referral_batch_stats(b, c, referral_batch_word(b, REFERRAL_WORD_RAW));
 
     if (record->flags & REFERRAL_RECORD_NO_CONSENT) {
-        referral_batch_stats(b, stats,
-                             referral_batch_text(b, "no_consent", 10));
+        referral_batch_stats(b, c, referral_batch_word(b,
+                                                 REFERRAL_WORD_NO_CONSENT));
     }
 
     if (record->class != REFERRAL_CLASS_HUMAN) {
-        name = referral_class_name(record->class);
-        referral_batch_stats(b, stats, referral_batch_str(b, &name));
+        referral_batch_stats(b, c, referral_batch_word(b,
+                                       REFERRAL_WORD_CLASS + record->class));
         return;
     }
 
     if (!click) {
         name = referral_result_name(record->result);
 
-        referral_batch_stats(b, stats, referral_batch_text(b, "missed", 6));
-        referral_batch_stats(b, stats,
-                             referral_batch_field(b, "missed:", &name));
+        referral_batch_stats(b, c, referral_batch_word(b,
+                                                       REFERRAL_WORD_MISSED));
+        referral_batch_stats(b, c, referral_batch_field(b, &missed, name.data,
+                                                        name.len));
         return;
     }
 
-    referral_batch_stats(b, stats, referral_batch_text(b, "clicks", 6));
+    referral_batch_stats(b, c, referral_batch_word(b, REFERRAL_WORD_CLICKS));
 
     if (record->result == REFERRAL_RESULT_UNRESOLVED) {
-        referral_batch_stats(b, stats,
-                             referral_batch_text(b, "unresolved", 10));
+        referral_batch_stats(b, c, referral_batch_word(b,
+                                                 REFERRAL_WORD_UNRESOLVED));
     }
 }
 
@@ -388,70 +475,65 @@ referral_batch_add_class(referral_batch_t *b, const referral_record_t *record,
 /* what a person who was sent to a landing counts */
 
 static void
-referral_batch_add_click(referral_batch_t *b, const referral_record_t *record,
-    uint32_t group, const uint32_t *stats)
+referral_batch_add_click(referral_batch_t *b, const referral_batch_click_t *c)
 {
-    uint32_t               text;
-    unsigned               i;
-    const referral_str_t  *value;
+    uint32_t  text;
+    unsigned  i, flags;
 
-    for (i = 0; referral_batch_dimensions[i].name; i++) {
-        value = &record->text[referral_batch_dimensions[i].text];
+    flags = c->record->flags;
 
-        if (value->len) {
-            text = referral_batch_field(b, referral_batch_dimensions[i].name,
-                                        value);
-            referral_batch_stats(b, stats, text);
+    for (i = 0; i < REFERRAL_BATCH_DIMENSIONS; i++) {
+        text = c->text[referral_batch_dimensions[i].text];
+
+        if (text != REFERRAL_BATCH_EMPTY) {
+            referral_batch_stats(b, c, referral_batch_dimension(b, i, text));
         }
     }
 
-    text = referral_batch_text(b, "visitors", 8);
+    text = referral_batch_word(b, REFERRAL_WORD_VISITORS);
 
-    if (record->flags & REFERRAL_RECORD_NEW_PROGRAM) {
-        referral_batch_count(b, stats[0], text);
+    if (flags & REFERRAL_RECORD_NEW_PROGRAM) {
+        referral_batch_count(b, c->stats[0], text);
     }
 
-    if (record->flags & REFERRAL_RECORD_NEW_LINK) {
-        referral_batch_count(b, stats[1], text);
+    if (flags & REFERRAL_RECORD_NEW_DAY) {
+        referral_batch_count(b, c->stats[1], text);
     }
 
-    if (record->flags & REFERRAL_RECORD_NEW_DAY) {
-        referral_batch_count(b, stats[2], text);
+    if (flags & REFERRAL_RECORD_NEW_LINK) {
+        referral_batch_count(b, c->stats[2], text);
     }
 
-    if ((record->flags & REFERRAL_RECORD_VISITOR)
-        && !(record->flags & REFERRAL_RECORD_ADDRESS))
+    if ((flags & REFERRAL_RECORD_VISITOR) && !(flags & REFERRAL_RECORD_ADDRESS))
     {
-        referral_batch_stats(b, stats,
-                             referral_batch_text(b, "no_address", 10));
+        referral_batch_stats(b, c, referral_batch_word(b,
+                                                 REFERRAL_WORD_NO_ADDRESS));
     }
 
-    referral_batch_add_dates(b, record, group);
+    referral_batch_add_dates(b, c);
 
-    if ((record->flags & REFERRAL_RECORD_TOUCHED)
-        && (record->flags & REFERRAL_RECORD_CLICK_ID))
+    if ((flags & REFERRAL_RECORD_TOUCHED) && (flags & REFERRAL_RECORD_CLICK_ID))
     {
-        referral_batch_add_touch(b, record, group);
+        referral_batch_add_touch(b, c);
 
     } else {
-        referral_batch_stats(b, stats, referral_batch_text(b, "unlisted", 8));
+        referral_batch_stats(b, c, referral_batch_word(b,
+                                                       REFERRAL_WORD_UNLISTED));
     }
 }
 
 
 static void
-referral_batch_add_dates(referral_batch_t *b, const referral_record_t *record,
-    uint32_t group)
+referral_batch_add_dates(referral_batch_t *b, const referral_batch_click_t *c)
 {
-    u_char          day[REFERRAL_DAY_LEN], hour[REFERRAL_HOUR_LEN];
-    u_char          visitor[REFERRAL_VISITOR_LEN], address[8], hex[16];
-    int64_t         start;
-    uint32_t        code, date, month, referrer, target, text;
-    unsigned        i;
-    referral_buf_t  buf;
+    u_char                    address[8], hex[16];
+    int64_t                   start;
+    uint32_t                  code, hour, referrer, target;
+    unsigned                  i;
+    referral_buf_t            buf;
+    const referral_record_t  *record;
 
-    referral_time_day(day, record->at, record->offset);
-    referral_time_hour(hour, record->at);
+    record = c->record;
 
     start = referral_time_day_number(record->at, record->offset) * 86400
             - record->offset * 60;
@@ -460,38 +542,36 @@ referral_batch_add_dates(referral_batch_t *b, const referral_record_t *record,
         start = 0;
     }
 
-    code = referral_batch_str(b, &record->text[REFERRAL_TEXT_CODE]);
-    referrer = referral_batch_str(b, &record->text[REFERRAL_TEXT_REFERRER]);
-    date = referral_batch_text(b, day, sizeof(day));
-    month = referral_batch_text(b, day, sizeof("2026-11") - 1);
+    code = c->text[REFERRAL_TEXT_CODE];
+    referrer = c->text[REFERRAL_TEXT_REFERRER];
+    hour = referral_batch_time(b, &b->hour, record->at, 3600000,
+                               referral_time_hour, REFERRAL_HOUR_LEN);
 
-    (void) referral_batch_bump(b, group, REFERRAL_KEY_DAYS,
-                               REFERRAL_BATCH_EMPTY, date);
+    (void) referral_batch_bump(b, c->group, REFERRAL_KEY_DAYS,
+                               REFERRAL_BATCH_EMPTY, c->date);
 
-    (void) referral_batch_bump(b, group, REFERRAL_KEY_DAYS_LINK, code, date);
+    (void) referral_batch_bump(b, c->group, REFERRAL_KEY_DAYS_LINK, code,
+                               c->date);
 
-    (void) referral_batch_bump(b, group, REFERRAL_KEY_HOURS,
-                               REFERRAL_BATCH_EMPTY,
-                               referral_batch_text(b, hour, sizeof(hour)));
+    (void) referral_batch_bump(b, c->group, REFERRAL_KEY_HOURS,
+                               REFERRAL_BATCH_EMPTY, hour);
 
-    (void) referral_batch_bump(b, group, REFERRAL_KEY_BOARD,
+    (void) referral_batch_bump(b, c->group, REFERRAL_KEY_BOARD,
                                REFERRAL_BATCH_EMPTY, code);
 
-    target = referral_batch_bump(b, group, REFERRAL_KEY_BOARD_DAY, date, code);
+    target = referral_batch_bump(b, c->group, REFERRAL_KEY_BOARD_DAY, c->date,
+                                 code);
     referral_batch_expire(b, target, start, b->conf.board_ttl);
 
-    (void) referral_batch_bump(b, group, REFERRAL_KEY_REFERRERS,
+    (void) referral_batch_bump(b, c->group, REFERRAL_KEY_REFERRERS,
                                REFERRAL_BATCH_EMPTY, referrer);
 
-    (void) referral_batch_bump(b, group, REFERRAL_KEY_REFERRERS_MONTH, month,
-                               referrer);
+    (void) referral_batch_bump(b, c->group, REFERRAL_KEY_REFERRERS_MONTH,
+                               b->month, referrer);
 
     if (record->flags & REFERRAL_RECORD_VISITOR) {
-        referral_visitor_text(visitor, record->visitor);
-        text = referral_batch_text(b, visitor, sizeof(visitor));
-
-        target = referral_batch_bump(b, group, REFERRAL_KEY_VISITORS, date,
-                                     text);
+        target = referral_batch_bump(b, c->group, REFERRAL_KEY_VISITORS,
+                                     c->date, c->visitor);
         referral_batch_expire(b, target, start, b->conf.uniques_ttl);
     }
 
@@ -503,10 +583,10 @@ referral_batch_add_dates(referral_batch_t *b, const referral_record_t *record,
 
         referral_buf_init(&buf, hex, sizeof(hex));
         referral_buf_hex(&buf, address, sizeof(address));
-        text = referral_batch_text(b, hex, sizeof(hex));
 
-        target = referral_batch_bump(b, group, REFERRAL_KEY_ADDRESSES, date,
-                                     text);
+        target = referral_batch_bump(b, c->group, REFERRAL_KEY_ADDRESSES,
+                                     c->date,
+                                     referral_batch_text(b, hex, sizeof(hex)));
         referral_batch_expire(b, target, start, b->conf.uniques_ttl);
     }
 }
@@ -515,19 +595,19 @@ referral_batch_add_dates(referral_batch_t *b, const referral_record_t *record,
 /* the attribution cookie as it was issued, under its click id */
 
 static void
-referral_batch_add_touch(referral_batch_t *b, const referral_record_t *record,
-    uint32_t group)
+referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
 {
-    u_char                  id[REFERRAL_CLICK_ID_LEN];
-    u_char                  data[8 * (REFERRAL_BATCH_CUT + 1)];
-    u_char                  minute[REFERRAL_MINUTE_LEN];
-    u_char                  second[REFERRAL_SECOND_LEN];
-    int64_t                 ms;
-    uint32_t                target;
-    referral_buf_t          buf;
-    const referral_str_t   *text;
-    referral_batch_item_t  *item;
+    u_char                    id[REFERRAL_CLICK_ID_LEN];
+    u_char                    data[8 * (REFERRAL_BATCH_CUT + 1)];
+    u_char                    second[REFERRAL_SECOND_LEN];
+    int64_t                   ms;
+    uint32_t                  target, minute;
+    referral_buf_t            buf;
+    const referral_str_t     *text;
+    referral_batch_item_t    *item;
+    const referral_record_t  *record;
 
+    record = c->record;
     text = record->text;
 
     referral_buf_init(&buf, data, sizeof(data));
@@ -536,7 +616,8 @@ referral_batch_add_touch(referral_batch_t *b, const referral_record_t *record,
     referral_buf_putc(&buf, ' ');
 
     if (record->flags & REFERRAL_RECORD_VISITOR) {
-        referral_buf_base64url(&buf, record->visitor, REFERRAL_VISITOR_SIZE);
+        referral_buf_put(&buf, b->text + b->texts[c->visitor].off,
+                         REFERRAL_VISITOR_LEN);
 
     } else {
         referral_buf_putc(&buf, '-');
@@ -581,42 +662,30 @@ referral_batch_add_touch(referral_batch_t *b, const referral_record_t *record,
     referral_batch_put_word(&buf, &text[REFERRAL_TEXT_DEVICE]);
 
     ms = referral_click_id_time(record->click_id);
+    minute = referral_batch_time(b, &b->minute, ms, 60000,
+                                 referral_time_minute, REFERRAL_MINUTE_LEN);
 
-    referral_time_minute(minute, ms);
-    referral_click_id_text(id, record->click_id);
-
-    target = referral_batch_target(b, group, REFERRAL_KEY_CLICKS,
-                                   referral_batch_text(b, minute,
-                                                       sizeof(minute)));
+    target = referral_batch_target(b, c->group, REFERRAL_KEY_CLICKS, minute);
     referral_batch_expire(b, target, ms / 1000, record->window);
 
-    item = referral_batch_member(b, target,
-                                 referral_batch_text(b, id, sizeof(id)));
+    item = referral_batch_member(b, target, c->id);
     item->value = referral_batch_text(b, data, buf.pos - data);
 }
 
 
 static void
-referral_batch_add_event(referral_batch_t *b, const referral_record_t *record,
-    uint32_t group)
+referral_batch_add_event(referral_batch_t *b, const referral_batch_click_t *c)
 {
-    u_char                   id[REFERRAL_CLICK_ID_LEN];
-    u_char                   visitor[REFERRAL_VISITOR_LEN];
-    u_char                   second[REFERRAL_SECOND_LEN];
     uint32_t                *value, n;
     unsigned                 i;
-    referral_str_t           name;
-    const referral_str_t    *text;
     referral_batch_op_t     *op;
     referral_batch_event_t  *event;
-
-    text = record->text;
 
     n = b->nevents++;
     event = &b->events[n];
     event->next = 0;
 
-    op = referral_batch_op(b, referral_batch_target(b, group,
+    op = referral_batch_op(b, referral_batch_target(b, c->group,
                                                     REFERRAL_KEY_EVENTS,
                                                     REFERRAL_BATCH_EMPTY));
 
@@ -631,39 +700,21 @@ referral_batch_add_event(referral_batch_t *b, const referral_record_t *record,
 
     value = event->text;
 
-    if (record->flags & REFERRAL_RECORD_CLICK_ID) {
-        referral_click_id_text(id, record->click_id);
-        *value++ = referral_batch_text(b, id, sizeof(id));
-
-    } else {
-        *value++ = REFERRAL_BATCH_EMPTY;
-    }
-
-    *value++ = referral_batch_str(b, &text[REFERRAL_TEXT_CODE]);
-    *value++ = referral_batch_str(b, &text[REFERRAL_TEXT_REFERRER]);
-
-    name = referral_class_name(record->class);
-    *value++ = referral_batch_str(b, &name);
-
-    name = referral_result_name(record->result);
-    *value++ = referral_batch_str(b, &name);
-
-    *value++ = referral_batch_str(b, &text[REFERRAL_TEXT_FIRST_CODE]);
-
-    if (record->flags & REFERRAL_RECORD_VISITOR) {
-        referral_visitor_text(visitor, record->visitor);
-        *value++ = referral_batch_text(b, visitor, sizeof(visitor));
-
-    } else {
-        *value++ = REFERRAL_BATCH_EMPTY;
-    }
+    *value++ = c->id;
+    *value++ = c->text[REFERRAL_TEXT_CODE];
+    *value++ = c->text[REFERRAL_TEXT_REFERRER];
+    *value++ = referral_batch_word(b, REFERRAL_WORD_CLASS + c->record->class);
+    *value++ = referral_batch_word(b, REFERRAL_WORD_RESULT
+                                      + c->record->result);
+    *value++ = c->text[REFERRAL_TEXT_FIRST_CODE];
+    *value++ = c->visitor;
 
     for (i = 0; i < REFERRAL_BATCH_EVENT_TEXTS; i++) {
-        *value++ = referral_batch_str(b, &text[referral_batch_event_texts[i]]);
+        *value++ = c->text[referral_batch_event_texts[i]];
     }
 
-    referral_time_second(second, record->at);
-    *value = referral_batch_text(b, second, sizeof(second));
+    *value = referral_batch_time(b, &b->second, c->record->at, 1000,
+                                 referral_time_second, REFERRAL_SECOND_LEN);
 }
 
 
@@ -708,14 +759,27 @@ referral_batch_count(referral_batch_t *b, uint32_t target, uint32_t text)
 }
 
 
-/* of the program, of the link, of the day */
-
 static void
-referral_batch_stats(referral_batch_t *b, const uint32_t *stats, uint32_t text)
+referral_batch_stats(referral_batch_t *b, const referral_batch_click_t *c,
+    uint32_t text)
 {
-    referral_batch_count(b, stats[0], text);
-    referral_batch_count(b, stats[1], text);
-    referral_batch_count(b, stats[2], text);
+    unsigned                i;
+    uint16_t               *known;
+    referral_batch_item_t  *item;
+
+    for (i = 0; i < 2; i++) {
+        known = &b->texts[text].stats[i];
+        item = &b->items[*known];
+
+        if (item->owner != c->stats[i]) {
+            item = referral_batch_member(b, c->stats[i], text);
+            *known = (uint16_t) (item - b->items);
+        }
+
+        item->value++;
+    }
+
+    referral_batch_count(b, c->stats[2], text);
 }
 
 
@@ -730,19 +794,102 @@ referral_batch_expire(referral_batch_t *b, uint32_t target, uint64_t start,
 }
 
 
+static uint32_t
+referral_batch_word(referral_batch_t *b, unsigned word)
+{
+    referral_str_t  s;
+
+    if (b->words[word]) {
+        return b->words[word];
+    }
+
+    if (word < REFERRAL_WORD_CLASS) {
+        s = referral_batch_words[word];
+
+    } else if (word < REFERRAL_WORD_RESULT) {
+        s = referral_class_name(word - REFERRAL_WORD_CLASS);
+
+    } else {
+        s = referral_result_name(word - REFERRAL_WORD_RESULT);
+    }
+
+    b->words[word] = referral_batch_str(b, &s);
+
+    return b->words[word];
+}
+
+
+/* the field of a value; a word is nearly always of one dimension */
+
+static uint32_t
+referral_batch_dimension(referral_batch_t *b, unsigned n, uint32_t value)
+{
+    referral_batch_text_t  *text;
+
+    text = &b->texts[value];
+
+    if (text->field == 0 || text->dimension != n) {
+        text->field = (uint16_t) referral_batch_field(b,
+                                           &referral_batch_dimensions[n].name,
+                                           b->text + text->off, text->len);
+        text->dimension = (uint16_t) n;
+    }
+
+    return text->field;
+}
+
+
 /* "name" ends with its colon */
 
 static uint32_t
-referral_batch_field(referral_batch_t *b, const char *name,
-    const referral_str_t *s)
+referral_batch_field(referral_batch_t *b, const referral_str_t *name,
+    const u_char *data, size_t len)
 {
-    u_char          data[16 + REFERRAL_BATCH_CUT];
+    u_char          field[16 + REFERRAL_BATCH_CUT];
     referral_buf_t  buf;
 
-    referral_buf_init(&buf, data, sizeof(data));
-    referral_buf_put(&buf, name, strlen(name));
-    referral_buf_put(&buf, s->data, s->len < REFERRAL_BATCH_CUT
-                                    ? s->len : REFERRAL_BATCH_CUT);
+    referral_buf_init(&buf, field, sizeof(field));
+    referral_buf_str(&buf, name);
+    referral_buf_put(&buf, data, len);
 
-    return referral_batch_text(b, data, buf.pos - data);
+    return referral_batch_text(b, field, buf.pos - field);
+}
+
+
+/*
+ * Records come in the order of time, nearly: the last name of each kind is
+ * the one that is asked for next.
+ */
+
+static uint32_t
+referral_batch_day(referral_batch_t *b, int64_t number)
+{
+    u_char  day[REFERRAL_DAY_LEN];
+
+    if (b->day.number != number) {
+        referral_time_day(day, number * REFERRAL_DAY_MS, 0);
+
+        b->day.number = number;
+        b->day.text = referral_batch_text(b, day, sizeof(day));
+        b->month = referral_batch_text(b, day, sizeof("2026-11") - 1);
+    }
+
+    return b->day.text;
+}
+
+
+static inline uint32_t
+referral_batch_time(referral_batch_t *b, referral_batch_time_t *last,
+    int64_t ms, int64_t unit, void (*name)(u_char *out, int64_t ms), size_t len)
+{
+    u_char  data[REFERRAL_SECOND_LEN];
+
+    if (last->number != ms / unit) {
+        name(data, ms);
+
+        last->number = ms / unit;
+        last->text = referral_batch_text(b, data, len);
+    }
+
+    return last->text;
 }

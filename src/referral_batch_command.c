@@ -8,6 +8,8 @@
 
 #define REFERRAL_BATCH_GAP          16      /* "$1048576\r\n" */
 #define REFERRAL_BATCH_OP_HEAD      4
+#define REFERRAL_BATCH_NAME_MAX     192     /* of a key before its suffix */
+#define REFERRAL_PACK_NUMBER        9       /* bytes, at most */
 #define REFERRAL_BATCH_HOURS_MS     (90 * REFERRAL_DAY_MS)
 
 
@@ -24,18 +26,17 @@ static uint32_t referral_batch_op_size(const referral_batch_t *b,
     const referral_batch_op_t *op);
 static void referral_batch_put_op(const referral_batch_t *b,
     referral_buf_t *out, const referral_batch_op_t *op);
-static void referral_batch_put_key(const referral_batch_conf_t *conf,
-    referral_buf_t *out, uint32_t type, const referral_str_t *program,
-    const referral_str_t *suffix);
+static void referral_batch_put_keys(const referral_batch_t *b,
+    referral_buf_t *out);
+static void referral_batch_put_name(const referral_batch_conf_t *conf,
+    referral_buf_t *out, uint32_t type, const referral_str_t *program);
 static void referral_batch_put_bulk(referral_buf_t *out, const void *data,
     size_t len);
 static void referral_batch_put_number(referral_buf_t *out, uint64_t n);
 static void referral_pack_array(referral_buf_t *out, uint32_t n);
 static void referral_pack_uint(referral_buf_t *out, uint64_t n);
-static void referral_pack_text(referral_buf_t *out, const u_char *data,
-    size_t len);
-static void referral_pack_bytes(referral_buf_t *out, u_char type, uint64_t n,
-    unsigned size);
+static u_char *referral_pack_number(u_char *p, uint64_t n);
+static u_char *referral_pack_bytes(u_char *p, uint64_t n, unsigned size);
 
 
 /* error replies that tell of a state, not of the command */
@@ -71,19 +72,13 @@ referral_batch_script(referral_batch_t *b)
 int
 referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
 {
-    u_char                 *head, *work;
-    size_t                  len;
-    uint32_t                i;
-    referral_buf_t          out;
-    referral_str_t          program, suffix;
-    referral_batch_text_t  *text;
+    u_char          *head, *work;
+    size_t           len;
+    referral_buf_t   out;
 
     if (b->records == 0) {
         return REFERRAL_DECLINED;
     }
-
-    program.data = b->program;
-    program.len = b->program_len;
 
     referral_buf_init(&out, b->out, sizeof(b->out));
 
@@ -103,15 +98,7 @@ referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
 
     referral_batch_put_number(&out, b->nkeys - 1);
 
-    for (i = 1; i < b->nkeys; i++) {
-        text = &b->texts[b->keys[i].suffix];
-
-        suffix.data = b->text + text->off;
-        suffix.len = text->len;
-
-        referral_batch_put_key(&b->conf, &out, b->keys[i].type, &program,
-                               &suffix);
-    }
+    referral_batch_put_keys(b, &out);
 
     referral_batch_put_bulk(&out, b->journal, sizeof(b->journal));
     referral_batch_put_number(&out, b->expected);
@@ -259,13 +246,16 @@ referral_batch_mark(const referral_batch_conf_t *conf, referral_buf_t *out,
     const char *command, const referral_str_t *program,
     const u_char *journal_id)
 {
-    u_char                 id[2 * REFERRAL_JOURNAL_ID_SIZE];
-    referral_buf_t         buf;
-    static referral_str_t  none = referral_string("");
+    u_char          id[2 * REFERRAL_JOURNAL_ID_SIZE];
+    u_char          key[REFERRAL_BATCH_NAME_MAX];
+    referral_buf_t  buf;
 
     referral_buf_puts(out, "*3\r\n");
     referral_batch_put_bulk(out, command, 4);
-    referral_batch_put_key(conf, out, REFERRAL_KEY_JOURNALS, program, &none);
+
+    referral_buf_init(&buf, key, sizeof(key));
+    referral_batch_put_name(conf, &buf, REFERRAL_KEY_JOURNALS, program);
+    referral_batch_put_bulk(out, key, buf.pos - buf.start);
 
     referral_buf_init(&buf, id, sizeof(id));
     referral_buf_hex(&buf, journal_id, REFERRAL_JOURNAL_ID_SIZE);
@@ -278,19 +268,14 @@ referral_batch_mark(const referral_batch_conf_t *conf, referral_buf_t *out,
 static void
 referral_batch_put_work(const referral_batch_t *b, referral_buf_t *out)
 {
-    u_char                        hour[REFERRAL_HOUR_LEN];
-    int64_t                       oldest;
-    uint32_t                      i, n, events, hours;
-    const referral_batch_text_t  *text;
+    u_char    hour[1 + REFERRAL_HOUR_LEN];
+    int64_t   oldest;
+    uint32_t  i, n, events, hours;
 
     referral_pack_array(out, 3);
 
     referral_pack_array(out, b->ntexts - 1);
-
-    for (i = 1; i < b->ntexts; i++) {
-        text = &b->texts[i];
-        referral_pack_text(out, b->text + text->off, text->len);
-    }
+    referral_buf_put(out, b->text, b->text_len);
 
     events = 0;
     hours = 0;
@@ -334,8 +319,8 @@ referral_batch_put_work(const referral_batch_t *b, referral_buf_t *out)
     oldest = b->newest > REFERRAL_BATCH_HOURS_MS
              ? b->newest - REFERRAL_BATCH_HOURS_MS : 0;
 
-    referral_time_hour(hour, oldest);
-    referral_pack_text(out, hour, sizeof(hour));
+    referral_time_hour(referral_pack_head(hour, REFERRAL_HOUR_LEN), oldest);
+    referral_buf_put(out, hour, sizeof(hour));
 }
 
 
@@ -403,6 +388,7 @@ static void
 referral_batch_put_op(const referral_batch_t *b, referral_buf_t *out,
     const referral_batch_op_t *op)
 {
+    u_char                         *p;
     uint32_t                        i, n, kind;
     uint64_t                        option;
     const referral_batch_item_t    *item;
@@ -435,9 +421,20 @@ referral_batch_put_op(const referral_batch_t *b, referral_buf_t *out,
         for (i = op->first; i; i = event->next) {
             event = &b->events[i];
 
-            for (n = 0; n < REFERRAL_BATCH_VALUES; n++) {
-                referral_pack_uint(out, event->text[n]);
+            if (out->end - out->pos
+                < REFERRAL_BATCH_VALUES * REFERRAL_PACK_NUMBER)
+            {
+                out->overflow = 1;
+                return;
             }
+
+            p = out->pos;
+
+            for (n = 0; n < REFERRAL_BATCH_VALUES; n++) {
+                p = referral_pack_number(p, event->text[n]);
+            }
+
+            out->pos = p;
         }
 
         return;
@@ -450,30 +447,65 @@ referral_batch_put_op(const referral_batch_t *b, referral_buf_t *out,
     for (i = op->first; i; i = item->next) {
         item = &b->items[i];
 
-        referral_pack_uint(out, item->text);
+        if (out->end - out->pos < 2 * REFERRAL_PACK_NUMBER) {
+            out->overflow = 1;
+            return;
+        }
+
+        p = referral_pack_number(out->pos, item->text);
 
         if (kind != REFERRAL_OP_UNIQUE) {
-            referral_pack_uint(out, item->value);
+            p = referral_pack_number(p, item->value);
         }
+
+        out->pos = p;
     }
 }
 
 
 static void
-referral_batch_put_key(const referral_batch_conf_t *conf, referral_buf_t *out,
-    uint32_t type, const referral_str_t *program, const referral_str_t *suffix)
+referral_batch_put_keys(const referral_batch_t *b, referral_buf_t *out)
 {
-    size_t                        len;
+    u_char                        names[REFERRAL_KEYS][REFERRAL_BATCH_NAME_MAX];
+    size_t                        lens[REFERRAL_KEYS];
+    uint32_t                      i, type;
+    referral_buf_t                buf;
+    referral_str_t                program;
+    const referral_batch_text_t  *text;
+
+    program.data = (u_char *) b->program;
+    program.len = b->program_len;
+
+    for (type = 0; type < REFERRAL_KEYS; type++) {
+        referral_buf_init(&buf, names[type], sizeof(names[type]));
+        referral_batch_put_name(&b->conf, &buf, type, &program);
+        lens[type] = buf.pos - buf.start;
+    }
+
+    for (i = 1; i < b->nkeys; i++) {
+        type = b->keys[i].type;
+        text = &b->texts[b->keys[i].suffix];
+
+        referral_buf_putc(out, '$');
+        referral_buf_uint(out, lens[type] + text->len);
+        referral_buf_puts(out, "\r\n");
+
+        referral_buf_put(out, names[type], lens[type]);
+        referral_buf_put(out, b->text + text->off, text->len);
+        referral_buf_puts(out, "\r\n");
+    }
+}
+
+
+/* what all keys of a type begin with */
+
+static void
+referral_batch_put_name(const referral_batch_conf_t *conf, referral_buf_t *out,
+    uint32_t type, const referral_str_t *program)
+{
     const referral_batch_name_t  *name;
 
     name = &referral_batch_names[type];
-
-    len = conf->prefix.len + name->before.len + 1 + program->len + 1
-          + name->after.len + suffix->len;
-
-    referral_buf_putc(out, '$');
-    referral_buf_uint(out, len);
-    referral_buf_puts(out, "\r\n");
 
     referral_buf_str(out, &conf->prefix);
     referral_buf_str(out, &name->before);
@@ -481,9 +513,6 @@ referral_batch_put_key(const referral_batch_conf_t *conf, referral_buf_t *out,
     referral_buf_str(out, program);
     referral_buf_putc(out, '}');
     referral_buf_str(out, &name->after);
-    referral_buf_str(out, suffix);
-
-    referral_buf_puts(out, "\r\n");
 }
 
 
@@ -516,63 +545,75 @@ referral_batch_put_number(referral_buf_t *out, uint64_t n)
 static void
 referral_pack_array(referral_buf_t *out, uint32_t n)
 {
+    u_char  *p, head[5];
+
+    p = head;
+
     if (n < 16) {
-        referral_buf_putc(out, 0x90 | n);
+        *p++ = (u_char) (0x90 | n);
 
     } else if (n < 0x10000) {
-        referral_pack_bytes(out, 0xdc, n, 2);
+        *p++ = 0xdc;
+        p = referral_pack_bytes(p, n, 2);
 
     } else {
-        referral_pack_bytes(out, 0xdd, n, 4);
+        *p++ = 0xdd;
+        p = referral_pack_bytes(p, n, 4);
     }
+
+    referral_buf_put(out, head, p - head);
 }
 
 
 static void
 referral_pack_uint(referral_buf_t *out, uint64_t n)
 {
+    if (out->end - out->pos < REFERRAL_PACK_NUMBER) {
+        out->overflow = 1;
+        return;
+    }
+
+    out->pos = referral_pack_number(out->pos, n);
+}
+
+
+/* REFERRAL_PACK_NUMBER bytes at most */
+
+static inline u_char *
+referral_pack_number(u_char *p, uint64_t n)
+{
     if (n < 0x80) {
-        referral_buf_putc(out, n);
-
-    } else if (n < 0x100) {
-        referral_pack_bytes(out, 0xcc, n, 1);
-
-    } else if (n < 0x10000) {
-        referral_pack_bytes(out, 0xcd, n, 2);
-
-    } else if (n < 0x100000000ULL) {
-        referral_pack_bytes(out, 0xce, n, 4);
-
-    } else {
-        referral_pack_bytes(out, 0xcf, n, 8);
+        *p++ = (u_char) n;
+        return p;
     }
+
+    if (n < 0x100) {
+        *p++ = 0xcc;
+        *p++ = (u_char) n;
+        return p;
+    }
+
+    if (n < 0x10000) {
+        *p++ = 0xcd;
+        return referral_pack_bytes(p, n, 2);
+    }
+
+    if (n < 0x100000000ULL) {
+        *p++ = 0xce;
+        return referral_pack_bytes(p, n, 4);
+    }
+
+    *p++ = 0xcf;
+    return referral_pack_bytes(p, n, 8);
 }
 
 
-static void
-referral_pack_text(referral_buf_t *out, const u_char *data, size_t len)
+static inline u_char *
+referral_pack_bytes(u_char *p, uint64_t n, unsigned size)
 {
-    if (len < 32) {
-        referral_buf_putc(out, 0xa0 | len);
-
-    } else if (len < 0x100) {
-        referral_pack_bytes(out, 0xd9, len, 1);
-
-    } else {
-        referral_pack_bytes(out, 0xda, len, 2);
-    }
-
-    referral_buf_put(out, data, len);
-}
-
-
-static void
-referral_pack_bytes(referral_buf_t *out, u_char type, uint64_t n,
-    unsigned size)
-{
-    referral_buf_putc(out, type);
-
     while (size--) {
-        referral_buf_putc(out, (u_char) (n >> (8 * size)));
+        *p++ = (u_char) (n >> (8 * size));
     }
+
+    return p;
 }

@@ -33,6 +33,7 @@
 #define REFERRAL_BATCH_ITEMS      24576
 #define REFERRAL_BATCH_SLOT_BITS  15
 #define REFERRAL_BATCH_SLOTS      (1 << REFERRAL_BATCH_SLOT_BITS)
+#define REFERRAL_BATCH_EPOCH      0x10000
 #define REFERRAL_BATCH_OUT        (1024 * 1024)
 
 #define REFERRAL_BATCH_CUT        255     /* bytes of a record's text */
@@ -72,8 +73,26 @@ typedef enum {
     REFERRAL_KEY_VISITORS,
     REFERRAL_KEY_ADDRESSES,
     REFERRAL_KEY_CLICKS,
-    REFERRAL_KEY_EVENTS
+    REFERRAL_KEY_EVENTS,
+    REFERRAL_KEYS
 } referral_key_e;
+
+
+/* texts that are the same for every click */
+
+typedef enum {
+    REFERRAL_WORD_RAW = 0,
+    REFERRAL_WORD_CLICKS,
+    REFERRAL_WORD_MISSED,
+    REFERRAL_WORD_UNRESOLVED,
+    REFERRAL_WORD_NO_CONSENT,
+    REFERRAL_WORD_NO_ADDRESS,
+    REFERRAL_WORD_UNLISTED,
+    REFERRAL_WORD_VISITORS,
+    REFERRAL_WORD_CLASS,         /* the classes' names, and the results' */
+    REFERRAL_WORD_RESULT = REFERRAL_WORD_CLASS + REFERRAL_CLASSES,
+    REFERRAL_WORDS = REFERRAL_WORD_RESULT + REFERRAL_RESULTS
+} referral_word_e;
 
 
 /* a key is the prefix, "before", "{program}", "after" and a suffix */
@@ -85,10 +104,19 @@ typedef struct {
 } referral_batch_name_t;
 
 
+/*
+ * What nearly every click asks of a text is remembered with it: its items
+ * among the program's counters and a day's, and the field of a dimension that
+ * has it as the value.
+ */
+
 typedef struct {
+    uint64_t            hash;
     uint32_t            off;
     uint32_t            len;
-    uint32_t            hash;
+    uint16_t            stats[2];
+    uint16_t            field;
+    uint16_t            dimension;
 } referral_batch_text_t;
 
 
@@ -114,6 +142,7 @@ typedef struct {
     uint64_t            expire;      /* seconds; 0: never */
     uint64_t            life;        /* of it, from its click or day on */
     uint32_t            type;
+    uint32_t            suffix;
     uint32_t            key;
     uint32_t            group;
     uint32_t            op;
@@ -147,6 +176,14 @@ typedef struct {
 } referral_batch_event_t;
 
 
+/* the last day, hour, minute or second, and its name */
+
+typedef struct {
+    int64_t             number;
+    uint32_t            text;
+} referral_batch_time_t;
+
+
 /* indices of 0 mean none: the first element of each array is not used */
 
 struct referral_batch_s {
@@ -172,6 +209,21 @@ struct referral_batch_s {
     size_t                   text_len;
     size_t                   text_size;      /* the keys' bytes as well */
 
+    referral_batch_time_t    day;
+    referral_batch_time_t    hour;
+    referral_batch_time_t    minute;
+    referral_batch_time_t    second;
+    uint32_t                 month;          /* of the day */
+
+    uint32_t                 words[REFERRAL_WORDS];
+    uint32_t                 recent[REFERRAL_KEYS];  /* targets */
+
+    /*
+     * A number of a batch, and above it that of the batch: what another one
+     * left is an empty slot, and nothing needs to be cleared.
+     */
+
+    uint32_t                 epoch;
     uint32_t                 text_slots[REFERRAL_BATCH_SLOTS];
     uint32_t                 item_slots[REFERRAL_BATCH_SLOTS];
 
@@ -183,9 +235,31 @@ struct referral_batch_s {
     referral_batch_group_t   groups[REFERRAL_BATCH_OPS];
     referral_batch_event_t   events[REFERRAL_BATCH_RECORDS + 1];
 
-    u_char                   text[REFERRAL_BATCH_TEXT_SIZE];
+    u_char                   text[REFERRAL_BATCH_TEXT_SIZE];  /* packed */
     u_char                   out[REFERRAL_BATCH_OUT];
 };
+
+
+/* the head of a text in MessagePack, of 3 bytes at most */
+
+static inline u_char *
+referral_pack_head(u_char *p, size_t len)
+{
+    if (len < 32) {
+        *p++ = (u_char) (0xa0 | len);
+
+    } else if (len < 0x100) {
+        *p++ = 0xd9;
+        *p++ = (u_char) len;
+
+    } else {
+        *p++ = 0xda;
+        *p++ = (u_char) (len >> 8);
+        *p++ = (u_char) len;
+    }
+
+    return p;
+}
 
 
 /* referral_batch.c */
@@ -194,6 +268,7 @@ extern const referral_batch_name_t  referral_batch_names[];
 
 /* referral_batch_table.c */
 
+void referral_batch_reset(referral_batch_t *b);
 uint32_t referral_batch_group(referral_batch_t *b, uint32_t code);
 uint32_t referral_batch_target(referral_batch_t *b, uint32_t group,
     uint32_t type, uint32_t suffix);

@@ -14,6 +14,47 @@ static referral_batch_item_t *referral_batch_item(referral_batch_t *b,
     uint32_t owner, uint32_t text);
 
 
+_Static_assert(REFERRAL_BATCH_TEXTS < REFERRAL_BATCH_EPOCH
+               && REFERRAL_BATCH_ITEMS < REFERRAL_BATCH_EPOCH,
+               "a number leaves room for the epoch, and fits in 16 bits");
+
+
+/* what was in the tables is in none of them */
+
+void
+referral_batch_reset(referral_batch_t *b)
+{
+    b->ntexts = 1;
+    b->nitems = 1;
+    b->nkeys = 1;
+    b->ntargets = 1;
+    b->nops = 1;
+    b->ngroups = 1;
+    b->nevents = 1;
+    b->text_len = 0;
+    b->text_size = 0;
+
+    b->epoch += REFERRAL_BATCH_EPOCH;
+
+    if (b->epoch == 0) {
+        memset(b->text_slots, 0, sizeof(b->text_slots));
+        memset(b->item_slots, 0, sizeof(b->item_slots));
+
+        b->epoch = REFERRAL_BATCH_EPOCH;
+    }
+
+    memset(b->items, 0, sizeof(referral_batch_item_t));
+    memset(b->targets, 0, sizeof(referral_batch_target_t));
+    memset(b->groups, 0, sizeof(referral_batch_group_t));
+    memset(b->ops, 0, sizeof(referral_batch_op_t));
+    memset(b->recent, 0, sizeof(b->recent));
+
+    /* a target without an operation has this one, which is full */
+
+    b->ops[0].n = REFERRAL_BATCH_OP_ITEMS;
+}
+
+
 /*
  * Clicks whose link nobody could look up count only if the link exists when
  * they are applied, so they are never added to those of anybody else.
@@ -44,8 +85,16 @@ uint32_t
 referral_batch_target(referral_batch_t *b, uint32_t group, uint32_t type,
     uint32_t suffix)
 {
+    uint32_t                  n;
     referral_batch_item_t    *item;
     referral_batch_target_t  *target;
+
+    n = b->recent[type];
+    target = &b->targets[n];
+
+    if (target->suffix == suffix && target->group == group) {
+        return n;
+    }
 
     item = referral_batch_item(b, REFERRAL_BATCH_OWNER_TARGET | (group << 8)
                                   | type, suffix);
@@ -58,10 +107,13 @@ referral_batch_target(referral_batch_t *b, uint32_t group, uint32_t type,
         target->expire = 0;
         target->life = 0;
         target->type = type;
+        target->suffix = suffix;
         target->key = referral_batch_key(b, type, suffix);
         target->group = group;
         target->op = 0;
     }
+
+    b->recent[type] = item->value;
 
     return item->value;
 }
@@ -103,12 +155,12 @@ referral_batch_op(referral_batch_t *b, uint32_t n)
     referral_batch_target_t  *target;
 
     target = &b->targets[n];
+    op = &b->ops[target->op];
 
-    if (target->op
-        && (target->type == REFERRAL_KEY_EVENTS
-            || b->ops[target->op].n < REFERRAL_BATCH_OP_ITEMS))
+    if (op->n < REFERRAL_BATCH_OP_ITEMS
+        || (target->op && target->type == REFERRAL_KEY_EVENTS))
     {
-        return &b->ops[target->op];
+        return op;
     }
 
     target->op = b->nops++;
@@ -146,7 +198,11 @@ referral_batch_member(referral_batch_t *b, uint32_t target, uint32_t text)
         return item;
     }
 
-    op = referral_batch_op(b, target);
+    op = &b->ops[b->targets[target].op];
+
+    if (op->n >= REFERRAL_BATCH_OP_ITEMS) {
+        op = referral_batch_op(b, target);
+    }
 
     if (op->n++) {
         b->items[op->last].next = n;
@@ -163,18 +219,18 @@ referral_batch_member(referral_batch_t *b, uint32_t target, uint32_t text)
 
 /* finds or makes; what is new is zero */
 
-static referral_batch_item_t *
+static inline referral_batch_item_t *
 referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
 {
-    uint32_t                slot;
+    uint32_t                n, slot;
     uint64_t                hash;
     referral_batch_item_t  *item;
 
     hash = ((uint64_t) owner << 32 | text) * 0x9e3779b97f4a7c15ULL;
     slot = hash >> (64 - REFERRAL_BATCH_SLOT_BITS);
 
-    while (b->item_slots[slot]) {
-        item = &b->items[b->item_slots[slot]];
+    while ((n = b->item_slots[slot] ^ b->epoch) < REFERRAL_BATCH_EPOCH) {
+        item = &b->items[n];
 
         if (item->owner == owner && item->text == text) {
             return item;
@@ -183,7 +239,7 @@ referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
         slot = (slot + 1) & (REFERRAL_BATCH_SLOTS - 1);
     }
 
-    b->item_slots[slot] = b->nitems;
+    b->item_slots[slot] = b->nitems | b->epoch;
 
     item = &b->items[b->nitems++];
 
@@ -201,36 +257,44 @@ referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
 uint32_t
 referral_batch_text(referral_batch_t *b, const void *data, size_t len)
 {
-    uint32_t                hash, slot;
+    u_char                 *p;
+    uint32_t                n, slot;
+    uint64_t                hash;
     referral_batch_text_t  *text;
 
-    hash = (uint32_t) referral_hash64(b->conf.seed, data, len);
+    hash = referral_hash64(b->conf.seed, data, len);
     slot = hash & (REFERRAL_BATCH_SLOTS - 1);
 
-    while (b->text_slots[slot]) {
-        text = &b->texts[b->text_slots[slot]];
+    while ((n = b->text_slots[slot] ^ b->epoch) < REFERRAL_BATCH_EPOCH) {
+        text = &b->texts[n];
+
+        /* up to eight bytes the hash is one to one */
 
         if (text->hash == hash && text->len == len
-            && memcmp(b->text + text->off, data, len) == 0)
+            && (len <= 8 || memcmp(b->text + text->off, data, len) == 0))
         {
-            return b->text_slots[slot];
+            return n;
         }
 
         slot = (slot + 1) & (REFERRAL_BATCH_SLOTS - 1);
     }
 
-    b->text_slots[slot] = b->ntexts;
+    b->text_slots[slot] = b->ntexts | b->epoch;
+
+    p = referral_pack_head(b->text + b->text_len, len);
+    memcpy(p, data, len);
 
     text = &b->texts[b->ntexts];
 
-    text->off = b->text_len;
+    text->off = p - b->text;
     text->len = len;
     text->hash = hash;
+    text->stats[0] = 0;
+    text->stats[1] = 0;
+    text->field = 0;
 
-    memcpy(b->text + b->text_len, data, len);
-
-    b->text_len += len;
-    b->text_size += len;
+    b->text_size += text->off + len - b->text_len;
+    b->text_len = text->off + len;
 
     return b->ntexts++;
 }

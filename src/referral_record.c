@@ -33,8 +33,10 @@
 #define REFERRAL_AT_MAX              (253402300800000LL - REFERRAL_DAY_MS)
 
 
-static int referral_record_valid(const referral_record_t *record);
+static int referral_record_valid(const referral_record_t *record,
+    unsigned parts);
 static int referral_record_texts_valid(const referral_record_t *record);
+static unsigned referral_record_controls(const u_char *p, const u_char *end);
 static unsigned referral_record_parts(const referral_record_t *record);
 static u_char *referral_record_put(u_char *p, uint64_t n, unsigned size);
 static uint64_t referral_record_get(const u_char *p, unsigned size);
@@ -69,11 +71,11 @@ referral_record_encode(u_char *out, size_t size,
     u_char     *p;
     unsigned    i, parts;
 
-    if (!referral_record_valid(record)) {
+    parts = referral_record_parts(record);
+
+    if (!referral_record_valid(record, parts)) {
         return REFERRAL_ERROR;
     }
-
-    parts = referral_record_parts(record);
 
     need = REFERRAL_RECORD_FIXED + REFERRAL_TEXTS;
 
@@ -142,14 +144,12 @@ referral_record_decode(referral_record_t *record, const u_char *data,
     size_t size)
 {
     size_t         len;
-    unsigned       i, parts;
-    const u_char  *p, *end;
+    unsigned       i, n, parts;
+    const u_char  *p, *end, *texts;
 
     if (size < REFERRAL_RECORD_FIXED || data[0] != REFERRAL_RECORD_VERSION) {
         return REFERRAL_ERROR;
     }
-
-    memset(record, 0, sizeof(referral_record_t));
 
     p = data;
     end = data + size;
@@ -177,6 +177,9 @@ referral_record_decode(referral_record_t *record, const u_char *data,
 
         memcpy(record->click_id, p, REFERRAL_CLICK_ID_SIZE);
         p += REFERRAL_CLICK_ID_SIZE;
+
+    } else {
+        memset(record->click_id, 0, REFERRAL_CLICK_ID_SIZE);
     }
 
     if (parts & REFERRAL_RECORD_PART_FIRST) {
@@ -187,6 +190,9 @@ referral_record_decode(referral_record_t *record, const u_char *data,
 
         memcpy(record->first_click_id, p, REFERRAL_CLICK_ID_SIZE);
         p += REFERRAL_CLICK_ID_SIZE;
+
+    } else {
+        memset(record->first_click_id, 0, REFERRAL_CLICK_ID_SIZE);
     }
 
     if (parts & REFERRAL_RECORD_PART_VISITOR) {
@@ -197,7 +203,12 @@ referral_record_decode(referral_record_t *record, const u_char *data,
 
         memcpy(record->visitor, p, REFERRAL_VISITOR_SIZE);
         p += REFERRAL_VISITOR_SIZE;
+
+    } else {
+        memset(record->visitor, 0, REFERRAL_VISITOR_SIZE);
     }
+
+    record->address = 0;
 
     if (parts & REFERRAL_RECORD_PART_ADDRESS) {
 
@@ -211,11 +222,14 @@ referral_record_decode(referral_record_t *record, const u_char *data,
 
     /* one click has one form only */
 
-    if (!referral_record_valid(record)
-        || parts != referral_record_parts(record))
+    if (parts != referral_record_parts(record)
+        || !referral_record_valid(record, parts))
     {
         return REFERRAL_ERROR;
     }
+
+    texts = p;
+    n = 0;
 
     for (i = 0; i < REFERRAL_TEXTS; i++) {
 
@@ -223,6 +237,7 @@ referral_record_decode(referral_record_t *record, const u_char *data,
             return REFERRAL_ERROR;
         }
 
+        n += (*p < 0x20 || *p == 0x7f);
         len = *p++;
 
         if ((size_t) (end - p) < len) {
@@ -235,7 +250,9 @@ referral_record_decode(referral_record_t *record, const u_char *data,
         p += len;
     }
 
-    if (p != end) {
+    /* the only control bytes are the lengths that look like one */
+
+    if (p != end || referral_record_controls(texts, end) != n) {
         return REFERRAL_ERROR;
     }
 
@@ -244,7 +261,7 @@ referral_record_decode(referral_record_t *record, const u_char *data,
 
 
 static int
-referral_record_valid(const referral_record_t *record)
+referral_record_valid(const referral_record_t *record, unsigned parts)
 {
     int64_t  ms;
 
@@ -260,7 +277,7 @@ referral_record_valid(const referral_record_t *record)
         return 0;
     }
 
-    if (record->flags & REFERRAL_RECORD_CLICK_ID) {
+    if (parts & REFERRAL_RECORD_PART_CLICK) {
         ms = referral_click_id_time(record->click_id);
 
         if (ms < REFERRAL_AT_MIN || ms > REFERRAL_AT_MAX) {
@@ -268,7 +285,7 @@ referral_record_valid(const referral_record_t *record)
         }
     }
 
-    if (referral_record_parts(record) & REFERRAL_RECORD_PART_FIRST) {
+    if (parts & REFERRAL_RECORD_PART_FIRST) {
         ms = referral_click_id_time(record->first_click_id);
 
         if (ms < REFERRAL_AT_MIN || ms > REFERRAL_AT_MAX) {
@@ -283,42 +300,56 @@ referral_record_valid(const referral_record_t *record)
 static int
 referral_record_texts_valid(const referral_record_t *record)
 {
-    size_t                 n;
-    unsigned               i;
-    const referral_str_t  *text;
+    const referral_str_t  *text, *code, *first;
 
     text = record->text;
+    code = &text[REFERRAL_TEXT_CODE];
+    first = &text[REFERRAL_TEXT_FIRST_CODE];
 
-    if (!referral_program_valid(&text[REFERRAL_TEXT_PROGRAM])
-        || !referral_code_valid(&text[REFERRAL_TEXT_CODE])
-        || !referral_referrer_valid(&text[REFERRAL_TEXT_REFERRER]))
-    {
-        return 0;
+    return referral_program_valid(&text[REFERRAL_TEXT_PROGRAM])
+           && referral_code_valid(code)
+           && referral_referrer_valid(&text[REFERRAL_TEXT_REFERRER])
+           && (first->len == 0 || referral_str_eq(first, code)
+               || referral_code_valid(first));
+}
+
+
+/* how many there are, eight bytes a step */
+
+static unsigned
+referral_record_controls(const u_char *p, const u_char *end)
+{
+    uint64_t  w, low, high;
+    unsigned  n;
+
+    n = 0;
+
+    for ( /* void */ ; end - p >= 8; p += 8) {
+        memcpy(&w, p, 8);
+
+        /* the upper bit of each byte: not below 0x20; 0x7f */
+
+        low = w & 0x7f7f7f7f7f7f7f7fULL;
+        high = low + 0x0101010101010101ULL;
+        low += 0x6060606060606060ULL;
+
+        w = ~w & (~low | high) & 0x8080808080808080ULL;
+        n += (w >> 7) * 0x0101010101010101ULL >> 56;
     }
 
-    if (text[REFERRAL_TEXT_FIRST_CODE].len
-        && !referral_code_valid(&text[REFERRAL_TEXT_FIRST_CODE]))
-    {
-        return 0;
+    for ( /* void */ ; p < end; p++) {
+        n += (*p < 0x20 || *p == 0x7f);
     }
 
-    for (i = 0; i < REFERRAL_TEXTS; i++) {
-        for (n = 0; n < text[i].len; n++) {
-            if (text[i].data[n] < 0x20 || text[i].data[n] == 0x7f) {
-                return 0;
-            }
-        }
-    }
-
-    return 1;
+    return n;
 }
 
 
 static unsigned
 referral_record_parts(const referral_record_t *record)
 {
-    unsigned             parts;
-    static const u_char  zero[REFERRAL_CLICK_ID_SIZE];
+    unsigned  parts;
+    uint64_t  first[2];
 
     parts = 0;
 
@@ -326,7 +357,9 @@ referral_record_parts(const referral_record_t *record)
         parts |= REFERRAL_RECORD_PART_CLICK;
     }
 
-    if (memcmp(record->first_click_id, zero, REFERRAL_CLICK_ID_SIZE) != 0) {
+    memcpy(first, record->first_click_id, REFERRAL_CLICK_ID_SIZE);
+
+    if (first[0] || first[1]) {
         parts |= REFERRAL_RECORD_PART_FIRST;
     }
 
@@ -342,29 +375,30 @@ referral_record_parts(const referral_record_t *record)
 }
 
 
-static u_char *
+static inline u_char *
 referral_record_put(u_char *p, uint64_t n, unsigned size)
 {
-    unsigned  i;
+#if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+    n = __builtin_bswap64(n);
+#endif
 
-    for (i = 0; i < size; i++) {
-        *p++ = (u_char) (n >> (8 * i));
-    }
+    memcpy(p, &n, size);
 
-    return p;
+    return p + size;
 }
 
 
-static uint64_t
+static inline uint64_t
 referral_record_get(const u_char *p, unsigned size)
 {
     uint64_t  n;
 
     n = 0;
+    memcpy(&n, p, size);
 
-    while (size--) {
-        n = (n << 8) | p[size];
-    }
+#if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+    n = __builtin_bswap64(n);
+#endif
 
     return n;
 }

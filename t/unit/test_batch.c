@@ -484,6 +484,66 @@ test_pure(void)
 }
 
 
+/* what a batch left in the tables is seen by none that comes after it */
+
+static void
+test_past(void)
+{
+    size_t              len;
+    unsigned            i, n, good, last;
+    referral_str_t      a;
+    referral_batch_t   *b, *c;
+    referral_record_t   r;
+
+    b = referral_batch_create(&conf);
+    c = referral_batch_create(&conf);
+
+    /* the last clicks of the first batch stand far back in its tables */
+
+    (void) referral_batch_begin(c, &shop, journal, 0);
+
+    for (i = 1; i < REFERRAL_BATCH_RECORDS; i++) {
+        click(&r, i);
+        (void) referral_batch_add(c, &r, i);
+    }
+
+    last = referral_batch_records(c) - 1;
+    good = 1;
+
+    for (n = 1; n < 65540; n++) {
+
+        (void) referral_batch_begin(c, &shop, journal, 0);
+
+        if (n < 65530) {
+            continue;
+        }
+
+        (void) referral_batch_begin(b, &shop, journal, 0);
+
+        for (i = 1; i < 20; i++) {
+            click(&r, last--);
+            (void) referral_batch_add(b, &r, i);
+            (void) referral_batch_add(c, &r, i);
+        }
+
+        (void) referral_batch_command(b, 0, &a);
+        len = a.len;
+        memcpy(keep, a.data, len);
+
+        (void) referral_batch_command(c, 0, &a);
+
+        if (a.len != len || memcmp(a.data, keep, len) != 0) {
+            good = 0;
+        }
+    }
+
+    ok(good, "a batch knows nothing of those before it, however many");
+
+    referral_batch_free(b);
+    referral_batch_free(c);
+}
+
+
 /* adds until it is full; returns the records that went in */
 
 static unsigned
@@ -764,6 +824,7 @@ main(void)
     test_create();
     test_command();
     test_pure();
+    test_past();
     test_full();
     test_reply();
     test_error();

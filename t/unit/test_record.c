@@ -260,6 +260,48 @@ refused_text(unsigned text, const char *value)
 }
 
 
+/* any byte at any place of a text, of lengths that are control bytes too */
+
+static int
+controls(void)
+{
+    int                bad;
+    ssize_t            n;
+    unsigned           i, c, len;
+    u_char             value[256];
+    referral_record_t  r;
+
+    static const unsigned  lens[] = { 1, 8, 31, 32, 127, 0 };
+
+    for (i = 0; lens[i]; i++) {
+
+        for (len = 0; len < lens[i]; len++) {
+
+            for (c = 0; c < 256; c++) {
+                sample_set();
+
+                memset(value, 'x', sizeof(value));
+                value[len] = c;
+
+                sample.text[REFERRAL_TEXT_CITY].data = value;
+                sample.text[REFERRAL_TEXT_CITY].len = lens[i];
+
+                n = referral_record_encode(out, sizeof(out), &sample);
+                bad = (c < 0x20 || c == 0x7f);
+
+                if (n < 0 || decode(&r, out, n)
+                             != (bad ? REFERRAL_ERROR : REFERRAL_OK))
+                {
+                    return 0;
+                }
+            }
+        }
+    }
+
+    return 1;
+}
+
+
 static void
 test_hostile(void)
 {
@@ -311,6 +353,7 @@ test_hostile(void)
     }
 
     ok(good, "control bytes in any text");
+    ok(controls(), "at any place, and no other byte");
 
     /* whatever comes: an error, or a record that is written the same way */
 
