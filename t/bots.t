@@ -94,6 +94,9 @@ is(class('Slackbot-LinkExpanding 1.0'), 'preview', 'a card in a chat');
 is(class($chrome, Accept => undef), 'bot', 'a browser that accepts nothing');
 is(class($chrome, 'Sec-Fetch-Mode' => 'no-cors', 'Sec-Fetch-Dest' => 'image'),
    'bot', 'an image whose address is the link');
+is(class($chrome, 'Sec-Fetch-Mode' => 'cors'), 'bot', 'a script, by mode');
+is(class($chrome, 'Sec-Fetch-Dest' => 'image'), 'bot',
+   'an image, by destination');
 is(class($chrome, 'Sec-Fetch-Mode' => 'navigate',
          'Sec-Fetch-Dest' => 'document'), 'human', 'a navigation');
 is(class($chrome, Purpose => 'x', 'X-Moz' => 'prefetch'), 'prefetch',
