@@ -109,9 +109,7 @@ typedef struct {
 typedef struct {
     size_t                    len;
     uint64_t                  words[REFERRAL_CACHE_KEY_WORDS];
-    uint32_t                  place;
-    uint32_t                  tag;
-    uint32_t                 *cell;
+    referral_cache_hint_t     hint;
 } referral_cache_key_t;
 
 
@@ -119,8 +117,6 @@ static int referral_cache_carve(referral_cache_t *cache, void *mem,
     size_t size);
 static int referral_cache_key(referral_cache_t *cache,
     referral_cache_key_t *k, const referral_str_t *key);
-static uint64_t referral_cache_now(referral_cache_t *cache,
-    referral_cache_key_t *k);
 static int referral_cache_read(referral_cache_t *cache, unsigned class,
     referral_cache_key_t *k, u_char *buf, size_t size, int64_t now,
     referral_cache_info_t *info);
@@ -146,11 +142,17 @@ static const referral_cache_class_t  referral_cache_classes[] = {
 };
 
 
-#define referral_cache_hash(cache, key)                                       \
-    referral_hash64((cache)->header->seed, (key)->data, (key)->len)
+static inline void
+referral_cache_locate(referral_cache_t *cache, referral_cache_hint_t *hint,
+    const referral_str_t *key)
+{
+    uint64_t  hash;
 
-#define referral_cache_place(hash)  ((uint32_t) ((hash) >> 32))
-#define referral_cache_tag(hash)    ((uint32_t) (hash) | 1)
+    hash = referral_hash64(cache->header->seed, key->data, key->len);
+
+    hint->place = hash >> 32;
+    hint->tag = (uint32_t) hash | 1;
+}
 
 
 static inline referral_cache_bucket_t *
@@ -158,6 +160,17 @@ referral_cache_bucket(referral_cache_t *cache, unsigned class, uint32_t place)
 {
     return cache->buckets[class]
            + (((uint64_t) place * cache->nbuckets[class]) >> 32);
+}
+
+
+static inline uint32_t *
+referral_cache_cell(referral_cache_t *cache, const referral_cache_hint_t *hint)
+{
+    referral_cache_bucket_t  *b;
+
+    b = referral_cache_bucket(cache, 0, hint->place);
+
+    return &b->cells[(hint->tag >> 1) % REFERRAL_CACHE_CELLS];
 }
 
 
@@ -372,7 +385,7 @@ referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
         return REFERRAL_DECLINED;
     }
 
-    info->epoch = referral_cache_now(cache, &k);
+    info->epoch = referral_cache_hint_epoch(cache, &k.hint);
 
     for (class = 0; class < REFERRAL_CACHE_CLASSES; class++) {
         if (referral_cache_read(cache, class, &k, buf, size, now, info)
@@ -390,14 +403,10 @@ void
 referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
     const referral_str_t *key)
 {
-    uint64_t                  hash;
     unsigned                  class;
     referral_cache_bucket_t  *b;
 
-    hash = referral_cache_hash(cache, key);
-
-    hint->place = referral_cache_place(hash);
-    hint->tag = referral_cache_tag(hash);
+    referral_cache_locate(cache, hint, key);
 
     /* few entries are so large that they lie in the last class */
 
@@ -448,7 +457,7 @@ referral_cache_epoch(referral_cache_t *cache, const referral_str_t *key)
         return 0;
     }
 
-    return referral_cache_now(cache, &k);
+    return referral_cache_hint_epoch(cache, &k.hint);
 }
 
 
@@ -456,24 +465,15 @@ static int
 referral_cache_key(referral_cache_t *cache, referral_cache_key_t *k,
     const referral_str_t *key)
 {
-    uint64_t                  hash;
-    referral_cache_bucket_t  *b;
-
     if (key->len == 0 || key->len > REFERRAL_CACHE_KEY_MAX) {
         return REFERRAL_DECLINED;
     }
 
-    hash = referral_cache_hash(cache, key);
+    referral_cache_locate(cache, &k->hint, key);
 
     k->len = key->len;
     k->words[(key->len - 1) / sizeof(uint64_t)] = 0;
     memcpy(k->words, key->data, key->len);
-
-    k->place = referral_cache_place(hash);
-    k->tag = referral_cache_tag(hash);
-
-    b = referral_cache_bucket(cache, 0, k->place);
-    k->cell = &b->cells[(hash >> 1) % REFERRAL_CACHE_CELLS];
 
     return REFERRAL_OK;
 }
@@ -485,14 +485,17 @@ referral_cache_key(referral_cache_t *cache, referral_cache_key_t *k,
  * what it deletes, and a put that comes too late stores what is dead already.
  */
 
-static uint64_t
-referral_cache_now(referral_cache_t *cache, referral_cache_key_t *k)
+uint64_t
+referral_cache_hint_epoch(referral_cache_t *cache,
+    const referral_cache_hint_t *hint)
 {
-    uint64_t  generation;
+    uint32_t  generation, count;
 
     generation = __atomic_load_n(&cache->header->generation, __ATOMIC_ACQUIRE);
+    count = __atomic_load_n(referral_cache_cell(cache, hint),
+                            __ATOMIC_ACQUIRE);
 
-    return (generation << 32) | __atomic_load_n(k->cell, __ATOMIC_ACQUIRE);
+    return ((uint64_t) generation << 32) | count;
 }
 
 
@@ -508,7 +511,7 @@ referral_cache_read(referral_cache_t *cache, unsigned class,
     referral_cache_slot_t     slot;
     referral_cache_bucket_t  *b;
 
-    b = referral_cache_bucket(cache, class, k->place);
+    b = referral_cache_bucket(cache, class, k->hint.place);
     room = referral_cache_classes[class].slot - sizeof(referral_cache_slot_t);
 
     for (i = 0; i < REFERRAL_CACHE_READS; i++) {
@@ -520,7 +523,7 @@ referral_cache_read(referral_cache_t *cache, unsigned class,
             continue;
         }
 
-        way = referral_cache_way(b, class, k->tag);
+        way = referral_cache_way(b, class, k->hint.tag);
 
         if (way == referral_cache_classes[class].ways) {
             return REFERRAL_DECLINED;
@@ -545,7 +548,7 @@ referral_cache_read(referral_cache_t *cache, unsigned class,
         }
 
         if (referral_cache_crc(&slot, k, buf) != slot.crc) {
-            tag = k->tag;
+            tag = k->hint.tag;
             (void) __atomic_compare_exchange_n(&b->tags[way], &tag, 0, 0,
                                                __ATOMIC_RELAXED,
                                                __ATOMIC_RELAXED);
@@ -623,7 +626,7 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
         return REFERRAL_DECLINED;
     }
 
-    if (epoch != referral_cache_now(cache, &k)) {
+    if (epoch != referral_cache_hint_epoch(cache, &k.hint)) {
         referral_cache_count(cache, overtaken);
         return REFERRAL_DECLINED;
     }
@@ -644,7 +647,7 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
     slot.negative = negative ? 1 : 0;
     slot.crc = referral_cache_crc(&slot, &k, value);
 
-    b = referral_cache_bucket(cache, class, k.place);
+    b = referral_cache_bucket(cache, class, k.hint.place);
 
     if (referral_cache_lock(cache, b, &lock) != REFERRAL_OK) {
         referral_cache_count(cache, busy);
@@ -659,14 +662,14 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
         way = ways - 1;
 
     } else {
-        way = referral_cache_victim(b, class ? ways : ways - 1, k.tag,
+        way = referral_cache_victim(b, class ? ways : ways - 1, k.hint.tag,
                                     (uint32_t) fetched);
     }
 
     old = referral_cache_load(&b->tags[way]);
 
     for (i = 0; i < ways; i++) {
-        if (referral_cache_load(&b->tags[i]) == k.tag) {
+        if (referral_cache_load(&b->tags[i]) == k.hint.tag) {
             referral_cache_store(&b->tags[i], 0);
         }
     }
@@ -682,13 +685,13 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
     referral_cache_words_in(words, value, len);
 
     referral_cache_store(&b->used[way], (uint32_t) fetched);
-    referral_cache_store(&b->tags[way], k.tag);
+    referral_cache_store(&b->tags[way], k.hint.tag);
 
     referral_cache_end(b, seq, lock);
 
     referral_cache_count(cache, stored);
 
-    if (old != 0 && old != k.tag) {
+    if (old != 0 && old != k.hint.tag) {
         referral_cache_count(cache, evicted);
     }
 
@@ -718,10 +721,10 @@ referral_cache_clear_others(referral_cache_t *cache, referral_cache_key_t *k,
             continue;
         }
 
-        b = referral_cache_bucket(cache, i, k->place);
+        b = referral_cache_bucket(cache, i, k->hint.place);
 
         for (way = 0; way < referral_cache_classes[i].ways; way++) {
-            tag = k->tag;
+            tag = k->hint.tag;
             (void) __atomic_compare_exchange_n(&b->tags[way], &tag, 0, 0,
                                                __ATOMIC_RELAXED,
                                                __ATOMIC_RELAXED);
@@ -894,7 +897,8 @@ referral_cache_invalidate(referral_cache_t *cache, const referral_str_t *key)
         return;
     }
 
-    (void) __atomic_fetch_add(k.cell, 1, __ATOMIC_SEQ_CST);
+    (void) __atomic_fetch_add(referral_cache_cell(cache, &k.hint), 1,
+                              __ATOMIC_SEQ_CST);
 
     referral_cache_count(cache, invalidated);
 }

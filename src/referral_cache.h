@@ -115,9 +115,15 @@ void referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
 void referral_cache_hint_value(referral_cache_t *cache,
     const referral_cache_hint_t *hint);
 
-/* what get writes to info->epoch, for those that fetch without a get */
+/*
+ * What get writes to info->epoch, for those that fetch without a get, and for
+ * those that keep a copy of what get gave: it is as good as the cache's while
+ * the epoch is the same.
+ */
 uint64_t referral_cache_epoch(referral_cache_t *cache,
     const referral_str_t *key);
+uint64_t referral_cache_hint_epoch(referral_cache_t *cache,
+    const referral_cache_hint_t *hint);
 
 /*
  * Stores a value that was fetched at "fetched" (ms, get's clock), asked for

@@ -263,6 +263,16 @@ subtest 'old entries' => sub {
     ok((wait_for { metric('referral_cache_refreshed_total') > $refreshed }),
        'and asked for behind');
     is(metric('referral_cache_misses_total'), $misses, 'nobody waited');
+
+    # link, program and referrer, which grow old a few times at most
+
+    my $asked = metric('referral_lookups_total');
+    my $start = time;
+
+    $t->get('/r/old') for 1 .. 100;
+
+    cmp_ok(metric('referral_lookups_total') - $asked, '<=',
+           3 * (2 + time - $start), 'and once for all who come then');
 };
 
 subtest 'a Redis that hangs' => sub {

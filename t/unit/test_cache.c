@@ -131,7 +131,7 @@ bucket_of(const char *key, unsigned class, referral_cache_key_t *k)
     s = str(key);
     referral_cache_key(&cache, k, &s);
 
-    return referral_cache_bucket(&cache, class, k->place);
+    return referral_cache_bucket(&cache, class, k->hint.place);
 }
 
 
@@ -247,7 +247,7 @@ test_basics(void)
     referral_cache_hint(&cache, &hint, &k);
     referral_cache_hint_value(&cache, &hint);
     (void) bucket_of("link:{p}:a", 0, &key);
-    ok(hint.place == key.place && hint.tag == key.tag
+    ok(hint.place == key.hint.place && hint.tag == key.hint.tag
        && has("link:{p}:a", "two", 1500), "a hint is of where a get looks");
 
     bad = 0;
@@ -583,7 +583,7 @@ test_hostile_memory(void)
 
         b = bucket_of("link:{p}:a", 0, &k);
 
-        for (way = 0; b->tags[way] != k.tag; way++) { /* void */ }
+        for (way = 0; b->tags[way] != k.hint.tag; way++) { /* void */ }
 
         p = (u_char *) referral_cache_slot(&cache, b, 0, way);
         p[i] ^= 0x10;
@@ -614,7 +614,7 @@ test_hostile_memory(void)
         b = bucket_of("link:{p}:a", class, &k);
 
         memset(b->tags, 0, sizeof(b->tags));
-        b->tags[0] = k.tag;
+        b->tags[0] = k.hint.tag;
 
         n = n * 1103515245 + 12345;
 
