@@ -15,7 +15,8 @@
 
 local call, try, safe = redis.call, redis.pcall, pcall
 local tonumber, type, unpack = tonumber, type, unpack
-local find, match, format = string.find, string.match, string.format
+local find, match, sub = string.find, string.match, string.sub
+local format = string.format
 local concat, sha1 = table.concat, redis.sha1hex
 
 local IF, COUNT, SCORE, SET = 0, 1, 2, 3
@@ -438,15 +439,23 @@ local function nameless(from, to, nobody)
 end
 
 
--- Returns the place of the last number that is left.
+-- Returns the place of the last number that is left.  A click whose time is
+-- that of its id has "=" in its place; the minute is in the key's name.
 
-local function without(from, to)
+local function without(key, from, to)
     local last = from
 
     for i = from + 1, to, 2 do
+        local id = text[ops[i]]
         local visitor, at = match(text[ops[i + 1]], '^%S+ (%S+) (%S+)')
 
-        if not at or not gone(at, visitor, text[ops[i]]) then
+        if at == '=' then
+            local ms = tonumber(sub(id, 1, 8) .. sub(id, 10, 13), 16)
+
+            at = format('%s:%02dZ', sub(key, -16), ms / 1000 % 60)
+        end
+
+        if not at or not gone(at, visitor, id) then
             ops[last + 1], ops[last + 2] = ops[i], ops[i + 1]
             last = last + 2
         end
@@ -469,7 +478,7 @@ if call('EXISTS', KEYS[3]) == 1 then
             nameless(first, last, nobody)
 
         elseif ops[at] == SET then
-            last = without(first, last)
+            last = without(KEYS[ops[at + 1]], first, last)
             ops[at + 3] = last - first + 1
 
             -- as if its time were over

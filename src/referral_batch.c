@@ -625,8 +625,18 @@ referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
 
     referral_buf_putc(&buf, ' ');
 
-    referral_time_second(second, record->at);
-    referral_buf_put(&buf, second, sizeof(second));
+    /* what stands in the id, and in most clicks: it is not written twice */
+
+    ms = referral_click_id_time(record->click_id);
+
+    if (record->at / 1000 == ms / 1000) {
+        referral_buf_putc(&buf, '=');
+
+    } else {
+        referral_time_second(second, record->at);
+        referral_buf_put(&buf, second, sizeof(second));
+    }
+
     referral_buf_putc(&buf, ' ');
 
     if (text[REFERRAL_TEXT_FIRST_CODE].len == 0) {
@@ -635,16 +645,14 @@ referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
     } else if (memcmp(record->first_click_id, record->click_id,
                       REFERRAL_CLICK_ID_SIZE) == 0)
     {
-        /* most visitors come once: this halves what Redis keeps of a click */
-
         referral_buf_puts(&buf, "= = =");
 
     } else {
         referral_batch_put_word(&buf, &text[REFERRAL_TEXT_FIRST_CODE]);
         referral_buf_putc(&buf, ' ');
 
-        ms = referral_click_id_time(record->first_click_id);
-        referral_time_second(second, ms);
+        referral_time_second(second,
+                           referral_click_id_time(record->first_click_id));
         referral_buf_put(&buf, second, sizeof(second));
         referral_buf_putc(&buf, ' ');
 
@@ -661,7 +669,6 @@ referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
     referral_buf_putc(&buf, ' ');
     referral_batch_put_word(&buf, &text[REFERRAL_TEXT_DEVICE]);
 
-    ms = referral_click_id_time(record->click_id);
     minute = referral_batch_time(b, &b->minute, ms, 60000,
                                  referral_time_minute, REFERRAL_MINUTE_LEN);
 

@@ -118,8 +118,7 @@ is(call('PFCOUNT', "ref:addresses:{shop}:day:$day"), 1,
 is(call('PFADD', "ref:addresses:{shop}:day:$day", '00ff00ff00ff00ff'), 0,
    'by the hash in hexadecimal');
 is_deeply(hash("ref:clicks:{shop}:$minute"),
-          { uuid($click{click_id}) => join ' ', 'aiko7', 'A' x 16, $second,
-                'ken42',
+          { uuid($click{click_id}) => join ' ', 'aiko7', 'A' x 16, '=', 'ken42',
                 strftime('%Y-%m-%dT%H:%M:%SZ', gmtime($first_at / 1000)),
                 uuid($click{first_click_id}), 'JP', 'mail', 'b', 'mobile' },
           'the touch, under the click id, in its minute');
@@ -241,7 +240,7 @@ is_deeply(hash('ref:stats:{shop}'),
           { raw => 1, clicks => 1, no_consent => 1 },
           'empty values open no fields');
 is_deeply([ values %{ hash("ref:clicks:{shop}:$minute") } ],
-          [ "aiko7 - $second - - - - - - -" ],
+          [ 'aiko7 - = - - - - - - -' ],
           'a touch without a visitor, a first touch, and more');
 is(call('EXISTS', "ref:visitors:{shop}:day:$day"), 0, 'nobody is unique');
 is({ @{ call('XRANGE', 'ref:events:{shop}', '-', '+')->[0][1] } }->{city}, '',
@@ -262,8 +261,20 @@ fresh();
 batch({}, { %base, first_code => 'aiko7', first_click_id => id($at, 1) });
 
 is((values %{ hash("ref:clicks:{shop}:$minute") })[0],
-   'aiko7 ' . 'A' x 16 . " $second = = = JP mail b mobile",
+   'aiko7 ' . 'A' x 16 . ' = = = = JP mail b mobile',
    'the first touch is this click: its words are not written twice');
+
+fresh();
+
+batch({}, { %base, at => $at + 999 }, { %base, at => $at + 1000, seq => 2,
+                                        click_id => id($at - 1, 2) });
+
+is_deeply({ map { (split)[2] => 1 }
+            map { values %{ hash("ref:clicks:{shop}:$_") } }
+            $minute, strftime('%Y-%m-%dT%H:%M', gmtime(($at - 1) / 1000)) },
+          { '=' => 1, strftime('%Y-%m-%dT%H:%M:%SZ',
+                               gmtime($at / 1000 + 1)) => 1 },
+          'the time is written where it is not that of the click id');
 
 fresh();
 

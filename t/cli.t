@@ -452,6 +452,14 @@ $t->redis('HSET', 'ref:clicks:{shop}:2025-11-24T02:49', $other,
 $a = j('click', $other);
 is("@$a{qw(first_code first_at first_click_id)}",
    "j1 2025-11-24T02:49:41Z $other", 'a click that is the first itself');
+
+$t->redis('HSET', 'ref:clicks:{shop}:2025-11-24T02:49', $other,
+          'j1 AAAAAAAAAAAAAAAA = = = = JP - - mobile');
+$a = j('click', $other);
+is("@$a{qw(at first_code first_at first_click_id)}",
+   "2025-11-24T02:49:41Z j1 2025-11-24T02:49:41Z $other",
+   'and whose time is that of its id');
+
 is(r('click', $id, '--program', 'shop'), 0, 'in one program');
 is(r('click', '019ab3c4-5d6e-7f80-9123-456789abcd00'), 1, 'not there');
 is(r('click', '019ab3c4-5d6e-4f80-9123-456789abcdef'), 3, 'not a UUIDv7');

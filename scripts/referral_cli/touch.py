@@ -41,6 +41,12 @@ def minute_of(click_id: str) -> str:
 def words_of(click_id: str, text: str) -> dict[str, str | None]:
     """The words of a click; those that say "this click's own" written out."""
     fields = dict(zip(TOUCH, text.split(" ")))
+
+    # its time is written out where it is not that of its id, and was before
+
+    if fields.get("at") == OWN:
+        fields["at"] = iso(made_at(click_id))
+
     own = {"first_code": fields.get("code"), "first_at": fields.get("at"),
            "first_click_id": click_id}
 
