@@ -75,14 +75,6 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    room->memo = ngx_pmemalign(cf->pool, sizeof(referral_geo_memo_t),
-                               REFERRAL_GEO_ALIGNMENT);
-    if (room->memo == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(room->memo, sizeof(referral_geo_memo_t));
-
     cln = ngx_pool_cleanup_add(cf->pool, 0);
     if (cln == NULL) {
         return NGX_CONF_ERROR;
@@ -139,6 +131,9 @@ ngx_http_referral_geo_cleanup(void *data)
             file[i].geo = NULL;
         }
     }
+
+    referral_geo_memo_free(room->memo);
+    room->memo = NULL;
 }
 
 
@@ -151,6 +146,10 @@ ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
     room = rmcf->geo;
 
     room->log = log;
+
+    /* without memory every address is looked up */
+
+    room->memo = referral_geo_memo_create();
 
 #if (NGX_THREADS)
     room->thread_pool = rmcf->thread_pool;
@@ -265,7 +264,9 @@ ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
     referral_geo_close(file->geo);
     file->geo = geo;
 
-    ngx_memzero(room->memo, sizeof(referral_geo_memo_t));
+    if (room->memo) {
+        referral_geo_memo_forget(room->memo);
+    }
 
     ngx_log_error(NGX_LOG_NOTICE, room->log, 0,
                   "\"referral_geoip\": \"%V\" was read again", &file->path);
@@ -314,25 +315,28 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
     const referral_geo_result_t   *known;
     ngx_http_referral_geo_file_t  *file;
 
-    known = referral_geo_memo_find(room->memo, sa);
+    if (room->memo) {
+        known = referral_geo_memo_find(room->memo, sa);
 
-    if (known) {
-        *result = *known;
-        return;
-    }
-
-    place = referral_geo_memo_add(room->memo, sa);
-    if (place == NULL) {
-        return;
+        if (known) {
+            *result = *known;
+            return;
+        }
     }
 
     file = room->files.elts;
 
     for (i = 0; i < room->files.nelts; i++) {
-        (void) referral_geo_lookup(file[i].geo, sa, place);
+        (void) referral_geo_lookup(file[i].geo, sa, result);
     }
 
-    *result = *place;
+    if (room->memo) {
+        place = referral_geo_memo_add(room->memo, sa);
+
+        if (place) {
+            *place = *result;
+        }
+    }
 }
 
 
@@ -340,6 +344,10 @@ void
 ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room, struct sockaddr *sa)
 {
     const referral_geo_result_t  *known;
+
+    if (room->memo == NULL) {
+        return;
+    }
 
     known = referral_geo_memo_find(room->memo, sa);
 

@@ -517,6 +517,34 @@ referral_geo_character(const u_char *p, size_t len)
 }
 
 
+referral_geo_memo_t *
+referral_geo_memo_create(void)
+{
+    void  *p;
+
+    p = mmap(NULL, sizeof(referral_geo_memo_t), PROT_READ|PROT_WRITE,
+             MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+
+void
+referral_geo_memo_forget(referral_geo_memo_t *memo)
+{
+    memset(memo, 0, sizeof(referral_geo_memo_t));
+}
+
+
+void
+referral_geo_memo_free(referral_geo_memo_t *memo)
+{
+    if (memo) {
+        (void) munmap(memo, sizeof(referral_geo_memo_t));
+    }
+}
+
+
 const referral_geo_result_t *
 referral_geo_memo_find(const referral_geo_memo_t *memo,
     const struct sockaddr *sa)

@@ -24,9 +24,6 @@
 #define REFERRAL_GEO_SETS        (1 << REFERRAL_GEO_SET_BITS)
 #define REFERRAL_GEO_WAYS        4
 
-/* what memory for them begins at: a set's addresses are one cache line */
-#define REFERRAL_GEO_ALIGNMENT   64
-
 
 typedef struct referral_geo_s  referral_geo_t;
 
@@ -74,6 +71,14 @@ int referral_geo_changed(const referral_geo_t *geo, const char *path);
  */
 int referral_geo_lookup(referral_geo_t *geo, const struct sockaddr *sa,
     referral_geo_result_t *result);
+
+/*
+ * 820 KB, of which the system gives what is used; a set's addresses are one
+ * cache line.  NULL without memory.  forget: of all addresses.
+ */
+referral_geo_memo_t *referral_geo_memo_create(void);
+void referral_geo_memo_forget(referral_geo_memo_t *memo);
+void referral_geo_memo_free(referral_geo_memo_t *memo);
 
 /* what is remembered of an address; NULL: nothing */
 const referral_geo_result_t *referral_geo_memo_find(

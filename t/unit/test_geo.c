@@ -476,7 +476,7 @@ test_memo(void)
     referral_geo_result_t        *place;
     const referral_geo_result_t  *known;
 
-    memo = calloc(1, sizeof(referral_geo_memo_t));
+    memo = referral_geo_memo_create();
     if (!ok(memo != NULL, "memory for addresses")) {
         return;
     }
@@ -522,7 +522,7 @@ test_memo(void)
     ok(wrong == 0 && lost > 50000,
        "more than there is room for: each finds its own or nothing");
 
-    memset(memo, 0, sizeof(referral_geo_memo_t));
+    referral_geo_memo_forget(memo);
 
     memo_add(memo, 5);
 
@@ -560,7 +560,7 @@ test_memo(void)
        && referral_geo_memo_add(memo, (struct sockaddr *) &un) == NULL,
        "a client of a unix socket has no address");
 
-    free(memo);
+    referral_geo_memo_free(memo);
 }
 
 
