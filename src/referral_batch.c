@@ -415,14 +415,15 @@ referral_batch_look_up(referral_batch_t *b, referral_batch_click_t *c)
 
     if (record->flags & REFERRAL_RECORD_CLICK_ID) {
         referral_click_id_text(id, record->click_id);
-        c->id = referral_batch_text(b, id, sizeof(id));
+        c->id = referral_batch_text_append(b, id, sizeof(id));
     }
 
     c->visitor = REFERRAL_BATCH_EMPTY;
 
     if (record->flags & REFERRAL_RECORD_VISITOR) {
         referral_visitor_text(visitor, record->visitor);
-        c->visitor = referral_batch_text(b, visitor, sizeof(visitor));
+        c->visitor = referral_batch_text_append(b, visitor,
+                                                sizeof(visitor));
     }
 }
 
@@ -570,8 +571,9 @@ referral_batch_add_dates(referral_batch_t *b, const referral_batch_click_t *c)
                                b->month, referrer);
 
     if (record->flags & REFERRAL_RECORD_VISITOR) {
-        target = referral_batch_bump(b, c->group, REFERRAL_KEY_VISITORS,
-                                     c->date, c->visitor);
+        target = referral_batch_target(b, c->group, REFERRAL_KEY_VISITORS,
+                                       c->date);
+        (void) referral_batch_member_append(b, target, c->visitor);
         referral_batch_expire(b, target, start, b->conf.uniques_ttl);
     }
 
@@ -675,8 +677,8 @@ referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
     target = referral_batch_target(b, c->group, REFERRAL_KEY_CLICKS, minute);
     referral_batch_expire(b, target, ms / 1000, record->window);
 
-    item = referral_batch_member(b, target, c->id);
-    item->value = referral_batch_text(b, data, buf.pos - data);
+    item = referral_batch_member_append(b, target, c->id);
+    item->value = referral_batch_text_append(b, data, buf.pos - data);
 }
 
 

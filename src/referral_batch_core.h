@@ -275,9 +275,13 @@ uint32_t referral_batch_target(referral_batch_t *b, uint32_t group,
 referral_batch_op_t *referral_batch_op(referral_batch_t *b, uint32_t n);
 referral_batch_item_t *referral_batch_member(referral_batch_t *b,
     uint32_t target, uint32_t text);
+referral_batch_item_t *referral_batch_member_append(referral_batch_t *b,
+    uint32_t target, uint32_t text);
 uint32_t referral_batch_key(referral_batch_t *b, uint32_t type,
     uint32_t suffix);
 uint32_t referral_batch_text(referral_batch_t *b, const void *data,
+    size_t len);
+uint32_t referral_batch_text_append(referral_batch_t *b, const void *data,
     size_t len);
 uint32_t referral_batch_str(referral_batch_t *b,
     const referral_str_t *s);

@@ -10,6 +10,8 @@
 #define REFERRAL_BATCH_OWNER_GROUP  0xffffffffu
 
 
+static void referral_batch_chain(referral_batch_t *b, uint32_t target,
+    uint32_t n);
 static referral_batch_item_t *referral_batch_item(referral_batch_t *b,
     uint32_t owner, uint32_t text);
 
@@ -188,15 +190,47 @@ referral_batch_item_t *
 referral_batch_member(referral_batch_t *b, uint32_t target, uint32_t text)
 {
     uint32_t                n;
-    referral_batch_op_t    *op;
     referral_batch_item_t  *item;
 
     n = b->nitems;
     item = referral_batch_item(b, target, text);
 
-    if (b->nitems == n) {
-        return item;
+    if (b->nitems != n) {
+        referral_batch_chain(b, target, n);
     }
+
+    return item;
+}
+
+
+/* of a text that was appended: no other click has it */
+
+referral_batch_item_t *
+referral_batch_member_append(referral_batch_t *b, uint32_t target,
+    uint32_t text)
+{
+    uint32_t                n;
+    referral_batch_item_t  *item;
+
+    n = b->nitems++;
+    item = &b->items[n];
+
+    item->text = text;
+    item->value = 0;
+    item->next = 0;
+
+    referral_batch_chain(b, target, n);
+
+    return item;
+}
+
+
+/* the last item of a target's operation */
+
+static inline void
+referral_batch_chain(referral_batch_t *b, uint32_t target, uint32_t n)
+{
+    referral_batch_op_t  *op;
 
     op = &b->ops[b->targets[target].op];
 
@@ -212,8 +246,6 @@ referral_batch_member(referral_batch_t *b, uint32_t target, uint32_t text)
     }
 
     op->last = n;
-
-    return item;
 }
 
 
@@ -257,7 +289,6 @@ referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
 uint32_t
 referral_batch_text(referral_batch_t *b, const void *data, size_t len)
 {
-    u_char                 *p;
     uint32_t                n, slot;
     uint64_t                hash;
     referral_batch_text_t  *text;
@@ -280,6 +311,19 @@ referral_batch_text(referral_batch_t *b, const void *data, size_t len)
     }
 
     b->text_slots[slot] = b->ntexts | b->epoch;
+    b->texts[b->ntexts].hash = hash;
+
+    return referral_batch_text_append(b, data, len);
+}
+
+
+/* one that no other click has, as its id: nobody will look for it */
+
+uint32_t
+referral_batch_text_append(referral_batch_t *b, const void *data, size_t len)
+{
+    u_char                 *p;
+    referral_batch_text_t  *text;
 
     p = referral_pack_head(b->text + b->text_len, len);
     memcpy(p, data, len);
@@ -288,7 +332,6 @@ referral_batch_text(referral_batch_t *b, const void *data, size_t len)
 
     text->off = p - b->text;
     text->len = len;
-    text->hash = hash;
     text->stats[0] = 0;
     text->stats[1] = 0;
     text->field = 0;
