@@ -30,18 +30,6 @@ struct ngx_http_referral_fetch_s {
 };
 
 
-/* a copy of what the cache has of a program: most clicks are of the same */
-
-typedef struct {
-    size_t                       len;        /* of the key; 0: nothing */
-    u_char                       key[NGX_HTTP_REFERRAL_KEY_MAX];
-    referral_cache_hint_t        hint;
-    referral_cache_info_t        info;
-    ngx_msec_t                   got;
-    uint64_t                     entry[REFERRAL_CACHE_VALUE_MAX / 8];
-} ngx_http_referral_program_t;
-
-
 struct ngx_http_referral_links_s {
     ngx_http_referral_main_conf_t  *conf;
     ngx_log_t                      *log;
@@ -58,8 +46,6 @@ struct ngx_http_referral_links_s {
     uint64_t                        said[NGX_HTTP_REFERRAL_SAID];
     ngx_uint_t                      nsaid;
 
-    ngx_http_referral_program_t     program;
-
     uint64_t                        buf[REFERRAL_ENTRY_MAX / 8];
 };
 
@@ -69,12 +55,6 @@ static void ngx_http_referral_links_lapse(void *data);
 static void ngx_http_referral_links_alive(void *data, redisReply *reply);
 static void ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
     referral_str_t *program, referral_str_t *id);
-static referral_entry_t *ngx_http_referral_links_program(
-    ngx_http_referral_links_t *links, referral_str_t *key,
-    referral_cache_info_t *info);
-static referral_entry_t *ngx_http_referral_links_read(
-    ngx_http_referral_links_t *links, referral_str_t *key,
-    referral_cache_info_t *info);
 static ngx_uint_t ngx_http_referral_links_cached(
     ngx_http_referral_links_t *links, ngx_http_referral_wait_t *wait,
     ngx_uint_t part, referral_str_t *key, ngx_uint_t away, uint64_t *epoch);
@@ -356,67 +336,6 @@ ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
 }
 
 
-static referral_entry_t *
-ngx_http_referral_links_program(ngx_http_referral_links_t *links,
-    referral_str_t *key, referral_cache_info_t *info)
-{
-    referral_cache_t             *cache;
-    referral_entry_t             *entry;
-    ngx_http_referral_program_t  *program;
-
-    cache = &links->conf->cache;
-    program = &links->program;
-
-    if (program->len == key->len
-        && ngx_memcmp(program->key, key->data, key->len) == 0
-        && referral_cache_hint_epoch(cache, &program->hint)
-           == program->info.epoch)
-    {
-        *info = program->info;
-        info->age += ngx_current_msec - program->got;
-
-        return (referral_entry_t *) program->entry;
-    }
-
-    entry = ngx_http_referral_links_read(links, key, info);
-
-    if (entry == NULL || entry->size > sizeof(program->entry)) {
-        return entry;
-    }
-
-    program->len = key->len;
-    ngx_memcpy(program->key, key->data, key->len);
-    ngx_memcpy(program->entry, entry, entry->size);
-
-    referral_cache_hint(cache, &program->hint, key);
-
-    program->info = *info;
-    program->got = ngx_current_msec;
-
-    return entry;
-}
-
-
-static referral_entry_t *
-ngx_http_referral_links_read(ngx_http_referral_links_t *links,
-    referral_str_t *key, referral_cache_info_t *info)
-{
-    referral_entry_t  *entry;
-
-    entry = (referral_entry_t *) links->buf;
-
-    if (referral_cache_get(&links->conf->cache, key, entry,
-                           sizeof(links->buf), ngx_current_msec, info)
-        != REFERRAL_OK
-        || !referral_entry_valid(entry, info->len))
-    {
-        return NULL;
-    }
-
-    return entry;
-}
-
-
 /*
  * Fills wait->entry from the cache if that may serve: "away" asks for what is
  * left when Redis is away.  *epoch is that of the key in any case.
@@ -429,21 +348,20 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
 {
     int64_t                         fresh, old;
     ngx_uint_t                      tracked, missing;
-    referral_entry_t               *entry;
     referral_cache_info_t           info;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = links->conf;
 
-    entry = (part == NGX_HTTP_REFERRAL_PROGRAM)
-            ? ngx_http_referral_links_program(links, key, &info)
-            : ngx_http_referral_links_read(links, key, &info);
-
-    *epoch = info.epoch;
-
-    if (entry == NULL) {
+    if (referral_cache_get(&rmcf->cache, key, links->buf, sizeof(links->buf),
+                           ngx_current_msec, &info)
+        != REFERRAL_OK)
+    {
+        *epoch = info.epoch;
         return NGX_HTTP_REFERRAL_AGE_NONE;
     }
+
+    *epoch = info.epoch;
 
     tracked = ngx_http_referral_tracked(rmcf->sh);
     fresh = (tracked == NGX_HTTP_REFERRAL_TRACKED) ? rmcf->valid
@@ -469,18 +387,13 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
         old = fresh;
     }
 
-    if (info.age >= fresh * 1000 && part == NGX_HTTP_REFERRAL_PROGRAM) {
-
-        /* the copy is over: others may have refreshed what the cache has */
-
-        links->program.len = 0;
-    }
-
-    if (info.age >= ngx_max(old, fresh) * 1000) {
+    if (info.age >= ngx_max(old, fresh) * 1000
+        || !referral_entry_valid((referral_entry_t *) links->buf, info.len))
+    {
         return NGX_HTTP_REFERRAL_AGE_NONE;
     }
 
-    ngx_http_referral_links_fill(wait, entry);
+    ngx_http_referral_links_fill(wait, (referral_entry_t *) links->buf);
 
     return info.age < fresh * 1000 ? NGX_HTTP_REFERRAL_AGE_FRESH
                                    : NGX_HTTP_REFERRAL_AGE_OLD;

@@ -741,4 +741,6 @@ ngx_http_referral_exit_process(ngx_cycle_t *cycle)
     if (rmcf->sh) {
         ngx_http_referral_zone_leave(rmcf->sh);
     }
+
+    referral_cache_leave(&rmcf->cache);
 }

@@ -115,8 +115,12 @@ typedef struct {
 
 static int referral_cache_carve(referral_cache_t *cache, void *mem,
     size_t size);
-static int referral_cache_key(referral_cache_t *cache,
+static int referral_cache_find(referral_cache_t *cache,
     referral_cache_key_t *k, const referral_str_t *key);
+static void referral_cache_key(referral_cache_key_t *k,
+    const referral_str_t *key);
+static uint64_t referral_cache_now(referral_cache_t *cache,
+    const referral_cache_hint_t *hint);
 static int referral_cache_read(referral_cache_t *cache, unsigned class,
     referral_cache_key_t *k, u_char *buf, size_t size, int64_t now,
     referral_cache_info_t *info);
@@ -333,6 +337,7 @@ referral_cache_carve(referral_cache_t *cache, void *mem, size_t size)
     p += -(uintptr_t) p % REFERRAL_CACHE_LINE;
 
     cache->pid = 0;
+    cache->near = NULL;
     cache->header = (referral_cache_header_t *) p;
     p += sizeof(referral_cache_header_t);
 
@@ -369,6 +374,18 @@ void
 referral_cache_process(referral_cache_t *cache)
 {
     cache->pid = getpid();
+
+    /* without memory it goes the longer way */
+
+    cache->near = referral_near_create();
+}
+
+
+void
+referral_cache_leave(referral_cache_t *cache)
+{
+    referral_near_free(cache->near);
+    cache->near = NULL;
 }
 
 
@@ -376,23 +393,54 @@ int
 referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
     void *buf, size_t size, int64_t now, referral_cache_info_t *info)
 {
-    unsigned              class;
-    referral_cache_key_t  k;
+    unsigned               class;
+    referral_cache_key_t   k;
+    referral_near_copy_t   copy;
 
     memset(info, 0, sizeof(referral_cache_info_t));
 
-    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
+    if (key->len == 0 || key->len > REFERRAL_CACHE_KEY_MAX) {
         return REFERRAL_DECLINED;
     }
 
-    info->epoch = referral_cache_hint_epoch(cache, &k.hint);
+    referral_cache_locate(cache, &k.hint, key);
+
+    copy.epoch = referral_cache_now(cache, &k.hint);
+    info->epoch = copy.epoch;
+
+    if (cache->near
+        && referral_near_find(cache->near, &k.hint, key, now, &copy)
+           == REFERRAL_OK
+        && copy.len <= size)
+    {
+        memcpy(buf, copy.value, copy.len);
+
+        info->age = now > copy.fetched ? now - copy.fetched : 0;
+        info->len = copy.len;
+        info->negative = copy.negative;
+
+        return REFERRAL_OK;
+    }
+
+    referral_cache_key(&k, key);
 
     for (class = 0; class < REFERRAL_CACHE_CLASSES; class++) {
         if (referral_cache_read(cache, class, &k, buf, size, now, info)
-            == REFERRAL_OK)
+            != REFERRAL_OK)
         {
-            return REFERRAL_OK;
+            continue;
         }
+
+        if (cache->near) {
+            copy.fetched = now - info->age;
+            copy.len = info->len;
+            copy.value = buf;
+            copy.negative = info->negative;
+
+            referral_near_keep(cache->near, &k.hint, key, now, &copy);
+        }
+
+        return REFERRAL_OK;
     }
 
     return REFERRAL_DECLINED;
@@ -428,6 +476,10 @@ referral_cache_hint_value(referral_cache_t *cache,
     unsigned                  class, way;
     referral_cache_bucket_t  *b;
 
+    if (cache->near && referral_near_hint(cache->near, hint)) {
+        return;
+    }
+
     for (class = 0; class < REFERRAL_CACHE_CLASSES - 1; class++) {
         b = referral_cache_bucket(cache, class, hint->place);
 
@@ -453,16 +505,16 @@ referral_cache_epoch(referral_cache_t *cache, const referral_str_t *key)
 {
     referral_cache_key_t  k;
 
-    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
+    if (referral_cache_find(cache, &k, key) != REFERRAL_OK) {
         return 0;
     }
 
-    return referral_cache_hint_epoch(cache, &k.hint);
+    return referral_cache_now(cache, &k.hint);
 }
 
 
 static int
-referral_cache_key(referral_cache_t *cache, referral_cache_key_t *k,
+referral_cache_find(referral_cache_t *cache, referral_cache_key_t *k,
     const referral_str_t *key)
 {
     if (key->len == 0 || key->len > REFERRAL_CACHE_KEY_MAX) {
@@ -470,12 +522,20 @@ referral_cache_key(referral_cache_t *cache, referral_cache_key_t *k,
     }
 
     referral_cache_locate(cache, &k->hint, key);
+    referral_cache_key(k, key);
 
+    return REFERRAL_OK;
+}
+
+
+/* in words, padded with zeros */
+
+static void
+referral_cache_key(referral_cache_key_t *k, const referral_str_t *key)
+{
     k->len = key->len;
     k->words[(key->len - 1) / sizeof(uint64_t)] = 0;
     memcpy(k->words, key->data, key->len);
-
-    return REFERRAL_OK;
 }
 
 
@@ -485,8 +545,8 @@ referral_cache_key(referral_cache_t *cache, referral_cache_key_t *k,
  * what it deletes, and a put that comes too late stores what is dead already.
  */
 
-uint64_t
-referral_cache_hint_epoch(referral_cache_t *cache,
+static uint64_t
+referral_cache_now(referral_cache_t *cache,
     const referral_cache_hint_t *hint)
 {
     uint32_t  generation, count;
@@ -618,7 +678,7 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
     referral_cache_slot_t     slot;
     referral_cache_bucket_t  *b;
 
-    if (referral_cache_key(cache, &k, key) != REFERRAL_OK
+    if (referral_cache_find(cache, &k, key) != REFERRAL_OK
         || len > (negative ? REFERRAL_CACHE_NEGATIVE_MAX
                            : REFERRAL_CACHE_VALUE_MAX))
     {
@@ -626,7 +686,7 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
         return REFERRAL_DECLINED;
     }
 
-    if (epoch != referral_cache_hint_epoch(cache, &k.hint)) {
+    if (epoch != referral_cache_now(cache, &k.hint)) {
         referral_cache_count(cache, overtaken);
         return REFERRAL_DECLINED;
     }
@@ -646,6 +706,10 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
     slot.key_len = k.len;
     slot.negative = negative ? 1 : 0;
     slot.crc = referral_cache_crc(&slot, &k, value);
+
+    if (cache->near) {
+        referral_near_drop(cache->near, &k.hint);
+    }
 
     b = referral_cache_bucket(cache, class, k.hint.place);
 
@@ -893,7 +957,7 @@ referral_cache_invalidate(referral_cache_t *cache, const referral_str_t *key)
 {
     referral_cache_key_t  k;
 
-    if (referral_cache_key(cache, &k, key) != REFERRAL_OK) {
+    if (referral_cache_find(cache, &k, key) != REFERRAL_OK) {
         return;
     }
 

@@ -11,6 +11,7 @@
 #define _REFERRAL_CACHE_H_INCLUDED_
 
 
+#include "referral_near.h"
 #include "referral_str.h"
 
 
@@ -31,6 +32,7 @@ typedef struct referral_cache_bucket_s  referral_cache_bucket_t;
 
 typedef struct {
     referral_cache_header_t  *header;
+    referral_near_t          *near;          /* of the process, or NULL */
     referral_cache_bucket_t  *buckets[REFERRAL_CACHE_CLASSES];
     u_char                   *slots[REFERRAL_CACHE_CLASSES];
     uint32_t                  nbuckets[REFERRAL_CACHE_CLASSES];
@@ -53,10 +55,7 @@ typedef struct {
 
 /* where a key will be looked for; plain numbers, good for this cache only */
 
-typedef struct {
-    uint32_t            place;
-    uint32_t            tag;
-} referral_cache_hint_t;
+typedef referral_near_key_t  referral_cache_hint_t;
 
 
 /* events since init, of all processes; hits and misses the caller sees */
@@ -90,11 +89,13 @@ int referral_cache_init(referral_cache_t *cache, void *mem, size_t size,
 int referral_cache_attach(referral_cache_t *cache, void *mem, size_t size);
 
 /*
- * Optional: tells the handle whose it is, which spares each put a system call.
- * A process that called this must not fork and let its child write with the
- * handle before the child called it too.
+ * Optional: tells the handle whose it is, which spares each put a system call
+ * and lets get keep copies near the process.  Such a process must not fork and
+ * let its child use the handle.  leave, before it ends, gives back what the
+ * copies take.
  */
 void referral_cache_process(referral_cache_t *cache);
+void referral_cache_leave(referral_cache_t *cache);
 
 /*
  * Copies the value to "buf".  "now" is any clock in ms that all processes
@@ -115,15 +116,9 @@ void referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
 void referral_cache_hint_value(referral_cache_t *cache,
     const referral_cache_hint_t *hint);
 
-/*
- * What get writes to info->epoch, for those that fetch without a get, and for
- * those that keep a copy of what get gave: it is as good as the cache's while
- * the epoch is the same.
- */
+/* what get writes to info->epoch, for those that fetch without a get */
 uint64_t referral_cache_epoch(referral_cache_t *cache,
     const referral_str_t *key);
-uint64_t referral_cache_hint_epoch(referral_cache_t *cache,
-    const referral_cache_hint_t *hint);
 
 /*
  * Stores a value that was fetched at "fetched" (ms, get's clock), asked for

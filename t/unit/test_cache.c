@@ -1,4 +1,4 @@
-/* link: referral_hash.c */
+/* link: referral_hash.c referral_near.c */
 
 /*
  * The source itself, not its object: some tests forge what a writer that was
@@ -129,7 +129,7 @@ bucket_of(const char *key, unsigned class, referral_cache_key_t *k)
     referral_str_t  s;
 
     s = str(key);
-    referral_cache_key(&cache, k, &s);
+    referral_cache_find(&cache, k, &s);
 
     return referral_cache_bucket(&cache, class, k->hint.place);
 }
@@ -744,6 +744,10 @@ hammer(unsigned seed, int64_t until)
 
     n = seed * 2654435761U + 1;
 
+    if (seed % 2) {
+        referral_cache_process(&cache);
+    }
+
     for (i = 0; !__atomic_load_n(&shared->stop, __ATOMIC_RELAXED); i++) {
         if ((i & 63) == 0 && clock_ms() >= until) {
             break;
@@ -1021,6 +1025,57 @@ test_kill(void)
 }
 
 
+/* what this process has a copy of, while others change what is shared */
+
+static void
+test_copies(void)
+{
+    referral_str_t         k;
+    referral_cache_t       other;
+    referral_cache_info_t  info;
+
+    fresh();
+    other = cache;
+    referral_cache_process(&cache);
+
+    k = str("link:{p}:a");
+
+    put("link:{p}:a", "one", 1000);
+    ok(has("link:{p}:a", "one", 1000) && has("link:{p}:a", "one", 1500),
+       "what was put is there, and again");
+
+    referral_cache_get(&cache, &k, buf, sizeof(buf), 1700, &info);
+    ok(info.age == 700, "a copy is as old as what it is of");
+
+    put("link:{p}:a", "two", 1800);
+    ok(has("link:{p}:a", "two", 1800), "what this process puts, it sees");
+
+    referral_cache_put(&other, &k, "three", 5, 0, 1900,
+                       referral_cache_epoch(&other, &k));
+    ok(has("link:{p}:a", "three", 2800),
+       "what another puts, it sees within a second");
+
+    referral_cache_invalidate(&other, &k);
+    ok(!there("link:{p}:a", 2800), "what is invalidated is gone at once");
+
+    put("link:{p}:a", "four", 3000);
+    ok(has("link:{p}:a", "four", 3000), "and comes anew");
+
+    referral_cache_flush(&other);
+    ok(!there("link:{p}:a", 3000), "what is flushed is gone at once");
+
+    put_negative("link:{p}:b", "no", 3000);
+    (void) there("link:{p}:b", 3000);
+    ok(referral_cache_get(&cache, &(referral_str_t) { 10,
+                          (u_char *) "link:{p}:b" }, buf, sizeof(buf), 3000,
+                          &info) == REFERRAL_OK && info.negative,
+       "a copy of a negative entry is negative");
+    ok(!there("link:{p}:c", 3000), "nobody else's copy serves");
+
+    referral_cache_leave(&cache);
+}
+
+
 /*
  * "Redis" changes, the invalidation is sent, the change is announced; nobody
  * who looks after that may see what was before.
@@ -1051,6 +1106,12 @@ test_race(void)
         }
 
         gets = hits = 0;
+
+        /* one of the readers has no copies of its own */
+
+        if (i > 1) {
+            referral_cache_process(&cache);
+        }
 
         while (clock_ms() < until) {
             if (i == 0) {
@@ -1134,6 +1195,7 @@ main(void)
     test_classes();
     test_hostile_memory();
     test_lost_writers();
+    test_copies();
     test_stress();
     test_kill();
     test_race();

@@ -1,0 +1,60 @@
+
+/*
+ * What one process looked up in the cache of late: copies in memory of its
+ * own, each as good as its original while the key's epoch is the same.  It
+ * spares a busy process the way through the shared table; it never knows
+ * anything that the table did not tell it within the last second.
+ */
+
+
+#ifndef _REFERRAL_NEAR_H_INCLUDED_
+#define _REFERRAL_NEAR_H_INCLUDED_
+
+
+#include "referral_str.h"
+
+
+typedef struct referral_near_s  referral_near_t;
+
+
+/* where a key is looked for: its hash, in two parts; "tag" is never 0 */
+
+typedef struct {
+    uint32_t            place;
+    uint32_t            tag;
+} referral_near_key_t;
+
+
+typedef struct {
+    uint64_t            epoch;
+    int64_t             fetched;     /* ms, as the cache has it */
+    size_t              len;
+    const void         *value;       /* until the next keep or drop */
+    unsigned            negative;
+} referral_near_copy_t;
+
+
+/* 2 MB, of which the system gives what is used; NULL without memory */
+referral_near_t *referral_near_create(void);
+void referral_near_free(referral_near_t *near);
+
+/* begins to bring a copy from memory; 0: there is none */
+int referral_near_hint(const referral_near_t *near,
+    const referral_near_key_t *at);
+
+/*
+ * "copy->epoch" is the present one.  REFERRAL_DECLINED: not there, or of
+ * another epoch, or kept for a second.
+ */
+int referral_near_find(const referral_near_t *near,
+    const referral_near_key_t *at, const referral_str_t *key, int64_t now,
+    referral_near_copy_t *copy);
+
+/* what is too large is not kept */
+void referral_near_keep(referral_near_t *near, const referral_near_key_t *at,
+    const referral_str_t *key, int64_t now, const referral_near_copy_t *copy);
+
+void referral_near_drop(referral_near_t *near, const referral_near_key_t *at);
+
+
+#endif /* _REFERRAL_NEAR_H_INCLUDED_ */
