@@ -453,7 +453,10 @@ subtest 'other servers' => sub {
     my ($pid) = $t->workers;
     my ($rss) = $t->read_file("/proc/$pid/status") =~ /VmRSS:\s+(\d+)/;
 
-    cmp_ok($rss, '<', 300_000, "and has not grown ($rss KB)");
+    # AddressSanitizer keeps up to 256 MB of what was freed
+
+    cmp_ok($rss, '<', $ENV{ASAN_OPTIONS} ? 500_000 : 40_000,
+           "and has not grown ($rss KB)");
 
     $t->redis_start;
     well('all of that');
