@@ -281,7 +281,7 @@ int
 referral_batch_add(referral_batch_t *b, const referral_record_t *record,
     uint64_t seq)
 {
-    int                     click;
+    int                     click, event;
     const referral_str_t   *program;
     referral_batch_click_t  c;
 
@@ -321,11 +321,13 @@ referral_batch_add(referral_batch_t *b, const referral_record_t *record,
             && (record->result == REFERRAL_RESULT_LANDING
                 || record->result == REFERRAL_RESULT_UNRESOLVED);
 
+    event = (b->conf.events_maxlen != 0);
+
     c.record = record;
     c.text[REFERRAL_TEXT_CODE] =
                       referral_batch_str(b, &record->text[REFERRAL_TEXT_CODE]);
 
-    if (click || b->conf.events_maxlen) {
+    if (click || event) {
         referral_batch_look_up(b, &c);
     }
 
@@ -350,7 +352,7 @@ referral_batch_add(referral_batch_t *b, const referral_record_t *record,
         referral_batch_add_click(b, &c);
     }
 
-    if (b->conf.events_maxlen) {
+    if (event) {
         referral_batch_add_event(b, &c);
     }
 

@@ -261,7 +261,7 @@ referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
     hash = ((uint64_t) owner << 32 | text) * 0x9e3779b97f4a7c15ULL;
     slot = hash >> (64 - REFERRAL_BATCH_SLOT_BITS);
 
-    while ((n = b->item_slots[slot] ^ b->epoch) < REFERRAL_BATCH_EPOCH) {
+    while ((n = b->item_slots[slot] ^ b->epoch) < b->nitems) {
         item = &b->items[n];
 
         if (item->owner == owner && item->text == text) {
@@ -296,7 +296,7 @@ referral_batch_text(referral_batch_t *b, const void *data, size_t len)
     hash = referral_hash64(b->conf.seed, data, len);
     slot = hash & (REFERRAL_BATCH_SLOTS - 1);
 
-    while ((n = b->text_slots[slot] ^ b->epoch) < REFERRAL_BATCH_EPOCH) {
+    while ((n = b->text_slots[slot] ^ b->epoch) < b->ntexts) {
         text = &b->texts[n];
 
         /* up to eight bytes the hash is one to one */

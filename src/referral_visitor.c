@@ -459,9 +459,9 @@ size_t
 referral_visitor_language(u_char *out, const referral_str_t *accept,
     const referral_str_t *languages)
 {
-    size_t            i, n, len, best;
-    referral_str_t    rest, tag;
-    referral_range_t  ranges[REFERRAL_RANGES_MAX];
+    size_t             i, n, len;
+    referral_str_t     rest, tag;
+    referral_range_t  *best, ranges[REFERRAL_RANGES_MAX];
 
     rest = *accept;
 
@@ -491,27 +491,27 @@ referral_visitor_language(u_char *out, const referral_str_t *accept,
     }
 
     for ( ;; ) {
-        best = n;
+        best = NULL;
 
         for (i = 0; i < n; i++) {
             if (ranges[i].quality
-                && (best == n || ranges[i].quality > ranges[best].quality))
+                && (best == NULL || ranges[i].quality > best->quality))
             {
-                best = i;
+                best = &ranges[i];
             }
         }
 
-        if (best == n) {
+        if (best == NULL) {
             break;
         }
 
-        len = referral_visitor_lookup(out, &ranges[best].tag, languages);
+        len = referral_visitor_lookup(out, &best->tag, languages);
 
         if (len) {
             return len;
         }
 
-        ranges[best].quality = 0;
+        best->quality = 0;
     }
 
     rest = *languages;
