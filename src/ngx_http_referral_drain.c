@@ -7,6 +7,10 @@
 #define NGX_HTTP_REFERRAL_RETRY_MIN    100
 #define NGX_HTTP_REFERRAL_RETRY_MAX    1000
 
+/* what is sent at once, fewer records a little later; small batches keep
+ * Redis, and what shares its processor, from long turns */
+#define NGX_HTTP_REFERRAL_BATCH_KICK   64
+
 /* records looked at for one batch; it adapts to how fast Redis answers */
 #define NGX_HTTP_REFERRAL_BATCH_MIN    50
 #define NGX_HTTP_REFERRAL_BATCH_SLOW   500
@@ -136,7 +140,7 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
 }
 
 
-/* sends at once what fills a batch, and the rest a little later */
+/* sends at once what is worth a batch, and the rest a little later */
 
 void
 ngx_http_referral_drain_kick(ngx_http_referral_recorder_t *rec)
@@ -150,8 +154,9 @@ ngx_http_referral_drain_kick(ngx_http_referral_recorder_t *rec)
 
     own = rec->own->journal;
 
-    if (own->flushed - rec->own->from >= rec->size) {
-
+    if (own->flushed - rec->own->from
+        >= ngx_min(rec->size, NGX_HTTP_REFERRAL_BATCH_KICK))
+    {
         if (!rec->next.posted) {
             ngx_post_event(&rec->next, &ngx_posted_events);
         }
