@@ -221,9 +221,10 @@ referral_batch_create(const referral_batch_conf_t *conf)
     b->program_len = 0;
     b->records = 0;
 
-    /* the slots hold anything: the next epoch is the one that clears them */
-
-    b->epoch = (uint32_t) -REFERRAL_BATCH_EPOCH;
+    b->text_slots.size = REFERRAL_BATCH_SLOTS_MIN;
+    b->text_slots.used = 0;
+    b->item_slots.size = REFERRAL_BATCH_SLOTS_MIN;
+    b->item_slots.used = 0;
 
     return b;
 }

@@ -31,9 +31,8 @@
 #define REFERRAL_BATCH_TEXTS      16384
 #define REFERRAL_BATCH_TEXT_SIZE  (512 * 1024)
 #define REFERRAL_BATCH_ITEMS      24576
-#define REFERRAL_BATCH_SLOT_BITS  15
-#define REFERRAL_BATCH_SLOTS      (1 << REFERRAL_BATCH_SLOT_BITS)
-#define REFERRAL_BATCH_EPOCH      0x10000
+#define REFERRAL_BATCH_SLOTS_MIN  1024
+#define REFERRAL_BATCH_SLOTS_MAX  32768
 #define REFERRAL_BATCH_OUT        (1024 * 1024)
 
 #define REFERRAL_BATCH_CUT        255     /* bytes of a record's text */
@@ -113,14 +112,18 @@ typedef struct {
 typedef struct {
     uint64_t            hash;
     uint32_t            off;
-    uint32_t            len;
+    uint16_t            len;
+    uint16_t            slotted;     /* can be found by its hash */
     uint16_t            stats[2];
     uint16_t            field;
     uint16_t            dimension;
 } referral_batch_text_t;
 
 
-/* "next" chains the items of one operation */
+/*
+ * "next" chains the items of one operation.  Owner 0: nobody will look for
+ * it, and it has no slot.
+ */
 
 typedef struct {
     uint32_t            owner;
@@ -176,6 +179,19 @@ typedef struct {
 } referral_batch_event_t;
 
 
+/*
+ * Where a text or an item stands, by its hash; 0: an empty slot.  As many
+ * slots as a batch needs, a power of two: all of what most clicks touch stays
+ * in the processor's own cache.
+ */
+
+typedef struct {
+    uint32_t            size;
+    uint32_t            used;
+    uint16_t            slot[REFERRAL_BATCH_SLOTS_MAX];
+} referral_batch_slots_t;
+
+
 /* the last day, hour, minute or second, and its name */
 
 typedef struct {
@@ -218,14 +234,8 @@ struct referral_batch_s {
     uint32_t                 words[REFERRAL_WORDS];
     uint32_t                 recent[REFERRAL_KEYS];  /* targets */
 
-    /*
-     * A number of a batch, and above it that of the batch: what another one
-     * left is an empty slot, and nothing needs to be cleared.
-     */
-
-    uint32_t                 epoch;
-    uint32_t                 text_slots[REFERRAL_BATCH_SLOTS];
-    uint32_t                 item_slots[REFERRAL_BATCH_SLOTS];
+    referral_batch_slots_t   text_slots;
+    referral_batch_slots_t   item_slots;
 
     referral_batch_text_t    texts[REFERRAL_BATCH_TEXTS];
     referral_batch_item_t    items[REFERRAL_BATCH_ITEMS];

@@ -14,11 +14,21 @@ static void referral_batch_chain(referral_batch_t *b, uint32_t target,
     uint32_t n);
 static referral_batch_item_t *referral_batch_item(referral_batch_t *b,
     uint32_t owner, uint32_t text);
+static uint32_t referral_batch_item_slot(uint32_t owner, uint32_t text);
+static void referral_batch_item_grow(referral_batch_t *b);
+static void referral_batch_text_grow(referral_batch_t *b);
+static void referral_slots_reset(referral_batch_slots_t *slots);
+static void referral_slots_grow(referral_batch_slots_t *slots);
+static int referral_slots_crowded(const referral_batch_slots_t *slots);
+static void referral_slots_put(referral_batch_slots_t *slots, uint32_t slot,
+    uint32_t n);
 
 
-_Static_assert(REFERRAL_BATCH_TEXTS < REFERRAL_BATCH_EPOCH
-               && REFERRAL_BATCH_ITEMS < REFERRAL_BATCH_EPOCH,
-               "a number leaves room for the epoch, and fits in 16 bits");
+_Static_assert(REFERRAL_BATCH_TEXTS < 0x10000 && REFERRAL_BATCH_ITEMS < 0x10000,
+               "a number fits in 16 bits");
+_Static_assert(REFERRAL_BATCH_TEXTS < REFERRAL_BATCH_SLOTS_MAX
+               && REFERRAL_BATCH_ITEMS < REFERRAL_BATCH_SLOTS_MAX,
+               "of the largest table a slot is always empty");
 
 
 /* what was in the tables is in none of them */
@@ -36,14 +46,8 @@ referral_batch_reset(referral_batch_t *b)
     b->text_len = 0;
     b->text_size = 0;
 
-    b->epoch += REFERRAL_BATCH_EPOCH;
-
-    if (b->epoch == 0) {
-        memset(b->text_slots, 0, sizeof(b->text_slots));
-        memset(b->item_slots, 0, sizeof(b->item_slots));
-
-        b->epoch = REFERRAL_BATCH_EPOCH;
-    }
+    referral_slots_reset(&b->text_slots);
+    referral_slots_reset(&b->item_slots);
 
     memset(b->items, 0, sizeof(referral_batch_item_t));
     memset(b->targets, 0, sizeof(referral_batch_target_t));
@@ -215,6 +219,7 @@ referral_batch_member_append(referral_batch_t *b, uint32_t target,
     n = b->nitems++;
     item = &b->items[n];
 
+    item->owner = 0;
     item->text = text;
     item->value = 0;
     item->next = 0;
@@ -255,32 +260,70 @@ static inline referral_batch_item_t *
 referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
 {
     uint32_t                n, slot;
-    uint64_t                hash;
     referral_batch_item_t  *item;
 
-    hash = ((uint64_t) owner << 32 | text) * 0x9e3779b97f4a7c15ULL;
-    slot = hash >> (64 - REFERRAL_BATCH_SLOT_BITS);
+    slot = referral_batch_item_slot(owner, text);
 
-    while ((n = b->item_slots[slot] ^ b->epoch) < b->nitems) {
+    for ( ;; ) {
+        slot &= b->item_slots.size - 1;
+        n = b->item_slots.slot[slot];
+
+        if (n == 0) {
+            break;
+        }
+
         item = &b->items[n];
 
         if (item->owner == owner && item->text == text) {
             return item;
         }
 
-        slot = (slot + 1) & (REFERRAL_BATCH_SLOTS - 1);
+        slot++;
     }
 
-    b->item_slots[slot] = b->nitems | b->epoch;
-
-    item = &b->items[b->nitems++];
+    n = b->nitems++;
+    item = &b->items[n];
 
     item->owner = owner;
     item->text = text;
     item->value = 0;
     item->next = 0;
 
+    referral_slots_put(&b->item_slots, slot, n);
+
+    if (referral_slots_crowded(&b->item_slots)) {
+        referral_batch_item_grow(b);
+    }
+
     return item;
+}
+
+
+static inline uint32_t
+referral_batch_item_slot(uint32_t owner, uint32_t text)
+{
+    return (((uint64_t) owner << 32 | text) * 0x9e3779b97f4a7c15ULL) >> 48;
+}
+
+
+static void
+referral_batch_item_grow(referral_batch_t *b)
+{
+    uint32_t                n;
+    referral_batch_item_t  *item;
+
+    referral_slots_grow(&b->item_slots);
+
+    for (n = 1; n < b->nitems; n++) {
+        item = &b->items[n];
+
+        if (item->owner != 0) {
+            referral_slots_put(&b->item_slots,
+                               referral_batch_item_slot(item->owner,
+                                                        item->text),
+                               n);
+        }
+    }
 }
 
 
@@ -294,9 +337,16 @@ referral_batch_text(referral_batch_t *b, const void *data, size_t len)
     referral_batch_text_t  *text;
 
     hash = referral_hash64(b->conf.seed, data, len);
-    slot = hash & (REFERRAL_BATCH_SLOTS - 1);
+    slot = (uint32_t) hash;
 
-    while ((n = b->text_slots[slot] ^ b->epoch) < b->ntexts) {
+    for ( ;; ) {
+        slot &= b->text_slots.size - 1;
+        n = b->text_slots.slot[slot];
+
+        if (n == 0) {
+            break;
+        }
+
         text = &b->texts[n];
 
         /* up to eight bytes the hash is one to one */
@@ -307,13 +357,39 @@ referral_batch_text(referral_batch_t *b, const void *data, size_t len)
             return n;
         }
 
-        slot = (slot + 1) & (REFERRAL_BATCH_SLOTS - 1);
+        slot++;
     }
 
-    b->text_slots[slot] = b->ntexts | b->epoch;
-    b->texts[b->ntexts].hash = hash;
+    n = referral_batch_text_append(b, data, len);
 
-    return referral_batch_text_append(b, data, len);
+    b->texts[n].hash = hash;
+    b->texts[n].slotted = 1;
+
+    referral_slots_put(&b->text_slots, slot, n);
+
+    if (referral_slots_crowded(&b->text_slots)) {
+        referral_batch_text_grow(b);
+    }
+
+    return n;
+}
+
+
+static void
+referral_batch_text_grow(referral_batch_t *b)
+{
+    uint32_t                n;
+    referral_batch_text_t  *text;
+
+    referral_slots_grow(&b->text_slots);
+
+    for (n = 1; n < b->ntexts; n++) {
+        text = &b->texts[n];
+
+        if (text->slotted) {
+            referral_slots_put(&b->text_slots, (uint32_t) text->hash, n);
+        }
+    }
 }
 
 
@@ -332,6 +408,7 @@ referral_batch_text_append(referral_batch_t *b, const void *data, size_t len)
 
     text->off = p - b->text;
     text->len = len;
+    text->slotted = 0;
     text->stats[0] = 0;
     text->stats[1] = 0;
     text->field = 0;
@@ -352,4 +429,53 @@ referral_batch_str(referral_batch_t *b, const referral_str_t *s)
 
     return referral_batch_text(b, s->data, s->len < REFERRAL_BATCH_CUT
                                            ? s->len : REFERRAL_BATCH_CUT);
+}
+
+
+/* empty, and of the size that the last batch needed */
+
+static void
+referral_slots_reset(referral_batch_slots_t *slots)
+{
+    if (slots->size > REFERRAL_BATCH_SLOTS_MIN
+        && slots->used < slots->size / 8)
+    {
+        slots->size /= 2;
+    }
+
+    memset(slots->slot, 0, slots->size * sizeof(slots->slot[0]));
+    slots->used = 0;
+}
+
+
+static void
+referral_slots_grow(referral_batch_slots_t *slots)
+{
+    slots->size *= 2;
+
+    memset(slots->slot, 0, slots->size * sizeof(slots->slot[0]));
+    slots->used = 0;
+}
+
+
+static inline int
+referral_slots_crowded(const referral_batch_slots_t *slots)
+{
+    return slots->used > slots->size / 2
+           && slots->size < REFERRAL_BATCH_SLOTS_MAX;
+}
+
+
+/* to the first empty slot from this one on; there is one */
+
+static inline void
+referral_slots_put(referral_batch_slots_t *slots, uint32_t slot, uint32_t n)
+{
+    for (slot &= slots->size - 1;
+         slots->slot[slot];
+         slot = (slot + 1) & (slots->size - 1))
+    { /* void */ }
+
+    slots->slot[slot] = (uint16_t) n;
+    slots->used++;
 }
