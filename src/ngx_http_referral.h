@@ -369,6 +369,7 @@ struct ngx_http_referral_ctx_s {
     referral_str_t                   source;
     referral_str_t                   header[NGX_HTTP_REFERRAL_HEADERS];
     referral_agent_t                 agent;
+    uint64_t                         agent_hash;  /* of the User-Agent */
     referral_geo_result_t            geo;
     struct sockaddr                 *geo_of;      /* whose that is */
     referral_cookie_t                cookie;

@@ -606,13 +606,14 @@ ngx_http_referral_find_agent(ngx_http_request_t *r,
 
     ua = ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_USER_AGENT);
 
+    ctx->agent_hash = referral_hash64(0, ua->data, ua->len);
+
     if (ua->len == 0 || ua->len > NGX_HTTP_REFERRAL_AGENT_MAX) {
         referral_visitor_agent(&ctx->agent, rmcf->bots, ua);
         return;
     }
 
-    known = &rmcf->agents[referral_hash64(0, ua->data, ua->len)
-                          % NGX_HTTP_REFERRAL_AGENTS];
+    known = &rmcf->agents[ctx->agent_hash % NGX_HTTP_REFERRAL_AGENTS];
 
     if (known->len != ua->len
         || ngx_memcmp(known->text, ua->data, ua->len) != 0)

@@ -359,6 +359,8 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
         return NGX_DECLINED;
     }
 
+    ngx_http_referral_find_agent(r, ctx);
+
     day = referral_time_day_number(ctx->now, ctx->decision.offset);
 
     if (!ngx_http_referral_salts_known(salts, day)) {
@@ -381,8 +383,6 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
     }
 
     return referral_address_hash(address, salts->salts[day & 3].salt,
-                                 r->connection->sockaddr,
-                                 ngx_http_referral_header(r, ctx,
-                                              NGX_HTTP_REFERRAL_USER_AGENT))
+                                 r->connection->sockaddr, ctx->agent_hash)
            == REFERRAL_OK ? NGX_OK : NGX_DECLINED;
 }

@@ -35,9 +35,10 @@ referral_address_data(const struct sockaddr *sa, const u_char **data)
 
 int
 referral_address_hash(uint64_t *hash, const u_char *salt,
-    const struct sockaddr *sa, const referral_str_t *ua)
+    const struct sockaddr *sa, uint64_t agent)
 {
-    size_t         len;
+    size_t         i, len;
+    u_char         hashed[8];
     const u_char  *data;
 
     len = referral_address_data(sa, &data);
@@ -46,7 +47,11 @@ referral_address_hash(uint64_t *hash, const u_char *salt,
         return REFERRAL_DECLINED;
     }
 
-    *hash = referral_siphash(salt, data, len, ua->data, ua->len);
+    for (i = 0; i < sizeof(hashed); i++) {
+        hashed[i] = (u_char) (agent >> (8 * i));
+    }
+
+    *hash = referral_siphash(salt, data, len, hashed, sizeof(hashed));
 
     return REFERRAL_OK;
 }

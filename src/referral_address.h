@@ -23,9 +23,12 @@
  */
 size_t referral_address_data(const struct sockaddr *sa, const u_char **data);
 
-/* SipHash of both under the salt.  REFERRAL_DECLINED: has no address */
+/*
+ * SipHash of the address and of "agent", a hash of the User-Agent, under the
+ * salt.  REFERRAL_DECLINED: has no address.
+ */
 int referral_address_hash(uint64_t *hash, const u_char *salt,
-    const struct sockaddr *sa, const referral_str_t *ua);
+    const struct sockaddr *sa, uint64_t agent);
 
 
 #endif /* _REFERRAL_ADDRESS_H_INCLUDED_ */

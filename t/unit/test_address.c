@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "referral_address.h"
+#include "referral_hash.h"
 #include "unit.h"
 
 
@@ -14,8 +15,7 @@ static uint64_t
 hash(const char *salt, const char *address, const char *agent)
 {
     int                  rc;
-    uint64_t             h;
-    referral_str_t       ua;
+    uint64_t             h, ua;
     struct sockaddr_in   in;
     struct sockaddr_in6  in6;
 
@@ -25,19 +25,18 @@ hash(const char *salt, const char *address, const char *agent)
     in.sin_family = AF_INET;
     in6.sin6_family = AF_INET6;
 
-    ua.data = (u_char *) agent;
-    ua.len = strlen(agent);
+    ua = referral_hash64(0, agent, strlen(agent));
 
     h = 0;
 
     if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
         rc = referral_address_hash(&h, (const u_char *) salt,
-                                   (struct sockaddr *) &in, &ua);
+                                   (struct sockaddr *) &in, ua);
 
     } else {
         inet_pton(AF_INET6, address, &in6.sin6_addr);
         rc = referral_address_hash(&h, (const u_char *) salt,
-                                   (struct sockaddr *) &in6, &ua);
+                                   (struct sockaddr *) &in6, ua);
     }
 
     ok(rc == REFERRAL_OK, "%s is hashed", address);
@@ -50,7 +49,6 @@ int
 main(void)
 {
     uint64_t             one, h;
-    referral_str_t       ua = referral_string("x");
     struct sockaddr_un   un;
 
     static const char  today[] = "0123456789abcdef";
@@ -75,7 +73,7 @@ main(void)
     un.sun_family = AF_UNIX;
 
     ok(referral_address_hash(&h, (const u_char *) today,
-                             (struct sockaddr *) &un, &ua)
+                             (struct sockaddr *) &un, 1)
        == REFERRAL_DECLINED, "a unix socket has no address");
 
     return unit_done();
