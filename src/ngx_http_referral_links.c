@@ -363,6 +363,17 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
 
     *epoch = info.epoch;
 
+    /* a copy was looked at when it was made */
+
+    if (!info.copy
+        && !referral_entry_valid((referral_entry_t *) links->buf, info.len))
+    {
+        referral_cache_invalidate(&rmcf->cache, key);
+        *epoch = referral_cache_epoch(&rmcf->cache, key);
+
+        return NGX_HTTP_REFERRAL_AGE_NONE;
+    }
+
     tracked = ngx_http_referral_tracked(rmcf->sh);
     fresh = (tracked == NGX_HTTP_REFERRAL_TRACKED) ? rmcf->valid
                                                    : rmcf->untracked;
@@ -387,9 +398,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
         old = fresh;
     }
 
-    if (info.age >= ngx_max(old, fresh) * 1000
-        || !referral_entry_valid((referral_entry_t *) links->buf, info.len))
-    {
+    if (info.age >= ngx_max(old, fresh) * 1000) {
         return NGX_HTTP_REFERRAL_AGE_NONE;
     }
 

@@ -418,6 +418,7 @@ referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
         info->age = now > copy.fetched ? now - copy.fetched : 0;
         info->len = copy.len;
         info->negative = copy.negative;
+        info->copy = 1;
 
         return REFERRAL_OK;
     }

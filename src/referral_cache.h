@@ -50,6 +50,7 @@ typedef struct {
     int64_t             age;         /* ms since it was fetched, never < 0 */
     size_t              len;         /* of the value */
     unsigned            negative:1;
+    unsigned            copy:1;      /* of what an earlier get gave */
 } referral_cache_info_t;
 
 

@@ -1041,11 +1041,13 @@ test_copies(void)
     k = str("link:{p}:a");
 
     put("link:{p}:a", "one", 1000);
+    referral_cache_get(&cache, &k, buf, sizeof(buf), 1000, &info);
+    ok(!info.copy, "what is first got is no copy");
     ok(has("link:{p}:a", "one", 1000) && has("link:{p}:a", "one", 1500),
        "what was put is there, and again");
 
     referral_cache_get(&cache, &k, buf, sizeof(buf), 1700, &info);
-    ok(info.age == 700, "a copy is as old as what it is of");
+    ok(info.age == 700 && info.copy, "a copy is as old as what it is of");
 
     put("link:{p}:a", "two", 1800);
     ok(has("link:{p}:a", "two", 1800), "what this process puts, it sees");
