@@ -484,6 +484,48 @@ test_pure(void)
 }
 
 
+/* the tables grow on the way: what was there before is found after it */
+
+static void
+test_once(void)
+{
+    int                 rc;
+    size_t              first;
+    unsigned            i;
+    referral_str_t      a;
+    referral_batch_t   *b;
+    referral_record_t   r;
+
+    b = referral_batch_create(&conf);
+
+    (void) referral_batch_begin(b, &shop, journal, 0);
+
+    rc = REFERRAL_OK;
+    first = 0;
+
+    for (i = 0; i < 300; i++) {
+
+        if (i == 150) {
+            (void) referral_batch_command(b, 0, &a);
+            (void) parse(&a);
+            first = parsed.ntexts;
+        }
+
+        click(&r, i % 150);
+        rc |= referral_batch_add(b, &r, i + 1);
+    }
+
+    ok(rc == REFERRAL_OK, "there is room for 300 clicks of 150 links");
+
+    (void) referral_batch_command(b, 0, &a);
+
+    ok(parse(&a) && first > 1024 && parsed.ntexts == first + 3 * 150,
+       "the same clicks again: ids, visitors and cookies, no other text");
+
+    referral_batch_free(b);
+}
+
+
 /* what a batch left in the tables is seen by none that comes after it */
 
 static void
@@ -824,6 +866,7 @@ main(void)
     test_create();
     test_command();
     test_pure();
+    test_once();
     test_past();
     test_full();
     test_reply();
