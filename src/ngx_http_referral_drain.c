@@ -7,8 +7,10 @@
 #define NGX_HTTP_REFERRAL_RETRY_MIN    100
 #define NGX_HTTP_REFERRAL_RETRY_MAX    1000
 
-/* what is sent at once, fewer records a little later; small batches keep
- * Redis, and what shares its processor, from long turns */
+/*
+ * What is sent at once; fewer records go a little later.  Small batches keep
+ * Redis, and what shares its processor, from long turns.
+ */
 #define NGX_HTTP_REFERRAL_BATCH_KICK   64
 
 /* records looked at for one batch; it adapts to how fast Redis answers */
