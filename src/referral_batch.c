@@ -220,6 +220,7 @@ referral_batch_create(const referral_batch_conf_t *conf)
 
     b->program_len = 0;
     b->records = 0;
+    b->gap = 0;
 
     b->text_slots.size = REFERRAL_BATCH_SLOTS_MIN;
     b->text_slots.used = 0;
@@ -344,8 +345,9 @@ referral_batch_add(referral_batch_t *b, const referral_record_t *record,
     c.stats[0] = referral_batch_target(b, c.group, REFERRAL_KEY_STATS,
                                        REFERRAL_BATCH_EMPTY);
     c.stats[1] = referral_batch_target(b, c.group, REFERRAL_KEY_DAY, c.date);
-    c.stats[2] = referral_batch_target(b, c.group, REFERRAL_KEY_STATS_LINK,
-                                       c.text[REFERRAL_TEXT_CODE]);
+    c.stats[2] = referral_batch_target_link(b, c.group,
+                                            REFERRAL_KEY_STATS_LINK,
+                                            c.text[REFERRAL_TEXT_CODE]);
 
     referral_batch_add_class(b, &c, click);
 
@@ -505,7 +507,7 @@ referral_batch_add_click(referral_batch_t *b, const referral_batch_click_t *c)
     }
 
     if (flags & REFERRAL_RECORD_NEW_LINK) {
-        referral_batch_count(b, c->stats[2], text);
+        referral_batch_member_few(b, c->stats[2], text)->value++;
     }
 
     if ((flags & REFERRAL_RECORD_VISITOR) && !(flags & REFERRAL_RECORD_ADDRESS))
@@ -554,8 +556,9 @@ referral_batch_add_dates(referral_batch_t *b, const referral_batch_click_t *c)
     (void) referral_batch_bump(b, c->group, REFERRAL_KEY_DAYS,
                                REFERRAL_BATCH_EMPTY, c->date);
 
-    (void) referral_batch_bump(b, c->group, REFERRAL_KEY_DAYS_LINK, code,
-                               c->date);
+    target = referral_batch_target_link(b, c->group, REFERRAL_KEY_DAYS_LINK,
+                                        code);
+    referral_batch_member_few(b, target, c->date)->value++;
 
     (void) referral_batch_bump(b, c->group, REFERRAL_KEY_HOURS,
                                REFERRAL_BATCH_EMPTY, hour);
@@ -791,7 +794,7 @@ referral_batch_stats(referral_batch_t *b, const referral_batch_click_t *c,
         item->value++;
     }
 
-    referral_batch_count(b, c->stats[2], text);
+    referral_batch_member_few(b, c->stats[2], text)->value++;
 }
 
 

@@ -72,9 +72,9 @@ referral_batch_script(referral_batch_t *b)
 int
 referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
 {
-    u_char          *head, *work;
-    size_t           len;
-    referral_buf_t   out;
+    u_char           gap[REFERRAL_BATCH_GAP], *head, *work;
+    size_t           n, len;
+    referral_buf_t   out, buf;
 
     if (b->records == 0) {
         return REFERRAL_DECLINED;
@@ -104,7 +104,10 @@ referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
     referral_batch_put_number(&out, b->expected);
     referral_batch_put_number(&out, b->last);
 
-    /* the length stands before the work and is known after it */
+    /*
+     * The length stands before the work and is known after it; it has as many
+     * digits as the last one had, mostly.
+     */
 
     head = out.pos;
 
@@ -112,20 +115,33 @@ referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
         return REFERRAL_ERROR;
     }
 
-    out.pos += REFERRAL_BATCH_GAP;
-    work = out.pos;
+    work = head + b->gap;
+    out.pos = work;
 
     referral_batch_put_work(b, &out);
 
     len = out.pos - work;
-    out.pos = head;
 
-    referral_buf_putc(&out, '$');
-    referral_buf_uint(&out, len);
-    referral_buf_puts(&out, "\r\n");
+    referral_buf_init(&buf, gap, sizeof(gap));
+    referral_buf_putc(&buf, '$');
+    referral_buf_uint(&buf, len);
+    referral_buf_puts(&buf, "\r\n");
 
-    memmove(out.pos, work, len);
-    out.pos += len;
+    n = buf.pos - gap;
+
+    if (n != b->gap) {
+
+        if ((size_t) (out.end - head) < n + len) {
+            return REFERRAL_ERROR;
+        }
+
+        memmove(head + n, work, len);
+        b->gap = n;
+    }
+
+    memcpy(head, gap, n);
+
+    out.pos = head + n + len;
 
     referral_buf_puts(&out, "\r\n");
 

@@ -38,6 +38,7 @@
 #define REFERRAL_BATCH_CUT        255     /* bytes of a record's text */
 #define REFERRAL_BATCH_VALUES     20      /* of an event */
 #define REFERRAL_BATCH_EMPTY      1       /* the empty text */
+#define REFERRAL_BATCH_FEW        16      /* fields of a link without a slot */
 
 
 /* the script's names for what is to be done */
@@ -106,7 +107,8 @@ typedef struct {
 /*
  * What nearly every click asks of a text is remembered with it: its items
  * among the program's counters and a day's, and the field of a dimension that
- * has it as the value.
+ * has it as the value; of a code that is known to exist, the targets for its
+ * counters and its days.
  */
 
 typedef struct {
@@ -117,12 +119,13 @@ typedef struct {
     uint16_t            stats[2];
     uint16_t            field;
     uint16_t            dimension;
+    uint16_t            link[2];
 } referral_batch_text_t;
 
 
 /*
- * "next" chains the items of one operation.  Owner 0: nobody will look for
- * it, and it has no slot.
+ * "next" chains the items of one operation.  Owner 0: it has no slot, because
+ * nobody will look for it, or because it is one of a link's first.
  */
 
 typedef struct {
@@ -139,7 +142,11 @@ typedef struct {
 } referral_batch_key_t;
 
 
-/* a key under one condition, and its last operation */
+/*
+ * A key under one condition, and its last operation.  Of a link: its first
+ * items, and which one of them the next field is likely to be, for they come
+ * in the same order with each click.
+ */
 
 typedef struct {
     uint64_t            expire;      /* seconds; 0: never */
@@ -149,6 +156,9 @@ typedef struct {
     uint32_t            key;
     uint32_t            group;
     uint32_t            op;
+    uint32_t            few;
+    uint32_t            first;
+    uint32_t            likely;
 } referral_batch_target_t;
 
 
@@ -209,6 +219,8 @@ struct referral_batch_s {
     u_char                   journal[2 * REFERRAL_JOURNAL_ID_SIZE];
     u_char                   program[REFERRAL_PROGRAM_MAX];
     size_t                   program_len;
+
+    size_t                   gap;            /* before the last work */
 
     uint64_t                 expected;
     uint64_t                 last;
@@ -282,7 +294,11 @@ void referral_batch_reset(referral_batch_t *b);
 uint32_t referral_batch_group(referral_batch_t *b, uint32_t code);
 uint32_t referral_batch_target(referral_batch_t *b, uint32_t group,
     uint32_t type, uint32_t suffix);
+uint32_t referral_batch_target_link(referral_batch_t *b, uint32_t group,
+    uint32_t type, uint32_t code);
 referral_batch_op_t *referral_batch_op(referral_batch_t *b, uint32_t n);
+referral_batch_item_t *referral_batch_member_few(referral_batch_t *b,
+    uint32_t target, uint32_t text);
 referral_batch_item_t *referral_batch_member(referral_batch_t *b,
     uint32_t target, uint32_t text);
 referral_batch_item_t *referral_batch_member_append(referral_batch_t *b,

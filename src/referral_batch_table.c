@@ -10,6 +10,10 @@
 #define REFERRAL_BATCH_OWNER_GROUP  0xffffffffu
 
 
+static uint32_t referral_batch_target_add(referral_batch_t *b, uint32_t group,
+    uint32_t type, uint32_t suffix, uint32_t key);
+static uint32_t referral_batch_key_add(referral_batch_t *b, uint32_t type,
+    uint32_t suffix);
 static void referral_batch_chain(referral_batch_t *b, uint32_t target,
     uint32_t n);
 static referral_batch_item_t *referral_batch_item(referral_batch_t *b,
@@ -29,6 +33,8 @@ _Static_assert(REFERRAL_BATCH_TEXTS < 0x10000 && REFERRAL_BATCH_ITEMS < 0x10000,
 _Static_assert(REFERRAL_BATCH_TEXTS < REFERRAL_BATCH_SLOTS_MAX
                && REFERRAL_BATCH_ITEMS < REFERRAL_BATCH_SLOTS_MAX,
                "of the largest table a slot is always empty");
+_Static_assert(REFERRAL_BATCH_FEW <= REFERRAL_BATCH_OP_ITEMS,
+               "the first items of a link are of one operation");
 
 
 /* what was in the tables is in none of them */
@@ -106,17 +112,8 @@ referral_batch_target(referral_batch_t *b, uint32_t group, uint32_t type,
                                   | type, suffix);
 
     if (item->value == 0) {
-        item->value = b->ntargets;
-
-        target = &b->targets[b->ntargets++];
-
-        target->expire = 0;
-        target->life = 0;
-        target->type = type;
-        target->suffix = suffix;
-        target->key = referral_batch_key(b, type, suffix);
-        target->group = group;
-        target->op = 0;
+        item->value = referral_batch_target_add(b, group, type, suffix,
+                                        referral_batch_key(b, type, suffix));
     }
 
     b->recent[type] = item->value;
@@ -125,29 +122,87 @@ referral_batch_target(referral_batch_t *b, uint32_t group, uint32_t type,
 }
 
 
+/* the target of a link, which nearly every click has for itself */
+
+uint32_t
+referral_batch_target_link(referral_batch_t *b, uint32_t group, uint32_t type,
+    uint32_t code)
+{
+    uint16_t  *known;
+
+    if (group) {
+        return referral_batch_target(b, group, type, code);
+    }
+
+    known = &b->texts[code].link[type == REFERRAL_KEY_DAYS_LINK];
+
+    if (*known == 0) {
+        *known = (uint16_t) referral_batch_target_add(b, group, type, code,
+                                       referral_batch_key_add(b, type, code));
+    }
+
+    b->targets[*known].likely = b->targets[*known].first;
+
+    return *known;
+}
+
+
+static uint32_t
+referral_batch_target_add(referral_batch_t *b, uint32_t group, uint32_t type,
+    uint32_t suffix, uint32_t key)
+{
+    referral_batch_target_t  *target;
+
+    target = &b->targets[b->ntargets];
+
+    target->expire = 0;
+    target->life = 0;
+    target->type = type;
+    target->suffix = suffix;
+    target->key = key;
+    target->group = group;
+    target->op = 0;
+    target->few = 0;
+    target->first = 0;
+    target->likely = 0;
+
+    return b->ntargets++;
+}
+
+
 /* the number of a key among the script's KEYS */
 
 uint32_t
 referral_batch_key(referral_batch_t *b, uint32_t type, uint32_t suffix)
 {
-    referral_batch_key_t   *key;
     referral_batch_item_t  *item;
 
     item = referral_batch_item(b, REFERRAL_BATCH_OWNER_KEY | type, suffix);
 
     if (item->value == 0) {
-        item->value = b->nkeys;
-
-        key = &b->keys[b->nkeys++];
-
-        key->type = type;
-        key->suffix = suffix;
-
-        b->text_size += REFERRAL_BATCH_KEY_SIZE + b->conf.prefix.len
-                        + b->program_len + b->texts[suffix].len;
+        item->value = referral_batch_key_add(b, type, suffix);
     }
 
     return item->value;
+}
+
+
+/* one that stands in KEYS twice does no harm */
+
+static uint32_t
+referral_batch_key_add(referral_batch_t *b, uint32_t type, uint32_t suffix)
+{
+    referral_batch_key_t  *key;
+
+    key = &b->keys[b->nkeys];
+
+    key->type = type;
+    key->suffix = suffix;
+
+    b->text_size += REFERRAL_BATCH_KEY_SIZE + b->conf.prefix.len
+                    + b->program_len + b->texts[suffix].len;
+
+    return b->nkeys++;
 }
 
 
@@ -201,6 +256,49 @@ referral_batch_member(referral_batch_t *b, uint32_t target, uint32_t text)
 
     if (b->nitems != n) {
         referral_batch_chain(b, target, n);
+    }
+
+    return item;
+}
+
+
+/* of a link: a link has few fields, most of them in the same order */
+
+referral_batch_item_t *
+referral_batch_member_few(referral_batch_t *b, uint32_t target, uint32_t text)
+{
+    uint32_t                  i, n;
+    referral_batch_item_t    *item;
+    referral_batch_target_t  *t;
+
+    t = &b->targets[target];
+
+    n = t->likely;
+    item = &b->items[n];
+
+    t->likely = item->next;
+
+    if (n && item->text == text) {
+        return item;
+    }
+
+    for (i = t->few, n = t->first; i; i--, n = item->next) {
+        item = &b->items[n];
+
+        if (item->text == text) {
+            t->likely = item->next;
+            return item;
+        }
+    }
+
+    if (t->few == REFERRAL_BATCH_FEW) {
+        return referral_batch_member(b, target, text);
+    }
+
+    item = referral_batch_member_append(b, target, text);
+
+    if (t->few++ == 0) {
+        t->first = item - b->items;
     }
 
     return item;
@@ -412,6 +510,8 @@ referral_batch_text_append(referral_batch_t *b, const void *data, size_t len)
     text->stats[0] = 0;
     text->stats[1] = 0;
     text->field = 0;
+    text->link[0] = 0;
+    text->link[1] = 0;
 
     b->text_size += text->off + len - b->text_len;
     b->text_len = text->off + len;

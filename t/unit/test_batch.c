@@ -526,6 +526,119 @@ test_once(void)
 }
 
 
+/* the numbers of a link's counters, or NULL; "n" of them, in pairs */
+
+static uint64_t *
+counters(unsigned code, uint64_t *n)
+{
+    char             key[64];
+    size_t           i;
+    uint64_t        *op;
+    referral_str_t   want;
+
+    want.data = (u_char *) key;
+    want.len = snprintf(key, sizeof(key), "ref:stats:{shop}:code%u", code);
+
+    for (i = 0; i + 4 <= parsed.nnumbers; i += 4 + op[3]) {
+        op = &parsed.numbers[i];
+
+        if (op[0] == 1 && referral_str_eq(&parsed.word[2 + op[1]], &want)) {
+            *n = op[3] / 2;
+            return op + 4;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* more fields than are looked for in turn, in an order that changes */
+
+static void
+test_fields(void)
+{
+    int                 rc;
+    char                seen[1024];
+    unsigned            i, code, twice, wrong;
+    uint64_t           *p, j, tens, n = 0;
+    referral_str_t      a;
+    referral_batch_t   *b;
+    referral_record_t   r;
+
+    b = referral_batch_create(&conf);
+
+    (void) referral_batch_begin(b, &shop, journal, 0);
+
+    rc = REFERRAL_OK;
+
+    for (i = 0; i < 900; i++) {
+        click(&r, i % 3);
+
+        set(&r, REFERRAL_TEXT_SOURCE, "s%u.example", i * 7 % 30);
+        set(&r, REFERRAL_TEXT_COUNTRY, i % 2 ? "JP" : "BR", 0);
+
+        if (i % 9 < 3) {
+            r.flags &= ~REFERRAL_RECORD_NEW_LINK;
+            r.text[REFERRAL_TEXT_APP].len = 0;
+        }
+
+        rc |= referral_batch_add(b, &r, i + 1);
+    }
+
+    (void) referral_batch_command(b, 0, &a);
+
+    if (!ok(rc == REFERRAL_OK && parse(&a), "900 clicks of three links")) {
+        return;
+    }
+
+    for (code = 0; code < 3; code++) {
+
+        p = counters(code, &n);
+
+        if (!ok(p != NULL, "the counters of a link")) {
+            continue;
+        }
+
+        memset(seen, 0, sizeof(seen));
+
+        twice = 0;
+        wrong = 0;
+        tens = 0;
+
+        for (j = 0; j < n; j++) {
+
+            if (p[2 * j] >= sizeof(seen)) {
+                wrong++;
+                continue;
+            }
+
+            twice += seen[p[2 * j]]++;
+
+            switch (p[2 * j + 1]) {
+
+            case 300:    /* raw, clicks, no_consent, lang, ... */
+            case 200:    /* visitors, app */
+            case 150:    /* the countries */
+                break;
+
+            case 30:     /* the sources that a third of the clicks have */
+                tens++;
+                break;
+
+            default:
+                wrong++;
+            }
+        }
+
+        ok(twice == 0 && wrong == 0 && tens == 10 && p[1] == 300,
+           "each field once, with its count: %u twice, %u wrong, %u sources",
+           twice, wrong, (unsigned) tens);
+    }
+
+    referral_batch_free(b);
+}
+
+
 /* what a batch left in the tables is seen by none that comes after it */
 
 static void
@@ -867,6 +980,7 @@ main(void)
     test_command();
     test_pure();
     test_once();
+    test_fields();
     test_past();
     test_full();
     test_reply();
