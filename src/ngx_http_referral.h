@@ -44,6 +44,7 @@ typedef struct ngx_http_referral_tracking_s  ngx_http_referral_tracking_t;
 typedef struct ngx_http_referral_recorder_s  ngx_http_referral_recorder_t;
 typedef struct ngx_http_referral_geo_s       ngx_http_referral_geo_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
+typedef struct ngx_http_referral_turn_s      ngx_http_referral_turn_t;
 
 
 /* events of all workers, in the zone; only ever added to */
@@ -217,6 +218,7 @@ typedef struct {
     ngx_http_referral_recorder_t    *recorder;
     ngx_http_referral_salts_t       *salts;
     referral_random_t                random;
+    ngx_http_referral_turn_t        *turn;
 } ngx_http_referral_main_conf_t;
 
 
@@ -302,6 +304,7 @@ typedef struct {
     ngx_pool_t                      *pool;        /* where the entry goes */
     referral_entry_t                *entry;       /* NULL: not known now */
     referral_cache_hint_t            hint;
+    ngx_uint_t                       hinted;      /* for the next get */
 } ngx_http_referral_wait_t;
 
 
@@ -358,6 +361,8 @@ struct ngx_http_referral_ctx_s {
     ngx_http_referral_found_pt       found;       /* when Redis has answered */
     ngx_socket_t                     ident;
 
+    ngx_queue_t                      queue;       /* in a turn */
+
     int64_t                          now;         /* ms */
 
     ngx_http_complex_value_t        *program_value; /* makes the program */
@@ -369,6 +374,7 @@ struct ngx_http_referral_ctx_s {
     referral_str_t                   source;
     referral_str_t                   header[NGX_HTTP_REFERRAL_HEADERS];
     referral_agent_t                 agent;
+    uint64_t                         address_hash; /* 0: it has none */
     uint64_t                         agent_hash;  /* of the User-Agent */
     referral_geo_result_t            geo;
     struct sockaddr                 *geo_of;      /* whose that is */
@@ -411,11 +417,13 @@ struct ngx_http_referral_ctx_s {
     unsigned                         short_link:1;  /* is, or came from, one */
     unsigned                         guarded:1;
     unsigned                         looking:1;     /* waits for Redis */
+    unsigned                         queued:1;      /* waits for the turn */
     unsigned                         committing:1;
     unsigned                         resolved:2;    /* referral_resolve ran:
                                                        how often */
     unsigned                         decided:1;
     unsigned                         recorded:1;
+    unsigned                         prepared:1;    /* the answer's header */
     unsigned                         consent:1;     /* has_consent: given */
     unsigned                         has_consent:1;
     unsigned                         set_cookie:1;
@@ -537,7 +545,10 @@ ngx_int_t ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id);
 
-/* a get will come: it need not wait for the memory then; in this order */
+/*
+ * A get will come, of the same: it need not wait for the memory then; in this
+ * order.
+ */
 void ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id);
@@ -558,9 +569,34 @@ ngx_int_t ngx_http_referral_lookup(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, referral_str_t *code,
     ngx_http_referral_found_pt found);
 
-/* click, resolve: the short link; other pages that want to know its words */
+/* the same in three steps; no event may be handled between them */
 
-ngx_int_t ngx_http_referral_click_handler(ngx_http_request_t *r);
+void ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
+    referral_str_t *code, ngx_http_referral_found_pt found);
+void ngx_http_referral_lookup_ahead(ngx_http_referral_ctx_t *ctx);
+ngx_int_t ngx_http_referral_lookup_finish(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+
+/* turn: clicks as they come, and their steps; lives as long as the worker */
+
+ngx_http_referral_turn_t *ngx_http_referral_turn_create(ngx_log_t *log);
+ngx_int_t ngx_http_referral_turn_handler(ngx_http_request_t *r);
+
+/*
+ * click: the short link, in the order of its steps.  admit: NGX_OK, or how to
+ * answer; go: NGX_AGAIN, it finalizes itself later, or how to answer.
+ */
+
+ngx_int_t ngx_http_referral_click_admit(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t **click);
+void ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_click_look(ngx_http_referral_ctx_t *ctx);
+ngx_int_t ngx_http_referral_click_go(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+
+/* resolve: other pages that want to know a link's words */
+
 ngx_int_t ngx_http_referral_resolve_handler(ngx_http_request_t *r);
 
 /* salt */
@@ -597,8 +633,10 @@ void ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
 void ngx_http_referral_geo_find(ngx_http_referral_geo_t *room,
     struct sockaddr *sa, referral_geo_result_t *result);
 
-/* a find will come: it need not wait for the memory then */
+/* a find will come: it need not wait for the memory then; in this order */
 void ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room,
+    struct sockaddr *sa);
+void ngx_http_referral_geo_hint_value(ngx_http_referral_geo_t *room,
     struct sockaddr *sa);
 
 /* metrics */

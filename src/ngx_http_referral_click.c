@@ -13,8 +13,6 @@
 #define NGX_HTTP_REFERRAL_LISTED     600
 
 
-static void ngx_http_referral_click_ahead(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_decide(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
@@ -43,14 +41,16 @@ static ngx_uint_t ngx_http_referral_click_touched(
     ngx_http_referral_ctx_t *ctx, referral_touch_t *touch);
 static void ngx_http_referral_click_person(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, referral_record_t *record);
-static ngx_uint_t ngx_http_referral_click_listed(ngx_http_request_t *r,
-    ngx_http_referral_main_conf_t *rmcf);
+static ngx_uint_t ngx_http_referral_click_listed(
+    ngx_http_referral_ctx_t *ctx, ngx_http_referral_main_conf_t *rmcf);
 static void ngx_http_referral_click_committed(void *data);
 static ngx_int_t ngx_http_referral_click_answer(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_fallback(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
-static ngx_int_t ngx_http_referral_click_send(ngx_http_request_t *r,
+static ngx_int_t ngx_http_referral_click_prepare(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_redirect(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *location);
 static ngx_int_t ngx_http_referral_click_cookie(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
@@ -68,10 +68,11 @@ static const referral_entry_t  ngx_http_referral_absent = {
 };
 
 
-/* the short link, top to bottom */
+/* the short link, top to bottom; NGX_OK: it is one to answer */
 
 ngx_int_t
-ngx_http_referral_click_handler(ngx_http_request_t *r)
+ngx_http_referral_click_admit(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t **click)
 {
     ngx_int_t                 rc;
     ngx_http_referral_ctx_t  *ctx;
@@ -106,6 +107,10 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
         return NGX_HTTP_NOT_FOUND;
     }
 
+    if (ngx_http_referral_guard(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     /* variables may have asked already, in another location or for a page */
 
     ctx->has_program = 0;
@@ -115,9 +120,102 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
     ctx->conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
     ctx->decision.result = REFERRAL_RESULT_UNKNOWN;
 
+    *click = ctx;
+
+    return NGX_OK;
+}
+
+
+/* which link is it?  what is far in memory is asked for */
+
+void
+ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx)
+{
+    size_t                          len;
+    const u_char                   *data;
+    ngx_http_request_t             *r;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    r = ctx->request;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
     if (ngx_http_referral_find_program(r, ctx) != NGX_OK
         || ngx_http_referral_find_code(r, ctx) != NGX_OK)
     {
+        return;
+    }
+
+    if (rmcf->lookup) {
+        ngx_http_referral_links_hint(rmcf->lookup,
+                                     &ctx->wait[NGX_HTTP_REFERRAL_LINK],
+                                     NGX_HTTP_REFERRAL_LINK,
+                                     &ctx->program, &ctx->code);
+    }
+
+    if (rmcf->geo) {
+        ngx_http_referral_geo_hint(rmcf->geo, r->connection->sockaddr);
+    }
+
+    len = referral_address_data(r->connection->sockaddr, &data);
+
+    if (len) {
+        ctx->address_hash = referral_hash64(ngx_http_referral_zone(rmcf)->seed,
+                                            data, len);
+    }
+
+    referral_bound_hint(&ngx_http_referral_zone(rmcf)->bound,
+                        ctx->address_hash);
+}
+
+
+/* the second half of what was asked for comes while headers are looked at */
+
+void
+ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx)
+{
+    ngx_http_request_t             *r;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    if (ctx->code.len == 0) {
+        return;
+    }
+
+    r = ctx->request;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (rmcf->lookup) {
+        ngx_http_referral_links_hint_value(rmcf->lookup,
+                                           &ctx->wait[NGX_HTTP_REFERRAL_LINK]);
+    }
+
+    if (rmcf->geo) {
+        ngx_http_referral_geo_hint_value(rmcf->geo, r->connection->sockaddr);
+    }
+
+    ngx_http_referral_find_class(r, ctx);
+}
+
+
+void
+ngx_http_referral_click_look(ngx_http_referral_ctx_t *ctx)
+{
+    if (ctx->code.len) {
+        ngx_http_referral_lookup_start(ctx, &ctx->code,
+                                       ngx_http_referral_click_found);
+    }
+}
+
+
+/* NGX_AGAIN: it waits, and finalizes itself */
+
+ngx_int_t
+ngx_http_referral_click_go(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ctx->code.len == 0) {
         ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                        "referral click: no program or no code");
 
@@ -132,14 +230,10 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
                    ctx->program.len, ctx->program.data, ctx->code.len,
                    ctx->code.data);
 
-    ngx_http_referral_click_ahead(r, ctx);
-
-    rc = ngx_http_referral_lookup(r, ctx, &ctx->code,
-                                  ngx_http_referral_click_found);
+    rc = ngx_http_referral_lookup_finish(r, ctx);
 
     if (rc == NGX_AGAIN) {
-        r->main->count++;
-        return NGX_DONE;
+        return NGX_AGAIN;
     }
 
     if (rc != NGX_OK) {
@@ -147,39 +241,6 @@ ngx_http_referral_click_handler(ngx_http_request_t *r)
     }
 
     return ngx_http_referral_click_decide(r, ctx);
-}
-
-
-/* what is far in memory comes while the headers are looked at */
-
-static void
-ngx_http_referral_click_ahead(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx)
-{
-    ngx_http_referral_wait_t       *wait;
-    ngx_http_referral_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
-
-    wait = &ctx->wait[NGX_HTTP_REFERRAL_LINK];
-
-    if (rmcf->lookup) {
-        ngx_http_referral_links_hint(rmcf->lookup, wait,
-                                     NGX_HTTP_REFERRAL_LINK,
-                                     &ctx->program, &ctx->code);
-    }
-
-    if (rmcf->geo) {
-        ngx_http_referral_geo_hint(rmcf->geo, r->connection->sockaddr);
-    }
-
-    (void) ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_USER_AGENT);
-
-    if (rmcf->lookup) {
-        ngx_http_referral_links_hint_value(rmcf->lookup, wait);
-    }
-
-    ngx_http_referral_find_class(r, ctx);
 }
 
 
@@ -196,6 +257,10 @@ ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx)
     ngx_http_set_log_request(c->log, r);
 
     rc = ngx_http_referral_click_decide(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
@@ -237,6 +302,10 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
     if (ctx->decision.result == REFERRAL_RESULT_UNKNOWN
         || ngx_http_referral_click_invented(ctx))
     {
+        if (ngx_http_referral_click_prepare(r, ctx) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         return ngx_http_referral_click_answer(r, ctx);
     }
 
@@ -244,8 +313,7 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
 
     if (rc == NGX_AGAIN) {
         ctx->committing = 1;
-        r->main->count++;
-        return NGX_DONE;
+        return NGX_AGAIN;
     }
 
     if (rc != NGX_OK) {
@@ -679,16 +747,18 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
         ngx_http_referral_click_person(r, ctx, &record);
     }
 
+    /* while nobody waits: the journal's write is for several */
+
+    if (ngx_http_referral_click_prepare(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     n = referral_record_encode(data, sizeof(data), &record);
 
     if (n == REFERRAL_ERROR || rmcf->recorder == NULL) {
         (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
                                 ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
         return NGX_OK;
-    }
-
-    if (ngx_http_referral_guard(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ctx->commit.handler = ngx_http_referral_click_committed;
@@ -820,7 +890,7 @@ ngx_http_referral_click_person(ngx_http_request_t *r,
 
         ctx->set_cookie = ctx->has_visitor;
 
-        if (ngx_http_referral_click_listed(r, rmcf)) {
+        if (ngx_http_referral_click_listed(ctx, rmcf)) {
             record->flags |= REFERRAL_RECORD_TOUCHED;
         }
     }
@@ -841,22 +911,17 @@ ngx_http_referral_click_person(ngx_http_request_t *r,
 /* does the click's id get an entry of its own in Redis? */
 
 static ngx_uint_t
-ngx_http_referral_click_listed(ngx_http_request_t *r,
+ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
     ngx_http_referral_main_conf_t *rmcf)
 {
-    size_t                     len;
-    uint64_t                   key;
-    const u_char              *data;
     ngx_http_referral_zone_t  *zone;
 
     static ngx_msec_t          said;
 
     zone = ngx_http_referral_zone(rmcf);
 
-    len = referral_address_data(r->connection->sockaddr, &data);
-    key = len ? referral_hash64(zone->seed, data, len) : 0;
-
-    if (referral_bound_take(&zone->bound, key, ngx_current_msec / 60000,
+    if (referral_bound_take(&zone->bound, ctx->address_hash,
+                            ngx_current_msec / 60000,
                             NGX_HTTP_REFERRAL_LISTED))
     {
         return 1;
@@ -908,6 +973,7 @@ static ngx_int_t
 ngx_http_referral_click_answer(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
+    ngx_int_t                       rc;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
@@ -915,22 +981,22 @@ ngx_http_referral_click_answer(ngx_http_request_t *r,
     (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
                                 ->hits[ctx->decision.result][ctx->class], 1);
 
-    /* browsers ask again on the real click instead of using what they have */
-
-    if (ctx->class == REFERRAL_CLASS_PREFETCH) {
-        return ngx_http_referral_click_send(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                            NULL);
-    }
-
-    if (ctx->location.len == 0) {
+    if (!ctx->prepared) {
         return ngx_http_referral_click_fallback(r, ctx);
     }
 
-    if (ctx->set_cookie && ngx_http_referral_click_cookie(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: answers %ui", r->headers_out.status);
 
-    return ngx_http_referral_click_send(r, ctx->conf->status, &ctx->location);
+    /* no body will come: the header goes out at once, as the last */
+
+    r->header_only = 1;
+
+    rc = ngx_http_send_header(r);
+
+    /* what the socket does not take yet is the request's to send */
+
+    return rc == NGX_AGAIN ? NGX_OK : rc;
 }
 
 
@@ -971,13 +1037,43 @@ ngx_http_referral_click_fallback(ngx_http_request_t *r,
 }
 
 
+/* the answer, unless it is the fallback's */
+
+static ngx_int_t
+ngx_http_referral_click_prepare(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    /* browsers ask again on the real click instead of using what they have */
+
+    if (ctx->class == REFERRAL_CLASS_PREFETCH) {
+        ctx->prepared = 1;
+        return ngx_http_referral_click_redirect(r,
+                                                NGX_HTTP_SERVICE_UNAVAILABLE,
+                                                NULL);
+    }
+
+    if (ctx->location.len == 0) {
+        return NGX_OK;
+    }
+
+    ctx->prepared = 1;
+
+    if (ctx->set_cookie && ngx_http_referral_click_cookie(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_referral_click_redirect(r, ctx->conf->status,
+                                            &ctx->location);
+}
+
+
 /*
- * An empty body, sent here: a status that is returned would let error_page
- * take the redirect, and would add a page to it.
+ * An empty body, sent by who calls: a status that is returned would let
+ * error_page take the redirect, and would add a page to it.
  */
 
 static ngx_int_t
-ngx_http_referral_click_send(ngx_http_request_t *r, ngx_uint_t status,
+ngx_http_referral_click_redirect(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *location)
 {
     ngx_table_elt_t  *h;
@@ -986,32 +1082,25 @@ ngx_http_referral_click_send(ngx_http_request_t *r, ngx_uint_t status,
     static ngx_str_t  cache_key = ngx_string("Cache-Control");
     static ngx_str_t  no_store = ngx_string("no-store");
 
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral click: answers %ui", status);
-
     r->headers_out.status = status;
     r->headers_out.content_length_n = 0;
 
     ngx_http_clear_location(r);
 
     if (ngx_http_referral_click_header(r, &cache_key, &no_store) == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     if (location) {
         h = ngx_http_referral_click_header(r, &location_key, location);
         if (h == NULL) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+            return NGX_ERROR;
         }
 
         r->headers_out.location = h;
     }
 
-    /* no body will come: the header goes out at once, as the last */
-
-    r->header_only = 1;
-
-    return ngx_http_send_header(r);
+    return NGX_OK;
 }
 
 

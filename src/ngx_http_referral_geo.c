@@ -343,6 +343,16 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
 void
 ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room, struct sockaddr *sa)
 {
+    if (room->memo) {
+        referral_geo_memo_hint(room->memo, sa);
+    }
+}
+
+
+void
+ngx_http_referral_geo_hint_value(ngx_http_referral_geo_t *room,
+    struct sockaddr *sa)
+{
     const referral_geo_result_t  *known;
 
     if (room->memo == NULL) {

@@ -59,7 +59,7 @@ static ngx_uint_t ngx_http_referral_links_cached(
     ngx_http_referral_links_t *links, ngx_http_referral_wait_t *wait,
     ngx_uint_t part, referral_str_t *key, ngx_uint_t away, uint64_t *epoch);
 static void ngx_http_referral_links_fill(ngx_http_referral_wait_t *wait,
-    referral_entry_t *entry);
+    const referral_entry_t *entry);
 static ngx_http_referral_fetch_t *ngx_http_referral_links_fetch(
     ngx_http_referral_links_t *links, ngx_uint_t part, referral_str_t *key,
     uint64_t epoch);
@@ -216,6 +216,12 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     key.data = data;
     key.len = b.pos - data;
 
+    if (!wait->hinted) {
+        referral_cache_hint(&rmcf->cache, &wait->hint, &key);
+    }
+
+    wait->hinted = 0;
+
     age = ngx_http_referral_links_cached(links, wait, part, &key, 0, &epoch);
 
     if (age != NGX_HTTP_REFERRAL_AGE_NONE) {
@@ -295,6 +301,7 @@ ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
     key.len = b.pos - data;
 
     referral_cache_hint(&links->conf->cache, &wait->hint, &key);
+    wait->hinted = 1;
 }
 
 
@@ -349,12 +356,13 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     int64_t                         fresh, old;
     ngx_uint_t                      tracked, missing;
     referral_cache_info_t           info;
+    const referral_entry_t         *entry;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = links->conf;
 
-    if (referral_cache_get(&rmcf->cache, key, links->buf, sizeof(links->buf),
-                           ngx_current_msec, &info)
+    if (referral_cache_get_hinted(&rmcf->cache, &wait->hint, key, links->buf,
+                                  sizeof(links->buf), ngx_current_msec, &info)
         != REFERRAL_OK)
     {
         *epoch = info.epoch;
@@ -362,12 +370,11 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     }
 
     *epoch = info.epoch;
+    entry = info.value;
 
     /* a copy was looked at when it was made */
 
-    if (!info.copy
-        && !referral_entry_valid((referral_entry_t *) links->buf, info.len))
-    {
+    if (!info.copy && !referral_entry_valid(entry, info.len)) {
         referral_cache_invalidate(&rmcf->cache, key);
         *epoch = referral_cache_epoch(&rmcf->cache, key);
 
@@ -402,7 +409,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
         return NGX_HTTP_REFERRAL_AGE_NONE;
     }
 
-    ngx_http_referral_links_fill(wait, (referral_entry_t *) links->buf);
+    ngx_http_referral_links_fill(wait, entry);
 
     return info.age < fresh * 1000 ? NGX_HTTP_REFERRAL_AGE_FRESH
                                    : NGX_HTTP_REFERRAL_AGE_OLD;
@@ -411,7 +418,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
 
 static void
 ngx_http_referral_links_fill(ngx_http_referral_wait_t *wait,
-    referral_entry_t *entry)
+    const referral_entry_t *entry)
 {
     wait->entry = ngx_palloc(wait->pool, entry->size);
 

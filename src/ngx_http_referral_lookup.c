@@ -19,10 +19,67 @@ ngx_int_t
 ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
     referral_str_t *code, ngx_http_referral_found_pt found)
 {
-    ngx_int_t                       program, link;
-    ngx_uint_t                      owned;
+    ngx_http_referral_lookup_start(ctx, code, found);
+    ngx_http_referral_lookup_ahead(ctx);
+
+    return ngx_http_referral_lookup_finish(r, ctx);
+}
+
+
+void
+ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
+    referral_str_t *code, ngx_http_referral_found_pt found)
+{
     referral_str_t                  id;
     ngx_http_referral_wait_t       *wait;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(ctx->request,
+                                         ngx_http_referral_module);
+
+    if (rmcf->lookup == NULL) {
+        return;
+    }
+
+    ctx->found = found;
+    wait = &ctx->wait[NGX_HTTP_REFERRAL_REFERRER];
+    wait->handler = NULL;
+    wait->entry = NULL;
+    wait->hinted = 0;
+
+    (void) ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_LINK, code);
+
+    if (ngx_http_referral_lookup_owner(ctx, &id)) {
+        ngx_http_referral_links_hint(rmcf->lookup, wait,
+                                     NGX_HTTP_REFERRAL_REFERRER,
+                                     &ctx->program, &id);
+    }
+
+    (void) ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM, NULL);
+}
+
+
+void
+ngx_http_referral_lookup_ahead(ngx_http_referral_ctx_t *ctx)
+{
+    ngx_http_referral_wait_t       *wait;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    wait = &ctx->wait[NGX_HTTP_REFERRAL_REFERRER];
+
+    if (wait->hinted) {
+        rmcf = ngx_http_get_module_main_conf(ctx->request,
+                                             ngx_http_referral_module);
+
+        ngx_http_referral_links_hint_value(rmcf->lookup, wait);
+    }
+}
+
+
+ngx_int_t
+ngx_http_referral_lookup_finish(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
@@ -31,35 +88,13 @@ ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
         return NGX_OK;
     }
 
-    ctx->found = found;
-    wait = &ctx->wait[NGX_HTTP_REFERRAL_REFERRER];
-    wait->handler = NULL;
-    wait->entry = NULL;
+    /* the referrer is asked for last */
 
-    link = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_LINK, code);
-
-    owned = ngx_http_referral_lookup_owner(ctx, &id);
-
-    if (owned) {
-        ngx_http_referral_links_hint(rmcf->lookup, wait,
-                                     NGX_HTTP_REFERRAL_REFERRER,
-                                     &ctx->program, &id);
+    if (ctx->waits == 0) {
+        (void) ngx_http_referral_lookup_referrer(ctx);
     }
 
-    program = ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM,
-                                            NULL);
-
-    if (owned) {
-        ngx_http_referral_links_hint_value(rmcf->lookup, wait);
-    }
-
-    if (link == NGX_AGAIN || program == NGX_AGAIN
-        || ngx_http_referral_lookup_referrer(ctx) == NGX_AGAIN)
-    {
-        return ngx_http_referral_lookup_wait(r, ctx);
-    }
-
-    return NGX_OK;
+    return ctx->waits ? ngx_http_referral_lookup_wait(r, ctx) : NGX_OK;
 }
 
 

@@ -455,7 +455,7 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (clcf->handler != ngx_http_referral_click_handler) {
+    if (clcf->handler != ngx_http_referral_turn_handler) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "another directive of this location makes its contents, "
                       "no click would ever reach \"referral\" in %s:%ui",
@@ -698,6 +698,11 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
 
     ngx_memzero(&rmcf->random, sizeof(referral_random_t));
     referral_cache_process(&rmcf->cache);
+
+    rmcf->turn = ngx_http_referral_turn_create(cycle->log);
+    if (rmcf->turn == NULL) {
+        return NGX_ERROR;
+    }
 
     rmcf->lookup = ngx_http_referral_links_create(rmcf, cycle->log);
     rmcf->recorder = ngx_http_referral_recorder_create(rmcf, cycle->log);

@@ -3,7 +3,7 @@
 
 
 /* clicks whose answers wait for one write */
-#define NGX_HTTP_REFERRAL_GROUP        16
+#define NGX_HTTP_REFERRAL_GROUP        32
 
 /* ms */
 #define NGX_HTTP_REFERRAL_REPLY        5000

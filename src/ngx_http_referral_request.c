@@ -162,6 +162,11 @@ ngx_http_referral_cleanup(void *data)
         ngx_del_timer(&ctx->timer);
     }
 
+    if (ctx->queued) {
+        ctx->queued = 0;
+        ngx_queue_remove(&ctx->queue);
+    }
+
     if (ctx->committing) {
         ctx->committing = 0;
         ngx_http_referral_recorder_cancel(&ctx->commit);

@@ -24,6 +24,9 @@ typedef struct {
 } referral_bound_t;
 
 
+/* a take of the key will come: it need not wait for the memory then */
+void referral_bound_hint(const referral_bound_t *bound, uint64_t key);
+
 /*
  * "key": a hash of the address; "minute": of a clock that all share.  1: it
  * is one of the first "limit" of its minute.

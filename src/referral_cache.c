@@ -393,6 +393,19 @@ int
 referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
     void *buf, size_t size, int64_t now, referral_cache_info_t *info)
 {
+    referral_cache_hint_t  hint;
+
+    referral_cache_locate(cache, &hint, key);
+
+    return referral_cache_get_hinted(cache, &hint, key, buf, size, now, info);
+}
+
+
+int
+referral_cache_get_hinted(referral_cache_t *cache,
+    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+    size_t size, int64_t now, referral_cache_info_t *info)
+{
     unsigned               class;
     referral_cache_key_t   k;
     referral_near_copy_t   copy;
@@ -403,7 +416,7 @@ referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
         return REFERRAL_DECLINED;
     }
 
-    referral_cache_locate(cache, &k.hint, key);
+    k.hint = *hint;
 
     copy.epoch = referral_cache_now(cache, &k.hint);
     info->epoch = copy.epoch;
@@ -413,8 +426,7 @@ referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
            == REFERRAL_OK
         && copy.len <= size)
     {
-        memcpy(buf, copy.value, copy.len);
-
+        info->value = copy.value;
         info->age = now > copy.fetched ? now - copy.fetched : 0;
         info->len = copy.len;
         info->negative = copy.negative;
@@ -431,6 +443,8 @@ referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
         {
             continue;
         }
+
+        info->value = buf;
 
         if (cache->near) {
             copy.fetched = now - info->age;
@@ -452,18 +466,21 @@ void
 referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
     const referral_str_t *key)
 {
-    unsigned                  class;
-    referral_cache_bucket_t  *b;
+    unsigned  class;
 
     referral_cache_locate(cache, hint, key);
+
+    __builtin_prefetch(referral_cache_cell(cache, hint));
+
+    if (cache->near) {
+        referral_near_hint(cache->near, hint);
+        return;
+    }
 
     /* few entries are so large that they lie in the last class */
 
     for (class = 0; class < REFERRAL_CACHE_CLASSES - 1; class++) {
-        b = referral_cache_bucket(cache, class, hint->place);
-
-        __builtin_prefetch(b);
-        __builtin_prefetch(&b->cells);
+        __builtin_prefetch(referral_cache_bucket(cache, class, hint->place));
     }
 }
 
@@ -477,7 +494,7 @@ referral_cache_hint_value(referral_cache_t *cache,
     unsigned                  class, way;
     referral_cache_bucket_t  *b;
 
-    if (cache->near && referral_near_hint(cache->near, hint)) {
+    if (cache->near && referral_near_hint_value(cache->near, hint)) {
         return;
     }
 

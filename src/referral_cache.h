@@ -49,6 +49,7 @@ typedef struct {
     uint64_t            epoch;
     int64_t             age;         /* ms since it was fetched, never < 0 */
     size_t              len;         /* of the value */
+    const void         *value;       /* until the next get or put */
     unsigned            negative:1;
     unsigned            copy:1;      /* of what an earlier get gave */
 } referral_cache_info_t;
@@ -99,8 +100,9 @@ void referral_cache_process(referral_cache_t *cache);
 void referral_cache_leave(referral_cache_t *cache);
 
 /*
- * Copies the value to "buf".  "now" is any clock in ms that all processes
- * share and that does not go back.  Never waits for more than some µs.
+ * Finds the value, which is then in "buf" or in a copy near the process.
+ * "now" is any clock in ms that all processes share and that does not go back.
+ * Never waits for more than some µs.
  * REFERRAL_DECLINED: not there, or not readable now, or larger than "size"
  * (REFERRAL_CACHE_VALUE_MAX always suffices); buf may have been written to.
  */
@@ -110,12 +112,16 @@ int referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
 /*
  * For a get that comes some hundred instructions later, and optional: the
  * first begins to bring from memory where the key would be, the second, some
- * hundred instructions after it, what is there.
+ * hundred instructions after it, what is there.  The get may have the hint,
+ * of the same key, and need not work it out again.
  */
 void referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
     const referral_str_t *key);
 void referral_cache_hint_value(referral_cache_t *cache,
     const referral_cache_hint_t *hint);
+int referral_cache_get_hinted(referral_cache_t *cache,
+    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+    size_t size, int64_t now, referral_cache_info_t *info);
 
 /* what get writes to info->epoch, for those that fetch without a get */
 uint64_t referral_cache_epoch(referral_cache_t *cache,

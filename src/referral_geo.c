@@ -564,6 +564,18 @@ referral_geo_memo_find(const referral_geo_memo_t *memo,
 }
 
 
+void
+referral_geo_memo_hint(const referral_geo_memo_t *memo,
+    const struct sockaddr *sa)
+{
+    uint64_t  addr[2];
+
+    if (referral_geo_memo_addr(addr, sa) == REFERRAL_OK) {
+        __builtin_prefetch(memo->addr[referral_geo_memo_set(addr)]);
+    }
+}
+
+
 referral_geo_result_t *
 referral_geo_memo_add(referral_geo_memo_t *memo, const struct sockaddr *sa)
 {

@@ -80,6 +80,10 @@ referral_geo_memo_t *referral_geo_memo_create(void);
 void referral_geo_memo_forget(referral_geo_memo_t *memo);
 void referral_geo_memo_free(referral_geo_memo_t *memo);
 
+/* begins to bring from memory what tells whether an address is remembered */
+void referral_geo_memo_hint(const referral_geo_memo_t *memo,
+    const struct sockaddr *sa);
+
 /* what is remembered of an address; NULL: nothing */
 const referral_geo_result_t *referral_geo_memo_find(
     const referral_geo_memo_t *memo, const struct sockaddr *sa);

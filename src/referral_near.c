@@ -7,9 +7,10 @@
 #define REFERRAL_NEAR_SETS   1024
 #define REFERRAL_NEAR_WAYS   4
 #define REFERRAL_NEAR_LINE   64
-#define REFERRAL_NEAR_AHEAD  384     /* bytes of a copy, hinted */
 #define REFERRAL_NEAR_LIFE   1000    /* ms */
 #define REFERRAL_NEAR_DATA   464
+
+#define REFERRAL_NEAR_LINES  0xf     /* of a tag: lines of the copy */
 
 
 /* "data" is the value, then the key */
@@ -26,6 +27,8 @@ typedef struct {
     u_char               data[REFERRAL_NEAR_DATA];
 } referral_near_slot_t;
 
+
+/* a tag of 0: empty; else some bits of the hash, and how long the copy is */
 
 struct referral_near_s {
     referral_near_slot_t  slots[REFERRAL_NEAR_SETS][REFERRAL_NEAR_WAYS];
@@ -55,8 +58,12 @@ referral_near_way(const referral_near_t *near, const referral_near_key_t *at)
 
     tags = near->tags[referral_near_set(at)];
 
-    for (way = 0; way < REFERRAL_NEAR_WAYS && tags[way] != at->tag; way++) {
-        /* void */
+    for (way = 0; way < REFERRAL_NEAR_WAYS; way++) {
+        if (tags[way] != 0
+            && ((tags[way] ^ at->tag) & ~REFERRAL_NEAR_LINES) == 0)
+        {
+            break;
+        }
     }
 
     return way;
@@ -89,11 +96,18 @@ referral_near_free(referral_near_t *near)
 }
 
 
-int
+void
 referral_near_hint(const referral_near_t *near, const referral_near_key_t *at)
 {
-    size_t                       n;
-    unsigned                     way;
+    __builtin_prefetch(near->tags[referral_near_set(at)]);
+}
+
+
+int
+referral_near_hint_value(const referral_near_t *near,
+    const referral_near_key_t *at)
+{
+    unsigned                     n, way;
     const referral_near_slot_t  *slot;
 
     way = referral_near_way(near, at);
@@ -104,8 +118,10 @@ referral_near_hint(const referral_near_t *near, const referral_near_key_t *at)
 
     slot = &near->slots[referral_near_set(at)][way];
 
-    for (n = 0; n < REFERRAL_NEAR_AHEAD; n += REFERRAL_NEAR_LINE) {
-        __builtin_prefetch((const u_char *) slot + n);
+    n = near->tags[referral_near_set(at)][way] & REFERRAL_NEAR_LINES;
+
+    while (n--) {
+        __builtin_prefetch((const u_char *) slot + n * REFERRAL_NEAR_LINE);
     }
 
     return 1;
@@ -150,7 +166,7 @@ void
 referral_near_keep(referral_near_t *near, const referral_near_key_t *at,
     const referral_str_t *key, int64_t now, const referral_near_copy_t *copy)
 {
-    unsigned               set, way;
+    unsigned               set, way, lines;
     referral_near_slot_t  *slot;
 
     if (key->len > REFERRAL_NEAR_DATA
@@ -180,7 +196,11 @@ referral_near_keep(referral_near_t *near, const referral_near_key_t *at,
     memcpy(slot->data, copy->value, copy->len);
     memcpy(slot->data + copy->len, key->data, key->len);
 
-    near->tags[set][way] = at->tag;
+    lines = (offsetof(referral_near_slot_t, data) + copy->len + key->len
+             + REFERRAL_NEAR_LINE - 1)
+            / REFERRAL_NEAR_LINE;
+
+    near->tags[set][way] = (at->tag & ~REFERRAL_NEAR_LINES) | lines;
 }
 
 

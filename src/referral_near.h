@@ -17,7 +17,7 @@
 typedef struct referral_near_s  referral_near_t;
 
 
-/* where a key is looked for: its hash, in two parts; "tag" is never 0 */
+/* where a key is looked for: its hash, in two parts */
 
 typedef struct {
     uint32_t            place;
@@ -38,8 +38,13 @@ typedef struct {
 referral_near_t *referral_near_create(void);
 void referral_near_free(referral_near_t *near);
 
-/* begins to bring a copy from memory; 0: there is none */
-int referral_near_hint(const referral_near_t *near,
+/*
+ * Begin to bring from memory what tells whether there is a copy, and then the
+ * copy.  0: there is none.
+ */
+void referral_near_hint(const referral_near_t *near,
+    const referral_near_key_t *at);
+int referral_near_hint_value(const referral_near_t *near,
     const referral_near_key_t *at);
 
 /*

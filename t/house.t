@@ -104,6 +104,7 @@ my @floors = (
     [qw(module)],
     [qw(conf)],
     [qw(secrets)],
+    [qw(turn)],
     [qw(click resolve variables metrics)],
     [qw(lookup salts)],
     [qw(request)],

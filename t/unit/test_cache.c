@@ -106,7 +106,7 @@ has(const char *key, const char *value, int64_t now)
     return referral_cache_get(&cache, &k, buf, sizeof(buf), now, &info)
            == REFERRAL_OK
            && info.len == strlen(value)
-           && memcmp(buf, value, info.len) == 0;
+           && memcmp(info.value, value, info.len) == 0;
 }
 
 
@@ -246,6 +246,11 @@ test_basics(void)
 
     referral_cache_hint(&cache, &hint, &k);
     referral_cache_hint_value(&cache, &hint);
+    ok(referral_cache_get_hinted(&cache, &hint, &k, buf, sizeof(buf), 1500,
+                                 &info) == REFERRAL_OK
+       && info.len == 3 && memcmp(info.value, "two", 3) == 0
+       && info.epoch == referral_cache_epoch(&cache, &k),
+       "a hint is as good as the key");
     (void) bucket_of("link:{p}:a", 0, &key);
     ok(hint.place == key.hint.place && hint.tag == key.hint.tag
        && has("link:{p}:a", "two", 1500), "a hint is of where a get looks");
@@ -768,7 +773,7 @@ hammer(unsigned seed, int64_t until)
         {
             __atomic_fetch_add(&shared->hits, 1, __ATOMIC_RELAXED);
 
-            if (!check_value(value, info.len, key, &version)) {
+            if (!check_value(info.value, info.len, key, &version)) {
                 __atomic_fetch_add(&shared->wrong, 1, __ATOMIC_RELAXED);
             }
         }
@@ -901,7 +906,7 @@ kill_wrong(char names[NKEYS][32])
         if (referral_cache_get(&cache, &k, buf, sizeof(buf), clock_ms(),
                                &info) == REFERRAL_OK)
         {
-            wrong += !check_value(buf, info.len, n, &version);
+            wrong += !check_value(info.value, info.len, n, &version);
         }
     }
 
@@ -1042,7 +1047,7 @@ test_copies(void)
 
     put("link:{p}:a", "one", 1000);
     referral_cache_get(&cache, &k, buf, sizeof(buf), 1000, &info);
-    ok(!info.copy, "what is first got is no copy");
+    ok(!info.copy && info.value == buf, "what is first got is no copy");
     ok(has("link:{p}:a", "one", 1000) && has("link:{p}:a", "one", 1500),
        "what was put is there, and again");
 
@@ -1141,7 +1146,7 @@ test_race(void)
             {
                 hits++;
 
-                if (!check_value(value, info.len, 5, &seen)
+                if (!check_value(info.value, info.len, 5, &seen)
                     || seen < announced)
                 {
                     __atomic_fetch_add(&shared->wrong, 1, __ATOMIC_RELAXED);

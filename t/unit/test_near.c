@@ -81,12 +81,12 @@ main(void)
     a = place("a");
 
     ok(!has(&a, "a", "one", 3, 1, 100), "nothing is there at first");
-    ok(!referral_near_hint(near, &a), "a hint says so");
+    ok(!referral_near_hint_value(near, &a), "a hint says so");
 
     keep(&a, "a", "one", 3, 1, 100);
     ok(has(&a, "a", "one", 3, 1, 100) && has(&a, "a", "one", 3, 1, 1099),
        "what is kept is there for a second");
-    ok(referral_near_hint(near, &a), "a hint says so");
+    ok(referral_near_hint_value(near, &a), "a hint says so");
     ok(!has(&a, "a", "one", 3, 1, 1100), "and no longer");
     ok(!has(&a, "a", "one", 3, 1, 99), "nor before it was kept");
     ok(!has(&a, "a", "one", 3, 2, 100), "nor in another epoch");
