@@ -44,7 +44,6 @@ typedef struct ngx_http_referral_tracking_s  ngx_http_referral_tracking_t;
 typedef struct ngx_http_referral_recorder_s  ngx_http_referral_recorder_t;
 typedef struct ngx_http_referral_geo_s       ngx_http_referral_geo_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
-typedef struct ngx_http_referral_turn_s      ngx_http_referral_turn_t;
 
 
 /* events of all workers, in the zone; only ever added to */
@@ -155,6 +154,15 @@ typedef struct {
 } ngx_http_referral_zone_t;
 
 
+/* clicks that wait for the others of their turn of the event loop */
+
+typedef struct {
+    ngx_queue_t                      clicks;      /* of contexts */
+    ngx_uint_t                       n;
+    ngx_event_t                      event;
+} ngx_http_referral_turn_t;
+
+
 /* User-Agents that a worker remembers: a few hundred are most of the world's */
 #define NGX_HTTP_REFERRAL_AGENTS     256
 #define NGX_HTTP_REFERRAL_AGENT_MAX  256
@@ -218,7 +226,7 @@ typedef struct {
     ngx_http_referral_recorder_t    *recorder;
     ngx_http_referral_salts_t       *salts;
     referral_random_t                random;
-    ngx_http_referral_turn_t        *turn;
+    ngx_http_referral_turn_t         turn;
 } ngx_http_referral_main_conf_t;
 
 
@@ -577,9 +585,10 @@ void ngx_http_referral_lookup_ahead(ngx_http_referral_ctx_t *ctx);
 ngx_int_t ngx_http_referral_lookup_finish(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
-/* turn: clicks as they come, and their steps; lives as long as the worker */
+/* turn: clicks as they come, and their steps */
 
-ngx_http_referral_turn_t *ngx_http_referral_turn_create(ngx_log_t *log);
+void ngx_http_referral_turn_init(ngx_http_referral_turn_t *turn,
+    ngx_log_t *log);
 ngx_int_t ngx_http_referral_turn_handler(ngx_http_request_t *r);
 
 /*

@@ -699,10 +699,7 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
     ngx_memzero(&rmcf->random, sizeof(referral_random_t));
     referral_cache_process(&rmcf->cache);
 
-    rmcf->turn = ngx_http_referral_turn_create(cycle->log);
-    if (rmcf->turn == NULL) {
-        return NGX_ERROR;
-    }
+    ngx_http_referral_turn_init(&rmcf->turn, cycle->log);
 
     rmcf->lookup = ngx_http_referral_links_create(rmcf, cycle->log);
     rmcf->recorder = ngx_http_referral_recorder_create(rmcf, cycle->log);

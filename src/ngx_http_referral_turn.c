@@ -15,13 +15,6 @@
 #define NGX_HTTP_REFERRAL_TURN  32
 
 
-struct ngx_http_referral_turn_s {
-    ngx_queue_t     clicks;        /* of ngx_http_referral_ctx_t */
-    ngx_uint_t      n;
-    ngx_event_t     event;
-};
-
-
 static void ngx_http_referral_turn_event_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
     ngx_http_request_t *own);
@@ -36,23 +29,16 @@ static void (*ngx_http_referral_turn_steps[])(ngx_http_referral_ctx_t *ctx) = {
 };
 
 
-ngx_http_referral_turn_t *
-ngx_http_referral_turn_create(ngx_log_t *log)
+void
+ngx_http_referral_turn_init(ngx_http_referral_turn_t *turn, ngx_log_t *log)
 {
-    ngx_http_referral_turn_t  *turn;
-
-    turn = ngx_calloc(sizeof(ngx_http_referral_turn_t), log);
-    if (turn == NULL) {
-        return NULL;
-    }
+    ngx_memzero(turn, sizeof(ngx_http_referral_turn_t));
 
     ngx_queue_init(&turn->clicks);
 
     turn->event.data = turn;
     turn->event.handler = ngx_http_referral_turn_event_handler;
     turn->event.log = log;
-
-    return turn;
 }
 
 
@@ -71,7 +57,7 @@ ngx_http_referral_turn_handler(ngx_http_request_t *r)
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    turn = rmcf->turn;
+    turn = &rmcf->turn;
 
     ngx_queue_insert_tail(&turn->clicks, &ctx->queue);
     ctx->queued = 1;

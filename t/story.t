@@ -62,9 +62,9 @@ told('a click, from the request to the answer',
     'click: device "mobile" os "ios" app "" channel ""',
     'click: result landing, by "link rule" line 2, '
         . 'to "https://shop.example.com/ja"',
+    'click: sets cookie "ref_shop" for 2592000 s',
     qr/click: \d+ bytes go to the journal/,
     'click: the journal has been written',
-    'click: sets cookie "ref_shop" for 2592000 s',
     'click: answers 302');
 
 # and the worker's part, when it has sent it
