@@ -64,7 +64,9 @@ ngx_http_referral_turn_handler(ngx_http_request_t *r)
 
     r->main->count++;
 
-    if (++turn->n < NGX_HTTP_REFERRAL_TURN) {
+    /* a mirror's subrequest comes next, and may ask what was decided */
+
+    if (++turn->n < NGX_HTTP_REFERRAL_TURN && r->posted_requests == NULL) {
 
         if (!turn->event.posted) {
             ngx_post_event(&turn->event, &ngx_posted_events);
