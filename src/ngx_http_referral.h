@@ -33,6 +33,12 @@
 /* how many look-ups may wait for Redis in one worker */
 #define NGX_HTTP_REFERRAL_LOOKUPS_MAX  512
 
+/*
+ * Clicks that are decided together, and whose answers wait for one write: what
+ * they take stays in the processor's second cache.
+ */
+#define NGX_HTTP_REFERRAL_GROUP        32
+
 /* the key of an entry without the prefix: "referrer:{p}:ID" */
 #define NGX_HTTP_REFERRAL_KEY_MAX                                             \
     (sizeof("referrer:{}:") + REFERRAL_PROGRAM_MAX + REFERRAL_REFERRER_MAX)

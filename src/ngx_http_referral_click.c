@@ -747,13 +747,13 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
         ngx_http_referral_click_person(r, ctx, &record);
     }
 
-    /* while nobody waits: the journal's write is for several */
+    n = referral_record_encode(data, sizeof(data), &record);
+
+    /* before the write, so that those who wait for it then only send */
 
     if (ngx_http_referral_click_prepare(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    n = referral_record_encode(data, sizeof(data), &record);
 
     if (n == REFERRAL_ERROR || rmcf->recorder == NULL) {
         (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)

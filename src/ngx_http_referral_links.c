@@ -194,15 +194,18 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
 {
     u_char                          data[NGX_HTTP_REFERRAL_KEY_MAX];
     uint64_t                        epoch;
-    ngx_uint_t                      age;
+    ngx_uint_t                      age, hinted;
     ngx_queue_t                    *q, *bucket;
     referral_buf_t                  b;
     referral_str_t                  key;
     ngx_http_referral_fetch_t      *fetch;
     ngx_http_referral_main_conf_t  *rmcf;
 
+    hinted = wait->hinted;
+
     wait->fetch = NULL;
     wait->entry = NULL;
+    wait->hinted = 0;
 
     rmcf = links->conf;
 
@@ -216,11 +219,9 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     key.data = data;
     key.len = b.pos - data;
 
-    if (!wait->hinted) {
+    if (!hinted) {
         referral_cache_hint(&rmcf->cache, &wait->hint, &key);
     }
-
-    wait->hinted = 0;
 
     age = ngx_http_referral_links_cached(links, wait, part, &key, 0, &epoch);
 

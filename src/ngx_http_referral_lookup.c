@@ -170,7 +170,11 @@ ngx_http_referral_lookup_wait(ngx_http_request_t *r,
         goto failed;
     }
 
-    r->read_event_handler = ngx_http_test_reading;
+    /* a body that still comes is read on */
+
+    if (!r->discard_body) {
+        r->read_event_handler = ngx_http_test_reading;
+    }
 
     /* what has come already, the end too, makes no further event */
 
@@ -265,7 +269,9 @@ ngx_http_referral_lookup_done(ngx_http_referral_ctx_t *ctx)
         return;
     }
 
-    ctx->request->read_event_handler = ngx_http_block_reading;
+    if (!ctx->request->discard_body) {
+        ctx->request->read_event_handler = ngx_http_block_reading;
+    }
 
     ctx->found(ctx);
 }

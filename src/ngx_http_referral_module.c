@@ -267,6 +267,10 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
      *     everything that is zero, empty or NULL where nothing is said
      */
 
+    /* not by the process: without a master it has several configurations */
+
+    ngx_http_referral_turn_init(&rmcf->turn, &cf->cycle->new_log);
+
     if (ngx_array_init(&rmcf->externals, cf->pool, 4, sizeof(ngx_int_t))
         != NGX_OK)
     {
@@ -698,8 +702,6 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
 
     ngx_memzero(&rmcf->random, sizeof(referral_random_t));
     referral_cache_process(&rmcf->cache);
-
-    ngx_http_referral_turn_init(&rmcf->turn, cycle->log);
 
     rmcf->lookup = ngx_http_referral_links_create(rmcf, cycle->log);
     rmcf->recorder = ngx_http_referral_recorder_create(rmcf, cycle->log);

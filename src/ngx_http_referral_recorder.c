@@ -2,9 +2,6 @@
 #include "ngx_http_referral_recorder.h"
 
 
-/* clicks whose answers wait for one write */
-#define NGX_HTTP_REFERRAL_GROUP        32
-
 /* ms */
 #define NGX_HTTP_REFERRAL_REPLY        5000
 #define NGX_HTTP_REFERRAL_TICK         1000

@@ -11,10 +11,6 @@
 #include "ngx_http_referral.h"
 
 
-/* clicks that go together; what they take stays in the second cache */
-#define NGX_HTTP_REFERRAL_TURN  32
-
-
 static void ngx_http_referral_turn_event_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
     ngx_http_request_t *own);
@@ -66,7 +62,7 @@ ngx_http_referral_turn_handler(ngx_http_request_t *r)
 
     /* a mirror's subrequest comes next, and may ask what was decided */
 
-    if (++turn->n < NGX_HTTP_REFERRAL_TURN && r->posted_requests == NULL) {
+    if (++turn->n < NGX_HTTP_REFERRAL_GROUP && r->posted_requests == NULL) {
 
         if (!turn->event.posted) {
             ngx_post_event(&turn->event, &ngx_posted_events);

@@ -12,7 +12,7 @@ use Socket qw(SOL_SOCKET SO_LINGER);
 
 my $CODES = 12;
 
-my $t = Referral->new(server => <<'END');
+my $t = Referral->new(http => 'lingering_timeout 1s;', server => <<'END');
         referral_landing https://shop.example.com/;
         referral_landing_args "click_id={click_id}";
 
@@ -194,6 +194,50 @@ subtest 'visitors who go away before the answer' => sub {
     my $more = $t->hgetall('ref:stats:{shop}')->{raw} - $count{raw};
 
     ok($more >= 40 && $more <= 80, "$more of 80 are counted");
+};
+
+
+subtest 'a body that comes while Redis is asked' => sub {
+    my ($n, @connections) = (40);
+
+    $t->link('shop', "late$_", landing => "https://shop.example.com/l$_")
+        for 1 .. $n;
+
+    @connections = map { $t->connect } 1 .. $n;
+
+    sleep 0.2;
+    $t->redis_pause;
+    kill 'STOP', $worker;
+
+    for my $i (1 .. $n) {
+        syswrite $connections[$i - 1],
+            $t->request_text('GET', "/r/late$i", keepalive => 1,
+                             headers => [ 'Content-Length' => 20 ]);
+    }
+
+    kill 'CONT', $worker;
+    sleep 0.1;
+
+    syswrite $_, 'x' x 20 for @connections;
+
+    sleep 0.1;
+    $t->redis_continue;
+
+    is(scalar(grep {
+        my $r = Referral::Response->read($connections[$_ - 1], timeout => 5);
+
+        $r && $r->status == 302
+        && $r->location =~ m{^https://shop\.example\.com/l$_\?}
+    } 1 .. $n), $n, 'each is answered');
+
+    sleep 1.5;
+
+    is(scalar(grep {
+        syswrite $_, $t->request_text('GET', '/r/c1', keepalive => 1);
+        my $r = Referral::Response->read($_, timeout => 5);
+
+        $r && $r->status == 302
+    } @connections), $n, 'and its connection serves the next click');
 };
 
 done_testing;
