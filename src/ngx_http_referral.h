@@ -610,6 +610,17 @@ void ngx_http_referral_click_look(ngx_http_referral_ctx_t *ctx);
 ngx_int_t ngx_http_referral_click_go(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
+/*
+ * answer: the header is made first, and sent when the click is safe.  prepare:
+ * NGX_ERROR without memory; where the fallback is a location there is none.
+ * send: for ngx_http_finalize_request(), never NGX_AGAIN.
+ */
+
+ngx_int_t ngx_http_referral_answer_prepare(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+ngx_int_t ngx_http_referral_answer_send(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+
 /* resolve: other pages that want to know a link's words */
 
 ngx_int_t ngx_http_referral_resolve_handler(ngx_http_request_t *r);

@@ -44,19 +44,6 @@ static void ngx_http_referral_click_person(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_referral_click_listed(
     ngx_http_referral_ctx_t *ctx, ngx_http_referral_main_conf_t *rmcf);
 static void ngx_http_referral_click_committed(void *data);
-static ngx_int_t ngx_http_referral_click_answer(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-static ngx_int_t ngx_http_referral_click_fallback(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-static ngx_int_t ngx_http_referral_click_prepare(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-static ngx_int_t ngx_http_referral_click_redirect(ngx_http_request_t *r,
-    ngx_uint_t status, ngx_str_t *location);
-static ngx_int_t ngx_http_referral_click_cookie(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-static ngx_table_elt_t *ngx_http_referral_click_header(ngx_http_request_t *r,
-    ngx_str_t *key, ngx_str_t *value);
-static ngx_uint_t ngx_http_referral_https(ngx_http_request_t *r);
 
 
 /* a code that nobody has: no question to Redis is worth it */
@@ -68,7 +55,7 @@ static const referral_entry_t  ngx_http_referral_absent = {
 };
 
 
-/* the short link, top to bottom; NGX_OK: it is one to answer */
+/* what comes to the short link and is no click; NGX_OK: it is one */
 
 ngx_int_t
 ngx_http_referral_click_admit(ngx_http_request_t *r,
@@ -131,8 +118,6 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
 void
 ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx)
 {
-    size_t                          len;
-    const u_char                   *data;
     ngx_http_request_t             *r;
     ngx_http_referral_main_conf_t  *rmcf;
 
@@ -156,16 +141,6 @@ ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx)
     if (rmcf->geo) {
         ngx_http_referral_geo_hint(rmcf->geo, r->connection->sockaddr);
     }
-
-    len = referral_address_data(r->connection->sockaddr, &data);
-
-    if (len) {
-        ctx->address_hash = referral_hash64(ngx_http_referral_zone(rmcf)->seed,
-                                            data, len);
-    }
-
-    referral_bound_hint(&ngx_http_referral_zone(rmcf)->bound,
-                        ctx->address_hash);
 }
 
 
@@ -174,7 +149,10 @@ ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx)
 void
 ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx)
 {
+    size_t                          len;
+    const u_char                   *data;
     ngx_http_request_t             *r;
+    ngx_http_referral_zone_t       *zone;
     ngx_http_referral_main_conf_t  *rmcf;
 
     if (ctx->code.len == 0) {
@@ -195,6 +173,18 @@ ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx)
     }
 
     ngx_http_referral_find_class(r, ctx);
+
+    if (ctx->class == REFERRAL_CLASS_HUMAN) {
+        zone = ngx_http_referral_zone(rmcf);
+
+        len = referral_address_data(r->connection->sockaddr, &data);
+
+        if (len) {
+            ctx->address_hash = referral_hash64(zone->seed, data, len);
+        }
+
+        referral_bound_hint(&zone->bound, ctx->address_hash);
+    }
 }
 
 
@@ -302,11 +292,11 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
     if (ctx->decision.result == REFERRAL_RESULT_UNKNOWN
         || ngx_http_referral_click_invented(ctx))
     {
-        if (ngx_http_referral_click_prepare(r, ctx) != NGX_OK) {
+        if (ngx_http_referral_answer_prepare(r, ctx) != NGX_OK) {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        return ngx_http_referral_click_answer(r, ctx);
+        return ngx_http_referral_answer_send(r, ctx);
     }
 
     rc = ngx_http_referral_click_record(r, ctx);
@@ -320,7 +310,7 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
         return rc;
     }
 
-    return ngx_http_referral_click_answer(r, ctx);
+    return ngx_http_referral_answer_send(r, ctx);
 }
 
 
@@ -751,7 +741,7 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
 
     /* before the write, so that those who wait for it then only send */
 
-    if (ngx_http_referral_click_prepare(r, ctx) != NGX_OK) {
+    if (ngx_http_referral_answer_prepare(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -962,284 +952,8 @@ ngx_http_referral_click_committed(void *data)
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, c->log, 0,
                    "referral click: the journal has been written");
 
-    rc = ngx_http_referral_click_answer(r, ctx);
+    rc = ngx_http_referral_answer_send(r, ctx);
 
     ngx_http_finalize_request(r, rc);
     ngx_http_run_posted_requests(c);
-}
-
-
-static ngx_int_t
-ngx_http_referral_click_answer(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx)
-{
-    ngx_int_t                       rc;
-    ngx_http_referral_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
-
-    (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
-                                ->hits[ctx->decision.result][ctx->class], 1);
-
-    if (!ctx->prepared) {
-        return ngx_http_referral_click_fallback(r, ctx);
-    }
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral click: answers %ui", r->headers_out.status);
-
-    /* no body will come: the header goes out at once, as the last */
-
-    r->header_only = 1;
-
-    rc = ngx_http_send_header(r);
-
-    /* what the socket does not take yet is the request's to send */
-
-    return rc == NGX_AGAIN ? NGX_OK : rc;
-}
-
-
-/* where the configuration names no URL to go to */
-
-static ngx_int_t
-ngx_http_referral_click_fallback(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx)
-{
-    ngx_str_t   uri, args;
-    ngx_uint_t  flags;
-
-    if (ctx->conf->fallback == NULL
-        || ctx->conf->fallback->location.len == 0)
-    {
-        ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                       "referral click: no fallback");
-        return NGX_HTTP_NOT_FOUND;
-    }
-
-    uri = ctx->conf->fallback->location;
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral click: falls back to \"%V\"", &uri);
-
-    if (uri.data[0] == '@') {
-        return ngx_http_named_location(r, &uri);
-    }
-
-    ngx_str_null(&args);
-    flags = NGX_HTTP_LOG_UNSAFE;
-
-    if (ngx_http_parse_unsafe_uri(r, &uri, &args, &flags) != NGX_OK) {
-        return NGX_HTTP_NOT_FOUND;
-    }
-
-    return ngx_http_internal_redirect(r, &uri, &args);
-}
-
-
-/* the answer, unless it is the fallback's */
-
-static ngx_int_t
-ngx_http_referral_click_prepare(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx)
-{
-    /* browsers ask again on the real click instead of using what they have */
-
-    if (ctx->class == REFERRAL_CLASS_PREFETCH) {
-        ctx->prepared = 1;
-        return ngx_http_referral_click_redirect(r,
-                                                NGX_HTTP_SERVICE_UNAVAILABLE,
-                                                NULL);
-    }
-
-    if (ctx->location.len == 0) {
-        return NGX_OK;
-    }
-
-    ctx->prepared = 1;
-
-    if (ctx->set_cookie && ngx_http_referral_click_cookie(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_referral_click_redirect(r, ctx->conf->status,
-                                            &ctx->location);
-}
-
-
-/*
- * An empty body, sent by who calls: a status that is returned would let
- * error_page take the redirect, and would add a page to it.
- */
-
-static ngx_int_t
-ngx_http_referral_click_redirect(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *location)
-{
-    ngx_table_elt_t  *h;
-
-    static ngx_str_t  location_key = ngx_string("Location");
-    static ngx_str_t  cache_key = ngx_string("Cache-Control");
-    static ngx_str_t  no_store = ngx_string("no-store");
-
-    r->headers_out.status = status;
-    r->headers_out.content_length_n = 0;
-
-    ngx_http_clear_location(r);
-
-    if (ngx_http_referral_click_header(r, &cache_key, &no_store) == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (location) {
-        h = ngx_http_referral_click_header(r, &location_key, location);
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-
-        r->headers_out.location = h;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_referral_click_cookie(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx)
-{
-    size_t                            size;
-    ssize_t                           n;
-    time_t                            max_age;
-    ngx_str_t                         name, value;
-    referral_buf_t                    b;
-    referral_cookie_t                *cookie;
-    ngx_http_referral_main_conf_t    *rmcf;
-    ngx_http_referral_cookie_conf_t  *conf;
-    u_char                            data[REFERRAL_COOKIE_MAX];
-    u_char                            buf[NGX_HTTP_REFERRAL_COOKIE_NAME_MAX];
-
-    static ngx_str_t  key = ngx_string("Set-Cookie");
-    static ngx_str_t  samesite[] = {
-        ngx_string(""),
-        ngx_string("; SameSite=Lax"),
-        ngx_string("; SameSite=Strict"),
-        ngx_string("; SameSite=None")
-    };
-
-    conf = ctx->conf->cookie;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
-
-    if (!conf->enabled || rmcf->keys == NULL) {
-        return NGX_OK;
-    }
-
-    cookie = &ctx->cookie;
-
-    ngx_memcpy(cookie->visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
-
-    cookie->last.code_len = ctx->code.len;
-    ngx_memcpy(cookie->last.code, ctx->code.data, ctx->code.len);
-    ngx_memcpy(cookie->last.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
-
-    if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
-        cookie->first = cookie->last;
-    }
-
-    n = referral_cookie_encode(data, rmcf->keys, &ctx->program, cookie);
-
-    if (n == REFERRAL_ERROR) {
-        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
-                      "referral: a cookie could not be signed");
-        return NGX_OK;
-    }
-
-    ngx_http_referral_cookie_name(ctx->conf, ctx, &name, buf);
-
-    max_age = conf->max_age ? conf->max_age : (time_t) ctx->decision.window;
-
-    size = name.len + 1 + n
-           + sizeof("; Path=") - 1 + conf->path.len
-           + sizeof("; Domain=") - 1 + conf->domain.len
-           + sizeof("; Max-Age=") - 1 + NGX_TIME_T_LEN
-           + sizeof("; SameSite=Strict; Secure; HttpOnly") - 1;
-
-    value.data = ngx_pnalloc(r->pool, size);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    referral_buf_init(&b, value.data, size);
-
-    referral_buf_str(&b, &name);
-    referral_buf_putc(&b, '=');
-    referral_buf_put(&b, data, n);
-
-    referral_buf_puts(&b, "; Path=");
-    referral_buf_str(&b, &conf->path);
-
-    if (conf->domain.len) {
-        referral_buf_puts(&b, "; Domain=");
-        referral_buf_str(&b, &conf->domain);
-    }
-
-    referral_buf_puts(&b, "; Max-Age=");
-    referral_buf_uint(&b, max_age);
-    referral_buf_str(&b, &samesite[conf->samesite]);
-
-    if (conf->secure == NGX_HTTP_REFERRAL_SECURE_ON
-        || (conf->secure == NGX_HTTP_REFERRAL_SECURE_AUTO
-            && ngx_http_referral_https(r)))
-    {
-        referral_buf_puts(&b, "; Secure");
-    }
-
-    if (conf->httponly) {
-        referral_buf_puts(&b, "; HttpOnly");
-    }
-
-    value.len = b.pos - b.start;
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral click: sets cookie \"%V\" for %T s",
-                   &name, max_age);
-
-    return ngx_http_referral_click_header(r, &key, &value) ? NGX_OK
-                                                           : NGX_ERROR;
-}
-
-
-static ngx_table_elt_t *
-ngx_http_referral_click_header(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    h->hash = 1;
-    h->key = *key;
-    h->value = *value;
-    h->lowcase_key = NULL;
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return h;
-}
-
-
-static ngx_uint_t
-ngx_http_referral_https(ngx_http_request_t *r)
-{
-#if (NGX_HTTP_SSL)
-    return r->connection->ssl != NULL;
-#else
-    return 0;
-#endif
 }

@@ -16,7 +16,10 @@ static ngx_int_t ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
     ngx_http_request_t *own);
 
 
-static void (*ngx_http_referral_turn_steps[])(ngx_http_referral_ctx_t *ctx) = {
+typedef void (*ngx_http_referral_step_pt)(ngx_http_referral_ctx_t *ctx);
+
+
+static const ngx_http_referral_step_pt  ngx_http_referral_turn_steps[] = {
     ngx_http_referral_click_ask,
     ngx_http_referral_click_ahead,
     ngx_http_referral_click_look,

@@ -106,7 +106,7 @@ my @floors = (
     [qw(secrets)],
     [qw(turn)],
     [qw(click resolve variables metrics)],
-    [qw(lookup salts)],
+    [qw(answer lookup salts)],
     [qw(request)],
     [qw(links recorder geo)],
     [qw(tracking)],
