@@ -35,6 +35,12 @@ ngx_http_referral_answer_send(ngx_http_request_t *r,
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "referral click: answers %ui", r->headers_out.status);
 
+    /* only now: a fallback may want the request's body for itself */
+
+    if (ngx_http_discard_request_body(r) != NGX_OK) {
+        r->keepalive = 0;
+    }
+
     /* no body will come: the header goes out at once, as the last */
 
     r->header_only = 1;
@@ -129,6 +135,9 @@ ngx_http_referral_answer_redirect(ngx_http_request_t *r, ngx_uint_t status,
     static ngx_str_t  cache_key = ngx_string("Cache-Control");
     static ngx_str_t  no_store = ngx_string("no-store");
 
+    /* an error page that is a short link answers as any short link does */
+
+    r->err_status = 0;
     r->headers_out.status = status;
     r->headers_out.content_length_n = 0;
 

@@ -61,7 +61,6 @@ ngx_int_t
 ngx_http_referral_click_admit(ngx_http_request_t *r,
     ngx_http_referral_ctx_t **click)
 {
-    ngx_int_t                 rc;
     ngx_http_referral_ctx_t  *ctx;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -72,11 +71,6 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
 
     if (r != r->main || r->post_action) {
         return NGX_HTTP_NOT_FOUND;
-    }
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
     }
 
     ctx = ngx_http_referral_make_ctx(r);

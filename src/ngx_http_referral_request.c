@@ -12,6 +12,8 @@ static void ngx_http_referral_join_cookies(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_lower(ngx_http_request_t *r,
     referral_str_t *dst, ngx_str_t *src);
+static ngx_uint_t ngx_http_referral_consented(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_http_referral_loc_conf_t *rlcf);
 
 
 /*
@@ -409,8 +411,8 @@ ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
 
 
 /*
- * The cookie that the visitor sent for the program, if it is good.  "window"
- * in seconds; what it depends on must be known, so the first caller counts.
+ * The cookie that the visitor sent for the program, if it is good; without
+ * consent it is not read.  "window" in seconds; what it depends on must be known, so the first caller counts.
  */
 
 void
@@ -428,6 +430,12 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
     rlcf = ctx->conf ? ctx->conf
                      : ngx_http_get_module_loc_conf(r->main,
                                                     ngx_http_referral_module);
+
+    if (!ngx_http_referral_consent(r->main, ctx)) {
+        ctx->cookie_conf = NULL;
+        ctx->old_cookie = REFERRAL_COOKIE_MALFORMED;
+        return;
+    }
 
     if (ctx->cookie_conf == rlcf->cookie) {
         return;
@@ -706,13 +714,17 @@ ngx_http_referral_find_class(ngx_http_request_t *r,
 }
 
 
-/* may this visitor be known again?  nothing configured: yes */
+/*
+ * May this visitor be known again?  Nothing configured: yes.  A click has one
+ * answer, which holds on the page that it falls back to.  On other pages the
+ * answer is that of the location and of the moment; where "referral_consent"
+ * itself asks for a value of the cookie, it is no.
+ */
 
 ngx_uint_t
 ngx_http_referral_consent(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
 {
-    ngx_str_t                      value;
-    referral_str_t                *gpc;
+    ngx_uint_t                     consent;
     ngx_http_referral_loc_conf_t  *rlcf;
 
     if (ctx->has_consent) {
@@ -722,7 +734,25 @@ ngx_http_referral_consent(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
     ctx->has_consent = 1;
     ctx->consent = 0;
 
-    rlcf = ctx->conf;
+    rlcf = ctx->conf ? ctx->conf
+                     : ngx_http_get_module_loc_conf(r,
+                                                    ngx_http_referral_module);
+
+    consent = ngx_http_referral_consented(r, ctx, rlcf);
+
+    ctx->consent = consent;
+    ctx->has_consent = (ctx->conf != NULL);
+
+    return consent;
+}
+
+
+static ngx_uint_t
+ngx_http_referral_consented(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_http_referral_loc_conf_t *rlcf)
+{
+    ngx_str_t        value;
+    referral_str_t  *gpc;
 
     gpc = ngx_http_referral_header(r, ctx, NGX_HTTP_REFERRAL_SEC_GPC);
 
@@ -743,8 +773,6 @@ ngx_http_referral_consent(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
             return 0;
         }
     }
-
-    ctx->consent = 1;
 
     return 1;
 }

@@ -336,6 +336,10 @@ ngx_http_referral_variable_link(ngx_http_request_t *r,
     link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
     referrer = ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry;
 
+    /* where a request was sent on, consent may be another than before */
+
+    ngx_http_referral_find_cookie(r, ctx, REFERRAL_WINDOW_MAX);
+
     touch = ngx_http_referral_touch(r, ctx);
 
     if (touch == NULL || link == NULL || link->state == REFERRAL_STATE_ABSENT)

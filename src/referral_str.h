@@ -16,6 +16,15 @@
 #include <sys/types.h>
 
 
+/*
+ * Structures with an off_t are shared with nginx's half, which is built with
+ * 64 bits: "config" and whoever else compiles these files say
+ * -D_FILE_OFFSET_BITS=64.
+ */
+
+_Static_assert(sizeof(off_t) == 8, "-D_FILE_OFFSET_BITS=64 is missing");
+
+
 /* what functions return; the values are those of nginx */
 
 #define REFERRAL_OK         0

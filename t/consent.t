@@ -10,7 +10,7 @@ use Referral;
 
 my $t = Referral->new;
 
-$t->link('shop', 'x', referrer => 'aiko');
+$t->link('shop', 'x', referrer => 'aiko', name => 'A');
 
 $t->config(
     http => <<'END',
@@ -45,6 +45,44 @@ END
         location /staff/ {
             referral shop;
             referral_exclude $arg_staff;
+        }
+
+        location /page {
+            referral_program shop;
+            referral_consent $arg_c;
+            return 200 "$referral_visitor|$referral_code|$referral_click_id";
+        }
+
+        location /open {
+            referral_program shop;
+            return 200 "$referral_visitor|$referral_code|$referral_click_id";
+        }
+
+        location /nogpc-page {
+            referral_program shop;
+            referral_gpc off;
+            return 200 "$referral_visitor|$referral_code|$referral_click_id";
+        }
+
+        location /names {
+            referral_program shop;
+            referral_resolve on;
+            referral_consent $arg_c;
+            ssi on;
+            default_type text/html;
+            root html;
+        }
+
+        location /sent-on {
+            referral_program shop;
+            referral_resolve on;
+            error_page 404 /names/page.html?c=no;
+        }
+
+        location /circle {
+            referral_program shop;
+            referral_consent $referral_code;
+            return 200 "$referral_visitor|$referral_code|$referral_click_id";
         }
 END
 );
@@ -131,5 +169,44 @@ $clicks += 2;
 $t->stats_are('shop', { excluded => 1, clicks => $clicks,
                         raw => $clicks + 1 },
               'and counted aside');
+
+# on pages too: without consent the cookie is not read, by nobody
+
+$cookie = $t->get('/r/x', cookie => 'banner=yes')->cookie;
+
+mkdir $t->dir . '/html';
+mkdir $t->dir . '/html/names';
+$t->write_file('html/names/page.html',
+          '<!--# echo var="referral_code" -->|'
+          . '<!--# echo var="referral_referrer" -->|'
+          . '<!--# echo var="referral_name" -->');
+
+my $known = qr{^[\w-]{16}\|x\|[0-9a-f-]{36}$};
+
+for my $may ('1', 'granted', 'GRANTED') {
+    like($t->get("/page?c=$may", cookie => $cookie)->body, $known,
+         "a page, consent \"$may\"");
+}
+
+for my $may ('', '0', 'denied', 'no', '11', 'granted+') {
+    is($t->get("/page?c=$may", cookie => $cookie)->body, '||',
+       "a page, consent \"$may\"");
+}
+
+is($t->get('/page?c=1', cookie => $cookie, headers => $gpc)->body, '||',
+   'a page, consent and Sec-GPC');
+is($t->get('/open', cookie => $cookie, headers => $gpc)->body, '||',
+   'a page, Sec-GPC');
+like($t->get('/open', cookie => $cookie)->body, $known, 'a page without');
+like($t->get('/nogpc-page', cookie => $cookie, headers => $gpc)->body, $known,
+     'a page where Sec-GPC is not heeded');
+is($t->get('/names/page.html?c=1', cookie => $cookie)->body, 'x|aiko|A',
+   'the link of a page\'s visitor');
+is($t->get('/names/page.html?c=0', cookie => $cookie)->body, '||',
+   'without consent it is not looked up');
+is($t->get('/sent-on', cookie => $cookie)->body, '||',
+   'where a page is another\'s error page, that one\'s consent counts');
+is($t->get('/circle', cookie => $cookie)->body, '||',
+   'a consent that asks the cookie is none');
 
 done_testing;

@@ -78,6 +78,11 @@ END
             referral;
         }
 
+        location /lost/ {
+            error_page 404 403 /close/close;
+            return 404;
+        }
+
         location /away/ {
             error_page 404 https://shop.example.com/nothing;
             referral;
@@ -342,6 +347,10 @@ is($t->get('/sub.html')->body, "  en-us \n", 'sub_filter for a stranger');
 
 is($t->get('/status/nobody')->status, 200, 'error_page with another status');
 
+$r = click('/lost/page', 'close');
+like($r->location, qr{^https://shop\.example\.com/},
+     'an error page that is a short link redirects');
+
 $r = $t->get('/away/nobody');
 is($r->status, 302, 'error_page elsewhere');
 is($r->location, 'https://shop.example.com/nothing', 'elsewhere');
@@ -363,8 +372,8 @@ is($t->request('POST', '/post/post', body => 'a=b')->body, 'POST 3  ',
    'error_page 405 to an application, with what was posted');
 is($t->get('/app-fallback/over')->body, 'GET  disabled over',
    'a fallback to an application');
-is($t->get('/app-fallback/over', body => 'a=b')->body, 'GET 0 disabled over',
-   'a fallback to an application, after a body that was thrown away');
+is($t->get('/app-fallback/over', body => 'a=b')->body, 'GET 3 disabled over',
+   'a fallback to an application, with the body that came');
 
 $r = $t->get('/file-fallback/?code=over');
 is($r->status, 200, 'a fallback to a file');

@@ -12,7 +12,13 @@ use Socket qw(SOL_SOCKET SO_LINGER);
 
 my $CODES = 12;
 
-my $t = Referral->new(http => 'lingering_timeout 1s;', server => <<'END');
+# an application that takes a connection and says nothing
+
+my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 200)
+    or die "listen: $!";
+my $silent = $listen->sockport;
+
+my $t = Referral->new(http => 'lingering_timeout 1s;', server => <<'END' =~ s{SILENT}{$silent}r);
         referral_landing https://shop.example.com/;
         referral_landing_args "click_id={click_id}";
 
@@ -40,6 +46,28 @@ my $t = Referral->new(http => 'lingering_timeout 1s;', server => <<'END');
             referral_fallback /again/loop;
         }
 
+        location /app/ {
+            referral shop;
+            referral_fallback @app;
+        }
+
+        location /silent/ {
+            referral shop;
+            referral_fallback @silent;
+        }
+
+        location @app {
+            proxy_pass http://127.0.0.1:%%PORT%%;
+            proxy_set_header X-Length $http_content_length;
+            rewrite ^ /inside break;
+        }
+
+        location @silent {
+            proxy_pass http://127.0.0.1:SILENT;
+            proxy_read_timeout 300ms;
+        }
+
+        location /inside { return 200 "app $http_x_length"; }
         location @sorry { return 200 "sorry\n"; }
         location /page  { return 200 "page\n"; }
 END
@@ -238,6 +266,50 @@ subtest 'a body that comes while Redis is asked' => sub {
 
         $r && $r->status == 302
     } @connections), $n, 'and its connection serves the next click');
+};
+
+# Once it is known that an application answers, the rest of a body is the
+# application's to read: if the short link read it too, the request would end
+# twice.
+
+subtest 'half a body for an application' => sub {
+    # codes of their own, so that each waits for Redis first
+
+    for my $round (1 .. 30) {
+        my @connections = map { $t->connect } 1 .. 20;
+
+        for my $i (0 .. $#connections) {
+            my $to = $i % 2 ? 'silent' : 'app';
+
+            syswrite $connections[$i],
+                $t->request_text('GET', "/$to/none-$round-$i",
+                                 keepalive => $i % 3,
+                                 headers => [ 'Content-Length' => 20 ],
+                                 body => 'half');
+        }
+
+        sleep 0.05 * ($round % 4);
+
+        for my $i (0 .. $#connections) {
+            my $s = $connections[$i];
+
+            syswrite $s, 'more' if $i % 5 < 2;
+
+            setsockopt $s, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0
+                if $i % 5 == 3;
+
+            $i % 5 < 3 ? shutdown $s, 1 : close $s;
+        }
+
+        sleep 0.05 * ($round % 3);
+    }
+
+    sleep 1;
+
+    is($t->get('/app/nobody', body => 'whole')->body, 'app 5',
+       'a whole one arrives there');
+    is(scalar(grep { /\[alert\]/ } split /\n/, $t->log), 0,
+       'nothing is ended twice');
 };
 
 done_testing;

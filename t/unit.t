@@ -11,8 +11,8 @@ use Test::More;
 chdir "$FindBin::Bin/.." or die "chdir: $!";
 
 my $cc = $ENV{CC} // 'gcc';
-my @common = (qw(-std=gnu11 -g -Wall -Wextra -Werror -Isrc -It/unit
-                -Ibuild/unit));
+my @common = (qw(-std=gnu11 -D_FILE_OFFSET_BITS=64 -g -Wall -Wextra -Werror
+                -Isrc -It/unit -Ibuild/unit));
 my @only = split ' ', $ENV{TEST_UNIT} // '';
 
 my @tests = @only ? map { "t/unit/test_$_.c" } @only
@@ -60,6 +60,32 @@ for my $test (@tests) {
                 '--track-fds=no', "./$binary");
         };
     }
+}
+
+# both halves of the module share structures with an off_t: on 32 bits a build
+# that leaves nginx's size of it out must not come about
+
+SKIP: {
+    my $probe = `echo '#include <sys/types.h>' | $cc -m32 -xc -fsyntax-only - 2>&1`;
+
+    skip 'no headers of 32 bits', 1 if $? != 0;
+
+    subtest '32 bits' => sub {
+        my @sources = sort grep { !/_(?:address|batch_command|cookie|geo|id)\.c$/ }
+                                glob 'src/referral_*.c';
+        my @compile = ($cc, '-m32', '-fsyntax-only', @common);
+        my $output = `@compile @sources 2>&1`;
+
+        is($?, 0, 'all rooms without a library compile') or diag($output);
+
+        my @without = grep { !/_FILE_OFFSET_BITS/ } @compile;
+
+        for my $source (grep { /journal/ } @sources) {
+            $output = `@without $source 2>&1`;
+
+            isnt($?, 0, "$source does not without the size of off_t");
+        }
+    };
 }
 
 done_testing;
