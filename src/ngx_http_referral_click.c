@@ -596,7 +596,7 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
     {
         said = ngx_time();
 
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "referral: the landing of code \"%*s\" of program "
                       "\"%*s\" is refused: %s", ctx->code.len, ctx->code.data,
                       ctx->program.len, ctx->program.data, err);

@@ -437,7 +437,7 @@ ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path)
     static u_char  used[NGX_MAX_PATH];
 
     if (used[0] && (path == NULL || ngx_strcmp(used, path->data) != 0)) {
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+        ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
                       "the journal in \"%s\" is not used any more: clicks in "
                       "it that redis does not have are not sent until "
                       "\"referral_journal\" names it again", used);
@@ -492,7 +492,7 @@ ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path)
         text[slot.len] = '\0';
 
         if (ngx_http_referral_journal_foreign(&slot, uid, &owner)) {
-            ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+            ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
                           "\"referral_journal\": \"%V\" holds files of user "
                           "%ui, the workers are user %ui: clicks in there are "
                           "not sent; \"chown -R %ui %V/slot-*\" when no other "

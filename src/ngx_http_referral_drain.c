@@ -743,7 +743,7 @@ ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
 
     zone = ngx_http_referral_zone(rec->conf);
 
-    ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+    ngx_log_error(NGX_LOG_ERR, rec->log, 0,
                   "referral: redis \"%V\" went back from %uL to %uL in "
                   "program \"%V\": clicks are sent again",
                   &rec->conf->redis.text, mark->mark, found, &mark->sn.str);
@@ -946,7 +946,7 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
     }
 
     if (ngx_strnstr((u_char *) reply->str, "aof_enabled:0", reply->len)) {
-        ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+        ngx_log_error(NGX_LOG_ERR, rec->log, 0,
                       "referral: redis \"%V\" has no append-only file: after "
                       "a crash it may lack more than the journal keeps; "
                       "\"appendonly yes\" is right",
@@ -967,7 +967,7 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
         end = last;
     }
 
-    ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+    ngx_log_error(NGX_LOG_ERR, rec->log, 0,
                   "referral: redis \"%V\" may evict any key (\"%*s\"), counts "
                   "and marks too; \"maxmemory-policy noeviction\" is right",
                   &rec->conf->redis.text, (size_t) (end - p), p);

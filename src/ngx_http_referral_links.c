@@ -622,7 +622,7 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
         {
             links->refused = ngx_current_msec;
 
-            ngx_log_error(NGX_LOG_WARN, links->log, 0,
+            ngx_log_error(NGX_LOG_ERR, links->log, 0,
                           "referral: redis \"%V\" refuses look-ups: \"%*s\"",
                           &links->conf->redis.text, ngx_min(reply->len, 200),
                           reply->str);
@@ -699,7 +699,7 @@ ngx_http_referral_links_bad_field(void *data, const referral_str_t *field,
     }
 
     if (line) {
-        ngx_log_error(NGX_LOG_WARN, links->log, 0,
+        ngx_log_error(NGX_LOG_ERR, links->log, 0,
                       "referral: \"%V%*s\", field \"%*s\", line %ui: %s",
                       &links->conf->redis.prefix, fetch->key.len,
                       fetch->key.data, field->len, field->data,
@@ -707,7 +707,7 @@ ngx_http_referral_links_bad_field(void *data, const referral_str_t *field,
         return;
     }
 
-    ngx_log_error(NGX_LOG_WARN, links->log, 0,
+    ngx_log_error(NGX_LOG_ERR, links->log, 0,
                   "referral: \"%V%*s\", field \"%*s\": %s",
                   &links->conf->redis.prefix, fetch->key.len, fetch->key.data,
                   field->len, field->data, what);

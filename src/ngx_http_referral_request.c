@@ -412,7 +412,8 @@ ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
 
 /*
  * The cookie that the visitor sent for the program, if it is good; without
- * consent it is not read.  "window" in seconds; what it depends on must be known, so the first caller counts.
+ * consent it is not read.  "window" in seconds; what it depends on must be
+ * known, so the first caller counts.
  */
 
 void
