@@ -36,6 +36,7 @@ my @steps = first_configuration();
 
 for my $release (@wanted) {
     subtest "Debian $release" => sub { on($release) };
+    subtest "Debian $release, without a package" => sub { recipe($release) };
 }
 
 done_testing;
@@ -227,6 +228,47 @@ sub on {
     like($s->page, qr/Welcome to nginx/, 'and a working nginx');
 
     $s->end;
+    chroot_('remove', $dir);
+}
+
+
+# README's way without a package, line by line, beside an nginx that runs
+
+sub recipe {
+    my ($release) = @_;
+
+    my $dir = "build/recipe$release";
+
+    chroot_('remove', $dir);
+    chroot_('make', $suite{$release}, $dir);
+    chroot_('copy', $dir);
+
+    my ($lines) = slurp("$root/README.md")
+                  =~ /^\*\*From the build\*\*.*\n\n((?:^ {4}.*\n)+)/m
+        or die "README.md does not say how to do without a package\n";
+
+    $lines =~ s/^ {4}//mg;
+
+    my $said = chroot_('run', $dir, 'sh', '-euc', '
+        export DEBIAN_FRONTEND=noninteractive
+        echo "APT::Get::Assume-Yes yes;" > /etc/apt/apt.conf.d/yes
+        printf "#!/bin/sh\nexit 101\n" > /usr/sbin/policy-rc.d
+        chmod 755 /usr/sbin/policy-rc.d
+        apt-get -qq update
+        apt-get -qq --no-install-recommends install nginx
+        nginx
+        cd /srv/referral
+        ' . $lines . '
+        nginx -t
+        nginx -s reload
+        sleep 1
+        grep -c ngx_http_referral /proc/$(cat /run/nginx.pid)/maps
+        nginx-referral --help');
+
+    like($said, qr/syntax is ok/, 'nginx starts again');
+    like($said, qr/^[1-9]\d*$/m, 'with the module');
+    like($said, qr/link/, 'and the command line is there');
+
     chroot_('remove', $dir);
 }
 
