@@ -330,6 +330,7 @@ ngx_int_t
 ngx_http_referral_find_code(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
+    u_char                         buf[REFERRAL_CODE_MAX];
     ngx_str_t                      value;
     referral_str_t                 raw, code;
     ngx_http_core_loc_conf_t      *clcf;
@@ -367,7 +368,7 @@ ngx_http_referral_find_code(ngx_http_request_t *r,
     raw.data = value.data;
     raw.len = value.len;
 
-    if (referral_code_find(&raw, &code) != REFERRAL_OK) {
+    if (referral_code_find(&raw, &code, buf) != REFERRAL_OK) {
         return NGX_DECLINED;
     }
 

@@ -72,7 +72,7 @@ static int referral_set_window(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_attribution(referral_compile_t *c,
     const referral_str_t *value, const char **err);
-static int referral_utf8_valid(const referral_str_t *s);
+static int referral_set_name_valid(const referral_str_t *value);
 static int referral_chars_valid(const referral_str_t *s, size_t max,
     u_char kind);
 
@@ -137,17 +137,15 @@ static const referral_setter_t  referral_setters[] = {
 
 /* what may stand in which name */
 
-#define REFERRAL_CHAR_CODE      0x01
-#define REFERRAL_CHAR_WORD      0x02
-#define REFERRAL_CHAR_REFERRER  0x04
-#define REFERRAL_CHAR_ANY       0x07
+#define REFERRAL_CHAR_WORD      0x01
+#define REFERRAL_CHAR_REFERRER  0x02
+#define REFERRAL_CHAR_ANY       0x03
 
 static const u_char  referral_chars[256] = {
-    ['-'] = REFERRAL_CHAR_ANY,
-    ['.'] = REFERRAL_CHAR_WORD | REFERRAL_CHAR_REFERRER,
+    ['-' ... '.'] = REFERRAL_CHAR_ANY,
     ['0' ... '9'] = REFERRAL_CHAR_ANY,
     ['@'] = REFERRAL_CHAR_REFERRER,
-    ['A' ... 'Z'] = REFERRAL_CHAR_CODE | REFERRAL_CHAR_REFERRER,
+    ['A' ... 'Z'] = REFERRAL_CHAR_REFERRER,
     ['_'] = REFERRAL_CHAR_ANY,
     ['a' ... 'z'] = REFERRAL_CHAR_ANY
 };
@@ -324,7 +322,7 @@ referral_set_name(referral_compile_t *c, const referral_str_t *value,
         return REFERRAL_DECLINED;
     }
 
-    if (!referral_utf8_valid(value)) {
+    if (!referral_set_name_valid(value)) {
         *err = "a name is UTF-8 without control characters";
         return REFERRAL_DECLINED;
     }
@@ -641,66 +639,20 @@ referral_set_attribution(referral_compile_t *c, const referral_str_t *value,
 }
 
 
-/* no overlong forms, no surrogates, no controls of ASCII or Latin-1 */
+/* UTF-8 without control characters */
 
 static int
-referral_utf8_valid(const referral_str_t *s)
+referral_set_name_valid(const referral_str_t *value)
 {
-    size_t    i, n;
-    u_char    c;
-    uint32_t  code, least;
+    int32_t         c;
+    referral_str_t  rest;
 
-    i = 0;
+    rest = *value;
 
-    while (i < s->len) {
-        c = s->data[i++];
+    while (rest.len) {
+        c = referral_utf8_next(&rest);
 
-        if (c < 0x80) {
-
-            if (c < 0x20 || c == 0x7f) {
-                return 0;
-            }
-
-            continue;
-        }
-
-        if (c >= 0xf0 && c < 0xf8) {
-            n = 3;
-            code = c & 0x07;
-            least = 0x10000;
-
-        } else if (c >= 0xe0 && c < 0xf0) {
-            n = 2;
-            code = c & 0x0f;
-            least = 0x800;
-
-        } else if (c >= 0xc0 && c < 0xe0) {
-            n = 1;
-            code = c & 0x1f;
-            least = 0xa0;
-
-        } else {
-            return 0;
-        }
-
-        if (s->len - i < n) {
-            return 0;
-        }
-
-        for ( /* void */ ; n; n--) {
-            c = s->data[i++];
-
-            if ((c & 0xc0) != 0x80) {
-                return 0;
-            }
-
-            code = code << 6 | (c & 0x3f);
-        }
-
-        if (code < least
-            || code > 0x10ffff
-            || (code >= 0xd800 && code <= 0xdfff))
-        {
+        if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
             return 0;
         }
     }
@@ -783,13 +735,6 @@ referral_chars_valid(const referral_str_t *s, size_t max, u_char kind)
 
 
 int
-referral_code_valid(const referral_str_t *s)
-{
-    return referral_chars_valid(s, REFERRAL_CODE_MAX, REFERRAL_CHAR_CODE);
-}
-
-
-int
 referral_program_valid(const referral_str_t *s)
 {
     return referral_chars_valid(s, REFERRAL_PROGRAM_MAX, REFERRAL_CHAR_WORD);
@@ -808,54 +753,4 @@ referral_referrer_valid(const referral_str_t *s)
 {
     return referral_chars_valid(s, REFERRAL_REFERRER_MAX,
                                 REFERRAL_CHAR_REFERRER);
-}
-
-
-int
-referral_code_find(const referral_str_t *raw, referral_str_t *code)
-{
-    size_t    i;
-    u_char    c;
-    unsigned  slash;
-
-    *code = *raw;
-
-    if (referral_code_valid(code)) {
-        return REFERRAL_OK;
-    }
-
-    slash = 0;
-
-    if (code->len && code->data[code->len - 1] == '/') {
-        code->len--;
-        slash = 1;
-    }
-
-    for (i = 0; i < code->len; i++) {
-        if (code->data[i] >= 0x80) {
-            code->len = i;
-            break;
-        }
-    }
-
-    while (code->len) {
-        c = code->data[code->len - 1];
-
-        /* in "…/aiko7/." the slash comes after what the app added */
-
-        if (c == '/' && !slash) {
-            code->len--;
-            slash = 1;
-            continue;
-        }
-
-        if (memchr(".,;:!?)]'\">*~", c, sizeof(".,;:!?)]'\">*~") - 1) == NULL)
-        {
-            break;
-        }
-
-        code->len--;
-    }
-
-    return referral_code_valid(code) ? REFERRAL_OK : REFERRAL_DECLINED;
 }

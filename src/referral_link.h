@@ -9,12 +9,12 @@
 #define _REFERRAL_LINK_H_INCLUDED_
 
 
+#include "referral_code.h"
 #include "referral_landing.h"
 #include "referral_str.h"
 #include "referral_time.h"
 
 
-#define REFERRAL_CODE_MAX      64
 #define REFERRAL_PROGRAM_MAX   64
 #define REFERRAL_REFERRER_MAX  64
 #define REFERRAL_NAME_MAX      128
@@ -125,9 +125,6 @@ referral_entry_has(const referral_entry_t *entry, unsigned field)
 }
 
 
-/* [A-Za-z0-9_-]{1,64} */
-int referral_code_valid(const referral_str_t *s);
-
 /* [a-z0-9_.-]{1,64} */
 int referral_program_valid(const referral_str_t *s);
 
@@ -136,13 +133,6 @@ int referral_word_valid(const referral_str_t *s);
 
 /* [A-Za-z0-9_.@-]{1,64}: what may be a referrer's id */
 int referral_referrer_valid(const referral_str_t *s);
-
-/*
- * The code in what follows the short link's prefix, with its second chance:
- * one final "/" dropped, cut at the first byte that is not ASCII, trailing
- * .,;:!?)]'">*~ dropped.  *code points into raw.  REFERRAL_DECLINED: none.
- */
-int referral_code_find(const referral_str_t *raw, referral_str_t *code);
 
 
 #endif /* _REFERRAL_LINK_H_INCLUDED_ */

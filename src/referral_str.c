@@ -320,6 +320,61 @@ referral_hex_decode(u_char *out, size_t size, const referral_str_t *s)
 }
 
 
+size_t
+referral_utf8_length(u_char first)
+{
+    if (first < 0xc2 || first > 0xf4) {
+        return 1;
+    }
+
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+
+int32_t
+referral_utf8_next(referral_str_t *s)
+{
+    size_t    i, n;
+    u_char   *p;
+    int32_t   c;
+
+    static const int32_t  least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+
+    p = s->data;
+    n = referral_utf8_length(p[0]);
+    c = n == 1 ? p[0] : p[0] & (0x7f >> n);
+
+    if ((n == 1 && p[0] > 0x7f) || n > s->len) {
+        goto failed;
+    }
+
+    for (i = 1; i < n; i++) {
+
+        if ((p[i] & 0xc0) != 0x80) {
+            goto failed;
+        }
+
+        c = c << 6 | (p[i] & 0x3f);
+    }
+
+    if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
+        goto failed;
+    }
+
+    s->data += n;
+    s->len -= n;
+
+    return c;
+
+failed:
+
+    s->data++;
+    s->len--;
+
+    return REFERRAL_ERROR;
+}
+
+
 int64_t
 referral_str_uint(const referral_str_t *s, int64_t max)
 {

@@ -166,6 +166,15 @@ ssize_t referral_base64url_decode(u_char *out, size_t size,
 /* returns the bytes written, len / 2, or REFERRAL_ERROR; takes either case */
 ssize_t referral_hex_decode(u_char *out, size_t size, const referral_str_t *s);
 
+/* how long the UTF-8 character is that begins so; 1 where none does */
+size_t referral_utf8_length(u_char first);
+
+/*
+ * Takes a character of UTF-8 from a text that is not empty.  REFERRAL_ERROR:
+ * an overlong form, a surrogate, a byte that is none; one byte is taken then.
+ */
+int32_t referral_utf8_next(referral_str_t *s);
+
 /* a decimal without sign, 0 to max; REFERRAL_ERROR for anything else */
 int64_t referral_str_uint(const referral_str_t *s, int64_t max);
 

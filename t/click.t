@@ -180,11 +180,36 @@ subtest 'codes' => sub {
     $unknown->('/r/own/more', 'a path');
     $unknown->('/r/own+', 'the reserved preview');
     $unknown->('/r/own.svg', 'the reserved image');
-    $unknown->('/r/own%20x', 'a space');
     $unknown->('/r/' . 'a' x 65, 'too long');
     $unknown->('/r/...', 'dots');
     $unknown->('/r/*', 'a star');
     $unknown->('/r/%7Bshop%7D:own', 'a piece of a key');
+
+    # what is cut off: t/unit/test_code.c has the rest
+
+    $found->("/r/own$_", "glued to it: $_")
+        for ',and',
+            qw(%20 %0A %20and%20more %C2%A0 %E3%80%80 %E2%80%8B %F0%9F%8E%89
+               %E3%81%A7%E3%81%99 %EC%9E%85%EB%8B%88%EB%8B%A4 %22%3E &utm=x
+               %3Futm=x %3Futm=x?utm=y %2520 's /& %EF%BC%89);
+    $found->("/r/${_}own", "before it: $_")
+        for qw(%20 %0D%0A %E2%80%8B %EF%BB%BF %E3%80%80 %E2%80%8E);
+    $found->('/r/o%C2%ADwn', 'a hyphen that is not seen');
+    $found->("/r/$_", "another width: $_")
+        for qw(%EF%BD%8F%EF%BD%97%EF%BD%8E ow%EF%BD%8E ow%F0%9D%90%A7);
+
+    # never the code that a word begins with
+
+    $unknown->("/r/own$_", "a letter is no glue: $_")
+        for qw(%C3%A9 e%CC%81 %CC%81 %D0%B0 %CE%B1 %EF%BC%97 %D9%A7 %C2%B2
+               %C3 %25C3%25A9 %E2%80%937 %EF%BF%BD);
+    $unknown->('/r/%D0%BEwn', 'nor before it');
+    $unknown->("/r/own$_", "reserved: $_")
+        for qw(.png .SVG .svg. %2B %2B. /%C3%A9);
+
+    is($t->get('/go/poster%E3%80%82')->location, "$shop/poster",
+       'text glued to the code of a variable');
+    is($t->get('/go/poster%C3%A9')->status, 404, 'and a letter');
 
     is($t->get('/n/nobody')->status, 404, 'unknown without fallback is 404');
 

@@ -1,4 +1,4 @@
-/* link: referral_decide.c referral_record.c referral_link.c referral_visitor.c referral_bots.c referral_words.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_id.c referral_hash.c referral_str.c -lcrypto */
+/* link: referral_decide.c referral_record.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_words.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_id.c referral_hash.c referral_str.c -lcrypto */
 
 /*
  * What somebody wrote into Redis: fields of a program and of a link, with
@@ -135,6 +135,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     u_char               *eq, out[REFERRAL_URL_MAX];
     unsigned              v;
     const char           *err;
+    u_char                code_buf[REFERRAL_CODE_MAX];
     referral_str_t        code, raw, line, s;
     referral_buf_t        b;
     referral_url_t        url;
@@ -160,7 +161,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     raw = fuzz_line(&p, end);
 
-    if (referral_code_find(&raw, &code) == REFERRAL_OK) {
+    if (referral_code_find(&raw, &code, code_buf) == REFERRAL_OK) {
         fuzz_check(referral_code_valid(&code));
 
     } else {

@@ -1,4 +1,4 @@
-/* link: referral_link.c referral_visitor.c referral_bots.c referral_words.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_hash.c referral_str.c */
+/* link: referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_words.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_hash.c referral_str.c */
 
 #include "referral_link.h"
 #include "unit.h"
@@ -185,70 +185,6 @@ test_alphabets(void)
     }
 
     ok(wrong == 0, "each grammar takes just its bytes");
-}
-
-
-static void
-test_find(void)
-{
-    size_t          i;
-    u_char         *data;
-    referral_str_t  raw, code, want;
-
-    static const struct {
-        const char  *raw;
-        const char  *code;
-    } cases[] = {
-        { "aiko7", "aiko7" },
-        { "aiko7/", "aiko7" },
-        { "aiko7.", "aiko7" },
-        { "aiko7/.", "aiko7" },
-        { "aiko7)./", "aiko7" },
-        { "aiko7!!!?)", "aiko7" },
-        { "aiko7'\"", "aiko7" },
-        { "aiko7**~~", "aiko7" },
-        { "aiko7>", "aiko7" },
-        { "aiko7]", "aiko7" },
-        { "aiko7,;:", "aiko7" },
-        { "aiko7\xe3\x80\x82", "aiko7" },
-        { "aiko7/\xe3\x80\x82", "aiko7" },
-        { "aiko7.\xe3\x80\x82xyz/", "aiko7" },
-        { "ai_ko-7", "ai_ko-7" },
-        { "aiko7//", NULL },
-        { "aiko7/x", NULL },
-        { "aiko7.svg", NULL },
-        { "aiko7.png", NULL },
-        { "aiko7+", NULL },
-        { "ai ko7", NULL },
-        { "(aiko7", NULL },
-        { "\xe3\x80\x82" "aiko7", NULL },
-        { "", NULL },
-        { "/", NULL },
-        { "...", NULL }
-    };
-
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-
-        /* just as many bytes as there are, so that reading on is seen */
-
-        raw.len = strlen(cases[i].raw);
-        data = malloc(raw.len ? raw.len : 1);
-        memcpy(data, cases[i].raw, raw.len);
-        raw.data = data;
-
-        if (cases[i].code == NULL) {
-            ok(referral_code_find(&raw, &code) == REFERRAL_DECLINED,
-               "no code in \"%s\"", cases[i].raw);
-
-        } else {
-            want = str(cases[i].code);
-            ok(referral_code_find(&raw, &code) == REFERRAL_OK
-               && referral_str_eq(&code, &want),
-               "the code in \"%s\"", cases[i].raw);
-        }
-
-        free(data);
-    }
 }
 
 
@@ -607,7 +543,6 @@ main(void)
 {
     test_names();
     test_alphabets();
-    test_find();
     test_link();
     test_program();
     test_wrong();
