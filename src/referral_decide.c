@@ -8,6 +8,8 @@ static void referral_decide_program(referral_decision_t *decision,
     const referral_click_t *click);
 static void referral_decide_owner(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values);
+static void referral_decide_channel(referral_decision_t *decision,
+    const referral_str_t *raw);
 static void referral_decide_args(referral_decision_t *decision,
     const referral_click_t *click);
 static referral_str_t referral_decide_field(const referral_entry_t *entry,
@@ -147,11 +149,7 @@ referral_decide_owner(referral_decision_t *decision,
     }
 
     if (click->channel.len) {
-        decision->channel = click->channel;
-
-        if (!referral_word_valid(&decision->channel)) {
-            referral_str_set(&decision->channel, "other");
-        }
+        referral_decide_channel(decision, &click->channel);
 
     } else {
         decision->channel = referral_decide_field(link,
@@ -161,6 +159,33 @@ referral_decide_owner(referral_decision_t *decision,
             decision->channel = values->value[REFERRAL_VALUE_APP];
         }
     }
+}
+
+
+/* that of the request, in lower case as all channels are */
+
+static void
+referral_decide_channel(referral_decision_t *decision,
+    const referral_str_t *raw)
+{
+    decision->channel = *raw;
+
+    if (referral_word_valid(raw)) {
+        return;
+    }
+
+    if (raw->len <= REFERRAL_CHANNEL_MAX) {
+        decision->channel.data = decision->channel_data;
+        memcpy(decision->channel_data, raw->data, raw->len);
+
+        referral_str_lower(&decision->channel);
+
+        if (referral_word_valid(&decision->channel)) {
+            return;
+        }
+    }
+
+    referral_str_set(&decision->channel, "other");
 }
 
 

@@ -70,7 +70,10 @@ typedef struct {
 } referral_click_t;
 
 
-/* strings point into the entries, the click or static memory; host does not */
+/*
+ * Strings point into the entries, the click, static memory or the decision
+ * itself, which must stay where it is; host does not.
+ */
 
 typedef struct {
     uint8_t                   result;      /* referral_result_e */
@@ -88,6 +91,7 @@ typedef struct {
     referral_str_t            segment;
     referral_str_t            channel;
     referral_str_t            variant;
+    u_char                    channel_data[REFERRAL_CHANNEL_MAX];
     referral_str_t            host;        /* of the destination, in "out" of
                                               referral_decide_url() */
 } referral_decision_t;

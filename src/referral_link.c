@@ -48,6 +48,8 @@ static int referral_set_name(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_word(referral_compile_t *c,
     const referral_str_t *value, const char **err);
+static int referral_set_channel(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
 static int referral_set_languages(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_url(referral_compile_t *c, const referral_str_t *value,
@@ -94,7 +96,7 @@ static const referral_setter_t  referral_setters[] = {
       REFERRAL_FIELD_SEGMENT, referral_set_word },
 
     { referral_string("channel"), REFERRAL_KIND(LINK),
-      REFERRAL_FIELD_CHANNEL, referral_set_word },
+      REFERRAL_FIELD_CHANNEL, referral_set_channel },
 
     { referral_string("languages"), REFERRAL_KIND(PROGRAM),
       REFERRAL_FIELD_LANGUAGES, referral_set_languages },
@@ -142,6 +144,7 @@ static const referral_setter_t  referral_setters[] = {
 #define REFERRAL_CHAR_ANY       0x03
 
 static const u_char  referral_chars[256] = {
+    ['+'] = REFERRAL_CHAR_REFERRER,
     ['-' ... '.'] = REFERRAL_CHAR_ANY,
     ['0' ... '9'] = REFERRAL_CHAR_ANY,
     ['@'] = REFERRAL_CHAR_REFERRER,
@@ -304,8 +307,8 @@ referral_set_referrer(referral_compile_t *c, const referral_str_t *value,
     const char **err)
 {
     if (!referral_referrer_valid(value)) {
-        *err = "a referrer is 1 to 64 letters, digits, \"_\", \".\", \"@\" "
-               "or \"-\"";
+        *err = "a referrer is 1 to 64 letters, digits, \"_\", \".\", \"@\", "
+               "\"+\" or \"-\"";
         return REFERRAL_DECLINED;
     }
 
@@ -323,7 +326,9 @@ referral_set_name(referral_compile_t *c, const referral_str_t *value,
     }
 
     if (!referral_set_name_valid(value)) {
-        *err = "a name is UTF-8 without control characters";
+        *err = "a name is UTF-8 without control characters, and without those "
+               "that turn the direction of text (U+202A to U+202E, U+2066 to "
+               "U+2069)";
         return REFERRAL_DECLINED;
     }
 
@@ -342,6 +347,27 @@ referral_set_word(referral_compile_t *c, const referral_str_t *value,
     }
 
     return referral_entry_put(c, value->data, value->len);
+}
+
+
+/* a capital makes no other channel, as in a request */
+
+static int
+referral_set_channel(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    u_char          data[REFERRAL_CHANNEL_MAX];
+    referral_str_t  word;
+
+    word = *value;
+
+    if (word.len <= sizeof(data)) {
+        memcpy(data, word.data, word.len);
+        word.data = data;
+        referral_str_lower(&word);
+    }
+
+    return referral_set_word(c, &word, err);
 }
 
 
@@ -639,7 +665,10 @@ referral_set_attribution(referral_compile_t *c, const referral_str_t *value,
 }
 
 
-/* UTF-8 without control characters */
+/*
+ * No control characters; none of those that turn the direction of what
+ * follows on a page, and no separators of lines.
+ */
 
 static int
 referral_set_name_valid(const referral_str_t *value)
@@ -652,7 +681,11 @@ referral_set_name_valid(const referral_str_t *value)
     while (rest.len) {
         c = referral_utf8_next(&rest);
 
-        if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+        if (c < 0x20
+            || (c >= 0x7f && c < 0xa0)
+            || (c >= 0x2028 && c <= 0x202e)
+            || (c >= 0x2066 && c <= 0x2069))
+        {
             return 0;
         }
     }

@@ -131,7 +131,7 @@ int referral_program_valid(const referral_str_t *s);
 /* [a-z0-9_.-]{1,32}: channels, segments, variants */
 int referral_word_valid(const referral_str_t *s);
 
-/* [A-Za-z0-9_.@-]{1,64}: what may be a referrer's id */
+/* [A-Za-z0-9_.@+-]{1,64}: what may be a referrer's id */
 int referral_referrer_valid(const referral_str_t *s);
 
 

@@ -787,7 +787,7 @@ referral_visitor_source(u_char *out, const referral_str_t *referer)
             c |= 0x20;
         }
 
-        if (!referral_visitor_alnum(c) && c != '.' && c != '-') {
+        if (!referral_visitor_alnum(c) && c != '.' && c != '-' && c != '_') {
             return 0;
         }
 
@@ -819,5 +819,5 @@ referral_visitor_source(u_char *out, const referral_str_t *referer)
         n--;
     }
 
-    return (n && referral_visitor_alnum(out[0])) ? n : 0;
+    return (n && out[0] != '.' && out[0] != '-') ? n : 0;
 }

@@ -139,6 +139,7 @@ for (1 .. 5) {
 
 for my $bad (['bad/code'], ['x' x 65], ['good', '--state', 'paused'],
              ['good', '--referrer', 'a b'], ['good', '--name', "a\eb"],
+             ['good', '--name', "Eve \xe2\x80\xaegnp.exe"],
              ['good', '--channel', 'A B'], [''],
              ['good', '--rules', "\ncountry=Japan https://x.example.com/"],
              ['good', '--landing', 'https://user@x.example.com/'])
@@ -214,6 +215,15 @@ is(r('referrer', 'set', 'shop', 'kenji', '--name', 'Kenji', '--segment',
 is_deeply($t->hgetall('ref:referrer:{shop}:kenji'),
           { name => 'Kenji', segment => 'vip' }, 'its hash');
 is(r('referrer', 'set', 'shop', 'a b', '--name', 'x'), 3, 'no such id');
+
+my $anna = 'shop+anna@example.com';
+
+is(r('referrer', 'set', 'shop', $anna, '--name', 'Anna'), 0, 'an address');
+is(r('link', 'add', 'shop', 'anna', '--referrer', $anna, '--channel', 'Print'),
+   0, 'that a link names');
+is(codes_of($anna), 'anna', 'in its list');
+is(r('link', 'rm', 'shop', 'anna'), 0, 'gone');
+$t->redis('DEL', "ref:referrer:{shop}:$anna");
 is(r('referrer', 'set', 'shop', 'x', '--segment', 'V I P'), 3,
    'no such segment');
 is(r('referrer', 'set', 'shop', 'x'), 2, 'nothing to set');

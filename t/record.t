@@ -270,6 +270,31 @@ $t->fields_are('ref:days:{east}', { $east => 1 }, "days are the program's");
 $t->fields_are('ref:days:{west}', { $west => 1 }, 'on both sides');
 
 
+# names as people write them
+
+$t->program('names', landing_args => 'r={referrer}&n={name}');
+$t->link('names', 'anna', referrer => 'shop+anna@example.com',
+         channel => 'Print');
+$t->redis('HSET', 'ref:referrer:{names}:shop+anna@example.com',
+          name => 'Anna');
+
+my $anna = $t->get('/p/names/anna?ch=FaceBook', headers =>
+                   [ Referer => 'https://julia_b.blog.example.net/x' ]);
+
+is($anna->location,
+   'https://shop.example.com/?r=shop%2Banna%40example.com&n=Anna',
+   'an address with a plus is a referrer, with a name');
+
+$t->get('/p/names/anna');
+
+$t->fields_are('ref:stats:{names}',
+               { clicks => 2, 'channel:facebook' => 1, 'channel:print' => 1,
+                 'channel:other' => 0, 'source:julia_b.blog.example.net' => 1 },
+               'capitals make no other channel; a source with a low line');
+is($t->redis('ZSCORE', 'ref:board:{names}:referrers:clicks',
+             'shop+anna@example.com'), 2, 'the address has the credit');
+
+
 # nothing gets lost at a reload or a stop
 
 for my $i (1 .. 100) {

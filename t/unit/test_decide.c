@@ -496,6 +496,16 @@ test_who(void)
        && is(&values.value[REFERRAL_VALUE_CHANNEL], "poster"),
        "or what the request says");
 
+    click.channel = str("FaceBook");
+    referral_decide(&d, &click, &values);
+    ok(is(&d.channel, "facebook")
+       && is(&values.value[REFERRAL_VALUE_CHANNEL], "facebook"),
+       "a capital makes no other channel");
+
+    click.channel = str("ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFG");
+    referral_decide(&d, &click, &values);
+    ok(is(&d.channel, "other"), "33 are none, whatever their case");
+
     click.channel = str("Poster Nr. 1");
     referral_decide(&d, &click, &values);
     ok(is(&d.channel, "other"), "if it is a channel");

@@ -181,7 +181,8 @@ test_alphabets(void)
         wrong += referral_word_valid(&s)
                  != (lower || c == '_' || c == '-' || c == '.');
         wrong += referral_referrer_valid(&s)
-                 != (alnum || c == '_' || c == '-' || c == '.' || c == '@');
+                 != (alnum || c == '_' || c == '-' || c == '.' || c == '@'
+                     || c == '+');
     }
 
     ok(wrong == 0, "each grammar takes just its bytes");
@@ -352,6 +353,31 @@ test_wrong(void)
     name[REFERRAL_NAME_MAX] = 'n';
     name[REFERRAL_NAME_MAX + 1] = '\0';
     ok(LINK("name", name)->set == 0 && told("name:0,"), "a longer name");
+
+    ok(field_is(LINK("channel", "FaceBook"), REFERRAL_FIELD_CHANNEL,
+                "facebook"), "a channel with capitals");
+    ok(field_is(LINK("referrer", "shop+anna@example.com"),
+                REFERRAL_FIELD_REFERRER, "shop+anna@example.com"),
+       "an address with a plus");
+
+    for (i = 0x202a; i <= 0x202e; i++) {
+        snprintf(name, sizeof(name), "Eve \xe2\x80%cgnp.exe", i - 0x1f80);
+        ok(LINK("name", name)->set == 0 && told("name:0,"),
+           "a name that turns the text: U+%04X", i);
+    }
+
+    for (i = 0x2066; i <= 0x2069; i++) {
+        snprintf(name, sizeof(name), "a\xe2\x81%c", i - 0x1fc0);
+        ok(LINK("name", name)->set == 0 && told("name:0,"),
+           "or sets a part of it apart: U+%04X", i);
+    }
+
+    ok(LINK("name", "a\xe2\x80\xa8" "b")->set == 0 && told("name:0,"),
+       "a line end of Unicode");
+    ok(field_is(LINK("name", "\xd7\x90\xe2\x80\x8f!\xe2\x80\x8d\xd8\x9c"),
+                REFERRAL_FIELD_NAME,
+                "\xd7\x90\xe2\x80\x8f!\xe2\x80\x8d\xd8\x9c"),
+       "marks of direction and joiners are part of a name");
 
     ok(LINK("name", "a\x01")->set == 0 && told("name:0,"), "a control");
     ok(LINK("name", "a\x7f")->set == 0 && told("name:0,"), "delete");
