@@ -761,8 +761,7 @@ ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     text.data = value[1].data;
 
     if (referral_offset_parse(&minutes, &text) != REFERRAL_OK) {
-        ngx_http_referral_bad(cf, &value[1],
-                              "\"+09:00\", \"-03:30\" and \"Z\" are right");
+        ngx_http_referral_bad(cf, &value[1], referral_offset_wrong(&text));
         return NGX_CONF_ERROR;
     }
 

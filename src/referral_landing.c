@@ -31,7 +31,8 @@ typedef struct {
                              const referral_values_t *values,
                              unsigned index);
     unsigned          upper:1;  /* compared in upper case, else in lower */
-    unsigned          single:1; /* neither a list nor negated */
+    unsigned          single:1; /* neither a list nor negated, and read as
+                                   it stands */
     const char       *wrong;
 } referral_condition_t;
 
@@ -141,12 +142,12 @@ static const referral_condition_t  referral_conditions[] = {
       "bucket must be 0-99 or a range, such as 7 or 0-49" },
 
     { "starts", 0,
-      referral_starts_compile, referral_starts_match, 1, 1,
-      "starts must be one date, such as 2026-12-01 or 2026-12-01T10:30" },
+      referral_starts_compile, referral_starts_match, 0, 1,
+      "starts must be one date without spaces, like " REFERRAL_DATE_RIGHT },
 
     { "ends", 0,
-      referral_ends_compile, referral_ends_match, 1, 1,
-      "ends must be one date, such as 2026-12-25 or 2026-12-25T18:00" }
+      referral_ends_compile, referral_ends_match, 0, 1,
+      "ends must be one date without spaces, like " REFERRAL_DATE_RIGHT }
 };
 
 
@@ -344,20 +345,23 @@ referral_rule_pair(void *data, const referral_pair_t *pair, const char **err)
         ctx->group = referral_block_open(out);
     }
 
-    if (pair->value.len > sizeof(text)
-        || (cond->single && (pair->negated || !pair->first)))
+    if (cond->single ? (pair->negated || !pair->first)
+                     : pair->value.len > sizeof(text))
     {
         *err = cond->wrong;
         return REFERRAL_ERROR;
     }
 
-    for (i = 0; i < pair->value.len; i++) {
-        text[i] = cond->upper ? toupper(pair->value.data[i])
-                              : tolower(pair->value.data[i]);
-    }
+    value = pair->value;
 
-    value.data = text;
-    value.len = pair->value.len;
+    if (!cond->single) {
+        for (i = 0; i < value.len; i++) {
+            text[i] = cond->upper ? toupper(value.data[i])
+                                  : tolower(value.data[i]);
+        }
+
+        value.data = text;
+    }
 
     referral_buf_putc(out, pair->negated);
 

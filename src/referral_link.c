@@ -585,7 +585,7 @@ referral_set_starts(referral_compile_t *c, const referral_str_t *value,
     c->entry->starts.set = 1;
     c->entry->starts.local = 0;
 
-    *err = "a date is like \"2026-12-01\" or \"2026-12-01T10:30\"";
+    *err = "a date is like " REFERRAL_DATE_RIGHT;
 
     return REFERRAL_DECLINED;
 }
@@ -603,7 +603,7 @@ referral_set_ends(referral_compile_t *c, const referral_str_t *value,
     c->entry->ends.set = 1;
     c->entry->ends.local = 0;
 
-    *err = "a date is like \"2026-12-01\" or \"2026-12-01T10:30\"";
+    *err = "a date is like " REFERRAL_DATE_RIGHT;
 
     return REFERRAL_DECLINED;
 }
@@ -616,7 +616,7 @@ referral_set_offset(referral_compile_t *c, const referral_str_t *value,
     int  minutes;
 
     if (referral_offset_parse(&minutes, value) != REFERRAL_OK) {
-        *err = "an offset is like \"+09:00\" or \"-03:30\"";
+        *err = referral_offset_wrong(value);
         return REFERRAL_DECLINED;
     }
 

@@ -6,14 +6,35 @@
 #define REFERRAL_TIME_MAX    253402300799999LL
 #define REFERRAL_OFFSET_MAX  (14 * 60)
 
+/* "0001-01-01" is what some languages write for "no date" */
+
+#define REFERRAL_YEAR_MIN    1
+
 
 typedef struct {
-    int  year;
-    int  month;    /* 1 to 12 */
-    int  day;      /* 1 to 31 */
+    int      year;
+    int      month;       /* 1 to 12 */
+    int      day;         /* 1 to 31 */
 } referral_civil_t;
 
 
+typedef struct {
+    int64_t  ms;          /* of the day, to the second or the minute */
+    int64_t  whole;       /* how long that second or minute is */
+    int      fraction;    /* milliseconds */
+    int      leap;        /* a second 60 */
+} referral_clock_t;
+
+
+static int referral_day_take(referral_str_t *left, int64_t *ms);
+static int referral_week_days(int64_t *days, int year, int week, int day);
+static int referral_clock_take(referral_str_t *left, referral_clock_t *clock);
+static int referral_fraction_take(referral_str_t *left, int *ms);
+static int referral_clock_leap(const referral_clock_t *clock, int offset,
+    int local);
+static int referral_zone_parse(int *minutes, const referral_str_t *s);
+static int referral_char_take(referral_str_t *left, u_char c, u_char other);
+static int referral_digits_take(referral_str_t *left, size_t n);
 static int64_t referral_civil_days(const referral_civil_t *civil);
 static void referral_civil_set(referral_civil_t *civil, int64_t days);
 static int referral_civil_valid(const referral_civil_t *civil);
@@ -25,93 +46,266 @@ static u_char *referral_put_digits(u_char *p, int n, int value);
 int
 referral_date_parse(referral_date_t *date, const referral_str_t *s, int last)
 {
-    int               hour, min, sec, offset;
-    size_t            len;
-    u_char           *p;
+    int               offset;
     int64_t           ms, whole;
-    referral_str_t    zone;
-    referral_civil_t  civil;
+    referral_str_t    left;
+    referral_clock_t  clock;
 
     date->ms = 0;
     date->set = 0;
     date->local = 1;
 
-    p = s->data;
-    len = s->len;
+    left = *s;
+    offset = 0;
 
-    if (len < REFERRAL_DAY_LEN || p[4] != '-' || p[7] != '-') {
+    if (referral_day_take(&left, &ms) != REFERRAL_OK) {
         return REFERRAL_ERROR;
     }
 
-    civil.year = referral_digits(p, 4);
-    civil.month = referral_digits(p + 5, 2);
-    civil.day = referral_digits(p + 8, 2);
-
-    if (!referral_civil_valid(&civil)) {
-        return REFERRAL_ERROR;
-    }
-
-    ms = referral_civil_days(&civil) * REFERRAL_DAY_MS;
     whole = REFERRAL_DAY_MS;
 
-    p += REFERRAL_DAY_LEN;
-    len -= REFERRAL_DAY_LEN;
+    if (left.len) {
 
-    if (len) {
-
-        if (len < 6 || (p[0] != 'T' && p[0] != ' ') || p[3] != ':') {
+        if (referral_clock_take(&left, &clock) != REFERRAL_OK) {
             return REFERRAL_ERROR;
         }
 
-        hour = referral_digits(p + 1, 2);
-        min = referral_digits(p + 4, 2);
-        sec = 0;
+        if (left.len) {
 
-        p += 6;
-        len -= 6;
-        whole = 60000;
-
-        if (len >= 3 && p[0] == ':') {
-            sec = referral_digits(p + 1, 2);
-
-            p += 3;
-            len -= 3;
-            whole = 1000;
-        }
-
-        if (hour < 0 || hour > 23 || min < 0 || min > 59
-            || sec < 0 || sec > 59)
-        {
-            return REFERRAL_ERROR;
-        }
-
-        ms += ((hour * 60 + min) * 60 + sec) * 1000LL;
-
-        if (len) {
-            zone.data = p;
-            zone.len = len;
-
-            if (referral_offset_parse(&offset, &zone) != REFERRAL_OK) {
+            if (referral_zone_parse(&offset, &left) != REFERRAL_OK) {
                 return REFERRAL_ERROR;
             }
 
-            ms -= offset * 60000LL;
             date->local = 0;
         }
+
+        if (clock.leap && !referral_clock_leap(&clock, offset, date->local)) {
+            return REFERRAL_ERROR;
+        }
+
+        /* what ends is over after its second, whatever its fraction */
+
+        ms += clock.ms + (last ? 0 : clock.fraction) - offset * 60000LL;
+        whole = clock.whole;
     }
 
     if (last) {
         ms += whole - 1;
     }
 
-    if (ms < 0 || ms > REFERRAL_TIME_MAX) {
-        return REFERRAL_ERROR;
-    }
-
-    date->ms = ms;
+    date->ms = referral_time_bound(ms);
     date->set = 1;
 
     return REFERRAL_OK;
+}
+
+
+/* "2026-12-01", "20261201", "2026-W49-2" or "2026W492" */
+
+static int
+referral_day_take(referral_str_t *left, int64_t *ms)
+{
+    int               week, day, dash;
+    int64_t           days;
+    referral_civil_t  civil;
+
+    civil.year = referral_digits_take(left, 4);
+    dash = referral_char_take(left, '-', '-');
+
+    if (civil.year < 0) {
+        return REFERRAL_ERROR;
+    }
+
+    if (referral_char_take(left, 'W', 'w')) {
+        week = referral_digits_take(left, 2);
+
+        if (referral_char_take(left, '-', '-') != dash) {
+            return REFERRAL_ERROR;
+        }
+
+        day = referral_digits_take(left, 1);
+
+        if (referral_week_days(&days, civil.year, week, day) != REFERRAL_OK) {
+            return REFERRAL_ERROR;
+        }
+
+        *ms = days * REFERRAL_DAY_MS;
+
+        return REFERRAL_OK;
+    }
+
+    civil.month = referral_digits_take(left, 2);
+
+    if (referral_char_take(left, '-', '-') != dash) {
+        return REFERRAL_ERROR;
+    }
+
+    civil.day = referral_digits_take(left, 2);
+
+    if (!referral_civil_valid(&civil)) {
+        return REFERRAL_ERROR;
+    }
+
+    *ms = referral_civil_days(&civil) * REFERRAL_DAY_MS;
+
+    return REFERRAL_OK;
+}
+
+
+/* the year of a week is that of its Thursday: January 4 is in the first one */
+
+static int
+referral_week_days(int64_t *days, int year, int week, int day)
+{
+    int64_t           monday;
+    referral_civil_t  civil;
+
+    if (year < 1970 || week < 1 || week > 53 || day < 1 || day > 7) {
+        return REFERRAL_ERROR;
+    }
+
+    civil.year = year;
+    civil.month = 1;
+    civil.day = 4;
+
+    /* day 0, of 1970, was a Thursday */
+
+    monday = referral_civil_days(&civil);
+    monday -= (monday + 3) % 7;
+    monday += (week - 1) * 7;
+
+    referral_civil_set(&civil, monday + 3);
+
+    if (civil.year != year) {
+        return REFERRAL_ERROR;
+    }
+
+    *days = monday + day - 1;
+
+    return REFERRAL_OK;
+}
+
+
+/* "T10:30", "T10:30:15", "T10:30:15.25", also without colons */
+
+static int
+referral_clock_take(referral_str_t *left, referral_clock_t *clock)
+{
+    int  hour, min, sec, colon;
+
+    if (!referral_char_take(left, 'T', 't')
+        && !referral_char_take(left, ' ', ' '))
+    {
+        return REFERRAL_ERROR;
+    }
+
+    hour = referral_digits_take(left, 2);
+    colon = referral_char_take(left, ':', ':');
+    min = referral_digits_take(left, 2);
+    sec = 0;
+
+    clock->whole = 60000;
+    clock->fraction = 0;
+
+    if (colon ? referral_char_take(left, ':', ':')
+              : (left->len && referral_digits(left->data, 1) >= 0))
+    {
+        sec = referral_digits_take(left, 2);
+        clock->whole = 1000;
+
+        if (referral_fraction_take(left, &clock->fraction) != REFERRAL_OK) {
+            return REFERRAL_ERROR;
+        }
+    }
+
+    if (hour < 0 || hour > 23 || min < 0 || min > 59 || sec < 0 || sec > 60) {
+        return REFERRAL_ERROR;
+    }
+
+    /* a leap second has no time of its own: it is the end of the one before */
+
+    clock->leap = (sec == 60);
+
+    if (clock->leap) {
+        sec = 59;
+        clock->fraction = 999;
+    }
+
+    clock->ms = ((hour * 60 + min) * 60 + sec) * 1000LL;
+
+    return REFERRAL_OK;
+}
+
+
+/* milliseconds of a fraction of any length; 0 where there is none */
+
+static int
+referral_fraction_take(referral_str_t *left, int *ms)
+{
+    int  digit, unit;
+
+    *ms = 0;
+
+    if (!referral_char_take(left, '.', ',')) {
+        return REFERRAL_OK;
+    }
+
+    digit = referral_digits_take(left, 1);
+
+    if (digit < 0) {
+        return REFERRAL_ERROR;
+    }
+
+    for (unit = 100; digit >= 0; unit /= 10) {
+        *ms += digit * unit;
+        digit = referral_digits_take(left, 1);
+    }
+
+    return REFERRAL_OK;
+}
+
+
+/* they come at midnight of UTC, which is a quarter of an hour everywhere */
+
+static int
+referral_clock_leap(const referral_clock_t *clock, int offset, int local)
+{
+    int64_t  minute;
+
+    minute = clock->ms / 60000 - offset + 1;
+
+    return minute % (local ? 15 : 24 * 60) == 0;
+}
+
+
+/* an offset, after a blank or not; a zone's name that follows adds nothing */
+
+static int
+referral_zone_parse(int *minutes, const referral_str_t *s)
+{
+    u_char          *p;
+    referral_str_t   zone;
+
+    zone = *s;
+
+    while (zone.len && zone.data[zone.len - 1] == ']') {
+
+        do {
+            zone.len--;
+        } while (zone.len && zone.data[zone.len] != '[');
+
+        p = zone.data + zone.len + 1;
+
+        /* "[!" asks to be refused where it is not understood */
+
+        if (zone.len == 0 || *p == '!' || *p == ']') {
+            return REFERRAL_ERROR;
+        }
+    }
+
+    (void) referral_char_take(&zone, ' ', ' ');
+
+    return referral_offset_parse(minutes, &zone);
 }
 
 
@@ -133,33 +327,76 @@ referral_date_reached(const referral_date_t *date, int64_t now, int offset)
 int
 referral_offset_parse(int *minutes, const referral_str_t *s)
 {
-    int      hour, min;
-    u_char  *p;
+    int             hour, min, west;
+    referral_str_t  left;
 
-    if (referral_str_is(s, "Z") || referral_str_is(s, "UTC")) {
+    if (referral_str_is_nocase(s, "z") || referral_str_is_nocase(s, "utc")
+        || referral_str_is_nocase(s, "gmt"))
+    {
         *minutes = 0;
         return REFERRAL_OK;
     }
 
-    p = s->data;
+    left = *s;
+    west = referral_char_take(&left, '-', '-');
 
-    if (s->len != 6 || (p[0] != '+' && p[0] != '-') || p[3] != ':') {
-        return REFERRAL_ERROR;
+    if (!west && !referral_char_take(&left, '+', '+')) {
+
+        /* the minus sign that is no hyphen, U+2212 */
+
+        if (left.len < 3 || memcmp(left.data, "\xe2\x88\x92", 3) != 0) {
+            return REFERRAL_ERROR;
+        }
+
+        left.data += 3;
+        left.len -= 3;
+        west = 1;
     }
 
-    hour = referral_digits(p + 1, 2);
-    min = referral_digits(p + 4, 2);
+    min = 0;
+    hour = referral_digits_take(&left, 2);
 
-    if (hour < 0 || min < 0 || min > 59
+    if (hour < 0) {
+        hour = referral_digits_take(&left, 1);
+
+        /* "+9", "+9:00", but not "+900" */
+
+        if (left.len && left.data[0] != ':') {
+            return REFERRAL_ERROR;
+        }
+    }
+
+    if (left.len) {
+        (void) referral_char_take(&left, ':', ':');
+        min = referral_digits_take(&left, 2);
+    }
+
+    if (left.len || hour < 0 || min < 0 || min > 59
         || hour * 60 + min > REFERRAL_OFFSET_MAX)
     {
         return REFERRAL_ERROR;
     }
 
     min += hour * 60;
-    *minutes = p[0] == '-' ? -min : min;
+    *minutes = west ? -min : min;
 
     return REFERRAL_OK;
+}
+
+
+const char *
+referral_offset_wrong(const referral_str_t *s)
+{
+    u_char  c;
+
+    c = s->len ? s->data[0] | 0x20 : 0;
+
+    if (c >= 'a' && c <= 'z') {
+        return "names of time zones are not known: give the offset from UTC, "
+               "such as \"+01:00\", which does not follow summer time";
+    }
+
+    return "an offset is like \"+09:00\" or \"-03:30\", at most 14 hours";
 }
 
 
@@ -361,7 +598,9 @@ referral_civil_valid(const referral_civil_t *civil)
         31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
     };
 
-    if (civil->year < 1970 || civil->month < 1 || civil->month > 12) {
+    if (civil->year < REFERRAL_YEAR_MIN || civil->month < 1
+        || civil->month > 12)
+    {
         return 0;
     }
 
@@ -393,6 +632,44 @@ referral_digits(const u_char *p, int n)
         }
 
         value = value * 10 + *p - '0';
+    }
+
+    return value;
+}
+
+
+/* 1 if the text begins with one of the two, which goes then */
+
+static int
+referral_char_take(referral_str_t *left, u_char c, u_char other)
+{
+    if (left->len == 0 || (left->data[0] != c && left->data[0] != other)) {
+        return 0;
+    }
+
+    left->data++;
+    left->len--;
+
+    return 1;
+}
+
+
+/* the number of n digits that the text begins with, or -1 and all stays */
+
+static int
+referral_digits_take(referral_str_t *left, size_t n)
+{
+    int  value;
+
+    if (left->len < n) {
+        return -1;
+    }
+
+    value = referral_digits(left->data, n);
+
+    if (value >= 0) {
+        left->data += n;
+        left->len -= n;
     }
 
     return value;

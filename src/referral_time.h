@@ -19,6 +19,10 @@
 #define REFERRAL_MINUTE_LEN (sizeof("2026-11-22T13:05") - 1)
 #define REFERRAL_SECOND_LEN (sizeof("2026-11-22T13:05:09Z") - 1)
 
+/* for those who are told that theirs is none */
+#define REFERRAL_DATE_RIGHT                                                   \
+    "\"2026-12-01\", \"2026-12-01T10:30\" or \"2026-12-01T10:30:00+09:00\""
+
 
 /*
  * A date as an operator wrote it.  "local": no zone was given, so "ms" is
@@ -34,10 +38,14 @@ typedef struct {
 
 
 /*
- * "2026-12-01", "2026-12-01T10:30", "2026-12-01T10:30:15", the times also
- * with "Z" or "+09:00"; a space may stand for the "T".  A date alone is its
- * first millisecond, or with "last" its last; a time is itself, with "last"
- * to the end of its minute or second.
+ * "2026-12-01", "2026-12-01T10:30", "2026-12-01T10:30:15.25", the times also
+ * with an offset; all that RFC 3339 allows, and what has one meaning only:
+ * "t" and "z", a space for the "T" and before the offset, ISO 8601's forms
+ * without dashes and colons and its weeks ("2026-W49-2"), a zone's name in
+ * brackets behind the offset.  A date alone is its first millisecond, or with
+ * "last" its last; a time is itself, with "last" to the end of its minute or
+ * second.  What lies before 1970 or after 9999 is the first or the last
+ * moment of these.
  */
 int referral_date_parse(referral_date_t *date, const referral_str_t *s,
     int last);
@@ -46,8 +54,14 @@ int referral_date_parse(referral_date_t *date, const referral_str_t *s,
 int referral_date_reached(const referral_date_t *date, int64_t now,
     int offset);
 
-/* "+09:00", "-03:30", "Z", "UTC": minutes east of UTC, at most 14 hours */
+/*
+ * "+09:00", "-0330", "+9", "Z", "UTC", "GMT": minutes east of UTC, at most
+ * 14 hours
+ */
 int referral_offset_parse(int *minutes, const referral_str_t *s);
+
+/* a static sentence for what is no offset: what would be right */
+const char *referral_offset_wrong(const referral_str_t *s);
 
 /* "30d", "12h", "90m", "45s", "45": seconds, 1 s to max */
 int referral_duration_parse(int64_t *seconds, const referral_str_t *s,

@@ -65,6 +65,15 @@
  * is right, it is as if it were not there; fields that the module does not
  * know are right too.  Exit code: 0 all right, 1 complaints, 2 bad input, and
  * then the last line is {"error"}.
+ *
+ *     referral_link_test --read
+ *
+ * takes names and values, up to the end of the input.  Names: "date", "day"
+ * (a date without a time) and "offset".  Output, one line a value: a JSON
+ * object, {"ms", "local"} of a date ("local": without an offset, as a clock
+ * in the program's zone shows it), {"day": "2026-12-01"} of a day,
+ * {"minutes"} east of UTC of an offset, or {"problem"}.  Exit code: 0, or 2
+ * bad input, and then the last line is {"error"}.
  */
 
 
@@ -152,6 +161,9 @@ static void link_test_print(link_test_t *t);
 static int link_test_check(link_test_input_t *in, unsigned kind);
 static void link_test_check_names(link_test_input_t *in,
     link_test_list_t *list);
+static int link_test_values_read(link_test_input_t *in);
+static const char *link_test_value_read(const referral_str_t *name,
+    const referral_str_t *value);
 static const char *link_test_read(link_test_input_t *in, int *end);
 static const char *link_test_string(link_test_input_t *in, int *end);
 static int link_test_get(link_test_input_t *in, const char *name,
@@ -206,8 +218,12 @@ main(int argc, char **argv)
         }
     }
 
+    if (argc == 2 && strcmp(argv[1], "--read") == 0) {
+        return link_test_values_read(&input);
+    }
+
     fprintf(stderr, "usage: referral_link_test "
-                    "[--check program | link | referrer]\n");
+                    "[--check program | link | referrer | --read]\n");
 
     return 2;
 }
@@ -553,7 +569,7 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
     }
 
     if (referral_date_parse(&at, &s, 0) != REFERRAL_OK) {
-        return "click.at is no date";
+        return "click.at is no date like 2026-12-01T10:30";
     }
 
     v->now = at.ms;
@@ -802,6 +818,86 @@ link_test_check_names(link_test_input_t *in, link_test_list_t *list)
                                "\"_\", \".\", \"@\" or \"-\"");
         }
     }
+}
+
+
+static int
+link_test_values_read(link_test_input_t *in)
+{
+    int          end;
+    size_t       i;
+    const char  *err;
+
+    do {
+        err = link_test_read(in, &end);
+
+        for (i = 0; err == NULL && i < in->n; i += 2) {
+            err = link_test_value_read(&in->string[i], &in->string[i + 1]);
+        }
+
+        if (err) {
+            return link_test_error(err);
+        }
+
+    } while (!end);
+
+    return 0;
+}
+
+
+static const char *
+link_test_value_read(const referral_str_t *name, const referral_str_t *value)
+{
+    int              minutes;
+    u_char           text[REFERRAL_DAY_LEN];
+    const char      *wrong;
+    referral_str_t   s;
+    referral_date_t  first, last;
+
+    s = *value;
+    referral_str_trim(&s);
+
+    if (referral_str_is(name, "offset")) {
+        wrong = referral_offset_wrong(&s);
+
+        if (referral_offset_parse(&minutes, &s) == REFERRAL_OK) {
+            printf("{\"minutes\": %d}\n", minutes);
+            return NULL;
+        }
+
+    } else if (referral_str_is(name, "date")) {
+        wrong = "a date is like " REFERRAL_DATE_RIGHT;
+
+        if (referral_date_parse(&first, &s, 0) == REFERRAL_OK) {
+            printf("{\"ms\": %lld, \"local\": %s}\n", (long long) first.ms,
+                   first.local ? "true" : "false");
+            return NULL;
+        }
+
+    } else if (referral_str_is(name, "day")) {
+        wrong = "a day is like \"2026-12-01\"";
+
+        if (referral_date_parse(&first, &s, 0) == REFERRAL_OK
+            && referral_date_parse(&last, &s, 1) == REFERRAL_OK
+            && last.ms - first.ms == REFERRAL_DAY_MS - 1)
+        {
+            referral_time_day(text, first.ms, 0);
+            printf("{\"day\": \"%.*s\"}\n", (int) sizeof(text), text);
+            return NULL;
+        }
+
+    } else {
+        return "a name that is none";
+    }
+
+    s.data = (u_char *) wrong;
+    s.len = strlen(wrong);
+
+    printf("{\"problem\": ");
+    link_test_json(stdout, &s);
+    printf("}\n");
+
+    return NULL;
 }
 
 

@@ -10,11 +10,12 @@ import click
 
 from .frame import Session
 from .problem import REFUSED, USAGE, Problem
+from .rooms import Rooms
 from .store import Keys
 
 ONE = timedelta(days=1)
 
-# as the module has it: at most fourteen hours
+# as nearly all write it; how else it may be written the module knows
 OFFSET = re.compile(r"Z|([+-])((?:0\d|1[0-3])(?=:)|14(?=:00)):([0-5]\d)",
                     re.ASCII)
 
@@ -91,18 +92,27 @@ def zone_option(command: Any) -> Any:
 
 def zone_of(session: Session, keys: Keys, given: str | None) -> Zone:
     """The program's own, else what was told of nginx's configuration."""
-    if given and not OFFSET.fullmatch(given):
-        raise Problem(REFUSED, f"{given!r} is no offset like +09:00")
+    own = session.store.redis.hget(keys.program, "utc_offset")
+    answers = [read_offset(text) for text in (own, given) if text]
 
-    for text in (session.store.redis.hget(keys.program, "utc_offset"), given):
-        found = OFFSET.fullmatch(text or "")
+    if given and "problem" in answers[-1]:
+        raise Problem(REFUSED, f"--utc-offset {given!r}:"
+                      f" {answers[-1]['problem']}")
 
-        if found:
-            sign, hours, minutes = found.groups("0")
-            east = int(hours) * 60 + int(minutes)
-            return Zone(-east if sign == "-" else east)
+    return Zone(next((answer["minutes"] for answer in answers
+                      if "minutes" in answer), 0))
 
-    return Zone(0)
+
+def read_offset(text: str) -> dict[str, Any]:
+    found = OFFSET.fullmatch(text)
+
+    if not found:
+        return Rooms().read("offset", [text])[0]
+
+    sign, hours, minutes = found.groups("0")
+    east = int(hours) * 60 + int(minutes)
+
+    return {"minutes": -east if sign == "-" else east}
 
 
 def after(day: str) -> str:
@@ -126,10 +136,21 @@ def read_day(text: str, zone: Zone) -> str:
     if text in ("today", "yesterday"):
         return zone.today() if text == "today" else before(zone.today())
 
-    if not is_day(text):
+    day = find_day(text)
+
+    if not day:
         raise Problem(REFUSED, f"{text!r} is no day like 2026-11-22")
 
-    return text
+    return day
+
+
+def find_day(text: str) -> str:
+    """The day that is written here, as the module reads it; empty for what
+    is none that there are counts of."""
+    if not is_day(text):
+        text = Rooms().read("day", [text])[0].get("day", "")
+
+    return text if is_day(text) else ""
 
 
 def read_week(text: str, zone: Zone) -> tuple[str, str]:
@@ -144,12 +165,14 @@ def read_week(text: str, zone: Zone) -> tuple[str, str]:
         except ValueError:
             raise Problem(REFUSED, f"there is no week {text}") from None
 
-    elif is_day(text):
-        day = date.fromisoformat(text)
-
     else:
-        raise Problem(REFUSED, f"{text!r} is no week like 2026-W47, and no day"
-                      " of one")
+        found = find_day(text)
+
+        if not found:
+            raise Problem(REFUSED, f"{text!r} is no week like 2026-W47, and no"
+                          " day of one")
+
+        day = date.fromisoformat(found)
 
     monday = day - day.weekday() * ONE
 

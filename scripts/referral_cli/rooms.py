@@ -77,6 +77,23 @@ class Rooms:
             raise Problem(REFUSED, f"not tried: --{name} {value!r}: "
                           + complaints[0].partition(": ")[2])
 
+    def read(self, what: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Each of these dates, days or offsets as the module reads it, or
+        "problem" and what would be right."""
+        if not texts:
+            return []
+
+        text = b"0:,0:,".join(_strings({what: text}) for text in texts)
+        answers = [_parse(line)
+                   for line in self._run(["--read"], text).splitlines()]
+
+        if len(answers) != len(texts) or not all(
+                isinstance(answer, dict) and "error" not in answer
+                for answer in answers):
+            raise broken(TOOL, "its answer is not understood")
+
+        return answers
+
     def warn(self, output: Output, kind: str, name: str,
              fields: Mapping[str, str]) -> None:
         """Tells what is wrong with what lies in Redis already."""

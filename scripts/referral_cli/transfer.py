@@ -7,7 +7,6 @@ import json
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any, BinaryIO, ContextManager, Iterable, Iterator
 
 from .change import LINK_FIELDS, Change, Mode, Outcome, apply
@@ -29,6 +28,7 @@ class Row:
     line: int
     change: Change
     reason: str = ""
+    created: str = ""
 
 
 @dataclass
@@ -101,12 +101,24 @@ class Importer:
                 if before != row.line:
                     row.reason = f"the same code stands on line {before}"
 
+        self._read_created([row for row in rows
+                            if row.created and not row.reason])
+
         good = [row for row in rows if not row.reason]
         found = self.session.rooms.check(
             "link", [(row.change.code, row.change.fields) for row in good])
 
         for row, reasons in zip(good, found):
             row.reason = "; ".join(reasons)
+
+    def _read_created(self, rows: list[Row]) -> None:
+        found = self.session.rooms.read("date", [row.created for row in rows])
+
+        for row, date in zip(rows, found):
+            if "problem" in date:
+                row.reason = f"created: {date['problem']}"
+            else:
+                row.change.created = date["ms"] // 1000
 
     def _before_the_first_bad(self, rows: list[Row]) -> list[Row]:
         for i, row in enumerate(rows):
@@ -318,28 +330,13 @@ def make_row(line: int, values: dict[str, str]) -> Row:
     created = values.pop("created", "").strip()
     change = Change(code, {name: value.replace("\r\n", "\n")
                            for name, value in values.items()})
-    row = Row(line, change)
+    row = Row(line, change, created=created)
 
-    if any(0xD800 <= ord(c) <= 0xDFFF for v in (code, *values.values())
-           for c in v):
+    if any(0xD800 <= ord(c) <= 0xDFFF
+           for v in (code, created, *values.values()) for c in v):
         row.reason = "not UTF-8"
 
-    if created:
-        try:
-            change.created = seconds(created)
-        except (ValueError, OverflowError):
-            row.reason = "created: not a time like 2026-11-22T13:05:09Z"
-
     return row
-
-
-def seconds(text: str) -> float:
-    when = datetime.fromisoformat(text)
-
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=timezone.utc)
-
-    return int(when.timestamp())
 
 
 def export_links(session: Session, program: str, path: str | None) -> None:

@@ -248,7 +248,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         text = fuzz_copy(p, end - p);
 
         if (referral_date_parse(&date, &text, which & 16) == REFERRAL_OK) {
-            fuzz_check(date.set);
+            fuzz_check(date.set && date.ms >= 0
+                       && date.ms <= 253402300799999LL);
             (void) referral_date_reached(&date, NOW, 540);
         }
 

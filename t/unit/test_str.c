@@ -7,6 +7,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <time.h>
 
 #include "referral_hash.c"
 #include "referral_id.h"
@@ -383,26 +384,101 @@ date(const char *text, int last, int64_t *ms, int *local)
 }
 
 
+/* "2026-12-01 10:30:15.250", by the C library */
+
+static int64_t
+table_ms(const char *text)
+{
+    int        ms;
+    struct tm  tm;
+
+    memset(&tm, 0, sizeof(tm));
+
+    if (sscanf(text, "%d-%d-%d %d:%d:%d.%d", &tm.tm_year, &tm.tm_mon,
+               &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms)
+        != 7)
+    {
+        return -1;
+    }
+
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+
+    return (int64_t) timegm(&tm) * 1000 + ms;
+}
+
+
+/* t/lib/dates.txt, which t/dates.t asks of the others too */
+
+static void
+test_table(void)
+{
+    int              local, offset, good;
+    char             line[256], *column[4], *p;
+    FILE            *f;
+    int64_t          ms;
+    unsigned         n;
+    referral_str_t   s;
+
+    f = fopen("t/lib/dates.txt", "r");
+    if (!ok(f != NULL, "the table of dates")) {
+        return;
+    }
+
+    while (fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\n")] = '\0';
+
+        if (line[0] == '#' || line[0] == '\0') {
+            continue;
+        }
+
+        for (n = 0, p = line; n < 4; n++) {
+            column[n] = p;
+            p = strstr(p, " | ");
+
+            if (p == NULL) {
+                break;
+            }
+
+            *p = '\0';
+            p += 3;
+        }
+
+        if (strncmp(line, "offset ", 7) == 0) {
+            s = str(line + 7);
+            good = referral_offset_parse(&offset, &s) == REFERRAL_OK;
+
+            ok(n == 1 && (column[1][0] == '-' && column[1][1] == '\0'
+                          ? !good : (good && offset == atoi(column[1]))),
+               "an offset: \"%s\" is %s", line + 7, column[1]);
+            continue;
+        }
+
+        if (n == 1) {
+            ok(!date(line, 0, &ms, &local) && !date(line, 1, &ms, &local),
+               "no date: \"%s\"", line);
+            continue;
+        }
+
+        ok(n == 3
+           && date(line, 0, &ms, &local) && ms == table_ms(column[1])
+           && local == (strcmp(column[3], "local") == 0)
+           && date(line, 1, &ms, &local) && ms == table_ms(column[2]),
+           "a date: \"%s\"", line);
+    }
+
+    (void) fclose(f);
+}
+
+
 static void
 test_dates(void)
 {
     int              local, all, offset;
     char             text[32];
     int64_t          ms, day, seconds;
-    unsigned         i;
     referral_str_t   s;
     referral_date_t  d;
-
-    static const char *const  bad[] = {
-        "", "2026", "2026-12", "2026-13-01", "2026-00-01", "2026-12-00",
-        "2026-11-31", "2026-02-29", "2100-02-29", "1969-12-31", "2026-1-01",
-        "2026/12/01", "2026-12-01T", "2026-12-01T10", "2026-12-01T24:00",
-        "2026-12-01T10:60", "2026-12-01T10:30:60", "2026-12-01T10:30:",
-        "2026-12-01T10:30:1", "2026-12-01x10:30", "2026-12-01T10:30 ",
-        "2026-12-01T10:30z", "2026-12-01T10:30+0900", "2026-12-01Z",
-        "2026-12-01T10:30+15:00", "1970-01-01T00:00+09:00", " 2026-12-01",
-        "+026-12-01", "2026-12-01T-1:30"
-    };
 
     ok(date("2026-12-01", 0, &ms, &local) && ms == 1796083200000LL && local,
        "a day is its first millisecond");
@@ -429,10 +505,8 @@ test_dates(void)
     ok(date("9999-12-31", 1, &ms, &local) && ms == 253402300799999LL,
        "the last day there is");
     ok(date("1970-01-01", 0, &ms, &local) && ms == 0, "the first");
-
-    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        ok(!date(bad[i], 0, &ms, &local), "no date: \"%s\"", bad[i]);
-    }
+    ok(!date("", 0, &ms, &local) && !date(" 2026-12-01", 0, &ms, &local)
+       && !date("2026-12-01T10:30 ", 0, &ms, &local), "none");
 
     s = str("2026-12-01");
     (void) referral_date_parse(&d, &s, 0);
@@ -509,8 +583,6 @@ test_dates(void)
     s = str("UTC");
     ok(referral_offset_parse(&offset, &s) == REFERRAL_OK && offset == 0,
        "UTC by name");
-    s = str("+9:00");
-    ok(referral_offset_parse(&offset, &s) == REFERRAL_ERROR, "one digit");
     s = str("+09:60");
     ok(referral_offset_parse(&offset, &s) == REFERRAL_ERROR, "60 minutes");
     s = str("");
@@ -635,6 +707,7 @@ main(void)
     test_hash();
     test_siphash();
     test_dates();
+    test_table();
     test_ids();
 
     return unit_done();
