@@ -25,6 +25,7 @@
 #include "referral_geo.h"
 #include "referral_journal.h"
 #include "referral_landing.h"
+#include "referral_lang.h"
 #include "referral_link.h"
 #include "referral_record.h"
 #include "referral_visitor.h"
@@ -396,6 +397,7 @@ struct ngx_http_referral_ctx_s {
     ngx_http_referral_cookie_conf_t *cookie_conf; /* by which it was found */
     referral_str_t                   asn;
     u_char                           lang_data[REFERRAL_LANG_MAX];
+    u_char                           lang_key[REFERRAL_LANG_MAX];
     u_char                           source_data[REFERRAL_SOURCE_MAX];
     u_char                           asn_data[NGX_INT32_LEN];
 

@@ -777,7 +777,7 @@ ngx_http_referral_click_texts(ngx_http_referral_ctx_t *ctx,
     text[REFERRAL_TEXT_COUNTRY] = value[REFERRAL_VALUE_COUNTRY];
     text[REFERRAL_TEXT_REGION] = value[REFERRAL_VALUE_REGION];
     text[REFERRAL_TEXT_CITY] = value[REFERRAL_VALUE_CITY];
-    text[REFERRAL_TEXT_LANG] = ctx->lang;
+    text[REFERRAL_TEXT_LANG] = referral_lang_key(ctx->lang_key, &ctx->lang);
     text[REFERRAL_TEXT_DEVICE] = ctx->agent.device.device;
     text[REFERRAL_TEXT_OS] = ctx->agent.device.os;
     text[REFERRAL_TEXT_APP] = ctx->agent.device.app;

@@ -656,7 +656,7 @@ ngx_http_referral_find_lang(ngx_http_request_t *r,
     ctx->has_lang = 1;
 
     ctx->lang.data = ctx->lang_data;
-    ctx->lang.len = referral_visitor_language(ctx->lang_data,
+    ctx->lang.len = referral_lang_choose(ctx->lang_data,
                         ngx_http_referral_header(r, ctx,
                                            NGX_HTTP_REFERRAL_ACCEPT_LANGUAGE),
                         languages);

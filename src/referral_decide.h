@@ -118,7 +118,7 @@ int referral_decide_url(referral_decision_t *decision,
     const referral_click_t *click, referral_values_t *values,
     referral_buf_t *out, const char **err);
 
-/* the languages to choose LANG of; empty: the visitor's own */
+/* the languages to choose LANG of, as code; empty: the visitor's own */
 referral_str_t referral_decide_languages(const referral_entry_t *program);
 
 /* static text: "link rule", "default landing"…; empty for NONE */

@@ -2,6 +2,7 @@
 
 #include "referral_block.h"
 #include "referral_hash.h"
+#include "referral_lang.h"
 #include "referral_landing.h"
 
 
@@ -64,7 +65,7 @@ static int referral_country_compile(const referral_str_t *value,
     referral_buf_t *out);
 static int referral_region_compile(const referral_str_t *value,
     referral_buf_t *out);
-static int referral_lang_compile(const referral_str_t *value,
+static int referral_lang_rule_compile(const referral_str_t *value,
     referral_buf_t *out);
 static int referral_device_compile(const referral_str_t *value,
     referral_buf_t *out);
@@ -83,7 +84,7 @@ static int referral_date_compile(const referral_str_t *value,
 
 static int referral_text_match(const referral_str_t *value,
     const referral_values_t *values, unsigned index);
-static int referral_lang_match(const referral_str_t *value,
+static int referral_lang_rule_match(const referral_str_t *value,
     const referral_values_t *values, unsigned index);
 static int referral_bucket_match(const referral_str_t *value,
     const referral_values_t *values, unsigned index);
@@ -114,7 +115,7 @@ static const referral_condition_t  referral_conditions[] = {
       "region must be a country and its subdivision, such as JP-13" },
 
     { "lang", REFERRAL_VALUE_LANG,
-      referral_lang_compile, referral_lang_match, 0, 0,
+      referral_lang_rule_compile, referral_lang_rule_match, 0, 0,
       "lang must be a language, such as ja or zh-tw" },
 
     { "device", REFERRAL_VALUE_DEVICE,
@@ -605,41 +606,18 @@ referral_region_compile(const referral_str_t *value, referral_buf_t *out)
 }
 
 
-/* [a-z]{2,3}(-[a-z0-9]{1,8})* */
-
 static int
-referral_lang_compile(const referral_str_t *value, referral_buf_t *out)
+referral_lang_rule_compile(const referral_str_t *value, referral_buf_t *out)
 {
-    size_t   i, n, len;
-    u_char  *p;
+    referral_lang_t  lang;
 
-    p = value->data;
-    len = value->len;
-
-    for (i = 0; i < len && p[i] >= 'a' && p[i] <= 'z'; i++) { /* void */ }
-
-    if (i < 2 || i > 3) {
+    if (!referral_lang_valid(value)
+        || referral_lang_parse(&lang, value) != REFERRAL_OK)
+    {
         return REFERRAL_ERROR;
     }
 
-    while (i < len) {
-
-        if (p[i++] != '-') {
-            return REFERRAL_ERROR;
-        }
-
-        for (n = 0; i < len && p[i] != '-'; i++, n++) {
-            if ((p[i] < 'a' || p[i] > 'z') && !referral_digit(p[i])) {
-                return REFERRAL_ERROR;
-            }
-        }
-
-        if (n < 1 || n > 8) {
-            return REFERRAL_ERROR;
-        }
-    }
-
-    referral_buf_str(out, value);
+    referral_buf_put(out, &lang, sizeof(referral_lang_t));
 
     return REFERRAL_OK;
 }
@@ -768,23 +746,41 @@ referral_text_match(const referral_str_t *value,
 }
 
 
-/* a language without a subtag stands for all that have it */
+/* the rules of a click ask for one language: that is remembered */
 
 static int
-referral_lang_match(const referral_str_t *value,
+referral_lang_rule_match(const referral_str_t *value,
     const referral_values_t *values, unsigned index)
 {
-    referral_str_t  lang;
+    referral_str_t   lang;
+    referral_lang_t  rule;
+
+    static __thread size_t           len;
+    static __thread u_char           text[REFERRAL_LANG_MAX];
+    static __thread referral_lang_t  known;
 
     lang = values->value[index];
 
-    if (lang.len > value->len && lang.data[value->len] == '-'
-        && memchr(value->data, '-', value->len) == NULL)
+    if (lang.len == 0 || lang.len > sizeof(text)
+        || value->len != sizeof(referral_lang_t))
     {
-        lang.len = value->len;
+        return 0;
     }
 
-    return referral_str_eq(value, &lang);
+    if (lang.len != len || memcmp(lang.data, text, len) != 0) {
+        len = 0;
+
+        if (referral_lang_parse(&known, &lang) != REFERRAL_OK) {
+            return 0;
+        }
+
+        len = lang.len;
+        memcpy(text, lang.data, len);
+    }
+
+    memcpy(&rule, value->data, sizeof(referral_lang_t));
+
+    return referral_lang_matches(&rule, &known);
 }
 
 

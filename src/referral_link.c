@@ -1,9 +1,8 @@
+#include "referral_lang.h"
 #include "referral_link.h"
-#include "referral_visitor.h"
 
 
-#define REFERRAL_LANGUAGES_MAX  32
-#define REFERRAL_OFFSET_LIMIT   (14 * 60)
+#define REFERRAL_OFFSET_LIMIT  (14 * 60)
 
 
 /* one compilation; "field" and "index" are of the value that is read */
@@ -375,56 +374,15 @@ static int
 referral_set_languages(referral_compile_t *c, const referral_str_t *value,
     const char **err)
 {
-    u_char         *p, *end, *comma;
-    unsigned        n;
-    referral_str_t  tag;
-    referral_buf_t  list;
-    u_char          data[REFERRAL_LANGUAGES_MAX * (REFERRAL_LANG_MAX + 1)];
+    u_char  *start;
 
-    referral_buf_init(&list, data, sizeof(data));
+    start = c->out->pos;
 
-    p = value->data;
-    end = value->data + value->len;
-
-    for (n = 0; n < REFERRAL_LANGUAGES_MAX; n++) {
-        comma = memchr(p, ',', end - p);
-
-        tag.data = p;
-        tag.len = (comma ? comma : end) - p;
-
-        referral_str_trim(&tag);
-
-        if (tag.len > REFERRAL_LANG_MAX) {
-            *err = "a language is like \"en\" or \"zh-tw\"";
-            return REFERRAL_DECLINED;
-        }
-
-        if (n) {
-            referral_buf_putc(&list, ',');
-        }
-
-        p = list.pos;
-        referral_buf_str(&list, &tag);
-
-        tag.data = p;
-        referral_str_lower(&tag);
-
-        if (!referral_language_valid(&tag)) {
-            *err = "a language is like \"en\" or \"zh-tw\"";
-            return REFERRAL_DECLINED;
-        }
-
-        if (comma == NULL) {
-            return referral_entry_put(c, list.start,
-                                      list.pos - list.start);
-        }
-
-        p = comma + 1;
+    if (referral_lang_compile(c->out, value, err) != REFERRAL_OK) {
+        return REFERRAL_DECLINED;
     }
 
-    *err = "at most 32 languages";
-
-    return REFERRAL_DECLINED;
+    return referral_entry_set(c, start);
 }
 
 

@@ -55,7 +55,7 @@ typedef enum {
     REFERRAL_FIELD_NAME,
     REFERRAL_FIELD_SEGMENT,
     REFERRAL_FIELD_CHANNEL,
-    REFERRAL_FIELD_LANGUAGES,    /* "en,ja", lower case, no spaces */
+    REFERRAL_FIELD_LANGUAGES,    /* code of referral_lang_compile() */
     REFERRAL_FIELD_LANDING,
     REFERRAL_FIELD_LANDING_ARGS, /* "off" is code of no bytes, and "set" */
     REFERRAL_FIELD_FALLBACK,

@@ -1,7 +1,7 @@
 
 /*
- * What a request says about who sends it: language, device, application, and
- * whether it is a person or a machine.  All results are short texts of a
+ * What a request says about who sends it: device, application, and whether it
+ * is a person or a machine.  All results are short texts of a
  * fixed set or of a checked grammar, whatever the request holds.
  */
 
@@ -13,7 +13,6 @@
 #include "referral_bots.h"
 
 
-#define REFERRAL_LANG_MAX    16
 #define REFERRAL_SOURCE_MAX  64
 #define REFERRAL_PURPOSES    4
 
@@ -88,18 +87,6 @@ void referral_visitor_agent(referral_agent_t *agent,
 /* HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two need more than this */
 referral_class_e referral_visitor_class(const referral_visitor_headers_t *h,
     const referral_agent_t *agent);
-
-/*
- * The best of "languages" ("en,ja", lower case; the first is the default) for
- * an Accept-Language, RFC 4647 lookup by falling quality; without languages
- * the visitor's first choice, lower case.  Writes at most REFERRAL_LANG_MAX
- * bytes to "out", returns their number; 0 if there is none.
- */
-size_t referral_visitor_language(u_char *out, const referral_str_t *accept,
-    const referral_str_t *languages);
-
-/* [a-z]{2,3}(-[a-z0-9]{1,8})*, at most REFERRAL_LANG_MAX, lower case */
-int referral_language_valid(const referral_str_t *s);
 
 /*
  * The host of a Referer, lower case, without "www." and port, [a-z0-9.-];

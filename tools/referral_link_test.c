@@ -83,6 +83,7 @@
 
 #include "referral_decide.h"
 #include "referral_id.h"
+#include "referral_lang.h"
 #include "referral_visitor.h"
 
 
@@ -548,8 +549,8 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
     languages = referral_decide_languages(t->click.program);
 
     v->value[REFERRAL_VALUE_LANG].data = t->lang;
-    v->value[REFERRAL_VALUE_LANG].len =
-                      referral_visitor_language(t->lang, &accept, &languages);
+    v->value[REFERRAL_VALUE_LANG].len = referral_lang_choose(t->lang, &accept,
+                                                             &languages);
 
     for (i = REFERRAL_VALUE_COUNTRY; i <= REFERRAL_VALUE_APP; i++) {
         snprintf(name, sizeof(name), "click.%s", link_test_values[i]);

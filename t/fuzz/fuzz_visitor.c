@@ -1,8 +1,8 @@
 /* link: referral_visitor.c referral_bots.c referral_words.c referral_str.c */
 
 /*
- * What a browser says of itself.  Lines: User-Agent, Accept-Language, the
- * program's languages, Referer, Sec-Purpose, Sec-Fetch-Mode.
+ * What a browser says of itself.  Lines: User-Agent, Referer, Sec-Purpose,
+ * Sec-Fetch-Mode.
  */
 
 #include "fuzz.h"
@@ -15,18 +15,16 @@ fuzz_seeds(void)
     fuzz_seed_text("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) "
         "AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148 "
         "Line/14.9.0\n"
-        "ja-JP,ja;q=0.9,en-US;q=0.8,en;q=0.7\nen,ja\n"
         "https://www.line.me/x\n\nnavigate");
     fuzz_seed_text("Mozilla/5.0 (Linux; Android 14; Pixel 8) "
         "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 "
         "Mobile Safari/537.36 [FBAN/EMA;FBAV/1;]\n"
-        "zh-Hant-TW, *;q=0.1\nen,zh,zh-tw\n"
         "android-app://com.google.android.gm/\nprefetch;prerender\ncors");
     fuzz_seed_text("facebookexternalhit/1.1 (+http://www.facebook.com/)\n"
-        "\n\nhttp://user@[::1]:80/\npreview");
-    fuzz_seed_text("curl/8.5.0\nen;q=1.000,de;q=,fr;q=2,,;;\nfr\nnone");
+        "http://user@[::1]:80/\npreview");
+    fuzz_seed_text("curl/8.5.0\nnone");
     fuzz_seed_text("Mozilla/5.0 (compatible; Googlebot/2.1; "
-        "+http://www.google.com/bot.html)\n-\n,\n//\n");
+        "+http://www.google.com/bot.html)\n//\n");
     fuzz_seed_text("");
 }
 
@@ -53,10 +51,10 @@ word(const referral_str_t *s)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    u_char                      *lang, *source;
+    u_char                      *source;
     size_t                       n;
     const uint8_t               *p, *end;
-    referral_str_t               ua, accept, languages, referer, s;
+    referral_str_t               ua, referer, s;
     referral_agent_t             agent;
     referral_class_e             class;
     referral_bots_error_t        error;
@@ -68,8 +66,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     end = data + size;
 
     ua = fuzz_line(&p, end);
-    accept = fuzz_line(&p, end);
-    languages = fuzz_line(&p, end);
     referer = fuzz_line(&p, end);
 
     memset(&h, 0, sizeof(h));
@@ -92,19 +88,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     class = referral_visitor_class(&h, &agent);
     fuzz_check(class < REFERRAL_CLASSES && class != REFERRAL_CLASS_DUPLICATE);
 
-    lang = malloc(REFERRAL_LANG_MAX);
     source = malloc(REFERRAL_SOURCE_MAX);
 
-    if (lang == NULL || source == NULL) {
+    if (source == NULL) {
         abort();
     }
-
-    n = referral_visitor_language(lang, &accept, &languages);
-    s.len = n;
-    s.data = lang;
-
-    fuzz_check(n <= REFERRAL_LANG_MAX);
-    fuzz_check(n == 0 || languages.len || referral_language_valid(&s));
 
     n = referral_visitor_source(source, &referer);
     s.len = n;
@@ -112,7 +100,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     fuzz_check(n <= REFERRAL_SOURCE_MAX && word(&s));
 
-    free(lang);
     free(source);
 
     fuzz_done();

@@ -1,4 +1,4 @@
-/* link: referral_landing.c referral_template.c referral_url.c referral_pairs.c referral_hash.c referral_str.c referral_time.c */
+/* link: referral_landing.c referral_lang.c referral_template.c referral_url.c referral_pairs.c referral_hash.c referral_str.c referral_time.c */
 
 /*
  * Templates, rules, URLs: what goes into Location.
@@ -426,7 +426,7 @@ test_conditions(void)
         { "lang=zh", 1 }, { "lang=ZH", 1 }, { "lang=zh-tw", 1 },
         { "lang=zh-TW", 1 }, { "lang=zh-cn", 0 }, { "lang=!zh", 0 },
         { "lang=!zh-cn", 1 }, { "lang=z", -1 }, { "lang=zhhh", -1 },
-        { "lang=zh-", -1 }, { "lang=zh--tw", -1 }, { "lang=zh_tw", -1 },
+        { "lang=zh-", -1 }, { "lang=zh--tw", -1 }, { "lang=zh_tw", 1 },
         { "lang=zh-tw-x", 0 }, { "lang=zh-123456789", -1 },
 
         { "device=mobile", 1 }, { "device=Mobile,tablet", 1 },
@@ -480,7 +480,7 @@ test_conditions(void)
     }
 
     v.value[REFERRAL_VALUE_COUNTRY].len = 0;
-    v.value[REFERRAL_VALUE_LANG] = str("zho");
+    v.value[REFERRAL_VALUE_LANG] = str("zza");
     ok(matches("country=JP", &v) == 0, "an unknown country is none of these");
     ok(matches("country=!JP", &v) == 1, "nor the one that is excluded");
     ok(matches("lang=zh", &v) == 0, "another language that begins like it");

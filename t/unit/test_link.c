@@ -1,5 +1,6 @@
-/* link: referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_words.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_hash.c referral_str.c */
+/* link: referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_words.c referral_landing.c referral_template.c referral_pairs.c referral_url.c referral_time.c referral_hash.c referral_str.c referral_lang.c */
 
+#include "referral_lang.h"
 #include "referral_link.h"
 #include "unit.h"
 
@@ -115,6 +116,25 @@ field_is(const referral_entry_t *e, unsigned field, const char *text)
     want = str(text);
 
     return referral_str_eq(&s, &want);
+}
+
+
+/* the language that a visitor gets */
+
+static int
+best_is(const referral_entry_t *e, const char *accept, const char *want)
+{
+    u_char          out[REFERRAL_LANG_MAX];
+    referral_str_t  a, w, code, best;
+
+    a = str(accept);
+    w = str(want);
+    code = referral_entry_field(e, REFERRAL_FIELD_LANGUAGES);
+
+    best.data = out;
+    best.len = referral_lang_choose(out, &a, &code);
+
+    return referral_str_eq(&best, &w);
 }
 
 
@@ -259,8 +279,8 @@ test_program(void)
     ok(e->state == REFERRAL_STATE_ACTIVE, "state");
     ok(e->utc_offset == -210 && e->window == 45 * 86400, "offset, window");
     ok(e->attribution == REFERRAL_ATTRIBUTION_FIRST, "attribution");
-    ok(field_is(e, REFERRAL_FIELD_LANGUAGES, "en,ja,zh-tw"),
-       "languages, lower case, no spaces");
+    ok(best_is(e, "zh-tw", "zh-TW") && best_is(e, "ja-JP", "ja")
+       && best_is(e, "fr", "EN"), "languages, as they are written");
     ok(e->starts.set && e->starts.local
        && e->starts.ms == 1796083200000LL, "starts with its first second");
     ok(e->ends.set && e->ends.local
@@ -339,7 +359,7 @@ test_wrong(void)
     ok(PROGRAM("languages", text)->set == 0 && told("languages:0,"),
        "more languages than anyone speaks");
     text[strlen(text) - 17] = '\0';
-    ok(field_is(PROGRAM("languages", text), REFERRAL_FIELD_LANGUAGES, text),
+    ok(best_is(PROGRAM("languages", text), "fr", "aaa-12345678-abc"),
        "as many as may be, and long");
 
     ok(LINK("referrer", "a b")->set == 0 && told("referrer:0,"), "referrer");

@@ -391,125 +391,6 @@ test_long(void)
 
 
 static int
-language(const char *accept, const char *languages, const char *want)
-{
-    u_char          out[REFERRAL_LANG_MAX];
-    size_t          n;
-    referral_str_t  a, l;
-
-    a.len = accept ? strlen(accept) : 0;
-    a.data = malloc(a.len + 1);
-    memcpy(a.data, accept ? accept : "", a.len);
-    l = str(languages);
-
-    n = referral_visitor_language(out, &a, &l);
-
-    free(a.data);
-
-    return n == strlen(want) && memcmp(out, want, n) == 0;
-}
-
-
-static void
-test_languages(void)
-{
-    char            text[4096];
-    size_t          i;
-    referral_str_t  s;
-
-    static const struct {
-        const char  *accept;
-        const char  *languages;
-        const char  *want;
-    } cases[] = {
-        { "ja,en;q=0.8", "en,ja", "ja" },
-        { "en;q=0.8, ja", "en,ja", "ja" },
-        { "en;q=0.8, ja;q=0.9", "en,ja", "ja" },
-        { "fr;q=1.0, ja;q=0.001, en;q=0", "en,ja", "ja" },
-        { "JA-jp", "en,ja", "ja" },
-        { "zh-Hant-TW", "en,zh,zh-hant", "zh-hant" },
-        { "zh-x-private", "en,zh", "zh" },
-        { "zh-tw", "en,zh", "zh" },
-        { "zh", "en,zh-tw", "en" },
-        { "ja;q=0", "en,ja", "en" },
-        { "fr-FR,fr;q=0.9", "en,ja", "en" },
-        { "*", "en,ja", "en" },
-        { "*;q=0.5, ja;q=0.1", "en,ja", "ja" },
-        { "", "en,ja", "en" },
-        { NULL, "de", "de" },
-        { "ja;q=2", "en,ja", "en" },
-        { "ja;q=1.5, fr", "en,fr,ja", "fr" },
-        { "ja;q=x", "en,ja", "en" },
-        { "ja;q=0.123", "en,ja", "ja" },
-        { "ja;q=0.1234", "en,ja", "en" },
-        { "ja ; q=0.9 , fr", "en,ja", "ja" },
-        { "en,ja", "ja,en", "en" },
-        { "e", "ja,en", "ja" },
-        { ",,;,ja", "en,ja", "ja" },
-        { "en-", "fr,en", "en" },
-
-        { "ja-JP,ja;q=0.9", "", "ja-jp" },
-        { "en;q=0.5,de-AT", NULL, "de-at" },
-        { "en_US", NULL, "" },
-        { "en_US,fr;q=0.3", NULL, "fr" },
-        { "zh-Hant-TW-x-abcdefgh", NULL, "zh-hant-tw" },
-        { "de-DE-1901-x-y-abcd", NULL, "de-de-1901" },
-        { "12,fr;q=0.3", NULL, "fr" },
-        { "*", NULL, "" },
-        { "", NULL, "" }
-    };
-
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        ok(language(cases[i].accept, cases[i].languages, cases[i].want),
-           "\"%s\" of \"%s\" is \"%s\"",
-           cases[i].accept ? cases[i].accept : "(none)",
-           cases[i].languages ? cases[i].languages : "", cases[i].want);
-    }
-
-    memset(text, 'a', sizeof(text) - 1);
-    text[sizeof(text) - 1] = '\0';
-    ok(language(text, "en", "en") && language(text, NULL, ""),
-       "one very long word");
-
-    for (i = 0; i + 3 < sizeof(text); i += 3) {
-        memcpy(text + i, "xx,", 3);
-    }
-    strcpy(text + i - 3, "ja");
-    ok(language(text, "en,ja", "en"), "of a long list only the first count");
-
-    memset(text, '-', sizeof(text) - 1);
-    ok(language(text, "en", "en") && language(text, NULL, ""), "only hyphens");
-
-    s = str("en");
-    ok(referral_language_valid(&s), "en");
-    s = str("gsw-ch-1996");
-    ok(referral_language_valid(&s), "gsw-ch-1996");
-    s = str("zh-hant-tw-12345");
-    ok(referral_language_valid(&s), "sixteen bytes");
-    s = str("zh-hant-tw-123456");
-    ok(!referral_language_valid(&s), "not seventeen");
-    s = str("EN");
-    ok(!referral_language_valid(&s), "upper case");
-    s = str("e");
-    ok(!referral_language_valid(&s), "too short");
-    s = str("engl");
-    ok(!referral_language_valid(&s), "too long");
-    s = str("en-");
-    ok(!referral_language_valid(&s), "nothing behind the hyphen");
-    s = str("en--us");
-    ok(!referral_language_valid(&s), "two hyphens");
-    s = str("-en");
-    ok(!referral_language_valid(&s), "a hyphen in front");
-    s = str("e1");
-    ok(!referral_language_valid(&s), "a digit in front");
-    s = str("en-123456789");
-    ok(!referral_language_valid(&s), "a part of nine");
-    s = str("");
-    ok(!referral_language_valid(&s), "nothing");
-}
-
-
-static int
 source(const char *referer, const char *want)
 {
     u_char          out[REFERRAL_SOURCE_MAX];
@@ -602,7 +483,6 @@ main(void)
     test_requests();
     test_devices();
     test_long();
-    test_languages();
     test_sources();
 
     referral_bots_free(bots);
