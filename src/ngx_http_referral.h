@@ -320,6 +320,8 @@ typedef struct {
     referral_entry_t                *entry;       /* NULL: not known now */
     referral_cache_hint_t            hint;
     ngx_uint_t                       hinted;      /* for the next get */
+    ngx_uint_t                       literal;     /* no request made up whose
+                                                     entry it is */
 } ngx_http_referral_wait_t;
 
 
@@ -533,13 +535,16 @@ ngx_http_referral_header(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
 
 ngx_uint_t ngx_http_referral_tracked(ngx_http_referral_zone_t *zone);
 
-/* told when the cache is not true any more: Redis may hang */
+/*
+ * Told when the cache is not true any more, as Redis may hang, and (1) when it
+ * is there again: for a listener that is when it reaches Redis.
+ */
 
-typedef void (*ngx_http_referral_lapse_pt)(void *data);
+typedef void (*ngx_http_referral_told_pt)(void *data, ngx_uint_t tracked);
 
 ngx_http_referral_tracking_t *ngx_http_referral_tracking_create(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log,
-    ngx_http_referral_lapse_pt lapse, void *data);
+    ngx_http_referral_told_pt told, void *data);
 void ngx_http_referral_tracking_close(ngx_http_referral_tracking_t *tracking);
 
 /* links */
@@ -553,9 +558,9 @@ ngx_http_referral_redis_t *ngx_http_referral_links_redis(
     ngx_http_referral_links_t *links, void (*wake)(void *data), void *data);
 
 /*
- * The caller sets handler, data and pool of "wait".  NGX_OK: wait->entry is
- * filled; NGX_AGAIN: wait->handler is called once, later, unless the wait is
- * ended first.  An entry that is NULL is not known now.
+ * The caller sets handler, data, pool and literal of "wait".  NGX_OK:
+ * wait->entry is filled; NGX_AGAIN: wait->handler is called once, later, unless
+ * the wait is ended first.  An entry that is NULL is not known now.
  */
 ngx_int_t ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,

@@ -16,6 +16,10 @@
 static void ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_decide(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static ngx_uint_t ngx_http_referral_click_open(
+    ngx_http_referral_ctx_t *ctx);
 static ngx_uint_t ngx_http_referral_click_invented(
     ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_click_visitor(ngx_http_request_t *r,
@@ -286,11 +290,7 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
     if (ctx->decision.result == REFERRAL_RESULT_UNKNOWN
         || ngx_http_referral_click_invented(ctx))
     {
-        if (ngx_http_referral_answer_prepare(r, ctx) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return ngx_http_referral_answer_send(r, ctx);
+        return ngx_http_referral_click_unrecorded(r, ctx);
     }
 
     rc = ngx_http_referral_click_record(r, ctx);
@@ -308,9 +308,42 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
 }
 
 
+/* no key of Redis may come of what a request made up */
+
+static ngx_int_t
+ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    if (ctx->decision.result != REFERRAL_RESULT_UNKNOWN) {
+        rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+        (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
+                              ->dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
+    }
+
+    if (ngx_http_referral_answer_prepare(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_referral_answer_send(r, ctx);
+}
+
+
+/* while Redis is away: may the code be one that somebody made up? */
+
+static ngx_uint_t
+ngx_http_referral_click_open(ngx_http_referral_ctx_t *ctx)
+{
+    return ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
+           && ctx->click.link == NULL;
+}
+
+
 /*
- * While Redis is away: may the program be one that somebody made up in a Host
- * header?  A name that stands in the configuration may not.
+ * May the program be made up too, in a Host header?  A name that stands in the
+ * configuration, or that has a link, may not.
  */
 
 static ngx_uint_t
@@ -320,7 +353,7 @@ ngx_http_referral_click_invented(ngx_http_referral_ctx_t *ctx)
 
     program = ctx->click.program;
 
-    return ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
+    return ngx_http_referral_click_open(ctx)
            && !ctx->literal_program
            && (program == NULL || program->state == REFERRAL_STATE_ABSENT);
 }
@@ -753,8 +786,7 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
                    "referral click: %z bytes go to the journal", n);
 
     return ngx_http_referral_recorder_add(rmcf->recorder, data, n, ctx->now,
-                                          decision->result
-                                          == REFERRAL_RESULT_UNRESOLVED,
+                                          ngx_http_referral_click_open(ctx),
                                           &ctx->commit);
 }
 

@@ -23,6 +23,7 @@ struct ngx_http_referral_fetch_s {
     ngx_queue_t                  waiters;
     ngx_http_referral_links_t   *links;
     ngx_uint_t                   part;
+    ngx_uint_t                   literal;    /* no request made it up */
     uint64_t                     epoch;      /* of the cache, when sent */
     int64_t                      sent;       /* ms */
     referral_str_t               key;        /* without the prefix */
@@ -51,7 +52,8 @@ struct ngx_http_referral_links_s {
 
 
 static void ngx_http_referral_links_state(void *data, ngx_uint_t up);
-static void ngx_http_referral_links_lapse(void *data);
+static void ngx_http_referral_links_told(void *data, ngx_uint_t tracked);
+static void ngx_http_referral_links_lapse(ngx_http_referral_links_t *links);
 static void ngx_http_referral_links_alive(void *data, redisReply *reply);
 static void ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
     referral_str_t *program, referral_str_t *id);
@@ -108,8 +110,8 @@ ngx_http_referral_links_create(ngx_http_referral_main_conf_t *rmcf,
     ngx_http_referral_redis_open(&links->redis);
 
     links->tracking = ngx_http_referral_tracking_create(rmcf, log,
-                                                 ngx_http_referral_links_lapse,
-                                                 links);
+                                                  ngx_http_referral_links_told,
+                                                  links);
 
     return links;
 }
@@ -134,16 +136,30 @@ ngx_http_referral_links_state(void *data, ngx_uint_t up)
 }
 
 
+/* a listener that reaches Redis is faster than the end of a back-off */
+
+static void
+ngx_http_referral_links_told(void *data, ngx_uint_t tracked)
+{
+    ngx_http_referral_links_t *links = data;
+
+    if (tracked) {
+        ngx_http_referral_redis_hurry(&links->redis);
+
+    } else {
+        ngx_http_referral_links_lapse(links);
+    }
+}
+
+
 /*
  * Redis may hang: find out before a click waits for it.  What is pending
  * finds out by itself.
  */
 
 static void
-ngx_http_referral_links_lapse(void *data)
+ngx_http_referral_links_lapse(ngx_http_referral_links_t *links)
 {
-    ngx_http_referral_links_t *links = data;
-
     static size_t       len = sizeof("PING") - 1;
     static const char  *ping = "PING";
 
@@ -251,7 +267,10 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
 
     fetch = ngx_http_referral_links_fetch(links, part, &key, epoch);
 
-    if (fetch == NULL) {
+    if (fetch) {
+        fetch->literal = wait->literal;
+
+    } else {
         if (age == NGX_HTTP_REFERRAL_AGE_NONE
             && ngx_http_referral_links_cached(links, wait, part, &key, 1,
                                               &epoch))
@@ -355,19 +374,33 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     ngx_uint_t away, uint64_t *epoch)
 {
     int64_t                         fresh, old;
-    ngx_uint_t                      tracked, missing;
+    ngx_uint_t                      past, tracked, missing;
     referral_cache_info_t           info;
     const referral_entry_t         *entry;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = links->conf;
 
+    past = 0;
+
     if (referral_cache_get_hinted(&rmcf->cache, &wait->hint, key, links->buf,
                                   sizeof(links->buf), ngx_current_msec, &info)
         != REFERRAL_OK)
     {
         *epoch = info.epoch;
-        return NGX_HTTP_REFERRAL_AGE_NONE;
+
+        /* a flush makes an entry doubtful; doubt is better than nothing */
+
+        if (!away
+            || referral_cache_get_past(&rmcf->cache, &wait->hint, key,
+                                       links->buf, sizeof(links->buf),
+                                       ngx_current_msec, &info)
+               != REFERRAL_OK)
+        {
+            return NGX_HTTP_REFERRAL_AGE_NONE;
+        }
+
+        past = 1;
     }
 
     *epoch = info.epoch;
@@ -392,6 +425,13 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     missing = info.negative && part == NGX_HTTP_REFERRAL_LINK;
 
     if (missing) {
+
+        /* the link may have been made since */
+
+        if (past) {
+            return NGX_HTTP_REFERRAL_AGE_NONE;
+        }
+
         fresh = ngx_min(fresh, rmcf->negative);
         old = rmcf->negative;
     }
@@ -449,6 +489,13 @@ ngx_http_referral_links_fetch(ngx_http_referral_links_t *links,
     }
 
     if (!ngx_http_referral_redis_usable(&links->redis)) {
+
+        if (ngx_http_referral_tracked(links->conf->sh)
+            == NGX_HTTP_REFERRAL_TRACKED)
+        {
+            ngx_http_referral_redis_hurry(&links->redis);
+        }
+
         return NULL;
     }
 
@@ -523,10 +570,15 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
 
     if (entry) {
 
-        /* what strangers may invent has little room, so not the referrers */
+        /*
+         * What requests may make up has little room.  They make up no
+         * referrers, and no program that stands in the configuration.
+         */
 
         negative = entry->state == REFERRAL_STATE_ABSENT
-                   && fetch->part != NGX_HTTP_REFERRAL_REFERRER;
+                   && (fetch->part == NGX_HTTP_REFERRAL_LINK
+                       || (fetch->part == NGX_HTTP_REFERRAL_PROGRAM
+                           && !fetch->literal));
 
         (void) referral_cache_put(&links->conf->cache, &fetch->key, entry,
                                   entry->size, negative, fetch->sent,

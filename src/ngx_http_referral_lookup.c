@@ -113,6 +113,7 @@ ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx, ngx_uint_t part,
     wait->handler = ngx_http_referral_lookup_handler;
     wait->data = ctx;
     wait->pool = ctx->request->pool;
+    wait->literal = ctx->literal_program;
 
     rc = ngx_http_referral_links_get(rmcf->lookup, wait, part, &ctx->program,
                                      id);

@@ -101,6 +101,8 @@ ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer)
 {
     redisAsyncContext  *ac;
 
+    peer->tried = ngx_current_msec;
+
     if (peer->conf->port) {
         ac = redisAsyncConnect((char *) peer->conf->host, peer->conf->port);
 
@@ -627,6 +629,22 @@ ngx_http_referral_redis_reconnect_handler(ngx_event_t *ev)
 
     ngx_http_referral_redis_drop(peer);
     ngx_http_referral_redis_connect(peer);
+}
+
+
+void
+ngx_http_referral_redis_hurry(ngx_http_referral_redis_t *peer)
+{
+    if (!peer->reconnect.timer_set
+        || ngx_current_msec - peer->tried < NGX_HTTP_REFERRAL_REDIS_DELAY_MIN)
+    {
+        return;
+    }
+
+    peer->delay = 0;
+
+    ngx_del_timer(&peer->reconnect);
+    ngx_add_timer(&peer->reconnect, 0);
 }
 
 

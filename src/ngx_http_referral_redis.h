@@ -82,6 +82,7 @@ typedef struct {
     ngx_queue_t                       free;
     ngx_uint_t                        npending;
     ngx_msec_t                        delay;
+    ngx_msec_t                        tried;      /* to connect */
     ngx_msec_t                        latency;    /* of the last reply */
     ngx_uint_t                        nsaid;      /* reasons the log knows */
     uint32_t                          said[4];
@@ -125,6 +126,10 @@ void ngx_http_referral_redis_say(ngx_http_referral_redis_t *peer,
 /* gives up on the connection, whose replies are of no use any more */
 void ngx_http_referral_redis_fail(ngx_http_referral_redis_t *peer,
     const char *why);
+
+
+/* somebody else reached Redis: tries now, unless it has just tried */
+void ngx_http_referral_redis_hurry(ngx_http_referral_redis_t *peer);
 
 
 #define ngx_http_referral_redis_usable(peer)                                  \

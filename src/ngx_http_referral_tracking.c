@@ -38,10 +38,10 @@ struct ngx_http_referral_tracking_s {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
     ngx_http_referral_main_conf_t    *conf;
     ngx_log_t                        *log;
-    ngx_http_referral_lapse_pt        lapse;
+    ngx_http_referral_told_pt         told;
     ngx_socket_t                      ident;
 
-    void                             *lapse_data;
+    void                             *told_data;
     ngx_http_referral_redis_t         redis;
     ngx_event_t                       tick;
     ngx_http_referral_listener_t     *slot;       /* NULL: does not listen */
@@ -93,7 +93,7 @@ static void ngx_http_referral_tracking_release(
 
 ngx_http_referral_tracking_t *
 ngx_http_referral_tracking_create(ngx_http_referral_main_conf_t *rmcf,
-    ngx_log_t *log, ngx_http_referral_lapse_pt lapse, void *data)
+    ngx_log_t *log, ngx_http_referral_told_pt told, void *data)
 {
     ngx_http_referral_tracking_t  *tracking;
 
@@ -104,8 +104,8 @@ ngx_http_referral_tracking_create(ngx_http_referral_main_conf_t *rmcf,
 
     tracking->conf = rmcf;
     tracking->log = log;
-    tracking->lapse = lapse;
-    tracking->lapse_data = data;
+    tracking->told = told;
+    tracking->told_data = data;
     tracking->ident = (ngx_socket_t) -1;
 
     tracking->tick.data = tracking;
@@ -191,8 +191,8 @@ ngx_http_referral_tracking_handler(ngx_event_t *ev)
     tracked = (ngx_http_referral_tracked(tracking->conf->sh)
                == NGX_HTTP_REFERRAL_TRACKED);
 
-    if (tracking->tracked && !tracked) {
-        tracking->lapse(tracking->lapse_data);
+    if (tracking->tracked != tracked) {
+        tracking->told(tracking->told_data, tracked);
     }
 
     tracking->tracked = tracked;
@@ -403,6 +403,7 @@ ngx_http_referral_tracking_state(void *data, ngx_uint_t up)
     tracking->covered = 0;
 
     if (up) {
+        tracking->told(tracking->told_data, 1);
         ngx_add_timer(&tracking->tick, 1);
     }
 }
@@ -682,6 +683,8 @@ ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
     if (others) {
         return;
     }
+
+    /* entries become doubtful: while Redis is away they still serve */
 
     referral_cache_flush(&tracking->conf->cache);
 

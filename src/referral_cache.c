@@ -108,6 +108,7 @@ typedef struct {
 
 typedef struct {
     size_t                    len;
+    unsigned                  past;      /* any epoch will do */
     uint64_t                  words[REFERRAL_CACHE_KEY_WORDS];
     referral_cache_hint_t     hint;
 } referral_cache_key_t;
@@ -126,8 +127,8 @@ static int referral_cache_read(referral_cache_t *cache, unsigned class,
     referral_cache_info_t *info);
 static int referral_cache_copy(referral_cache_slot_t *slot, uint64_t *words,
     size_t room, referral_cache_key_t *k, u_char *buf, size_t size);
-static void referral_cache_clear_others(referral_cache_t *cache,
-    referral_cache_key_t *k, unsigned class);
+static void referral_cache_clear(referral_cache_t *cache,
+    referral_cache_key_t *k, unsigned except);
 static unsigned referral_cache_victim(referral_cache_bucket_t *b,
     unsigned ways, uint32_t tag, uint32_t now);
 static int referral_cache_lock(referral_cache_t *cache,
@@ -462,6 +463,40 @@ referral_cache_get_hinted(referral_cache_t *cache,
 }
 
 
+int
+referral_cache_get_past(referral_cache_t *cache,
+    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+    size_t size, int64_t now, referral_cache_info_t *info)
+{
+    unsigned              class;
+    referral_cache_key_t  k;
+
+    memset(info, 0, sizeof(referral_cache_info_t));
+
+    if (key->len == 0 || key->len > REFERRAL_CACHE_KEY_MAX) {
+        return REFERRAL_DECLINED;
+    }
+
+    k.hint = *hint;
+
+    referral_cache_key(&k, key);
+    k.past = 1;
+
+    info->epoch = referral_cache_now(cache, &k.hint);
+    info->value = buf;
+
+    for (class = 0; class < REFERRAL_CACHE_CLASSES; class++) {
+        if (referral_cache_read(cache, class, &k, buf, size, now, info)
+            == REFERRAL_OK)
+        {
+            return REFERRAL_OK;
+        }
+    }
+
+    return REFERRAL_DECLINED;
+}
+
+
 void
 referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
     const referral_str_t *key)
@@ -552,6 +587,7 @@ static void
 referral_cache_key(referral_cache_key_t *k, const referral_str_t *key)
 {
     k->len = key->len;
+    k->past = 0;
     k->words[(key->len - 1) / sizeof(uint64_t)] = 0;
     memcpy(k->words, key->data, key->len);
 }
@@ -621,7 +657,9 @@ referral_cache_read(referral_cache_t *cache, unsigned class,
             continue;
         }
 
-        if (slot.key_len == 0 || slot.epoch != info->epoch) {
+        if (slot.key_len == 0
+            || (slot.epoch != info->epoch && !k->past))
+        {
             return REFERRAL_DECLINED;
         }
 
@@ -777,29 +815,29 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
         referral_cache_count(cache, evicted);
     }
 
-    referral_cache_clear_others(cache, &k, class);
+    referral_cache_clear(cache, &k, class);
 
     return REFERRAL_OK;
 }
 
 
 /*
- * What the key had in other classes, when it was smaller or larger.  After
- * the insertion: two processes that do this at once may lose both entries,
- * but never keep both.  Without a lock: an entry of another key may be lost,
- * never changed.
+ * What the key has in all classes but one: when it was smaller or larger, it
+ * was in another.  After the insertion: two processes that do this at once may
+ * lose both entries, but never keep both.  Without a lock: an entry of another
+ * key may be lost, never changed.
  */
 
 static void
-referral_cache_clear_others(referral_cache_t *cache, referral_cache_key_t *k,
-    unsigned class)
+referral_cache_clear(referral_cache_t *cache, referral_cache_key_t *k,
+    unsigned except)
 {
     uint32_t                  tag;
     unsigned                  i, way;
     referral_cache_bucket_t  *b;
 
     for (i = 0; i < REFERRAL_CACHE_CLASSES; i++) {
-        if (i == class) {
+        if (i == except) {
             continue;
         }
 
@@ -807,6 +845,11 @@ referral_cache_clear_others(referral_cache_t *cache, referral_cache_key_t *k,
 
         for (way = 0; way < referral_cache_classes[i].ways; way++) {
             tag = k->hint.tag;
+
+            if (referral_cache_load(&b->tags[way]) != tag) {
+                continue;
+            }
+
             (void) __atomic_compare_exchange_n(&b->tags[way], &tag, 0, 0,
                                                __ATOMIC_RELAXED,
                                                __ATOMIC_RELAXED);
@@ -981,6 +1024,8 @@ referral_cache_invalidate(referral_cache_t *cache, const referral_str_t *key)
 
     (void) __atomic_fetch_add(referral_cache_cell(cache, &k.hint), 1,
                               __ATOMIC_SEQ_CST);
+
+    referral_cache_clear(cache, &k, REFERRAL_CACHE_CLASSES);
 
     referral_cache_count(cache, invalidated);
 }

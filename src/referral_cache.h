@@ -123,6 +123,15 @@ int referral_cache_get_hinted(referral_cache_t *cache,
     const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
     size_t size, int64_t now, referral_cache_info_t *info);
 
+/*
+ * What a get declined, for a caller who can learn nothing better: the key's
+ * entry from before a flush, or from before an edit of another key that
+ * shares its epoch.  An edit of the key itself leaves nothing.
+ */
+int referral_cache_get_past(referral_cache_t *cache,
+    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+    size_t size, int64_t now, referral_cache_info_t *info);
+
 /* what get writes to info->epoch, for those that fetch without a get */
 uint64_t referral_cache_epoch(referral_cache_t *cache,
     const referral_str_t *key);
@@ -142,12 +151,12 @@ int referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
 /*
  * Ends the epoch of the key: what is stored for it is gone at once, and what
  * is being fetched for it will not be stored.  Cannot fail, waits for nobody.
- * May take a few neighbours along.
+ * May take a few neighbours along, which get_past still finds.
  */
 void referral_cache_invalidate(referral_cache_t *cache,
     const referral_str_t *key);
 
-/* the same for all keys, in no time */
+/* ends the epochs of all keys, in no time; get_past still finds them */
 void referral_cache_flush(referral_cache_t *cache);
 
 void referral_cache_counters(referral_cache_t *cache,

@@ -123,6 +123,28 @@ there(const char *key, int64_t now)
 }
 
 
+/* of an epoch that may be over */
+
+static int
+past(const char *key, const char *value, int64_t now)
+{
+    referral_str_t         k;
+    referral_cache_hint_t  hint;
+    referral_cache_info_t  info;
+
+    k = str(key);
+
+    referral_cache_hint(&cache, &hint, &k);
+
+    return referral_cache_get_past(&cache, &hint, &k, buf, sizeof(buf), now,
+                                   &info)
+           == REFERRAL_OK
+           && info.epoch == referral_cache_epoch(&cache, &k)
+           && info.len == strlen(value)
+           && memcmp(info.value, value, info.len) == 0;
+}
+
+
 static referral_cache_bucket_t *
 bucket_of(const char *key, unsigned class, referral_cache_key_t *k)
 {
@@ -325,6 +347,97 @@ test_basics(void)
     referral_cache_counters(&cache, &c);
     ok(c.overtaken == 2 && c.invalidated == 1 && c.flushed == 1,
        "all counted");
+}
+
+
+/* what is left for those who cannot ask Redis */
+
+static void
+test_past(void)
+{
+    char                  *big;
+    u_char                 filler[2000];
+    char                   key[32], other[32];
+    unsigned               i;
+    referral_str_t         k;
+    referral_cache_key_t   one, two;
+    referral_cache_info_t  info;
+    referral_cache_hint_t  hint;
+
+    fresh();
+    referral_cache_process(&cache);
+
+    memset(filler, 'b', sizeof(filler));
+    big = (char *) filler;
+    big[sizeof(filler) - 1] = '\0';
+
+    put("link:{p}:a", "one", 1000);
+    put("link:{p}:big", big, 1000);
+    ok(past("link:{p}:a", "one", 1000), "what is there is there");
+    ok(!past("link:{p}:none", "", 1000), "what was never there is not");
+
+    referral_cache_flush(&cache);
+    referral_cache_flush(&cache);
+    ok(!there("link:{p}:a", 1000) && past("link:{p}:a", "one", 1000)
+       && past("link:{p}:big", big, 1000),
+       "a flush leaves what was there for those who ask for the past");
+
+    k = str("link:{p}:a");
+    referral_cache_hint(&cache, &hint, &k);
+    (void) referral_cache_get_past(&cache, &hint, &k, buf, sizeof(buf), 4000,
+                                   &info);
+    ok(info.age == 3000, "which is as old as it is");
+    ok(!there("link:{p}:a", 4000), "and no get takes it for the present");
+
+    put("link:{p}:a", "two", 5000);
+    ok(past("link:{p}:a", "two", 5000) && has("link:{p}:a", "two", 5000),
+       "what is put after it replaces it");
+
+    put("link:{p}:big", "small", 5000);
+    referral_cache_flush(&cache);
+    ok(past("link:{p}:big", "small", 5000), "in whichever class it was");
+
+    put_negative("link:{p}:a", "no", 6000);
+    referral_cache_flush(&cache);
+    ok(past("link:{p}:a", "no", 6000), "and what was deleted since was");
+
+    put("link:{p}:c", "one", 7000);
+    k = str("link:{p}:c");
+    referral_cache_invalidate(&cache, &k);
+    ok(!past("link:{p}:c", "one", 7000), "an edited key has no past");
+
+    put("link:{p}:big", big, 7000);
+    k = str("link:{p}:big");
+    referral_cache_flush(&cache);
+    referral_cache_invalidate(&cache, &k);
+    ok(!past("link:{p}:big", big, 7000), "in no class");
+
+    /* a neighbour of the same cell */
+
+    strcpy(key, "link:{p}:n0");
+    (void) bucket_of(key, 0, &one);
+    other[0] = '\0';
+
+    for (i = 1; i < 1000000; i++) {
+        snprintf(other, sizeof(other), "link:{p}:n%u", i);
+        (void) bucket_of(other, 0, &two);
+
+        if (referral_cache_cell(&cache, &one.hint)
+            == referral_cache_cell(&cache, &two.hint))
+        {
+            break;
+        }
+    }
+
+    put(key, "one", 8000);
+    put(other, "two", 8000);
+    k = str(key);
+    referral_cache_invalidate(&cache, &k);
+    ok(!there(key, 8000) && !past(key, "one", 8000) && !there(other, 8000)
+       && past(other, "two", 8000),
+       "whose edit took a neighbour along left the neighbour its past");
+
+    referral_cache_leave(&cache);
 }
 
 
@@ -1197,6 +1310,7 @@ main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
 
     test_basics();
+    test_past();
     test_attach();
     test_lru();
     test_classes();
