@@ -412,6 +412,10 @@ struct ngx_http_referral_ctx_s {
     ngx_uint_t                       old_cookie;  /* referral_cookie_e */
 
     ngx_http_referral_wait_t         wait[NGX_HTTP_REFERRAL_ENTRIES];
+    ngx_http_referral_wait_t        *touches;     /* of the cookie, [2], where
+                                                     their links are asked
+                                                     for; else NULL */
+    ngx_msec_t                       since;       /* it waits; 0: never did */
     ngx_uint_t                       waits;       /* how many are out */
     ngx_event_t                      timer;       /* bounds the wait */
     ngx_http_referral_commit_t       commit;
@@ -444,6 +448,8 @@ struct ngx_http_referral_ctx_s {
     unsigned                         prepared:1;    /* the answer's header */
     unsigned                         consent:1;     /* has_consent: given */
     unsigned                         has_consent:1;
+    unsigned                         untouched:1;   /* the links of the cookie
+                                                       do not exist */
     unsigned                         set_cookie:1;
 };
 
@@ -597,6 +603,13 @@ void ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
 void ngx_http_referral_lookup_ahead(ngx_http_referral_ctx_t *ctx);
 ngx_int_t ngx_http_referral_lookup_finish(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+
+/*
+ * The links of the cookie's open touches, in ctx->touches[]; the two waits
+ * together are no longer than one.
+ */
+ngx_int_t ngx_http_referral_lookup_touches(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_http_referral_found_pt found);
 
 /* turn: clicks as they come, and their steps */
 

@@ -199,8 +199,12 @@ ngx_http_referral_answer_cookie(ngx_http_request_t *r,
     ngx_memcpy(cookie->last.code, ctx->code.data, ctx->code.len);
     ngx_memcpy(cookie->last.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
 
-    if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
+    cookie->last_open = ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
+                        && ctx->click.link == NULL;
+
+    if (ctx->old_cookie != REFERRAL_COOKIE_OK || ctx->untouched) {
         cookie->first = cookie->last;
+        cookie->first_open = cookie->last_open;
     }
 
     n = referral_cookie_encode(data, rmcf->keys, &ctx->program, cookie);

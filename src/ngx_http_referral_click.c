@@ -24,6 +24,11 @@ static ngx_uint_t ngx_http_referral_click_invented(
     ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_click_visitor(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static ngx_int_t ngx_http_referral_click_earlier(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_click_settle(ngx_http_referral_ctx_t *ctx);
+static ngx_uint_t ngx_http_referral_click_absent(
+    ngx_http_referral_wait_t *wait);
 static ngx_int_t ngx_http_referral_click_values(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_external(ngx_http_request_t *r,
@@ -264,16 +269,35 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
 
     click = &ctx->click;
 
-    if (click->link == NULL) {
-        click->program = ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry;
-        click->link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
-        click->referrer = ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry;
+    if (ctx->touches == NULL) {
+
+        if (click->link == NULL) {
+            click->program = ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry;
+            click->link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
+            click->referrer = ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry;
+        }
+
+        ngx_http_referral_find_class(r, ctx);
+
+        if (click->link == NULL
+            || click->link->state != REFERRAL_STATE_ABSENT)
+        {
+            ngx_http_referral_click_visitor(r, ctx);
+        }
+
+        rc = ngx_http_referral_click_earlier(r, ctx);
+
+        if (rc == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
-    ngx_http_referral_find_class(r, ctx);
-
-    if (click->link == NULL || click->link->state != REFERRAL_STATE_ABSENT) {
-        ngx_http_referral_click_visitor(r, ctx);
+    if (ctx->touches) {
+        ngx_http_referral_click_settle(ctx);
     }
 
     if (ngx_http_referral_click_values(r, ctx) != NGX_OK) {
@@ -433,6 +457,66 @@ ngx_http_referral_click_visitor(ngx_http_request_t *r,
     if (ctx->has_click_id) {
         referral_click_id_text(ctx->click_id_text, ctx->click_id);
     }
+}
+
+
+/*
+ * The cookie may have touches of the time without Redis.  Do their links
+ * exist?  NGX_AGAIN: it waits, and decides again.
+ */
+
+static ngx_int_t
+ngx_http_referral_click_earlier(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    if (!ctx->has_visitor
+        || ctx->old_cookie != REFERRAL_COOKIE_OK
+        || !(ctx->cookie.first_open || ctx->cookie.last_open))
+    {
+        return NGX_OK;
+    }
+
+    return ngx_http_referral_lookup_touches(r, ctx,
+                                            ngx_http_referral_click_found);
+}
+
+
+/* a touch whose link does not exist is none; one that is not known stays */
+
+static void
+ngx_http_referral_click_settle(ngx_http_referral_ctx_t *ctx)
+{
+    ngx_uint_t                 first, last;
+    referral_cookie_t         *cookie;
+    ngx_http_referral_wait_t  *wait;
+
+    cookie = &ctx->cookie;
+    wait = ctx->touches;
+
+    first = !cookie->first_open || !ngx_http_referral_click_absent(&wait[0]);
+    last = !cookie->last_open || !ngx_http_referral_click_absent(&wait[1]);
+
+    cookie->first_open = cookie->first_open && wait[0].entry == NULL;
+    cookie->last_open = cookie->last_open && wait[1].entry == NULL;
+
+    if (!first && !last) {
+        ctx->untouched = 1;
+
+    } else if (!first) {
+        cookie->first = cookie->last;
+        cookie->first_open = cookie->last_open;
+
+    } else if (!last) {
+        cookie->last = cookie->first;
+        cookie->last_open = cookie->first_open;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_referral_click_absent(ngx_http_referral_wait_t *wait)
+{
+    return wait->entry != NULL && wait->entry->state == REFERRAL_STATE_ABSENT;
 }
 
 
@@ -846,7 +930,7 @@ ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
     record->flags |= REFERRAL_RECORD_VISITOR;
     ngx_memcpy(record->visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
 
-    if (ctx->old_cookie != REFERRAL_COOKIE_OK) {
+    if (ctx->old_cookie != REFERRAL_COOKIE_OK || ctx->untouched) {
         record->flags |= REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
                          |REFERRAL_RECORD_NEW_DAY;
         return;
@@ -855,10 +939,16 @@ ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
     first = &ctx->cookie.first;
     last = &ctx->cookie.last;
 
-    ngx_memcpy(record->first_click_id, first->click_id,
-               REFERRAL_CLICK_ID_SIZE);
-    record->text[REFERRAL_TEXT_FIRST_CODE].len = first->code_len;
-    record->text[REFERRAL_TEXT_FIRST_CODE].data = first->code;
+    /* by the same link: if that does not exist, this click is none either */
+
+    if (!ctx->cookie.first_open
+        || ngx_http_referral_click_touched(ctx, first))
+    {
+        ngx_memcpy(record->first_click_id, first->click_id,
+                   REFERRAL_CLICK_ID_SIZE);
+        record->text[REFERRAL_TEXT_FIRST_CODE].len = first->code_len;
+        record->text[REFERRAL_TEXT_FIRST_CODE].data = first->code;
+    }
 
     if (!ngx_http_referral_click_touched(ctx, first)
         && !ngx_http_referral_click_touched(ctx, last))

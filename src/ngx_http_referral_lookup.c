@@ -10,6 +10,7 @@ static ngx_uint_t ngx_http_referral_lookup_owner(
     ngx_http_referral_ctx_t *ctx, referral_str_t *id);
 static ngx_int_t ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_lookup_touch_handler(void *data);
 static void ngx_http_referral_lookup_handler(void *data);
 static void ngx_http_referral_lookup_timeout(ngx_event_t *ev);
 static void ngx_http_referral_lookup_done(ngx_http_referral_ctx_t *ctx);
@@ -98,6 +99,72 @@ ngx_http_referral_lookup_finish(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_referral_lookup_touches(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_http_referral_found_pt found)
+{
+    ngx_uint_t                      i;
+    referral_str_t                  code;
+    referral_touch_t               *touch;
+    ngx_http_referral_wait_t       *wait;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    ctx->touches = ngx_pcalloc(r->pool, 2 * sizeof(ngx_http_referral_wait_t));
+
+    if (ctx->touches == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (rmcf->lookup == NULL) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < 2; i++) {
+
+        if (!(i ? ctx->cookie.last_open : ctx->cookie.first_open)) {
+            continue;
+        }
+
+        touch = i ? &ctx->cookie.last : &ctx->cookie.first;
+
+        code.len = touch->code_len;
+        code.data = touch->code;
+
+        wait = &ctx->touches[i];
+
+        wait->handler = ngx_http_referral_lookup_touch_handler;
+        wait->data = ctx;
+        wait->pool = r->pool;
+        wait->literal = ctx->literal_program;
+
+        if (ngx_http_referral_links_get(rmcf->lookup, wait,
+                                        NGX_HTTP_REFERRAL_LINK, &ctx->program,
+                                        &code)
+            == NGX_AGAIN)
+        {
+            ctx->waits++;
+        }
+    }
+
+    ctx->found = found;
+
+    return ctx->waits ? ngx_http_referral_lookup_wait(r, ctx) : NGX_OK;
+}
+
+
+static void
+ngx_http_referral_lookup_touch_handler(void *data)
+{
+    ngx_http_referral_ctx_t *ctx = data;
+
+    if (--ctx->waits == 0) {
+        ngx_http_referral_lookup_done(ctx);
+    }
+}
+
+
 static ngx_int_t
 ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx, ngx_uint_t part,
     referral_str_t *id)
@@ -163,6 +230,7 @@ ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
     ngx_uint_t                      i;
+    ngx_msec_int_t                  left;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
@@ -191,7 +259,16 @@ ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ctx->timer.handler = ngx_http_referral_lookup_timeout;
     ctx->timer.log = r->connection->log;
 
-    ngx_add_timer(&ctx->timer, rmcf->redis.timeout);
+    /* one that waits once more has what is left of its time */
+
+    if (ctx->since == 0) {
+        ctx->since = ngx_current_msec;
+    }
+
+    left = (ngx_msec_int_t) (ctx->since + rmcf->redis.timeout
+                             - ngx_current_msec);
+
+    ngx_add_timer(&ctx->timer, left > 0 ? (ngx_msec_t) left : 1);
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "referral lookup: waits for %ui answers of redis",
@@ -205,6 +282,10 @@ failed:
 
     for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
         ngx_http_referral_links_cancel(&ctx->wait[i]);
+    }
+
+    for (i = 0; ctx->touches && i < 2; i++) {
+        ngx_http_referral_links_cancel(&ctx->touches[i]);
     }
 
     ctx->waits = 0;
@@ -247,6 +328,10 @@ ngx_http_referral_lookup_timeout(ngx_event_t *ev)
 
     for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
         ngx_http_referral_links_give_up(&ctx->wait[i]);
+    }
+
+    for (i = 0; ctx->touches && i < 2; i++) {
+        ngx_http_referral_links_give_up(&ctx->touches[i]);
     }
 
     ctx->waits = 0;

@@ -160,6 +160,10 @@ ngx_http_referral_cleanup(void *data)
         ngx_http_referral_links_cancel(&ctx->wait[i]);
     }
 
+    for (i = 0; ctx->touches && i < 2; i++) {
+        ngx_http_referral_links_cancel(&ctx->touches[i]);
+    }
+
     if (ctx->timer.timer_set) {
         ngx_del_timer(&ctx->timer);
     }
@@ -561,6 +565,12 @@ ngx_http_referral_touch(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
         if (referral_click_id_time(ctx->cookie.first.click_id) < oldest) {
             attribution = REFERRAL_ATTRIBUTION_LAST;
         }
+    }
+
+    /* one whose link may not exist gives way to one whose link does */
+
+    if (ctx->cookie.first_open && !ctx->cookie.last_open) {
+        attribution = REFERRAL_ATTRIBUTION_LAST;
     }
 
     return attribution == REFERRAL_ATTRIBUTION_FIRST ? &ctx->cookie.first

@@ -16,7 +16,16 @@
 
 
 #define REFERRAL_COOKIE_VERSION  1
-#define REFERRAL_COOKIE_SAME     0x01    /* the first touch is the last */
+
+/*
+ * The first touch is the last one; open touches.  A build that does not know
+ * a flag takes the cookie as absent, so most cookies have none of the latter.
+ */
+
+#define REFERRAL_COOKIE_SAME        0x01
+#define REFERRAL_COOKIE_FIRST_OPEN  0x02
+#define REFERRAL_COOKIE_LAST_OPEN   0x04
+#define REFERRAL_COOKIE_FLAGS       0x07
 
 #define REFERRAL_KEY_ID_SIZE     4
 #define REFERRAL_MAC_SIZE        16
@@ -272,6 +281,7 @@ referral_cookie_encode(u_char *out, referral_keys_t *keys,
     const referral_str_t *program, const referral_cookie_t *cookie)
 {
     u_char           data[REFERRAL_COOKIE_SIZE], mac[REFERRAL_MAC_SIZE];
+    u_char           flags;
     unsigned         same;
     referral_buf_t   b, text;
     referral_key_t  *key;
@@ -291,11 +301,15 @@ referral_cookie_encode(u_char *out, referral_keys_t *keys,
                      REFERRAL_CLICK_ID_SIZE)
               == 0;
 
+    flags = (same ? REFERRAL_COOKIE_SAME : 0)
+            | (cookie->first_open ? REFERRAL_COOKIE_FIRST_OPEN : 0)
+            | (cookie->last_open ? REFERRAL_COOKIE_LAST_OPEN : 0);
+
     referral_buf_init(&b, data, sizeof(data));
 
     referral_buf_putc(&b, REFERRAL_COOKIE_VERSION);
     referral_buf_put(&b, key->id, REFERRAL_KEY_ID_SIZE);
-    referral_buf_putc(&b, same ? REFERRAL_COOKIE_SAME : 0);
+    referral_buf_putc(&b, flags);
     referral_buf_putc(&b, (u_char) program->len);
     referral_buf_str(&b, program);
     referral_buf_put(&b, cookie->visitor, REFERRAL_VISITOR_SIZE);
@@ -399,7 +413,7 @@ referral_cookie_decode(referral_cookie_t *cookie, referral_keys_t *keys,
 
     left = end - p;
 
-    if (flags & ~REFERRAL_COOKIE_SAME
+    if (flags & ~REFERRAL_COOKIE_FLAGS
         || left < name.len + REFERRAL_VISITOR_SIZE)
     {
         return REFERRAL_COOKIE_MALFORMED;
@@ -430,12 +444,16 @@ referral_cookie_decode(referral_cookie_t *cookie, referral_keys_t *keys,
         return REFERRAL_COOKIE_MALFORMED;
     }
 
+    cookie->first_open = (flags & REFERRAL_COOKIE_FIRST_OPEN) != 0;
+    cookie->last_open = (flags & REFERRAL_COOKIE_LAST_OPEN) != 0;
+
     if (!referral_touch_fresh(&cookie->last, now, window)) {
         return REFERRAL_COOKIE_EXPIRED;
     }
 
     if (!referral_touch_fresh(&cookie->first, now, window)) {
         cookie->first = cookie->last;
+        cookie->first_open = cookie->last_open;
     }
 
     return REFERRAL_COOKIE_OK;

@@ -30,10 +30,17 @@ typedef struct {
 } referral_touch_t;
 
 
+/*
+ * An open touch is of a click whose link could not be looked up then: it may
+ * not exist.
+ */
+
 typedef struct {
     u_char              visitor[REFERRAL_VISITOR_SIZE];
     referral_touch_t    first;
     referral_touch_t    last;
+    uint8_t             first_open;
+    uint8_t             last_open;
 } referral_cookie_t;
 
 

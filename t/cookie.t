@@ -1,5 +1,6 @@
-# protects: the attribution cookie: both touches, its attributes, and that a
-# forged, foreign or old one is as if absent
+# protects: the attribution cookie: both touches, its attributes, that a forged,
+# foreign or old one is as if absent, and that a made-up code of an outage is
+# nobody's first touch
 
 use strict;
 use warnings;
@@ -253,6 +254,148 @@ subtest 'the window' => sub {
          $visitor, 'after it the visitor is somebody new');
     is((split ' ', $t->get('/first', cookie => $s->cookie)->body)[0], 'two',
        'with a new first touch');
+};
+
+
+# --- clicks of the time without Redis ---
+
+sub away {
+    my ($sub) = @_;
+
+    $t->redis('SAVE');
+    $t->redis_stop;
+    wait_for {
+        $t->get('/metrics')->body
+            =~ /^referral_redis_connected\{for="lookups"\} 0$/m;
+    };
+
+    my @got = $sub->();
+
+    $t->redis_start(qw(--dbfilename dump.rdb));
+    wait_for {
+        $t->get('/metrics')->body
+            =~ /^referral_redis_connected\{for="lookups"\} 1$/m;
+    };
+
+    return @got;
+}
+
+sub touch { (split ' ', $t->get($_[0], cookie => $_[1]->cookie)->body)[0] }
+
+# which code Redis was told to be that of the first touch
+
+sub recorded {
+    my ($r) = @_;
+
+    my $event;
+
+    wait_for {
+        ($event) = grep { $_->{click_id} eq $r->arg('c') }
+                   $t->entries('ref:events:{shop}');
+    };
+
+    return $event->{first};
+}
+
+sub visitors { $t->redis('HGET', 'ref:stats:{shop}', 'visitors') // 0 }
+
+$t->config(server => $server . <<'END');
+        location = /metrics {
+            referral_metrics;
+        }
+END
+$t->reload;
+$t->program('shop', state => 'active');
+$t->get('/r/one');
+
+subtest 'a code that somebody made up' => sub {
+    my ($r) = away(sub { $t->get('/r/madeup') });
+    my $before = visitors();
+
+    is(touch('/last', $r), 'madeup', 'is in the cookie');
+
+    my $s = $t->get('/r/two', cookie => $r->cookie);
+
+    is(touch('/first', $s), 'two', 'but not the first touch of the next one');
+    is(recorded($s), 'two', 'which says so');
+
+    wait_for { visitors() == $before + 1 };
+    is(visitors(), $before + 1, 'and is the first of its visitor');
+
+    my $u = $t->get('/r/three', cookie => $s->cookie);
+
+    is(touch('/first', $u), 'two', 'and stays the first');
+    is(recorded($u), 'two', 'for those that follow');
+};
+
+subtest 'a link that was not in the cache' => sub {
+    $t->link('shop', 'honest');
+
+    my ($r) = away(sub { $t->get('/r/honest') });
+    my $s = $t->get('/r/two', cookie => $r->cookie);
+
+    is(touch('/first', $s), 'honest', 'is the first touch');
+    is(recorded($s), 'honest', 'of the next one');
+    is(recorded($r), 'honest', 'and of itself');
+
+    my $u = $t->get('/r/three', cookie => $s->cookie);
+
+    is(recorded($u), 'honest', 'and stays it');
+};
+
+subtest 'between two that are known' => sub {
+    my $q = $t->get('/r/one');
+    my ($r) = away(sub { $t->get('/r/madeup2', cookie => $q->cookie) });
+
+    is(touch('/first', $r), 'one', 'the first touch stays');
+
+    my $s = $t->get('/r/two', cookie => $r->cookie);
+
+    is(touch('/first', $s), 'one', 'also after it');
+    is(recorded($s), 'one', 'and is recorded');
+};
+
+subtest 'several of one outage' => sub {
+    $t->get("/r/$_") for qw(one two three);
+    $t->link('shop', 'honest2');
+
+    my ($p, $q, $r) = away(sub {
+        my $p = $t->get('/r/madeup3');
+        my $q = $t->get('/r/two', cookie => $p->cookie);
+        my $r = $t->get('/r/honest2', cookie => $t->get('/r/madeup4')->cookie);
+
+        return ($p, $q, $r);
+    });
+
+    is(touch('/first', $q), 'two', 'a page names the one that exists');
+    is(recorded($q), 'two', 'and it is recorded');
+
+    my $s = $t->get('/r/three', cookie => $q->cookie);
+
+    is(touch('/first', $s), 'two', 'which becomes the first');
+    is(recorded($s), 'two', 'for those that follow');
+
+    $s = $t->get('/r/three', cookie => $r->cookie);
+
+    is(touch('/first', $s), 'honest2', 'of two unknown ones that which exists');
+    is(recorded($s), 'honest2', 'for those that follow');
+};
+
+subtest 'who clicks when Redis hangs' => sub {
+    my ($r) = away(sub { $t->get('/r/madeup5') });
+
+    $t->get('/r/two');
+    $t->redis_pause;
+
+    my $s = $t->get('/r/two', cookie => $r->cookie);
+
+    $t->redis_continue;
+    cmp_ok($s->time_taken, '<', 3.5 * patience, 'waits timeout= at most');
+    wait_for { $t->get('/r/three')->arg('c') };
+
+    my $u = $t->get('/r/three', cookie => $s->cookie);
+
+    is(touch('/first', $u), 'two', 'and what was open is settled later');
 };
 
 done_testing;

@@ -281,6 +281,22 @@ test_roundtrip(void)
     ok(decode(&d, keys, "spring.jp", text, NOW) == REFERRAL_COOKIE_OK
        && memcmp(&c, &d, sizeof(c)) == 0, "and comes back as both");
 
+    c.first_open = 1;
+    c.last_open = 1;
+    once = text;
+    text = encode(out, keys, "spring.jp", &c);
+    ok(text.len == once.len, "open touches take no byte");
+
+    memset(&d, 0xa5, sizeof(d));
+    ok(decode(&d, keys, "spring.jp", text, NOW) == REFERRAL_COOKIE_OK
+       && memcmp(&c, &d, sizeof(c)) == 0, "and come back");
+
+    make(&c, NOW - 3 * DAY, NOW - DAY);
+    c.first_open = 1;
+    text = encode(out, keys, "spring.jp", &c);
+    ok(decode(&d, keys, "spring.jp", text, NOW) == REFERRAL_COOKIE_OK
+       && memcmp(&c, &d, sizeof(c)) == 0, "each by itself");
+
     memset(longest, 'x', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
 
@@ -501,6 +517,11 @@ test_time(void)
     ok(decode(&d, keys, "p", text, NOW) == REFERRAL_COOKIE_OK
        && memcmp(&d.first, &c.last, sizeof(d.first)) == 0,
        "an older first touch is replaced by the last");
+
+    c.last_open = 1;
+    text = encode(out, keys, "p", &c);
+    ok(decode(&d, keys, "p", text, NOW) == REFERRAL_COOKIE_OK && d.first_open,
+       "which stays as open as it was");
 
     make(&c, NOW - 30 * DAY, NOW - 29 * DAY);
     text = encode(out, keys, "p", &c);
