@@ -214,7 +214,9 @@ typedef struct {
     time_t                           geoip_reload;
     ngx_http_referral_geo_t         *geo;
 
+    ngx_uint_t                       cookies;     /* some are signed or read */
     ngx_str_t                        key_file;
+    ngx_conf_file_t                 *key_conf;    /* where that was said */
     referral_keys_t                 *keys;
 
     referral_bots_t                 *bots;

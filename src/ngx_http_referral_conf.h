@@ -24,6 +24,8 @@ char *ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_referral_key_file(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_referral_bots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -52,6 +54,9 @@ char *ngx_http_referral_journal_path(ngx_conf_t *cf,
 void ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path);
 void ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path);
 
+/* where a directive stands, for what is found wrong with it later */
+ngx_conf_file_t *ngx_http_referral_conf_place(ngx_conf_t *cf);
+
 /* what several directives take; the error is said already */
 
 ngx_int_t ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg,
@@ -64,8 +69,11 @@ ngx_int_t ngx_http_referral_set_bots(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file);
 
 
-/* secrets: the cookies' keys, made if there is no file; and any small file
- * that nobody else may read, into the configuration's pool */
+/*
+ * secrets: the cookies' keys, made if a cookie needs them and there is no
+ * file; and any small file that nobody else may read, into the
+ * configuration's pool
+ */
 
 ngx_int_t ngx_http_referral_keys(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf);

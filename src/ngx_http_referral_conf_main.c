@@ -549,6 +549,52 @@ ngx_http_referral_journal_foreign(ngx_str_t *slot, uid_t uid, uid_t *owner)
 
 
 char *
+ngx_http_referral_key_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_main_conf_t *rmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (rmcf->key_file.len) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "needs the name of a file";
+    }
+
+    rmcf->key_conf = ngx_http_referral_conf_place(cf);
+
+    if (rmcf->key_conf == NULL
+        || ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    rmcf->key_file = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_conf_file_t *
+ngx_http_referral_conf_place(ngx_conf_t *cf)
+{
+    ngx_conf_file_t  *place;
+
+    place = ngx_palloc(cf->pool, sizeof(ngx_conf_file_t));
+
+    if (place) {
+        *place = *cf->conf_file;
+    }
+
+    return place;
+}
+
+
+char *
 ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_referral_main_conf_t *rmcf = conf;

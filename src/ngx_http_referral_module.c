@@ -82,9 +82,9 @@ static ngx_command_t  ngx_http_referral_commands[] = {
 
     { ngx_string("referral_key_file"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
+      ngx_http_referral_key_file,
       NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_referral_main_conf_t, key_file),
+      0,
       NULL },
 
     { ngx_string("referral_bots"),
@@ -411,7 +411,8 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_referral_loc_conf_t *prev = parent;
     ngx_http_referral_loc_conf_t *conf = child;
 
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_referral_main_conf_t  *rmcf;
 
     static ngx_http_referral_cookie_conf_t  cookie = {
         1, ngx_null_string, ngx_null_string, ngx_string("/"), 0,
@@ -439,6 +440,12 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->gpc, prev->gpc, 1);
     ngx_conf_merge_value(conf->utc_offset, prev->utc_offset, 0);
     ngx_conf_merge_value(conf->resolve, prev->resolve, 0);
+
+    if (conf->cookie->enabled && (conf->short_link || conf->program)) {
+        rmcf = ngx_http_conf_get_module_main_conf(cf,
+                                                  ngx_http_referral_module);
+        rmcf->cookies = 1;
+    }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

@@ -78,7 +78,15 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
     rec->batch_conf.prefix.data = rmcf->redis.prefix.data;
     rec->batch_conf.events_maxlen = rmcf->events_maxlen;
     rec->batch_conf.events_age = rmcf->events_age;
-    rec->batch_conf.seed = ((uint64_t) ngx_random() << 32) ^ ngx_random();
+
+    /* against codes that are chosen to collide */
+
+    if (referral_random(&rmcf->random, (u_char *) &rec->batch_conf.seed,
+                        sizeof(rec->batch_conf.seed))
+        != REFERRAL_OK)
+    {
+        rec->batch_conf.seed = ngx_random();
+    }
 
     rec->batch = referral_batch_create(&rec->batch_conf);
 

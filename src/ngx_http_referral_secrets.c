@@ -2,57 +2,116 @@
 #include "ngx_http_referral_conf.h"
 
 
-#define NGX_HTTP_REFERRAL_KEY_FILE  "referral.key"
+#define NGX_HTTP_REFERRAL_KEY_NAME  "referral.key"
+#define NGX_HTTP_REFERRAL_KEY_HINT  "\"openssl rand -hex 32\""
 #define NGX_HTTP_REFERRAL_FILE_MAX  65536
 
+/* a directory is only walked through: it need not be readable */
 
-static ngx_int_t ngx_http_referral_make_key(ngx_conf_t *cf,
-    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file);
+#ifdef O_PATH
+#define NGX_HTTP_REFERRAL_DIR  (O_PATH|O_DIRECTORY|O_CLOEXEC)
+#else
+#define NGX_HTTP_REFERRAL_DIR  (O_RDONLY|O_DIRECTORY|O_CLOEXEC)
+#endif
+
+
+/* where the key that is made may lie */
+
+typedef struct {
+    ngx_str_t    path;
+    char        *dir;
+    char        *name;
+} ngx_http_referral_key_place_t;
+
+
+static ngx_int_t ngx_http_referral_keys_parse(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file,
+    referral_str_t *text);
+static ngx_int_t ngx_http_referral_own_key(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file,
+    referral_str_t *text);
+static ngx_int_t ngx_http_referral_key_places(ngx_conf_t *cf,
+    ngx_str_t *journal, ngx_http_referral_key_place_t *place);
+static ngx_fd_t ngx_http_referral_key_dir(const char *path);
+static ngx_int_t ngx_http_referral_key_read(ngx_conf_t *cf,
+    ngx_http_referral_key_place_t *place, referral_str_t *text);
+static ngx_fd_t ngx_http_referral_key_open(ngx_fd_t dir, const char *name,
+    const char **foreign);
+static ngx_int_t ngx_http_referral_key_make(ngx_conf_t *cf,
+    ngx_http_referral_key_place_t *place);
+static ngx_int_t ngx_http_referral_key_put(ngx_conf_t *cf, ngx_fd_t dir,
+    ngx_http_referral_key_place_t *place);
+static ngx_int_t ngx_http_referral_key_write(ngx_fd_t fd,
+    referral_random_t *random);
 static ngx_int_t ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool,
     const char *directive, ngx_str_t *file, off_t max, ngx_uint_t secret,
     referral_str_t *text);
+static ngx_int_t ngx_http_referral_read_fd(ngx_conf_t *cf, ngx_pool_t *pool,
+    const char *directive, ngx_str_t *file, ngx_fd_t fd, off_t max,
+    ngx_uint_t secret, referral_str_t *text);
 
 
 ngx_int_t
 ngx_http_referral_keys(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf)
 {
-    unsigned             line;
-    ngx_str_t            file;
-    const char          *err;
-    referral_str_t       text;
-    ngx_pool_cleanup_t  *cln;
+    ngx_int_t         rc;
+    ngx_str_t         file;
+    referral_str_t    text;
+    ngx_conf_file_t  *conf_file;
+
+    /* errors name the line of "referral_key_file", or none */
+
+    conf_file = cf->conf_file;
+    cf->conf_file = rmcf->key_conf;
 
     file = rmcf->key_file;
 
     if (file.len) {
-        if (ngx_conf_full_name(cf->cycle, &file, 1) != NGX_OK) {
-            return NGX_ERROR;
-        }
+        rc = ngx_http_referral_read_secret(cf, "referral_key_file", &file,
+                                           &text);
 
-    } else if (ngx_http_referral_make_key(cf, rmcf, &file) != NGX_OK) {
-        return NGX_ERROR;
+    } else if (rmcf->cookies) {
+        rc = ngx_http_referral_own_key(cf, rmcf, &file, &text);
+
+    } else {
+        rc = NGX_DECLINED;
     }
 
-    if (ngx_http_referral_read_secret(cf, "referral_key_file", &file, &text)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (rc == NGX_OK) {
+        rc = ngx_http_referral_keys_parse(cf, rmcf, &file, &text);
     }
 
-    rmcf->keys = referral_keys_create(&text, &line, &err);
+    cf->conf_file = conf_file;
 
-    ngx_explicit_memzero(text.data, text.len);
+    return rc == NGX_DECLINED ? NGX_OK : rc;
+}
+
+
+static ngx_int_t
+ngx_http_referral_keys_parse(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file, referral_str_t *text)
+{
+    unsigned             line;
+    const char          *err;
+    ngx_pool_cleanup_t  *cln;
+
+    rmcf->keys = referral_keys_create(text, &line, &err);
+
+    ngx_explicit_memzero(text->data, text->len);
+
+    if (rmcf->keys == NULL && line) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_key_file\": %s in \"%V\", line %ui; "
+                           NGX_HTTP_REFERRAL_KEY_HINT " makes one",
+                           err, file, (ngx_uint_t) line);
+        return NGX_ERROR;
+    }
 
     if (rmcf->keys == NULL) {
-        if (line) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"referral_key_file\": %s in \"%V\", line %ui",
-                          err, &file, (ngx_uint_t) line);
-        } else {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"referral_key_file\": %s in \"%V\"", err, &file);
-        }
-
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_key_file\": %s in \"%V\"; "
+                           NGX_HTTP_REFERRAL_KEY_HINT " makes one",
+                           err, file);
         return NGX_ERROR;
     }
 
@@ -68,103 +127,368 @@ ngx_http_referral_keys(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf)
 }
 
 
-/* one of our own, made once: enough as long as there is one host */
+/* a key of our own, made once: enough as long as there is one host */
 
 static ngx_int_t
-ngx_http_referral_make_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
-    ngx_str_t *file)
+ngx_http_referral_own_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
+    ngx_str_t *file, referral_str_t *text)
 {
-    u_char              *p;
-    ngx_fd_t             fd;
-    ngx_err_t            err;
-    ngx_str_t           *path;
-    u_char               raw[32], text[65];
-    ngx_file_info_t      fi;
-    referral_random_t    random;
+    ngx_int_t                      rc;
+    ngx_uint_t                     i, made;
+    ngx_http_referral_key_place_t  place[2];
 
-    path = &rmcf->journal->name;
+    /* "nginx -s" signs nothing */
 
-    file->len = path->len + 1 + sizeof(NGX_HTTP_REFERRAL_KEY_FILE) - 1;
-    file->data = ngx_pnalloc(cf->pool, file->len + 1);
-    if (file->data == NULL) {
-        return NGX_ERROR;
+    if (ngx_process == NGX_PROCESS_SIGNALLER) {
+        return NGX_DECLINED;
     }
 
-    p = ngx_cpymem(file->data, path->data, path->len);
-    *p++ = '/';
-    ngx_memcpy(p, NGX_HTTP_REFERRAL_KEY_FILE,
-               sizeof(NGX_HTTP_REFERRAL_KEY_FILE));
-
-    /* nginx makes and owns it properly a little later */
-
-    if (ngx_create_dir(path->data, 0700) == NGX_FILE_ERROR) {
-        err = ngx_errno;
-
-        if (err != NGX_EEXIST) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, err,
-                          ngx_create_dir_n " \"%V\" failed: "
-                          "\"referral_journal\" needs a directory whose "
-                          "parent exists", path);
-            return NGX_ERROR;
-        }
-    }
-
-    /* an empty one is what a power loss left of the first start */
-
-    if (ngx_file_info(file->data, &fi) != NGX_FILE_ERROR
-        && ngx_is_file(&fi) && ngx_file_size(&fi) == 0)
+    if (ngx_http_referral_key_places(cf, &rmcf->journal->name, place)
+        != NGX_OK)
     {
-        (void) ngx_delete_file(file->data);
-    }
-
-    fd = ngx_open_file(file->data, NGX_FILE_WRONLY,
-                       NGX_FILE_CREATE_OR_OPEN|O_EXCL, 0600);
-
-    if (fd == NGX_INVALID_FILE) {
-        err = ngx_errno;
-
-        if (err == NGX_EEXIST) {
-            return NGX_OK;
-        }
-
-        ngx_log_error(NGX_LOG_EMERG, cf->log, err,
-                      ngx_open_file_n " \"%V\" failed", file);
         return NGX_ERROR;
     }
+
+    for (made = 0; made < 2; made++) {
+
+        if (made) {
+            rc = ngx_http_referral_key_make(cf, &place[0]);
+
+            if (rc == NGX_DECLINED) {
+
+                /* nginx owns the directory properly a little later */
+
+                (void) ngx_create_dir((u_char *) place[1].dir, 0700);
+
+                rc = ngx_http_referral_key_make(cf, &place[1]);
+            }
+
+            if (rc == NGX_ERROR) {
+                return NGX_ERROR;
+            }
+        }
+
+        for (i = 0; i < 2; i++) {
+            rc = ngx_http_referral_key_read(cf, &place[i], text);
+
+            if (rc != NGX_DECLINED) {
+                *file = place[i].path;
+                return rc;
+            }
+        }
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "no key to sign cookies can be made in \"%V\": make one "
+                  "with " NGX_HTTP_REFERRAL_KEY_HINT " and name its file in "
+                  "\"referral_key_file\"", &place[0].path);
+
+    return NGX_ERROR;
+}
+
+
+/*
+ * Beside the journal's directory, where the workers' user cannot replace it;
+ * in the directory, where older versions made it, and where the parent is not
+ * ours to write to.
+ */
+
+static ngx_int_t
+ngx_http_referral_key_places(ngx_conf_t *cf, ngx_str_t *journal,
+    ngx_http_referral_key_place_t *place)
+{
+    u_char  *p, *slash;
+    size_t   len;
+
+    len = journal->len + sizeof("/" NGX_HTTP_REFERRAL_KEY_NAME);
+
+    p = ngx_pnalloc(cf->pool, 4 * len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    place[0].path.data = p;
+    place[0].path.len = ngx_sprintf(p, "%V.key%Z", journal) - p - 1;
+
+    slash = p + journal->len;
+
+    while (slash > p + 1 && slash[-1] != '/') {
+        slash--;
+    }
+
+    place[0].name = (char *) slash;
+    place[0].dir = (char *) p + len;
+
+    (void) ngx_cpystrn(p + len, p, slash - p + 1);
+
+    p += 2 * len;
+
+    place[1].path.data = p;
+    place[1].path.len = ngx_sprintf(p, "%V/" NGX_HTTP_REFERRAL_KEY_NAME "%Z",
+                                    journal)
+                        - p - 1;
+    place[1].name = (char *) p + journal->len + 1;
+    place[1].dir = (char *) journal->data;
+
+    return NGX_OK;
+}
+
+
+/* -1: it is not there, or whoever made a link of it is not to be trusted */
+
+static ngx_fd_t
+ngx_http_referral_key_dir(const char *path)
+{
+    ngx_fd_t     fd;
+    struct stat  st;
+
+    fd = open(path, NGX_HTTP_REFERRAL_DIR|O_NOFOLLOW);
+
+    if (fd == -1
+        && lstat(path, &st) == 0 && S_ISLNK(st.st_mode)
+        && (st.st_uid == 0 || st.st_uid == geteuid()))
+    {
+        fd = open(path, NGX_HTTP_REFERRAL_DIR);
+    }
+
+    return fd;
+}
+
+
+/*
+ * NGX_DECLINED: there is none, or it is not used.  What others could have put
+ * there must neither be read nor keep nginx from starting.
+ */
+
+static ngx_int_t
+ngx_http_referral_key_read(ngx_conf_t *cf,
+    ngx_http_referral_key_place_t *place, referral_str_t *text)
+{
+    ngx_fd_t      dir, fd;
+    ngx_err_t     err;
+    ngx_int_t     rc;
+    const char   *foreign;
+    struct stat   st;
+
+    dir = ngx_http_referral_key_dir(place->dir);
+    if (dir == -1) {
+        return NGX_DECLINED;
+    }
+
+    fd = ngx_http_referral_key_open(dir, place->name, &foreign);
+    err = ngx_errno;
+
+    if (foreign) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "the key in \"%V\" is not used, as it %s: if it is "
+                      "yours, name it in \"referral_key_file\", else remove "
+                      "it", &place->path, foreign);
+        rc = NGX_DECLINED;
+
+    } else if (fd == -1) {
+        rc = (err == NGX_ENOENT) ? NGX_DECLINED : NGX_ERROR;
+
+        if (rc == NGX_ERROR) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, err,
+                          ngx_open_file_n " \"%V\" failed", &place->path);
+        }
+
+    } else if (fstat(fd, &st) == 0 && st.st_size == 0) {
+
+        /* what a power loss left of an older version's first start */
+
+        (void) unlinkat(dir, place->name, 0);
+        rc = NGX_DECLINED;
+
+    } else {
+        rc = ngx_http_referral_read_fd(cf, cf->pool, "referral_key_file",
+                                       &place->path, fd,
+                                       NGX_HTTP_REFERRAL_FILE_MAX, 1, text);
+    }
+
+    if (fd != -1) {
+        (void) ngx_close_file(fd);
+    }
+
+    (void) ngx_close_file(dir);
+
+    return rc;
+}
+
+
+/* "foreign": why the file may be somebody else's, else NULL */
+
+static ngx_fd_t
+ngx_http_referral_key_open(ngx_fd_t dir, const char *name,
+    const char **foreign)
+{
+    ngx_fd_t     fd;
+    ngx_uint_t   tries;
+    struct stat  st;
+
+    *foreign = NULL;
+
+    fd = openat(dir, name, O_RDONLY|O_NONBLOCK|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd == -1) {
+        if (ngx_errno != NGX_ENOENT
+            && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+            && !S_ISREG(st.st_mode))
+        {
+            *foreign = "is not a regular file";
+        }
+
+        return -1;
+    }
+
+    /* whoever makes it has two names of it for a moment */
+
+    for (tries = 0; tries < 50; tries++) {
+
+        if (fstat(fd, &st) == -1) {
+            *foreign = "cannot be looked at";
+
+        } else if (!S_ISREG(st.st_mode)) {
+            *foreign = "is not a regular file";
+
+        } else if (st.st_uid != 0 && st.st_uid != geteuid()) {
+            *foreign = "belongs to another user";
+
+        } else if (st.st_mode & S_IWGRP) {
+            *foreign = "may be written by its group";
+
+        } else if (st.st_nlink > 1) {
+            *foreign = "has another name too";
+            ngx_msleep(10);
+            continue;
+
+        } else {
+            *foreign = NULL;
+        }
+
+        break;
+    }
+
+    return fd;
+}
+
+
+/* NGX_OK: there is one now; NGX_DECLINED: it cannot be there */
+
+static ngx_int_t
+ngx_http_referral_key_make(ngx_conf_t *cf,
+    ngx_http_referral_key_place_t *place)
+{
+    ngx_fd_t   dir;
+    ngx_int_t  rc;
+
+    dir = ngx_http_referral_key_dir(place->dir);
+    if (dir == -1) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_referral_key_put(cf, dir, place);
+
+    (void) ngx_close_file(dir);
+
+    return rc;
+}
+
+
+/* it gets its name when it is whole, and only if there is none */
+
+static ngx_int_t
+ngx_http_referral_key_put(ngx_conf_t *cf, ngx_fd_t dir,
+    ngx_http_referral_key_place_t *place)
+{
+    u_char              raw[8];
+    ngx_fd_t            fd;
+    ngx_err_t           err;
+    referral_random_t   random;
+    u_char              temp[sizeof(".referral.key.%Z") + 2 * sizeof(raw)];
 
     ngx_memzero(&random, sizeof(referral_random_t));
 
     if (referral_random(&random, raw, sizeof(raw)) != REFERRAL_OK) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "no randomness for \"%V\"", file);
-        goto failed;
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "no randomness for \"%V\"",
+                      &place->path);
+        return NGX_ERROR;
     }
 
-    p = ngx_hex_dump(text, raw, sizeof(raw));
-    *p = '\n';
+    *ngx_hex_dump(ngx_cpymem(temp, ".referral.key.", 14), raw, sizeof(raw))
+        = '\0';
 
-    if (ngx_write_fd(fd, text, sizeof(text)) != (ssize_t) sizeof(text)
-        || fsync(fd) == -1)
+    fd = openat(dir, (char *) temp, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        err = ngx_errno;
+
+        if (err == NGX_EACCES || err == NGX_EPERM || err == EROFS) {
+            return NGX_DECLINED;
+        }
+
+        ngx_log_error(NGX_LOG_EMERG, cf->log, err,
+                      ngx_open_file_n " for a new \"%V\" failed",
+                      &place->path);
+        return NGX_ERROR;
+    }
+
+    err = 0;
+
+    if (ngx_http_referral_key_write(fd, &random) != NGX_OK
+        || linkat(dir, (char *) temp, dir, place->name, 0) == -1)
     {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      ngx_write_fd_n " to \"%V\" failed", file);
-        goto failed;
+        err = ngx_errno;
     }
 
+    (void) unlinkat(dir, (char *) temp, 0);
     (void) ngx_close_file(fd);
 
-    ngx_log_error(NGX_LOG_NOTICE, cf->log, 0,
-                  "cookies are signed with the new key in \"%V\": other hosts "
-                  "need the same, see \"referral_key_file\"", file);
+    if (err && err != NGX_EEXIST) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, err,
+                      "writing a new \"%V\" failed", &place->path);
+        return NGX_ERROR;
+    }
+
+    if (err == 0) {
+        ngx_log_error(NGX_LOG_NOTICE, cf->log, 0,
+                      "cookies are signed with the new key in \"%V\": other "
+                      "hosts need the same, see \"referral_key_file\"",
+                      &place->path);
+    }
 
     return NGX_OK;
+}
 
-failed:
 
-    (void) ngx_close_file(fd);
-    (void) ngx_delete_file(file->data);
+static ngx_int_t
+ngx_http_referral_key_write(ngx_fd_t fd, referral_random_t *random)
+{
+    ssize_t  n;
+    u_char   raw[32], text[65];
 
-    return NGX_ERROR;
+    if (referral_random(random, raw, sizeof(raw)) != REFERRAL_OK) {
+        ngx_set_errno(EIO);
+        return NGX_ERROR;
+    }
+
+    *ngx_hex_dump(text, raw, sizeof(raw)) = '\n';
+
+    n = ngx_write_fd(fd, text, sizeof(text));
+
+    ngx_explicit_memzero(raw, sizeof(raw));
+    ngx_explicit_memzero(text, sizeof(text));
+
+    if (n == -1 || fsync(fd) == -1) {
+        return NGX_ERROR;
+    }
+
+    if (n != sizeof(text)) {
+        ngx_set_errno(ENOSPC);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -189,10 +513,9 @@ static ngx_int_t
 ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool, const char *directive,
     ngx_str_t *file, off_t max, ngx_uint_t secret, referral_str_t *text)
 {
-    size_t           size;
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_file_info_t  fi;
+    ngx_fd_t    fd;
+    ngx_int_t   rc;
+    const char *needs;
 
     /* what is no file must not hang the reader */
 
@@ -200,58 +523,78 @@ ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool, const char *directive,
                        NGX_FILE_OPEN, 0);
 
     if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"%s\": " ngx_open_file_n " \"%V\" failed",
-                      directive, file);
+
+        if (ngx_strcmp(directive, "referral_key_file") == 0) {
+            needs = "a key of " NGX_HTTP_REFERRAL_KEY_HINT;
+
+        } else if (secret) {
+            needs = "a file with the password alone";
+
+        } else {
+            needs = "a file that is written like \"bots.list\"";
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"%s\" needs %s: " ngx_open_file_n " \"%V\" "
+                           "failed", directive, needs, file);
         return NGX_ERROR;
     }
 
+    rc = ngx_http_referral_read_fd(cf, pool, directive, file, fd, max, secret,
+                                   text);
+
+    (void) ngx_close_file(fd);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_referral_read_fd(ngx_conf_t *cf, ngx_pool_t *pool,
+    const char *directive, ngx_str_t *file, ngx_fd_t fd, off_t max,
+    ngx_uint_t secret, referral_str_t *text)
+{
+    ssize_t           n;
+    ngx_file_info_t   fi;
+
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"%s\": " ngx_fd_info_n " \"%V\" failed",
-                      directive, file);
-        goto failed;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"%s\": " ngx_fd_info_n " \"%V\" failed",
+                           directive, file);
+        return NGX_ERROR;
     }
 
     if (!ngx_is_file(&fi) || ngx_file_size(&fi) > max) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"%s\": \"%V\" is not a small regular file",
-                      directive, file);
-        goto failed;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%s\": \"%V\" is not a small regular file",
+                           directive, file);
+        return NGX_ERROR;
     }
 
     if (secret && (ngx_file_access(&fi) & 0007)) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"%s\": \"%V\" is open to others: \"chmod 600\" it",
-                      directive, file);
-        goto failed;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"%s\": \"%V\" is open to others: \"chmod 600\" "
+                           "it", directive, file);
+        return NGX_ERROR;
     }
 
-    size = (size_t) ngx_file_size(&fi);
+    text->len = (size_t) ngx_file_size(&fi);
 
-    text->data = ngx_pnalloc(pool, size + 1);
+    text->data = ngx_pnalloc(pool, text->len + 1);
     if (text->data == NULL) {
-        goto failed;
+        return NGX_ERROR;
     }
 
-    n = ngx_read_fd(fd, text->data, size);
+    n = ngx_read_fd(fd, text->data, text->len);
 
     if (n == -1) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"%s\": " ngx_read_fd_n " \"%V\" failed",
-                      directive, file);
-        goto failed;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"%s\": " ngx_read_fd_n " \"%V\" failed",
+                           directive, file);
+        return NGX_ERROR;
     }
 
     text->len = n;
 
-    (void) ngx_close_file(fd);
-
     return NGX_OK;
-
-failed:
-
-    (void) ngx_close_file(fd);
-
-    return NGX_ERROR;
 }

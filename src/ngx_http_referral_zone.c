@@ -18,7 +18,9 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     size_t                          size;
     u_char                         *cache;
+    uint64_t                        seeds[2];
     ngx_slab_pool_t                *shpool;
+    referral_random_t               random;
     ngx_http_referral_zone_t       *sh;
     ngx_http_referral_main_conf_t  *rmcf;
 
@@ -65,9 +67,20 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         }
     }
 
+    /* against keys and addresses that are chosen to collide */
+
+    ngx_memzero(&random, sizeof(referral_random_t));
+
+    if (referral_random(&random, (u_char *) seeds, sizeof(seeds))
+        != REFERRAL_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "no randomness for \"referral_zone\"");
+        return NGX_ERROR;
+    }
+
     if (cache == NULL
-        || referral_cache_init(&rmcf->cache, cache, size,
-                               ((uint64_t) ngx_random() << 32) ^ ngx_random())
+        || referral_cache_init(&rmcf->cache, cache, size, seeds[0])
            != REFERRAL_OK)
     {
         goto small;
@@ -75,7 +88,7 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 
     sh->magic = NGX_HTTP_REFERRAL_ZONE_MAGIC;
     sh->size = sizeof(ngx_http_referral_zone_t);
-    sh->seed = ((uint64_t) ngx_random() << 32) ^ ngx_random();
+    sh->seed = seeds[1];
     sh->cache = cache;
     sh->cache_size = size;
 

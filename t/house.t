@@ -167,6 +167,15 @@ for my $file (grep { /^ngx_http_referral_\w+\.c$/ } @files) {
 }
 
 
+# nginx's random() begins with the time and the pid: good for delays only
+
+for my $file (@files) {
+    my @seeds = $code{$file} =~ /(.*\bngx_random\(\)\s*<<.*)/g;
+
+    is("@seeds", '', "$file: no seed can be guessed");
+}
+
+
 # the style that a machine can see
 
 for my $file (@files) {

@@ -175,7 +175,7 @@ my ($output, $status) = nginx_t($t, 'root');
 is($status, 0, 'nginx -t') or diag($output);
 is((stat $journal)[4], $nobody, 'gives the directory to the workers');
 is((stat _)[2] & 07777, 0700, 'and to them alone');
-is((stat "$journal/referral.key")[2] & 07777, 0600, 'as it does with a key');
+is((stat "$journal.key")[2] & 07777, 0600, 'as it does with a key');
 
 $t->start;
 
@@ -324,10 +324,10 @@ $pid = master($n);
 kill 'QUIT', $pid;
 ok((wait_for { !-e "/proc/$pid" }), 'it ends');
 
-chown 0, 0, "$n->{dir}/journal/referral.key";
+chown 0, 0, "$n->{dir}/journal.key";
 ($output, $status) = nginx_t($n, 'nobody');
 is($status, 1, 'a key that is root\'s');
-like($output, qr{journal/referral\.key" failed \(13}, 'is named');
+like($output, qr{journal\.key" failed \(13}, 'is named');
 
 chown 0, 0, "$n->{dir}/journal";
 ($output, $status) = nginx_t($n, 'nobody');
@@ -400,7 +400,7 @@ is($p->get('/x/one', host => 'third')->location =~ s/\?.*//r,
 $clicks++;
 counted($p, 'several servers');
 ok(segments("$p->{dir}/var/referral"), 'the journal is under the prefix');
-ok(!-e "$p->{dir}/var/referral/referral.key", 'the keys are not');
+ok(!-e "$p->{dir}/var/referral.key", 'the keys are not');
 kill 'QUIT', delete $p->{master};
 
 # loaded, and no more: what such an nginx has is what it has without it
