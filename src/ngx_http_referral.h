@@ -225,6 +225,8 @@ typedef struct {
     ngx_int_t                        events_maxlen;
     time_t                           events_age;
 
+    ngx_array_t                      shorts;      /* of ..._short_t: what is
+                                                     checked at the end */
     ngx_array_t                      externals;   /* of ngx_int_t: the nginx
                                                      variables of templates */
     referral_cache_t                 cache;
@@ -280,9 +282,10 @@ typedef struct {
     /* of this location alone */
     ngx_http_complex_value_t        *short_program;
     ngx_http_complex_value_t        *short_code;
-    u_char                          *file;        /* where "referral" stands */
+    u_char                          *file;        /* where it was made one */
     ngx_uint_t                       line;
     unsigned                         short_link:1;
+    unsigned                         metrics:1;
 
     ngx_http_complex_value_t        *program;
     ngx_http_referral_template_t    *landing;

@@ -14,6 +14,13 @@ typedef struct {
 } ngx_http_referral_cookie_option_t;
 
 
+typedef struct {
+    ngx_str_t    name;
+    unsigned     host:1;        /* for one host, and all of it */
+    unsigned     http:1;        /* not for scripts */
+} ngx_http_referral_cookie_prefix_t;
+
+
 static char *ngx_http_referral_program_value(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t **cv);
 static char *ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
@@ -22,6 +29,9 @@ static ngx_int_t ngx_http_referral_template_variable(ngx_conf_t *cf,
     ngx_http_referral_template_t *template, referral_buf_t *b,
     ngx_str_t *name);
 static char *ngx_http_referral_cookie_check(ngx_conf_t *cf,
+    ngx_http_referral_cookie_conf_t *cookie);
+static ngx_uint_t ngx_http_referral_cookie_domain_valid(ngx_str_t *domain);
+static ngx_int_t ngx_http_referral_cookie_prefix(ngx_conf_t *cf,
     ngx_http_referral_cookie_conf_t *cookie);
 
 
@@ -61,6 +71,19 @@ static ngx_http_referral_cookie_option_t  ngx_http_referral_cookie_options[] = {
     { ngx_string("httponly=off"),
       offsetof(ngx_http_referral_cookie_conf_t, httponly), 0 },
 
+    { ngx_null_string, 0, 0 }
+};
+
+
+/* the longer before those that it begins with */
+
+static ngx_http_referral_cookie_prefix_t
+    ngx_http_referral_cookie_prefixes[] =
+{
+    { ngx_string("__Host-Http-"), 1, 1 },
+    { ngx_string("__Host-"), 1, 0 },
+    { ngx_string("__Http-"), 0, 1 },
+    { ngx_string("__Secure-"), 0, 0 },
     { ngx_null_string, 0, 0 }
 };
 
@@ -682,16 +705,12 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    for (i = 0; i < cookie->domain.len; i++) {
-        ch = cookie->domain.data[i];
-
-        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
-              || (ch >= '0' && ch <= '9') || ch == '-' || ch == '.'))
-        {
-            ngx_http_referral_bad(cf, &cookie->domain,
-                                  "\"domain=example.com\" is right");
-            return NGX_CONF_ERROR;
-        }
+    if (cookie->domain.len
+        && !ngx_http_referral_cookie_domain_valid(&cookie->domain))
+    {
+        ngx_http_referral_bad(cf, &cookie->domain,
+                              "\"domain=example.com\" is right");
+        return NGX_CONF_ERROR;
     }
 
     for (i = 0; i < cookie->path.len; i++) {
@@ -707,25 +726,7 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (cookie->name.len > 7
-        && ngx_strncasecmp(cookie->name.data, (u_char *) "__Host-", 7) == 0
-        && (cookie->domain.len || cookie->path.len != 1
-            || cookie->secure == NGX_HTTP_REFERRAL_SECURE_OFF))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "browsers take a cookie \"%V\" only without "
-                           "\"domain=\", with \"path=/\" and not with "
-                           "\"secure=off\"", &cookie->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (cookie->name.len > 9
-        && ngx_strncasecmp(cookie->name.data, (u_char *) "__Secure-", 9) == 0
-        && cookie->secure == NGX_HTTP_REFERRAL_SECURE_OFF)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "browsers do not take a cookie \"%V\" with "
-                           "\"secure=off\"", &cookie->name);
+    if (ngx_http_referral_cookie_prefix(cf, cookie) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -739,6 +740,89 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* names with a dot between them, and maybe one in front */
+
+static ngx_uint_t
+ngx_http_referral_cookie_domain_valid(ngx_str_t *domain)
+{
+    size_t  i;
+    u_char  ch, last;
+
+    last = '.';
+
+    for (i = (domain->data[0] == '.'); i < domain->len; i++) {
+        ch = domain->data[i];
+
+        if (ch == '.' || ch == '-') {
+            if (last == '.' || (ch == '.' && last == '-')) {
+                return 0;
+            }
+
+        } else if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
+                     || (ch >= '0' && ch <= '9')))
+        {
+            return 0;
+        }
+
+        last = ch;
+    }
+
+    return last != '.' && last != '-';
+}
+
+
+/* what a name promises to browsers, in upper or lower case */
+
+static ngx_int_t
+ngx_http_referral_cookie_prefix(ngx_conf_t *cf,
+    ngx_http_referral_cookie_conf_t *cookie)
+{
+    ngx_http_referral_cookie_prefix_t  *prefix;
+
+    prefix = ngx_http_referral_cookie_prefixes;
+
+    while (prefix->name.len
+           && (cookie->name.len < prefix->name.len
+               || ngx_strncasecmp(cookie->name.data, prefix->name.data,
+                                  prefix->name.len)
+                  != 0))
+    {
+        prefix++;
+    }
+
+    if (prefix->name.len == 0) {
+        return NGX_OK;
+    }
+
+    if (prefix->host && (cookie->domain.len || cookie->path.len != 1)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "browsers take a cookie \"%V\" only without "
+                           "\"domain=\" and with \"path=/\"", &cookie->name);
+        return NGX_ERROR;
+    }
+
+    if (cookie->secure == NGX_HTTP_REFERRAL_SECURE_OFF) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "browsers do not take a cookie \"%V\" with "
+                           "\"secure=off\"", &cookie->name);
+        return NGX_ERROR;
+    }
+
+    if (prefix->http && !cookie->httponly) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "browsers do not take a cookie \"%V\" with "
+                           "\"httponly=off\"", &cookie->name);
+        return NGX_ERROR;
+    }
+
+    /* TLS may end in front of nginx */
+
+    cookie->secure = NGX_HTTP_REFERRAL_SECURE_ON;
+
+    return NGX_OK;
 }
 
 
@@ -800,6 +884,8 @@ ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 char *
 ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
+    ngx_http_referral_loc_conf_t *rlcf = conf;
+
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -809,6 +895,10 @@ ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     clcf->handler = ngx_http_referral_metrics_handler;
+
+    rlcf->metrics = 1;
+    rlcf->file = cf->conf_file->file.name.data;
+    rlcf->line = cf->conf_file->line;
 
     return NGX_CONF_OK;
 }

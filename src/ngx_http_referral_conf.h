@@ -13,6 +13,15 @@
 #include "ngx_http_referral.h"
 
 
+/* a short link and where it stands */
+
+typedef struct {
+    ngx_http_referral_loc_conf_t  *rlcf;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_core_srv_conf_t      *cscf;
+} ngx_http_referral_short_t;
+
+
 /* directives */
 
 char *ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -48,6 +57,21 @@ char *ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
 
 char *ngx_http_referral_journal_path(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name);
+
+/* what cannot work: errors of one short link when it is merged, and warnings
+ * when all is known */
+char *ngx_http_referral_check_hosts(ngx_conf_t *cf,
+    ngx_http_referral_loc_conf_t *rlcf);
+void ngx_http_referral_check(ngx_conf_t *cf,
+    ngx_http_referral_main_conf_t *rmcf);
+
+/* of the "n"th short link, beside those before it */
+void ngx_http_referral_check_cookie(ngx_conf_t *cf,
+    ngx_http_referral_short_t *s);
+void ngx_http_referral_check_shared(ngx_conf_t *cf,
+    ngx_http_referral_short_t *s, ngx_uint_t n);
+ngx_uint_t ngx_http_referral_has_name(ngx_http_core_srv_conf_t *cscf,
+    ngx_str_t *name);
 
 /* warn of journals that nobody drains: that of the configuration before, if
  * "path" is another or NULL, and slots that the workers cannot open */

@@ -11,10 +11,6 @@ static char *ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_referral_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static char *ngx_http_referral_check_landing(ngx_conf_t *cf,
-    ngx_http_referral_loc_conf_t *rlcf);
-static void ngx_http_referral_check_domain(ngx_conf_t *cf,
-    ngx_http_referral_loc_conf_t *rlcf, referral_str_t *host);
 static ngx_int_t ngx_http_referral_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_referral_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_referral_init_module(ngx_cycle_t *cycle);
@@ -209,7 +205,7 @@ static ngx_command_t  ngx_http_referral_commands[] = {
     { ngx_string("referral_metrics"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
       ngx_http_referral_metrics,
-      0,
+      NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
@@ -272,7 +268,10 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
     ngx_http_referral_turn_init(&rmcf->turn, &cf->cycle->new_log);
 
     if (ngx_array_init(&rmcf->externals, cf->pool, 4, sizeof(ngx_int_t))
-        != NGX_OK)
+            != NGX_OK
+        || ngx_array_init(&rmcf->shorts, cf->pool, 4,
+                          sizeof(ngx_http_referral_short_t))
+               != NGX_OK)
     {
         return NULL;
     }
@@ -377,6 +376,7 @@ ngx_http_referral_create_loc_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     rlcf->short_link = 0;
+     *     rlcf->metrics = 0;
      *     rlcf->short_program = NULL;
      *     rlcf->short_code = NULL;
      *     rlcf->hosts = NULL;
@@ -412,6 +412,7 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_referral_loc_conf_t *conf = child;
 
     ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_referral_short_t      *s;
     ngx_http_referral_main_conf_t  *rmcf;
 
     static ngx_http_referral_cookie_conf_t  cookie = {
@@ -441,13 +442,12 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->utc_offset, prev->utc_offset, 0);
     ngx_conf_merge_value(conf->resolve, prev->resolve, 0);
 
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     if (conf->cookie->enabled && (conf->short_link || conf->program)) {
-        rmcf = ngx_http_conf_get_module_main_conf(cf,
-                                                  ngx_http_referral_module);
         rmcf->cookies = 1;
     }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     /* "if" inside of a short link: its handler runs with this configuration */
 
@@ -460,6 +460,17 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->hosts = prev->hosts;
 
         return NGX_CONF_OK;
+    }
+
+    if (conf->short_link || conf->metrics) {
+        s = ngx_array_push(&rmcf->shorts);
+        if (s == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        s->rlcf = conf;
+        s->clcf = clcf;
+        s->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
     }
 
     if (!conf->short_link) {
@@ -496,122 +507,7 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_referral_check_landing(cf, conf);
-}
-
-
-/* which hosts may a landing have, and does the cookie reach it? */
-
-static char *
-ngx_http_referral_check_landing(ngx_conf_t *cf,
-    ngx_http_referral_loc_conf_t *rlcf)
-{
-    referral_str_t  host, *allow;
-
-    host.len = 0;
-
-    if (rlcf->landing
-        && referral_template_host(&rlcf->landing->code, &host) != REFERRAL_OK
-        && rlcf->allow == NULL)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral_landing\" has a variable before its path: "
-                      "name the hosts it may lead to with \"referral_allow\" "
-                      "for \"referral\" in %s:%ui", rlcf->file, rlcf->line);
-        return NGX_CONF_ERROR;
-    }
-
-    if (rlcf->landing == NULL && rlcf->allow == NULL) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "no landing is allowed for \"referral\" in %s:%ui: name "
-                      "the hosts of the landings in redis with "
-                      "\"referral_allow\"", rlcf->file, rlcf->line);
-    }
-
-    if (host.len) {
-        ngx_http_referral_check_domain(cf, rlcf, &host);
-    }
-
-    /* "allow" itself stays: locations inside may have other landings */
-
-    rlcf->hosts = rlcf->allow;
-
-    if (rlcf->hosts == NULL && host.len) {
-        rlcf->hosts = ngx_array_create(cf->pool, 1, sizeof(referral_str_t));
-        if (rlcf->hosts == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        allow = ngx_array_push(rlcf->hosts);
-
-        allow->len = host.len;
-        allow->data = ngx_pnalloc(cf->pool, host.len);
-        if (allow->data == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_strlow(allow->data, host.data, host.len);
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static void
-ngx_http_referral_check_domain(ngx_conf_t *cf,
-    ngx_http_referral_loc_conf_t *rlcf, referral_str_t *host)
-{
-    ngx_str_t                  domain;
-    ngx_http_core_srv_conf_t  *cscf;
-
-    if (!rlcf->cookie->enabled) {
-        return;
-    }
-
-    domain = rlcf->cookie->domain;
-
-    if (domain.len) {
-
-        if (domain.data[0] == '.') {
-            domain.data++;
-            domain.len--;
-        }
-
-        if (host->len >= domain.len
-            && ngx_strncasecmp(host->data + host->len - domain.len,
-                               domain.data, domain.len)
-               == 0
-            && (host->len == domain.len
-                || host->data[host->len - domain.len - 1] == '.'))
-        {
-            return;
-        }
-
-    } else {
-        cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-
-        domain = cscf->server_name;
-
-        if (domain.len == 0 || ngx_strlchr(domain.data,
-                                           domain.data + domain.len, '.')
-                               == NULL)
-        {
-            return;
-        }
-
-        if (host->len == domain.len
-            && ngx_strncasecmp(host->data, domain.data, domain.len) == 0)
-        {
-            return;
-        }
-    }
-
-    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                  "the attribution cookie of \"%V\" does not reach the "
-                  "landing on \"%*s\": set \"referral_cookie\" with a "
-                  "\"domain=\" of both, or let the landing keep click_id, "
-                  "for \"referral\" in %s:%ui",
-                  &domain, host->len, host->data, rlcf->file, rlcf->line);
+    return ngx_http_referral_check_hosts(cf, conf);
 }
 
 
@@ -638,6 +534,8 @@ ngx_http_referral_postconfiguration(ngx_conf_t *cf)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_referral_check(cf, rmcf);
 
     if (!rmcf->enabled) {
         return NGX_OK;

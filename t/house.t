@@ -116,7 +116,8 @@ my @floors = (
 # a large room has more than one file
 
 my %part_of = (drain => 'recorder', journals => 'recorder',
-               conf_main => 'conf');
+               conf_main => 'conf', conf_check => 'conf',
+               conf_cookie => 'conf');
 
 sub room {
     my ($room) = $_[0] =~ /^ngx_http_referral_(\w+)\.c$/;
