@@ -211,6 +211,7 @@ typedef struct {
     ngx_uint_t                       sync;
 
     ngx_array_t                     *geoip;       /* of ngx_str_t */
+    ngx_conf_file_t                 *geoip_conf;  /* where that was said */
     time_t                           geoip_reload;
     ngx_http_referral_geo_t         *geo;
 

@@ -28,6 +28,7 @@ static char *ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
 static ngx_int_t ngx_http_referral_template_variable(ngx_conf_t *cf,
     ngx_http_referral_template_t *template, referral_buf_t *b,
     ngx_str_t *name);
+static ngx_uint_t ngx_http_referral_cookie_word(ngx_str_t *word);
 static char *ngx_http_referral_cookie_check(ngx_conf_t *cf,
     ngx_http_referral_cookie_conf_t *cookie);
 static ngx_uint_t ngx_http_referral_cookie_domain_valid(ngx_str_t *domain);
@@ -254,8 +255,14 @@ ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (cmd->offset == offsetof(ngx_http_referral_loc_conf_t, args)) {
 
-        if (ngx_strcmp(value[1].data, "off") == 0) {
+        if (ngx_strcasecmp(value[1].data, (u_char *) "off") == 0) {
             value[1].len = 0;
+        }
+
+        if (ngx_strcasecmp(value[1].data, (u_char *) "on") == 0) {
+            ngx_http_referral_bad(cf, &value[1], "arguments are like "
+                                  "\"a=1&b={code}\", or \"off\" for none");
+            return NGX_CONF_ERROR;
         }
 
         if (value[1].len
@@ -616,9 +623,17 @@ ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_strcmp(value[1].data, "off") == 0) {
+    if (ngx_strcasecmp(value[1].data, (u_char *) "off") == 0) {
         return cf->args->nelts == 2 ? NGX_CONF_OK
                                     : "takes no parameters after \"off\"";
+    }
+
+    if (ngx_http_referral_cookie_word(&value[1])) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"referral_cookie\": \"%V\" is taken for the name "
+                           "of the cookie; parameters are like \"secure=on\", "
+                           "and without a name it is \"ref_PROGRAM\"",
+                           &value[1]);
     }
 
     cookie->enabled = 1;
@@ -666,6 +681,8 @@ ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         rc = ngx_http_referral_seconds(cf, &value[i], "max_age=", 1,
                                        REFERRAL_WINDOW_MAX, &cookie->max_age);
 
+        ngx_http_referral_unit(cf, &value[i], "max_age=", 3600, "d");
+
         if (rc == NGX_DECLINED) {
             rc = ngx_http_referral_bad(cf, &value[i], "\"domain=\", "
                   "\"path=\", \"max_age=\", \"samesite=lax|strict|none|off\", "
@@ -678,6 +695,28 @@ ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_referral_cookie_check(cf, cookie);
+}
+
+
+/* what is hardly meant as a name */
+
+static ngx_uint_t
+ngx_http_referral_cookie_word(ngx_str_t *word)
+{
+    ngx_uint_t  i;
+
+    static const char  *words[] = {
+        "on", "secure", "httponly", "lax", "strict", "none", "auto",
+        "samesite", "domain", "path", "max_age"
+    };
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (ngx_strcasecmp(word->data, (u_char *) words[i]) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -855,6 +894,44 @@ ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* as nginx's own, but it says what is right */
+
+char *
+ngx_http_referral_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    ngx_str_t        *value;
+    ngx_uint_t       *np;
+    ngx_conf_enum_t  *e;
+
+    np = (ngx_uint_t *) (p + cmd->offset);
+
+    if (*np != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (e = cmd->post; e->name.len; e++) {
+        if (e->name.len == value[1].len
+            && ngx_strcasecmp(e->name.data, value[1].data) == 0)
+        {
+            *np = e->value;
+            return NGX_CONF_OK;
+        }
+    }
+
+    e = cmd->post;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\": \"%V\" and \"%V\" are "
+                       "right", &value[1], &cmd->name, &e[0].name, &e[1].name);
+
+    return NGX_CONF_ERROR;
+}
+
+
 char *
 ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -939,11 +1016,56 @@ ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
 }
 
 
+/* nginx reads a bare number as seconds: said where that is absurd */
+
+void
+ngx_http_referral_unit(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
+    time_t least, const char *unit)
+{
+    size_t     len;
+    ngx_int_t  n;
+    ngx_str_t  s;
+
+    len = ngx_strlen(name);
+
+    if (arg->len < len || ngx_strncmp(arg->data, name, len) != 0) {
+        return;
+    }
+
+    s.len = arg->len - len;
+    s.data = arg->data + len;
+
+    if (!ngx_http_referral_digits(&s)) {
+        return;
+    }
+
+    n = ngx_atoi(s.data, s.len);
+
+    if (n > 0 && n < least) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" is %i seconds: \"%V%s\" is more likely to "
+                           "be meant", arg, n, arg, unit);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_referral_digits(ngx_str_t *s)
+{
+    return s->len && ngx_atoi(s->data, s->len) != NGX_ERROR;
+}
+
+
 ngx_int_t
 ngx_http_referral_bad(ngx_conf_t *cf, ngx_str_t *arg, const char *right)
 {
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\": %s",
-                       arg, right);
+    ngx_str_t  *directive;
+
+    directive = cf->args->elts;
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%V\" in \"%V\": %s",
+                       arg, directive, right);
 
     return NGX_ERROR;
 }

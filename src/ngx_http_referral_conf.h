@@ -46,6 +46,8 @@ char *ngx_http_referral_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_referral_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -85,6 +87,9 @@ ngx_conf_file_t *ngx_http_referral_conf_place(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg,
     const char *name, time_t min, time_t max, time_t *value);
+void ngx_http_referral_unit(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
+    time_t least, const char *unit);
+ngx_uint_t ngx_http_referral_digits(ngx_str_t *s);
 ngx_int_t ngx_http_referral_bad(ngx_conf_t *cf, ngx_str_t *arg,
     const char *right);
 

@@ -7,6 +7,8 @@ static ngx_int_t ngx_http_referral_redis_address(ngx_conf_t *cf,
     ngx_http_referral_redis_conf_t *redis, ngx_str_t *value);
 static ngx_int_t ngx_http_referral_journal_ours(ngx_conf_t *cf,
     ngx_str_t *path);
+static ngx_int_t ngx_http_referral_journal_parent(ngx_conf_t *cf,
+    ngx_str_t *path);
 static ngx_uint_t ngx_http_referral_journal_foreign(ngx_str_t *slot, uid_t uid,
     uid_t *owner);
 static ngx_int_t ngx_http_referral_bytes(ngx_conf_t *cf, ngx_str_t *arg,
@@ -61,10 +63,12 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
             referral_str_trim(&text);
 
-            if (text.len == 0) {
+            if (text.len == 0
+                || ngx_strlchr(text.data, text.data + text.len, '\n'))
+            {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"%V\" is empty: it should hold the "
-                                   "password alone", &s);
+                                   "\"password_file\": \"%V\" should hold one "
+                                   "line, the password alone", &s);
                 return NGX_CONF_ERROR;
             }
 
@@ -77,7 +81,8 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             n = ngx_atoi(value[i].data + 3, value[i].len - 3);
 
             if (n == NGX_ERROR || n > 65535) {
-                ngx_http_referral_bad(cf, &value[i], "\"db=0\" is right");
+                ngx_http_referral_bad(cf, &value[i],
+                                      "\"db=0\" to \"db=65535\" are right");
                 return NGX_CONF_ERROR;
             }
 
@@ -94,7 +99,8 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                 || ngx_strlchr(s.data, s.data + s.len, '}'))
             {
                 ngx_http_referral_bad(cf, &value[i],
-                           "1 to 32 characters, no braces, are right");
+                           "\"prefix=\" and 1 to 32 characters, no braces, "
+                           "are right");
                 return NGX_CONF_ERROR;
             }
 
@@ -109,9 +115,17 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             n = ngx_parse_time(&s, 0);
 
             if (n == NGX_ERROR || n < 1 || n > 60000) {
-                ngx_http_referral_bad(cf, &value[i],
-                                      "\"1ms\" to \"60s\" are right");
+                ngx_http_referral_bad(cf, &value[i], "\"timeout=1ms\" to "
+                         "\"timeout=60s\" are right, a bare number is seconds");
                 return NGX_CONF_ERROR;
+            }
+
+            if (n >= 10000 && ngx_http_referral_digits(&s)) {
+                ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                                   "\"%V\" is %M seconds, for which a visitor "
+                                   "may wait: milliseconds are \"%Vms\"",
+                                   &value[i], (ngx_msec_t) n / 1000,
+                                   &value[i]);
             }
 
             redis->timeout = n;
@@ -149,11 +163,16 @@ ngx_http_referral_redis_address(ngx_conf_t *cf,
     u.url = *value;
     u.default_port = 6379;
 
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+    /* a port alone would be taken for an address, 0.0.24.235 */
+
+    if (ngx_http_referral_digits(value)
+        || ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in address \"%V\": \"127.0.0.1:6379\" and "
-                           "\"unix:/path\" are right",
-                           u.err ? u.err : "no address", &u.url);
+                           "%s in address \"%V\": \"127.0.0.1:6379\", "
+                           "\"[::1]:6379\", \"redis.example.com\" and "
+                           "\"unix:/path\" are right, and \"db=\" behind it",
+                           u.err ? u.err : "no host", value);
         return NGX_ERROR;
     }
 
@@ -261,15 +280,24 @@ ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_referral_main_conf_t *rmcf = conf;
 
+    off_t        scale;
     ngx_int_t    rc;
     ngx_str_t   *value;
     ngx_uint_t   i;
+    const char  *unit;
 
     if (rmcf->journal) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
+
+    if (value[1].len == 0
+        || ngx_strcasecmp(value[1].data, (u_char *) "off") == 0
+        || ngx_strcasecmp(value[1].data, (u_char *) "on") == 0)
+    {
+        return "needs the path of a directory: there is always a journal";
+    }
 
     if (ngx_http_referral_journal_path(cf, rmcf, &value[1]) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
@@ -307,6 +335,8 @@ ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                            30 * 86400, &rmcf->retain);
         }
 
+        ngx_http_referral_unit(cf, &value[i], "retain=", 60, "h");
+
         if (rc == NGX_DECLINED) {
             rc = ngx_http_referral_bad(cf, &value[i], "\"segment=\", "
                       "\"max=\", \"retain=\" and \"sync=off\", "
@@ -319,9 +349,15 @@ ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (rmcf->journal_max < 4 * rmcf->segment) {
+        scale = rmcf->segment % (1024 * 1024) == 0 ? 1024 * 1024
+                : rmcf->segment % 1024 == 0 ? 1024 : 1;
+        unit = scale == 1 ? "" : scale == 1024 ? "k" : "m";
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"max\" of the journal must be at least four "
-                           "times its \"segment\"");
+                           "\"max=\" must be at least four times \"segment=\""
+                           ", which is %O%s: \"max=%O%s\" or more is right",
+                           rmcf->segment / scale, unit,
+                           4 * rmcf->segment / scale, unit);
         return NGX_CONF_ERROR;
     }
 
@@ -383,19 +419,21 @@ ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
     ngx_file_info_t   fi;
 
     if (ngx_file_info(path->data, &fi) == NGX_FILE_ERROR) {
-        return NGX_OK;
+        return ngx_errno == NGX_ENOENT
+               ? ngx_http_referral_journal_parent(cf, path) : NGX_OK;
     }
 
     if (!ngx_is_dir(&fi)) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral_journal\": \"%V\" is not a directory", path);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_journal\": \"%V\" is not a directory",
+                           path);
         return NGX_ERROR;
     }
 
     if (ngx_open_dir(path, &dir) == NGX_ERROR) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "\"referral_journal\": " ngx_open_dir_n " \"%V\" failed",
-                      path);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           "\"referral_journal\": " ngx_open_dir_n " \"%V\" "
+                           "failed", path);
         return NGX_ERROR;
     }
 
@@ -411,16 +449,64 @@ ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
             continue;
         }
 
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral_journal\": \"%V\" holds \"%s\", which is "
-                      "not the journal's: it needs a directory of its own",
-                      path, name);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_journal\": \"%V\" holds \"%s\", "
+                           "which is not the journal's: it needs a directory "
+                           "of its own", path, name);
 
         (void) ngx_close_dir(&dir);
         return NGX_ERROR;
     }
 
     (void) ngx_close_dir(&dir);
+
+    return NGX_OK;
+}
+
+
+/* nginx makes the directory, and would name neither the directive nor a cure */
+
+static ngx_int_t
+ngx_http_referral_journal_parent(ngx_conf_t *cf, ngx_str_t *path)
+{
+    u_char     *p, parent[NGX_MAX_PATH];
+    ngx_err_t   err;
+
+    if (path->len >= NGX_MAX_PATH || ngx_process == NGX_PROCESS_SIGNALLER) {
+        return NGX_OK;
+    }
+
+    p = path->data + path->len;
+
+    while (p > path->data + 1 && p[-1] != '/') {
+        p--;
+    }
+
+    if (p > path->data + 1) {
+        p--;
+    }
+
+    (void) ngx_cpystrn(parent, path->data, p - path->data + 1);
+
+    if (access((char *) parent, F_OK) == -1) {
+        err = ngx_errno;
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+                           "\"referral_journal\": \"%V\" cannot be made, "
+                           "\"mkdir -p %s\" first: \"%s\" is not there",
+                           path, parent, parent);
+        return NGX_ERROR;
+    }
+
+    if (access((char *) parent, W_OK|X_OK) == -1) {
+        err = ngx_errno;
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, err,
+                           "\"referral_journal\": \"%V\" cannot be made, make "
+                           "it for nginx's user or name another place: \"%s\" "
+                           "cannot be written", path, parent);
+        return NGX_ERROR;
+    }
 
     return NGX_OK;
 }
@@ -608,7 +694,9 @@ ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     rmcf->geoip = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
-    if (rmcf->geoip == NULL) {
+    rmcf->geoip_conf = ngx_http_referral_conf_place(cf);
+
+    if (rmcf->geoip == NULL || rmcf->geoip_conf == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -641,7 +729,8 @@ ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (rmcf->geoip->nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"referral_geoip\" names no .mmdb file");
+                           "\"referral_geoip\" names no .mmdb file, such as "
+                           "/usr/share/GeoIP/GeoLite2-City.mmdb");
         return NGX_CONF_ERROR;
     }
 
@@ -712,19 +801,19 @@ ngx_http_referral_set_bots(ngx_conf_t *cf,
                       error.what, (ngx_uint_t) error.line);
 
     } else if (error.other) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral_bots\": %s in \"%V\", line %ui and line "
-                      "%ui", error.what, file, (ngx_uint_t) error.other,
-                      (ngx_uint_t) error.line);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_bots\": %s in \"%V\", line %ui and line "
+                           "%ui", error.what, file, (ngx_uint_t) error.other,
+                           (ngx_uint_t) error.line);
 
     } else if (error.line) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral_bots\": %s in \"%V\", line %ui",
-                      error.what, file, (ngx_uint_t) error.line);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_bots\": %s in \"%V\", line %ui",
+                           error.what, file, (ngx_uint_t) error.line);
 
     } else {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral_bots\": %s in \"%V\"", error.what, file);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_bots\": %s in \"%V\"", error.what, file);
     }
 
     return NGX_ERROR;
@@ -749,7 +838,9 @@ ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
+    if (ngx_strcasecmp(value[1].data, (u_char *) "off") == 0
+        && cf->args->nelts == 2)
+    {
         rmcf->events_maxlen = 0;
         return NGX_CONF_OK;
     }
@@ -786,13 +877,15 @@ ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                        3650 * 86400, &rmcf->events_age);
 
         if (rc == NGX_DECLINED) {
-            rc = ngx_http_referral_bad(cf, &value[i],
-                              "\"maxlen=\", \"age=\" or \"off\" are right");
+            rc = ngx_http_referral_bad(cf, &value[i], "\"maxlen=\", \"age=\" "
+                                       "or \"off\" alone are right");
         }
 
         if (rc != NGX_OK) {
             return NGX_CONF_ERROR;
         }
+
+        ngx_http_referral_unit(cf, &value[i], "age=", 86400, "d");
     }
 
     return NGX_CONF_OK;
@@ -821,7 +914,8 @@ ngx_http_referral_bytes(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
     if (n == NGX_ERROR || n < min) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid \"%V\": a size of at least %O bytes is "
-                           "right, such as \"%s16m\"", arg, min, name);
+                           "right, with \"k\", \"m\" or \"g\", such as "
+                           "\"%s1g\"", arg, min, name);
         return NGX_ERROR;
     }
 

@@ -103,8 +103,8 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
         file->geo = referral_geo_open((char *) path[i].data, err, sizeof(err));
 
         if (file->geo == NULL) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "\"referral_geoip\": %s", err);
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"referral_geoip\": %s",
+                               err);
             return NGX_CONF_ERROR;
         }
     }

@@ -141,7 +141,7 @@ static ngx_command_t  ngx_http_referral_commands[] = {
 
     { ngx_string("referral_code_case"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_referral_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_referral_loc_conf_t, insensitive),
       ngx_http_referral_code_cases },
@@ -162,7 +162,7 @@ static ngx_command_t  ngx_http_referral_commands[] = {
 
     { ngx_string("referral_attribution"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_referral_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_referral_loc_conf_t, attribution),
       ngx_http_referral_attributions },
@@ -301,7 +301,9 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_referral_main_conf_t *rmcf = conf;
 
+    char                            *rv;
     ngx_str_t                        path;
+    ngx_conf_file_t                 *conf_file;
     ngx_http_referral_redis_conf_t  *redis;
 
     static ngx_str_t  prefix = ngx_string("ref:");
@@ -323,8 +325,15 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
 
 #endif
 
-    if (!rmcf->enabled) {
-        return ngx_http_referral_geo_init(cf, rmcf);
+    conf_file = cf->conf_file;
+    cf->conf_file = rmcf->geoip_conf;
+
+    rv = ngx_http_referral_geo_init(cf, rmcf);
+
+    cf->conf_file = conf_file;
+
+    if (rv != NGX_CONF_OK || !rmcf->enabled) {
+        return rv;
     }
 
     redis = &rmcf->redis;
@@ -353,12 +362,21 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
     if (rmcf->journal == NULL && (rmcf->links || rmcf->key_file.len == 0)) {
         ngx_str_set(&path, NGX_HTTP_REFERRAL_JOURNAL_PATH);
 
-        if (ngx_http_referral_journal_path(cf, rmcf, &path) != NGX_CONF_OK) {
-            return NGX_CONF_ERROR;
+        /* no directive named it */
+
+        conf_file = cf->conf_file;
+        cf->conf_file = NULL;
+
+        rv = ngx_http_referral_journal_path(cf, rmcf, &path);
+
+        cf->conf_file = conf_file;
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
         }
     }
 
-    return ngx_http_referral_geo_init(cf, rmcf);
+    return NGX_CONF_OK;
 }
 
 

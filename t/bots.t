@@ -46,15 +46,15 @@ END
 }
 
 says("bot one\n\nrobot two\n",
-     qr/a line begins with "bot", "preview" or "person".*a\.list", line 3\n/,
+     qr/a line begins with "bot", "preview" or "person".*a\.list", line 3 in \S+check\.conf:/,
      'another class');
-says("bot x\n", qr/a word has at least 2 characters.* line 1\n/,
+says("bot x\n", qr/a word has at least 2 characters.* line 1 in \S+check\.conf:/,
      'a short word');
 says("bot one\nbot two\npreview ONE\n",
-     qr/this word stands in the list twice in .* line 1 and line 3\n/,
+     qr/this word stands in the list twice in .* line 1 and line 3 in \S+check\.conf:/,
      'a word twice');
-says("bot caf\xc3\xa9\n", qr/only printable ASCII.* line 1\n/, 'letters');
-says('bot ' . 'x' x 65, qr/a word has at most 64.* line 1\n/, 'a long word');
+says("bot caf\xc3\xa9\n", qr/only printable ASCII.* line 1 in \S+check\.conf:/, 'letters');
+says('bot ' . 'x' x 65, qr/a word has at most 64.* line 1 in \S+check\.conf:/, 'a long word');
 says("# later\n", qr/there is no word in the list.*like "bot googlebot"/,
      'an empty list');
 says("#\n" x 600_000, qr/.*a\.list" is not a small regular file/,

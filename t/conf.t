@@ -16,6 +16,11 @@ $t->write_file('empty.key', "# nothing\n\n", 0600);
 $t->write_file('second.key', unpack('H*', Referral::random(32))
                . "\n# next\nabc\n", 0600);
 $t->write_file('password', "secret\n", 0600);
+$t->write_file('two', "secret\nsecret\n", 0600);
+$t->write_file('crlf', "secret\r\n", 0600);
+$t->write_file('crlf.key', "# ours\r\n\r\n"
+               . unpack('H*', Referral::random(32)) . "\r\n", 0600);
+$t->write_file('crlf.list', "# ours\r\n\r\nbot ourmonitor\r\n", 0644);
 
 # in a location of a short link: what is wrong there
 
@@ -165,9 +170,9 @@ subtest 'status, case, switches' => sub {
     $bad->('a 200', qr/30[237]/, $location->("$land referral_status 200;"));
     $good->("a $_", $location->("$land referral_status $_;"))
         for 302, 303, 307;
-    $bad->('case', qr/insensitive|invalid value/,
+    $bad->('case', qr/"upper".*"insensitive" and "sensitive" are right/,
            $location->("$land referral_code_case upper;"));
-    $bad->('attribution', qr/first|invalid value/,
+    $bad->('attribution', qr/"middle".*"last" and "first" are right/,
            $location->("$land referral_attribution middle;"));
     $bad->("$_ maybe", qr/"on" or "off"/, $location->("$land $_ maybe;"))
         for qw(referral_forward_args referral_gpc referral_resolve);
@@ -336,9 +341,14 @@ subtest 'the journal and the geo databases' => sub {
     $bad->("a journal with $_", qr/max=.*at least 524288 bytes/,
            $journal->($_))
         for 'max=1k', 'max=big';
-    $bad->("a journal with $_", qr/"max" .* four times its "segment"/,
-           $journal->($_))
-        for 'max=63m', 'segment=16m max=32m', 'max=1g segment=257m';
+    $bad->("a journal with $_->[0]",
+           qr/segment=", which is \w+: "$_->[1]" or more is right/,
+           $journal->($_->[0]))
+        for [ 'max=63m', 'max=64m' ], [ 'segment=16m max=32m', 'max=64m' ],
+            [ 'max=1g segment=257m', 'max=1028m' ],
+            [ 'segment=300k max=1m', 'max=1200k' ];
+
+    $good->('a journal with what is said', $journal->('max=64m'));
     $bad->("a journal with $_", qr/retain=.*0 to 2592000 seconds/,
            $journal->($_))
         for 'retain=soon', 'retain=31d', 'retain=-1';
@@ -360,6 +370,114 @@ subtest 'the journal and the geo databases' => sub {
            $geo->('/nowhere.mmdb'));
     $bad->('reload=', qr/reload=.*0 to 2592000 seconds/,
            $geo->('/nowhere.mmdb reload=soon'));
+};
+
+
+# the word that is wrong, where it stands, and what would be right
+
+subtest 'what is said' => sub {
+    my $where = qr/ in \S*check\.conf:\d+$/;
+    my $said = sub {
+        my ($what, $re, %o) = @_;
+
+        local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+        my $level = delete $o{level} // 'emerg';
+        my ($output, $status) = $t->nginx_t(%o);
+        my ($line) = grep { /\[$level\]/ } split /\n/, $output;
+
+        is($status, $level eq 'emerg' ? 1 : 0, "$what: status");
+        like($line // '', $re, "$what: what is right");
+        like($line // '', $where, "$what: where");
+    };
+
+    my $http = sub { (http => $_[0], $location->($land)) };
+    my $redis = qr/"127\.0\.0\.1:6379", "\[::1\]:6379", .*"unix:\/path" are/;
+
+    $said->("redis $_", qr/"\Q$_\E": $redis/, $http->("referral_redis $_;"))
+        for '::1:6379', '/run/redis.sock', 'redis://127.0.0.1:6379',
+            '127.0.0.1:6379/3', '6379';
+
+    $said->('redis timeout=500', qr/"timeout=500".*bare number is seconds/,
+            $http->('referral_redis 127.0.0.1:1 timeout=500;'));
+    $said->('redis timeout=50', qr/50 seconds.*"timeout=50ms"/,
+            $http->('referral_redis 127.0.0.1:1 timeout=50;'),
+            level => 'warn');
+    $said->('events age=90', qr/"age=90" is 90 seconds: "age=90d"/,
+            $http->('referral_events age=90;'), level => 'warn');
+    $said->('journal retain=2', qr/"retain=2" is 2 seconds: "retain=2h"/,
+            $http->('referral_journal %%DIR%%/journal retain=2;'),
+            level => 'warn');
+    $said->('max_age=30', qr/"max_age=30" is 30 seconds: "max_age=30d"/,
+            $location->("$land referral_cookie r max_age=30;"),
+            level => 'warn');
+
+    $good->("times that are meant: $_", $http->($_))
+        for 'referral_events age=86400;', 'referral_events age=90s;',
+            'referral_redis 127.0.0.1:1 timeout=2;',
+            'referral_redis 127.0.0.1:1 timeout=60s;',
+            'referral_journal %%DIR%%/journal retain=0;',
+            'referral_journal %%DIR%%/journal retain=7200;',
+            'referral_cookie r max_age=86400;',
+            'referral_cookie r max_age=30s;',
+            'referral_zone 4m valid=10 stale=30;';
+
+    $said->('max=1gb', qr/"max=1gb".*such as "max=1g"/,
+            $http->('referral_journal %%DIR%%/journal max=1gb;'));
+
+    # files
+
+    $said->('no key', qr/needs a key of "openssl rand -hex 32".*No such file/,
+            $http->('referral_key_file %%DIR%%/nowhere;'));
+    $said->('a bad key', qr/short\.key", line 1; "openssl rand -hex 32"/,
+            $http->('referral_key_file %%DIR%%/short.key;'));
+    $said->('no key in it', qr/empty\.key"; "openssl rand -hex 32"/,
+            $http->('referral_key_file %%DIR%%/empty.key;'));
+    $said->('an open key', qr/open to others: "chmod 600" it/,
+            $http->('referral_key_file %%DIR%%/open.key;'));
+    $said->('an empty name', qr/needs the name of a file/,
+            $http->('referral_key_file "";'));
+    $said->('no bots', qr/"referral_bots" needs a file.*"bots.list".*No such/,
+            $http->('referral_bots %%DIR%%/nowhere;'));
+    $said->('bad bots', qr/"referral_bots": .*"#" in .*line 1/,
+            $http->('referral_bots %%DIR%%/short.key;'));
+    $said->('no database', qr/"referral_geoip": cannot open/,
+            $http->('referral_geoip %%DIR%%/nowhere.mmdb;'));
+    $said->('no password', qr/"password_file" needs a file with the password/,
+            $http->('referral_redis 127.0.0.1 password_file=%%DIR%%/no;'));
+    $said->('two passwords', qr/should hold one line, the password alone/,
+            $http->('referral_redis 127.0.0.1 password_file=%%DIR%%/two;'));
+    $said->('no parent', qr{"referral_journal": .*"mkdir -p \S+/no" first},
+            $http->('referral_journal %%DIR%%/no/journal;'));
+    $said->("a journal that is \"$_\"", qr/needs the path of a directory/,
+            $http->("referral_journal '$_';"))
+        for '', 'off', 'on';
+
+    ok(!-e $t->dir . '/off', 'which is not made');
+
+    # slips of those who know other directives
+
+    $said->("cookie $_", qr/"$_" is taken for the name of the cookie/,
+            $location->("$land referral_cookie $_;"), level => 'warn')
+        for qw(on secure HttpOnly Lax);
+    $said->('arguments on', qr/"on" in "referral_landing_args": .*"off" for/,
+            $location->("$land referral_landing_args on;"));
+    $said->('an empty status', qr/"" in "referral_status": 302, 303 and 307/,
+            $location->("$land referral_status '';"));
+    $good->($_, $location->("$land $_;"))
+        for 'referral_cookie OFF', 'referral_landing_args Off';
+    $good->('referral_events OFF', $http->('referral_events OFF;'));
+
+    # files that were written on Windows
+
+    $good->('a key with CR and LF',
+            $http->('referral_key_file %%DIR%%/crlf.key;'));
+    $good->('a password with CR and LF',
+            $http->('referral_redis 127.0.0.1 password_file=%%DIR%%/crlf;'));
+    $good->('bots with CR and LF',
+            $http->('referral_bots %%DIR%%/crlf.list;'));
+    $good->('a configuration with CR and LF',
+            $http->("referral_events\r\n age=30d\r\n maxlen=10k;\r\n"));
 };
 
 

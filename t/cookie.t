@@ -33,6 +33,16 @@ my $server = <<'END';
             referral_cookie __Host-ref secure=on;
         }
 
+        location /host-auto/ {
+            referral shop;
+            referral_cookie __Host-ref;
+        }
+
+        location /secure-auto/ {
+            referral shop;
+            referral_cookie __SECURE-ref domain=example.com;
+        }
+
         location /off/ {
             referral shop;
             referral_cookie off;
@@ -96,6 +106,13 @@ subtest 'attributes' => sub {
     $c = $t->get('/host/one')->set_cookie('__Host-ref');
     is_deeply([ @$c{qw(path secure domain)} ], [ '/', 1, undef ],
               'a __Host- cookie');
+
+    $c = $t->get('/host-auto/one')->set_cookie('__Host-ref');
+    is_deeply([ @$c{qw(path secure domain)} ], [ '/', 1, undef ],
+              'is secure behind a balancer too');
+
+    $c = $t->get('/secure-auto/one')->set_cookie('__SECURE-ref');
+    is($c->{secure}, 1, 'as is a __Secure- one, in capitals');
 
     is($t->get('/off/one')->set_cookie, undef, 'off is off');
     is($t->get('/off/one')->status, 302, 'and the redirect stays');
