@@ -1,8 +1,9 @@
 
 /*
  * The configuration's rooms: directives set what ngx_http_referral_module.c
- * merges, those for all servers in ngx_http_referral_conf_main.c, and secrets
- * come from files of their own.
+ * merges, those for all servers in ngx_http_referral_conf_main.c; what shows
+ * only when all is known is checked in ngx_http_referral_conf_check.c and
+ * ..._conf_cookie.c; and secrets come from files of their own.
  */
 
 

@@ -53,8 +53,8 @@ char *
 ngx_http_referral_check_hosts(ngx_conf_t *cf,
     ngx_http_referral_loc_conf_t *rlcf)
 {
-    ngx_uint_t       literal;
-    referral_str_t   host, *allow;
+    ngx_uint_t      literal;
+    referral_str_t  host, *allow;
 
     host.len = 0;
 
@@ -436,9 +436,9 @@ static ngx_uint_t
 ngx_http_referral_rewrites(ngx_http_script_regex_code_t *code,
     ngx_http_core_loc_conf_t *clcf)
 {
-    u_char       buf[256];
-    ngx_str_t    uri;
-    ngx_uint_t   n;
+    u_char      buf[256];
+    ngx_str_t   uri;
+    ngx_uint_t  n;
 
     static const char  *samples[] = { "a1", "Zz9_-", "a1/", "a1/b" };
 

@@ -3,6 +3,10 @@
 #include "referral_journal.h"
 
 
+static ngx_int_t ngx_http_referral_redis_password(ngx_conf_t *cf,
+    ngx_http_referral_redis_conf_t *redis, ngx_str_t *file);
+static ngx_int_t ngx_http_referral_redis_timeout(ngx_conf_t *cf,
+    ngx_http_referral_redis_conf_t *redis, ngx_str_t *arg);
 static ngx_int_t ngx_http_referral_redis_address(ngx_conf_t *cf,
     ngx_http_referral_redis_conf_t *redis, ngx_str_t *value);
 static ngx_int_t ngx_http_referral_journal_ours(ngx_conf_t *cf,
@@ -23,7 +27,6 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_int_t                        n;
     ngx_str_t                       *value, s;
     ngx_uint_t                       i;
-    referral_str_t                   text;
     ngx_http_referral_redis_conf_t  *redis;
 
     redis = &rmcf->redis;
@@ -53,27 +56,10 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             s.len = value[i].len - 14;
             s.data = value[i].data + 14;
 
-            if (ngx_conf_full_name(cf->cycle, &s, 1) != NGX_OK
-                || ngx_http_referral_read_secret(cf, "password_file", &s,
-                                                 &text)
-                   != NGX_OK)
-            {
+            if (ngx_http_referral_redis_password(cf, redis, &s) != NGX_OK) {
                 return NGX_CONF_ERROR;
             }
 
-            referral_str_trim(&text);
-
-            if (text.len == 0
-                || ngx_strlchr(text.data, text.data + text.len, '\n'))
-            {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "\"password_file\": \"%V\" should hold one "
-                                   "line, the password alone", &s);
-                return NGX_CONF_ERROR;
-            }
-
-            redis->password.len = text.len;
-            redis->password.data = text.data;
             continue;
         }
 
@@ -109,26 +95,12 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         if (ngx_strncmp(value[i].data, "timeout=", 8) == 0) {
-            s.len = value[i].len - 8;
-            s.data = value[i].data + 8;
-
-            n = ngx_parse_time(&s, 0);
-
-            if (n == NGX_ERROR || n < 1 || n > 60000) {
-                ngx_http_referral_bad(cf, &value[i], "\"timeout=1ms\" to "
-                         "\"timeout=60s\" are right, a bare number is seconds");
+            if (ngx_http_referral_redis_timeout(cf, redis, &value[i])
+                != NGX_OK)
+            {
                 return NGX_CONF_ERROR;
             }
 
-            if (n >= 10000 && ngx_http_referral_digits(&s)) {
-                ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                                   "\"%V\" is %M seconds, for which a visitor "
-                                   "may wait: milliseconds are \"%Vms\"",
-                                   &value[i], (ngx_msec_t) n / 1000,
-                                   &value[i]);
-            }
-
-            redis->timeout = n;
             continue;
         }
 
@@ -145,6 +117,65 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_referral_redis_password(ngx_conf_t *cf,
+    ngx_http_referral_redis_conf_t *redis, ngx_str_t *file)
+{
+    referral_str_t  text;
+
+    if (ngx_conf_full_name(cf->cycle, file, 1) != NGX_OK
+        || ngx_http_referral_read_secret(cf, "password_file", file, &text)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    referral_str_trim(&text);
+
+    if (text.len == 0 || ngx_strlchr(text.data, text.data + text.len, '\n')) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"password_file\": \"%V\" should hold one line, "
+                           "the password alone", file);
+        return NGX_ERROR;
+    }
+
+    redis->password.len = text.len;
+    redis->password.data = text.data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_referral_redis_timeout(ngx_conf_t *cf,
+    ngx_http_referral_redis_conf_t *redis, ngx_str_t *arg)
+{
+    ngx_int_t  n;
+    ngx_str_t  s;
+
+    s.len = arg->len - 8;
+    s.data = arg->data + 8;
+
+    n = ngx_parse_time(&s, 0);
+
+    if (n == NGX_ERROR || n < 1 || n > 60000) {
+        return ngx_http_referral_bad(cf, arg, "\"timeout=1ms\" to "
+                     "\"timeout=60s\" are right, a bare number is seconds");
+    }
+
+    if (n >= 10000 && ngx_http_referral_digits(&s)) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" is %i seconds, for which a visitor may "
+                           "wait: milliseconds are \"%Vms\"",
+                           arg, n / 1000, arg);
+    }
+
+    redis->timeout = n;
+
+    return NGX_OK;
 }
 
 

@@ -401,11 +401,10 @@ static ngx_int_t
 ngx_http_referral_key_put(ngx_conf_t *cf, ngx_fd_t dir,
     ngx_http_referral_key_place_t *place)
 {
-    u_char              raw[8];
-    ngx_fd_t            fd;
-    ngx_err_t           err;
-    referral_random_t   random;
-    u_char              temp[sizeof(".referral.key.%Z") + 2 * sizeof(raw)];
+    u_char             raw[8], temp[sizeof(".referral.key.") + 2 * sizeof(raw)];
+    ngx_fd_t           fd;
+    ngx_err_t          err;
+    referral_random_t  random;
 
     ngx_memzero(&random, sizeof(referral_random_t));
 
@@ -513,9 +512,9 @@ static ngx_int_t
 ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool, const char *directive,
     ngx_str_t *file, off_t max, ngx_uint_t secret, referral_str_t *text)
 {
-    ngx_fd_t    fd;
-    ngx_int_t   rc;
-    const char *needs;
+    ngx_fd_t     fd;
+    ngx_int_t    rc;
+    const char  *needs;
 
     /* what is no file must not hang the reader */
 
@@ -554,8 +553,8 @@ ngx_http_referral_read_fd(ngx_conf_t *cf, ngx_pool_t *pool,
     const char *directive, ngx_str_t *file, ngx_fd_t fd, off_t max,
     ngx_uint_t secret, referral_str_t *text)
 {
-    ssize_t           n;
-    ngx_file_info_t   fi;
+    ssize_t          n;
+    ngx_file_info_t  fi;
 
     if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
