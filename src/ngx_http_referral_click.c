@@ -684,7 +684,7 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
     referral_buf_t   b;
     referral_str_t  *host;
 
-    static u_char    buf[REFERRAL_URL_MAX];
+    static u_char    buf[REFERRAL_LOCATION_MAX];
     static time_t    said;
 
     referral_buf_init(&b, buf, sizeof(buf));
@@ -717,6 +717,17 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
                       "referral: the landing of code \"%*s\" of program "
                       "\"%*s\" is refused: %s", ctx->code.len, ctx->code.data,
                       ctx->program.len, ctx->program.data, err);
+    }
+
+    if (ctx->decision.cut && said != ngx_time()) {
+        said = ngx_time();
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "referral: the landing of code \"%*s\" of program "
+                      "\"%*s\" goes without some of its arguments: with them "
+                      "it is longer than %d bytes", ctx->code.len,
+                      ctx->code.data, ctx->program.len, ctx->program.data,
+                      REFERRAL_LOCATION_MAX);
     }
 
 #if (NGX_DEBUG)

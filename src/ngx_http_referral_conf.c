@@ -243,6 +243,8 @@ ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     char  *p = conf;
 
     ngx_str_t                      *value;
+    const char                     *err;
+    referral_str_t                  text;
     ngx_http_referral_template_t  **template;
 
     template = (ngx_http_referral_template_t **) (p + cmd->offset);
@@ -265,13 +267,11 @@ ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        if (value[1].len
-            && (value[1].data[0] == '?' || value[1].data[0] == '&'
-                || ngx_strlchr(value[1].data, value[1].data + value[1].len,
-                               '#')))
-        {
-            ngx_http_referral_bad(cf, &value[1], "arguments are like "
-                  "\"a=1&b={code}\", without \"?\" or \"#\"");
+        text.len = value[1].len;
+        text.data = value[1].data;
+
+        if (referral_template_args(&text, &err) != REFERRAL_OK) {
+            ngx_http_referral_bad(cf, &value[1], (char *) err);
             return NGX_CONF_ERROR;
         }
 
@@ -801,7 +801,7 @@ ngx_http_referral_cookie_domain_valid(ngx_str_t *domain)
             }
 
         } else if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')
-                     || (ch >= '0' && ch <= '9')))
+                     || (ch >= '0' && ch <= '9') || ch == '_'))
         {
             return 0;
         }

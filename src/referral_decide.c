@@ -30,6 +30,9 @@ static void referral_decide_fallback(referral_decision_t *decision,
 static int referral_decide_render(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values,
     referral_buf_t *out, const char **err);
+static void referral_decide_add_args(referral_decision_t *decision,
+    const referral_click_t *click, const referral_values_t *values,
+    referral_buf_t *out);
 static int referral_decide_configured(const referral_decision_t *decision);
 
 
@@ -439,18 +442,18 @@ referral_decide_render(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values,
     referral_buf_t *out, const char **err)
 {
-    u_char          data[REFERRAL_DECIDE_ARGS_MAX];
-    referral_buf_t  args;
     referral_str_t  text;
     referral_url_t  url;
 
     out->pos = out->start;
     out->overflow = 0;
 
+    decision->cut = 0;
+
     referral_template_render(&decision->template, values, out);
 
     if (out->overflow) {
-        *err = "too long";
+        *err = "a URL longer than 2048 bytes";
         return REFERRAL_ERROR;
     }
 
@@ -471,18 +474,32 @@ referral_decide_render(referral_decision_t *decision,
 
     decision->host = url.host;
 
-    if (!decision->landed) {
-        return REFERRAL_OK;
+    if (decision->landed) {
+        referral_decide_add_args(decision, click, values, out);
     }
+
+    return REFERRAL_OK;
+}
+
+
+static void
+referral_decide_add_args(referral_decision_t *decision,
+    const referral_click_t *click, const referral_values_t *values,
+    referral_buf_t *out)
+{
+    u_char          data[REFERRAL_DECIDE_ARGS_MAX];
+    referral_buf_t  args;
+    referral_str_t  text;
 
     if (decision->args.len) {
         referral_buf_init(&args, data, sizeof(data));
         referral_template_render(&decision->args, values, &args);
 
-        if (!args.overflow) {
-            text.len = args.pos - args.start;
-            text.data = args.start;
-            referral_url_add_args(out, &text);
+        text.len = args.pos - args.start;
+        text.data = args.start;
+
+        if (args.overflow || referral_url_add_args(out, &text)) {
+            decision->cut = 1;
         }
     }
 
@@ -493,11 +510,9 @@ referral_decide_render(referral_decision_t *decision,
         if (!args.overflow) {
             text.len = args.pos - args.start;
             text.data = args.start;
-            referral_url_add_args(out, &text);
+            referral_url_forward_args(out, &text);
         }
     }
-
-    return REFERRAL_OK;
 }
 
 

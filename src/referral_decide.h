@@ -80,6 +80,7 @@ typedef struct {
     uint8_t                   from;        /* referral_from_e */
     uint8_t                   attribution; /* never UNSET */
     unsigned                  landed:1;    /* to a landing, not a fallback */
+    unsigned                  cut:1;       /* some arguments had no room */
     unsigned                  line;        /* of the rule that matched */
     int16_t                   offset;
     uint32_t                  window;
@@ -107,8 +108,8 @@ void referral_decide(referral_decision_t *decision,
     const referral_click_t *click, referral_values_t *values);
 
 /*
- * Writes the destination to "out", empty and of REFERRAL_URL_MAX bytes, and
- * checks it.  A landing that is no URL or whose host is not allowed is
+ * Writes the destination to "out", empty and of REFERRAL_LOCATION_MAX bytes,
+ * and checks it.  A landing that is no URL or whose host is not allowed is
  * replaced by the fallback, with result, from and landed of the decision (and
  * RESULT of the values) changed to match.  REFERRAL_DECLINED: nothing to
  * write, "out" is empty: the caller's own answer.  *err: why a destination

@@ -423,10 +423,7 @@ referral_set_args(referral_compile_t *c, const referral_str_t *value,
         return referral_entry_put(c, NULL, 0);
     }
 
-    if (value->data[0] == '?' || value->data[0] == '&'
-        || memchr(value->data, '#', value->len) != NULL)
-    {
-        *err = "arguments are like \"a=1&b={code}\", without \"?\" or \"#\"";
+    if (referral_template_args(value, err) != REFERRAL_OK) {
         return REFERRAL_DECLINED;
     }
 
@@ -449,7 +446,7 @@ referral_set_template(referral_compile_t *c, const referral_str_t *value,
     *code = c->out->pos;
 
     if (value->len > REFERRAL_URL_MAX) {
-        *err = "too long";
+        *err = "longer than 2048 bytes";
         return REFERRAL_DECLINED;
     }
 

@@ -32,7 +32,8 @@ referral_pairs_parse(const referral_str_t *line, referral_str_t *rest,
     while (referral_pairs_word(&left, &word)) {
 
         if (rest->len) {
-            *err = "only the last word may be without \"key=\"";
+            *err = "only the last word may be without \"key=\"; a blank in a "
+                   "URL is \"%20\"";
             return REFERRAL_ERROR;
         }
 

@@ -16,6 +16,8 @@ typedef struct {
 } referral_op_t;
 
 
+static void referral_template_literal(referral_buf_t *out,
+    const referral_str_t *text);
 static int referral_template_placeholder(referral_buf_t *out,
     const referral_str_t *text, const char **err);
 static int referral_template_next(referral_str_t *code, referral_op_t *op);
@@ -47,6 +49,7 @@ referral_template_text(referral_buf_t *out, const referral_str_t *text,
 {
     size_t          n;
     u_char         *p, *end, *last, *start;
+    int32_t         c;
     referral_str_t  part;
 
     start = out->pos;
@@ -56,16 +59,18 @@ referral_template_text(referral_buf_t *out, const referral_str_t *text,
         return REFERRAL_ERROR;
     }
 
-    p = text->data;
-    last = text->data + text->len;
+    part = *text;
 
-    for ( /* void */ ; p < last; p++) {
-        if (*p < 0x21 || *p > 0x7e) {
-            *err = "a template may hold printable ASCII only, no spaces;"
-                   " percent-encode the rest";
+    while (part.len) {
+        c = referral_utf8_next(&part);
+
+        if (c < 0x20 || (c >= 0x7f && c < 0xa0)) {
+            *err = "a template must be UTF-8 without control characters";
             return REFERRAL_ERROR;
         }
     }
+
+    last = text->data + text->len;
 
     for (p = text->data; p < last; p += n) {
 
@@ -79,9 +84,7 @@ referral_template_text(referral_buf_t *out, const referral_str_t *text,
         part.len = n;
 
         if (n) {
-            referral_buf_putc(out, REFERRAL_OP_TEXT);
-            referral_buf_putc(out, 0);
-            referral_block_put(out, &part);
+            referral_template_literal(out, &part);
             continue;
         }
 
@@ -118,6 +121,37 @@ failed:
     out->pos = start;
 
     return REFERRAL_ERROR;
+}
+
+
+/* what may not stand in a URL is encoded, the rest is the operator's */
+
+static void
+referral_template_literal(referral_buf_t *out, const referral_str_t *text)
+{
+    u_char         *block;
+    size_t          i;
+    referral_str_t  c;
+
+    referral_buf_putc(out, REFERRAL_OP_TEXT);
+    referral_buf_putc(out, 0);
+
+    block = referral_block_open(out);
+
+    for (i = 0; i < text->len; i++) {
+
+        if (text->data[i] > 0x20 && text->data[i] < 0x7f) {
+            referral_buf_putc(out, text->data[i]);
+            continue;
+        }
+
+        c.data = &text->data[i];
+        c.len = 1;
+
+        referral_buf_escape(out, &c);
+    }
+
+    (void) referral_block_close(out, block);
 }
 
 
@@ -253,7 +287,7 @@ referral_template_host(const referral_str_t *code, referral_str_t *host)
 int
 referral_template_url(const referral_str_t *code, const char **err)
 {
-    size_t          n, skip;
+    size_t          n, skip, total;
     unsigned        path;
     referral_op_t   op;
     referral_str_t  left, fixed;
@@ -285,10 +319,20 @@ referral_template_url(const referral_str_t *code, const char **err)
         path = 1;
     }
 
+    total = 0;
+
     do {
 
         if (op.type != REFERRAL_OP_TEXT) {
             continue;
+        }
+
+        total += op.text.len;
+
+        if (total > REFERRAL_URL_MAX) {
+            *err = "a URL longer than 2048 bytes, each letter outside ASCII"
+                   " being six or more";
+            return REFERRAL_ERROR;
         }
 
         if (op.text.len && memchr(op.text.data, '\\', op.text.len)) {
@@ -311,6 +355,26 @@ referral_template_url(const referral_str_t *code, const char **err)
         skip = 0;
 
     } while (referral_template_next(&left, &op));
+
+    return REFERRAL_OK;
+}
+
+
+int
+referral_template_args(const referral_str_t *text, const char **err)
+{
+    if (text->len > REFERRAL_ARGS_MAX) {
+        *err = "arguments longer than 1024 bytes";
+        return REFERRAL_ERROR;
+    }
+
+    if (text->len
+        && (text->data[0] == '?' || text->data[0] == '&'
+            || memchr(text->data, '#', text->len) != NULL))
+    {
+        *err = "arguments are like \"a=1&b={code}\", without \"?\" or \"#\"";
+        return REFERRAL_ERROR;
+    }
 
     return REFERRAL_OK;
 }

@@ -65,7 +65,8 @@ typedef struct {
  * nginx variable between two of them; a template from Redis is one text.
  * Both return REFERRAL_OK or, with *err, REFERRAL_ERROR; a full "out" is an
  * error too.  Text: "{name}", "{name|default}"; a brace that is neither is an
- * error, so are bytes outside of 0x21 to 0x7e.
+ * error, so is a control character, and what is no UTF-8.  Blanks and letters
+ * outside ASCII are percent-encoded, as browsers do.
  */
 int referral_template_text(referral_buf_t *out, const referral_str_t *text,
     const char **err);
@@ -87,6 +88,9 @@ int referral_template_host(const referral_str_t *code, referral_str_t *host);
  * *err.  What the values add is checked when they are there.
  */
 int referral_template_url(const referral_str_t *code, const char **err);
+
+/* can this be arguments, "a=1&b={code}"?  Otherwise REFERRAL_ERROR and *err */
+int referral_template_args(const referral_str_t *text, const char **err);
 
 /* appends to "out"; overflow is told by the buffer */
 void referral_template_render(const referral_str_t *code,

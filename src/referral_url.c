@@ -10,6 +10,16 @@
 #define REFERRAL_URL_EACH   0x0101010101010101ULL
 
 
+/* the name of an argument, read byte by byte */
+
+typedef struct {
+    const u_char   *pos;
+    const u_char   *last;
+    unsigned        foreign:1;
+    unsigned        list:1;      /* a "[" of it is closed */
+} referral_name_t;
+
+
 static int referral_url_clean(const u_char *p, size_t len, u_char other);
 static inline uint64_t referral_url_dirt(const u_char *p, u_char other);
 static int referral_url_authority(referral_url_t *url, u_char *p,
@@ -17,8 +27,16 @@ static int referral_url_authority(referral_url_t *url, u_char *p,
 static size_t referral_host_name(const u_char *p, size_t len);
 static int referral_host_name_valid(const referral_str_t *host);
 static int referral_host_ipv6_valid(const referral_str_t *host);
+static unsigned referral_args_add(referral_buf_t *out,
+    const referral_str_t *args, size_t max, int foreign);
 static int referral_args_have(const u_char *p, const u_char *last,
-    const u_char *name, size_t len);
+    const u_char *arg, const u_char *end, int foreign);
+static int referral_args_same(const u_char *a, const u_char *alast,
+    const u_char *b, const u_char *blast, int foreign);
+static void referral_name_init(referral_name_t *name, const u_char *p,
+    const u_char *last, int foreign);
+static int referral_name_next(referral_name_t *name);
+static int referral_name_byte(referral_name_t *name);
 
 
 int
@@ -232,8 +250,11 @@ referral_url_authority(referral_url_t *url, u_char *p, u_char *last,
         }
 
         if (!referral_host_name_valid(&url->host)) {
-            *err = "a URL's host must be labels of letters, digits and \"-\""
-                   " with dots between them";
+            *err = memchr(p, '%', end - p)
+                   ? "a URL's host must be ASCII: other letters are written"
+                     " in Punycode, \"xn--...\""
+                   : "a URL's host must be labels of letters, digits, \"-\""
+                     " and \"_\" with dots between them";
             return REFERRAL_ERROR;
         }
     }
@@ -262,7 +283,8 @@ referral_host_name(const u_char *p, size_t len)
     size_t  i, label;
 
     static const u_char  letter[256] = {
-        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['-'] = 1
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1, ['-'] = 1,
+        ['_'] = 1
     };
 
     label = 0;
@@ -380,17 +402,33 @@ referral_host_pattern_valid(const referral_str_t *pattern)
 }
 
 
-void
+unsigned
 referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
 {
-    size_t  len, tail, room;
-    u_char  join, *p, *last, *end, *eq, *query, *known;
-    u_char  fragment[REFERRAL_URL_MAX];
+    return referral_args_add(out, args, REFERRAL_LOCATION_MAX, 0);
+}
+
+
+void
+referral_url_forward_args(referral_buf_t *out, const referral_str_t *args)
+{
+    (void) referral_args_add(out, args, REFERRAL_URL_MAX, 1);
+}
+
+
+static unsigned
+referral_args_add(referral_buf_t *out, const referral_str_t *args, size_t max,
+    int foreign)
+{
+    size_t    len, tail, room;
+    u_char    join, *p, *last, *end, *eq, *query, *known;
+    u_char    fragment[REFERRAL_URL_MAX];
+    unsigned  left;
 
     len = out->pos - out->start;
 
-    if (args->len == 0 || len == 0 || len > REFERRAL_URL_MAX) {
-        return;
+    if (args->len == 0 || len == 0) {
+        return 0;
     }
 
     tail = 0;
@@ -398,6 +436,11 @@ referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
 
     if (end) {
         tail = out->pos - end;
+
+        if (tail > sizeof(fragment)) {
+            return 0;
+        }
+
         memcpy(fragment, end, tail);
         out->pos = end;
     }
@@ -419,10 +462,11 @@ referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
 
     room = out->end - out->start;
 
-    if (room > REFERRAL_URL_MAX) {
-        room = REFERRAL_URL_MAX;
+    if (room > max) {
+        room = max;
     }
 
+    left = 0;
     p = args->data;
     last = args->data + args->len;
 
@@ -441,11 +485,15 @@ referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
 
         len = end - p;
 
-        if (eq == p || end - eq == 1
-            || out->pos - out->start + 1 + len + tail > room
+        if (eq == p || (end - eq == 1 && !foreign)
             || !referral_url_clean(p, len, '#')
-            || referral_args_have(query, known, p, eq - p))
+            || referral_args_have(query, known, p, end, foreign))
         {
+            continue;
+        }
+
+        if (out->pos - out->start + (join != '\0') + len + tail > room) {
+            left++;
             continue;
         }
 
@@ -462,29 +510,168 @@ referral_url_add_args(referral_buf_t *out, const referral_str_t *args)
         memcpy(out->pos, fragment, tail);
         out->pos += tail;
     }
+
+    return left;
 }
 
 
+/* does any part of the argument have the name of one that is there? */
+
 static int
-referral_args_have(const u_char *p, const u_char *last, const u_char *name,
-    size_t len)
+referral_args_have(const u_char *p, const u_char *last, const u_char *arg,
+    const u_char *end, int foreign)
 {
-    const u_char  *end;
+    const u_char  *next, *part, *stop;
 
-    for ( /* void */ ; p < last; p = end + 1) {
-        end = memchr(p, '&', last - p);
+    for ( /* void */ ; p < last; p = next + 1) {
 
-        if (end == NULL) {
-            end = last;
+        for (next = p; next < last; next++) {
+            if (*next == '&' || (foreign && *next == ';')) {
+                break;
+            }
         }
 
-        if ((size_t) (end - p) >= len
-            && ((size_t) (end - p) == len || p[len] == '=')
-            && memcmp(p, name, len) == 0)
-        {
-            return 1;
+        for (part = arg; part < end; part = stop + 1) {
+            stop = foreign ? memchr(part, ';', end - part) : NULL;
+
+            if (stop == NULL) {
+                stop = end;
+            }
+
+            if (referral_args_same(p, next, part, stop, foreign)) {
+                return 1;
+            }
         }
     }
 
     return 0;
+}
+
+
+static int
+referral_args_same(const u_char *a, const u_char *alast, const u_char *b,
+    const u_char *blast, int foreign)
+{
+    int              c;
+    referral_name_t  first, second;
+
+    referral_name_init(&first, a, alast, foreign);
+    referral_name_init(&second, b, blast, foreign);
+
+    do {
+        c = referral_name_next(&first);
+
+        if (c != referral_name_next(&second)) {
+            return 0;
+        }
+
+    } while (c != REFERRAL_ERROR);
+
+    return 1;
+}
+
+
+static void
+referral_name_init(referral_name_t *name, const u_char *p, const u_char *last,
+    int foreign)
+{
+    int              c;
+    unsigned         open;
+    const u_char    *eq;
+    referral_name_t  ahead;
+
+    eq = p < last ? memchr(p, '=', last - p) : NULL;
+
+    name->pos = p;
+    name->last = eq ? eq : last;
+    name->foreign = foreign;
+    name->list = 0;
+
+    if (!foreign) {
+        return;
+    }
+
+    /* PHP passes over blanks in front */
+
+    ahead = *name;
+
+    while (referral_name_byte(&ahead) == ' ') {
+        name->pos = ahead.pos;
+    }
+
+    ahead = *name;
+    open = 0;
+
+    while ((c = referral_name_byte(&ahead)) > 0) {
+        open |= (c == '[');
+        name->list |= (open && c == ']');
+    }
+}
+
+
+/* REFERRAL_ERROR at its end */
+
+static int
+referral_name_next(referral_name_t *name)
+{
+    int  c;
+
+    c = referral_name_byte(name);
+
+    if (!name->foreign) {
+        return c;
+    }
+
+    switch (c) {
+
+    case '\0':
+        name->pos = name->last;
+        return REFERRAL_ERROR;
+
+    case '[':
+
+        if (name->list) {
+            name->pos = name->last;
+            return REFERRAL_ERROR;
+        }
+
+        return '_';
+
+    case ' ':
+    case '.':
+        return '_';
+    }
+
+    return c;
+}
+
+
+/* decoded as a form is */
+
+static int
+referral_name_byte(referral_name_t *name)
+{
+    u_char          c;
+    referral_str_t  hex;
+
+    if (name->pos == name->last) {
+        return REFERRAL_ERROR;
+    }
+
+    c = *name->pos++;
+
+    if (c == '+') {
+        return ' ';
+    }
+
+    if (c == '%' && name->last - name->pos >= 2) {
+        hex.data = (u_char *) name->pos;
+        hex.len = 2;
+
+        if (referral_hex_decode(&c, 1, &hex) != REFERRAL_ERROR) {
+            name->pos += 2;
+        }
+    }
+
+    return c;
 }

@@ -12,7 +12,9 @@
 #include "referral_str.h"
 
 
-#define REFERRAL_URL_MAX  2048    /* a Location, whole */
+#define REFERRAL_URL_MAX       2048    /* a landing, without its arguments */
+#define REFERRAL_ARGS_MAX      1024    /* these, as they are written */
+#define REFERRAL_LOCATION_MAX  3072    /* both, so that both have room */
 
 
 /* a destination taken apart; all parts point into the text */
@@ -30,7 +32,8 @@ typedef struct {
 /*
  * An absolute http or https URL of at most REFERRAL_URL_MAX bytes, all of
  * 0x21 to 0x7e, no userinfo, no backslash, a host of letters, digits, "-",
- * "." (or an IPv6 literal), a port of 1 to 65535.  *err says what is wrong.
+ * "_", "." (or an IPv6 literal), a port of 1 to 65535.  *err says what is
+ * wrong.
  */
 int referral_url_parse(referral_url_t *url, const referral_str_t *text,
     const char **err);
@@ -52,14 +55,25 @@ int referral_host_allowed(const referral_str_t *host,
 int referral_host_pattern_valid(const referral_str_t *pattern);
 
 /*
- * Adds arguments ("a=1&b=2", escaped already) to a URL in "out", which lies
- * there whole from out->start, before its fragment.  Left out is an argument
- * whose name the URL had already, compared by its raw name; one without a
- * name or with nothing after its "="; one with bytes that may not stand in
- * arguments; one that would make the URL longer than REFERRAL_URL_MAX or than
- * "out", which is no overflow.
+ * Both add arguments ("a=1&b=2", escaped already) to a URL in "out", which
+ * lies there whole from out->start, before its fragment.  Left out is an
+ * argument whose name the URL had already, compared decoded; one without a
+ * name; one with bytes that may not stand in arguments; and one that would
+ * make the URL too long, which is no overflow.
+ *
+ * Ours: without those that have nothing after "=", up to
+ * REFERRAL_LOCATION_MAX.  Returns how many had no room.
  */
-void referral_url_add_args(referral_buf_t *out, const referral_str_t *args);
+unsigned referral_url_add_args(referral_buf_t *out,
+    const referral_str_t *args);
+
+/*
+ * The visitor's, up to REFERRAL_URL_MAX.  Names are compared as the programs
+ * that read them may: in PHP "a.b", "a b", " a_b" and "a[b" are "a_b", "a[]"
+ * replaces "a"; some take ";" for "&".
+ */
+void referral_url_forward_args(referral_buf_t *out,
+    const referral_str_t *args);
 
 
 #endif /* _REFERRAL_URL_H_INCLUDED_ */

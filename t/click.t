@@ -402,6 +402,7 @@ END
 subtest 'arguments' => sub {
     $t->reload(server => <<'END');
         referral_landing "https://shop.example.com/{lang}/welcome";
+        referral_allow shop.example.com *.shop.example.com;
 
         location /args/ {
             referral shop;
@@ -418,6 +419,11 @@ subtest 'arguments' => sub {
             referral shop;
             referral_channel $arg_ch;
             referral_landing_args "ch={channel}";
+        }
+
+        location /r/ {
+            referral shop;
+            referral_landing_args off;
         }
 END
 
@@ -440,7 +446,19 @@ END
        "$shop/own?a=1&ref=own&utm_source=x#top",
        "the visitor's arguments go along, and replace nothing");
 
+    is($t->get('/forward/own?promo=&gclid=1')->location,
+       "$shop/own?a=1&ref=own&promo=&gclid=1#top", 'as they came');
+    is($t->get('/forward/own?%72ef=evil&r.ef=2&ref[]=evil&+ref=evil&x;ref=evil'
+               . '&r%65f=evil&ref%5B%5D=evil&%61=2&u=1')->location,
+       "$shop/own?a=1&ref=own&r.ef=2&u=1#top",
+       'and never one of ours under another name');
+
+    $t->link('shop', 'encoded', landing => "$shop/?r%65f=mine");
+    is($t->get('/args/encoded')->arg('ref') // '', '',
+       "ours do not replace the landing's either");
+
     is($t->get('/channel/plain?ch=mail')->arg('ch'), 'mail', 'a channel');
+    is($t->get('/channel/plain?ch=Mail')->arg('ch'), 'mail', 'with a capital');
     is($t->get('/channel/plain?ch=%22%3E')->arg('ch'), 'other',
        'a channel that is none');
 
@@ -462,5 +480,54 @@ END
     is($r->arg('click_id') // '', '', 'a machine has no click id');
     is($r->cookie, '', 'and no cookie');
 };
+
+subtest 'landings as people write them' => sub {
+    my %goes = (
+        "$shop/caf\xc3\xa9" => "$shop/caf%C3%A9",
+        "$shop/\xe5\x95\x86\xe5\x93\x81?q=\xe6\x8a\xb9"
+            => "$shop/%E5%95%86%E5%93%81?q=%E6%8A%B9",
+        "$shop/price list.pdf" => "$shop/price%20list.pdf",
+        'https://my_shop.shop.example.com/x'
+            => 'https://my_shop.shop.example.com/x',
+    );
+
+    my $i = 0;
+
+    for my $landing (sort keys %goes) {
+        $t->link('shop', 'written' . ++$i, landing => $landing);
+        is($t->get("/r/written$i")->location, $goes{$landing}, $landing);
+    }
+
+    $t->link('shop', 'ruled2', rules => "lang=en $shop/\xc3\xa9\n");
+    is($t->get('/r/ruled2')->location, "$shop/%C3%A9", 'in a rule');
+
+    $t->link('shop', 'idn', landing => "https://caf\xc3\xa9.example.com/");
+    is($t->get('/r/idn')->location, "$shop/en/welcome", 'a host is no path');
+    wait_for { $t->log =~ /Punycode/ };
+    like($t->log, qr/"landing": .* Punycode, "xn--/, 'and the log says how');
+
+    # the click id is kept, however long the landing
+
+    for my $long (1985, 2000, 2030, 2048) {
+        my $landing = "$shop/" . 'x' x ($long - length "$shop/");
+
+        $t->link('shop', "long$long", landing => $landing);
+
+        my $r = $t->get("/args/long$long");
+        is(substr($r->location, 0, $long), $landing, "$long bytes");
+        is(length($r->arg('click_id') // ''), 36, 'with the click id');
+    }
+
+    unlike($t->log, qr/without some of its arguments/, 'all had room');
+
+    $t->link('shop', 'cut', landing => "$shop/" . 'x' x 2000,
+             landing_args => 'n={name}&m={name}&o={name}&ref={code}',
+             name => "\xe6\x84\x9b" x 42);
+    is($t->get('/r/cut')->arg('ref'), 'cut', 'what has room goes along');
+    wait_for { $t->log =~ /without some of its arguments/ };
+    like($t->log, qr/landing of code "cut" of program "shop" goes without/,
+         'and the log says it of the rest');
+};
+
 
 done_testing;

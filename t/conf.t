@@ -103,8 +103,16 @@ subtest 'landings' => sub {
            $location->('referral_landing "https://a.example/{colour}";'));
     $bad->('a brace left open', qr/brace|\{|\}/,
            $location->('referral_landing "https://a.example/{lang";'));
-    $bad->('a space', qr/./,
-           $location->('referral_landing "https://a.example/a b";'));
+    $bad->('a host of other letters', qr/Punycode, "xn--\.\.\."/,
+           $location->("referral_landing 'https://caf\xc3\xa9.example/';"));
+    $bad->('letters of another encoding', qr/UTF-8/,
+           $location->("referral_landing 'https://a.example/caf\xe9';"));
+    $bad->('arguments without an end', qr/longer than 1024 bytes/,
+           $location->("$land referral_landing_args 'a=" . 'x' x 1024 . "';"));
+    $good->('letters and blanks in a path, a low line in a host',
+            $location->("referral_landing
+                         'https://my_shop.example/caf\xc3\xa9/a b';
+                         referral_allow my_shop.example *.a_b.example;"));
     $bad->('a variable as host, and nothing allowed', qr/referral_allow/,
            $location->('referral_landing "https://$host/";'));
     $bad->('a placeholder as host', qr/referral_allow/,

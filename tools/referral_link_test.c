@@ -51,7 +51,8 @@
  *     window attribution utc_offset
  *                         seconds, "last" or "first", minutes east
  *     complaints          [{"of", "field", "line", "problem"}]; line of a
- *                         rule, else 0
+ *                         rule, else 0; of a hash, the defaults or the
+ *                         landing as it came out
  *
  * Exit code: 0 landed, 1 missed, 2 bad input, and then the object is
  * {"error"}.
@@ -89,6 +90,13 @@
 
 #define LINK_TEST_STRINGS  1024
 #define LINK_TEST_MEMORY   (1024 * 1024)
+
+/* found when the destination is written, which is after all others */
+
+#define LINK_TEST_CUT                                                         \
+    "{\"of\": \"landing\", \"field\": \"landing_args\", \"line\": 0, "        \
+    "\"problem\": \"some have no room: with them the URL is longer than 3072 "  \
+    "bytes\"}"
 
 
 typedef struct {
@@ -639,9 +647,10 @@ link_test_bucket(link_test_input_t *in, link_test_t *t)
 static void
 link_test_print(link_test_t *t)
 {
-    u_char                data[2 * REFERRAL_URL_MAX], url[REFERRAL_URL_MAX];
+    u_char                data[2 * REFERRAL_URL_MAX];
+    u_char                url[REFERRAL_LOCATION_MAX];
     unsigned              i, from, line;
-    const char           *err;
+    const char           *err, *cut;
     referral_buf_t        b, text;
     referral_str_t        s, variant;
     referral_decision_t  *d;
@@ -664,6 +673,8 @@ link_test_print(link_test_t *t)
     {
         b.pos = b.start;
     }
+
+    cut = t->complaints.n ? ", " LINK_TEST_CUT : LINK_TEST_CUT;
 
     s = referral_result_name(d->result);
     printf("{\"result\": ");
@@ -712,10 +723,10 @@ link_test_print(link_test_t *t)
     link_test_json(stdout, t->class ? &s : NULL);
 
     printf(", \"window\": %u, \"attribution\": \"%s\", \"utc_offset\": %d, "
-           "\"complaints\": [%s]}\n",
+           "\"complaints\": [%s%s]}\n",
            (unsigned) d->window,
            d->attribution == REFERRAL_ATTRIBUTION_FIRST ? "first" : "last",
-           d->offset, t->complaints.text);
+           d->offset, t->complaints.text, d->cut ? cut : "");
 }
 
 

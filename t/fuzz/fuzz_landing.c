@@ -41,6 +41,8 @@ fuzz_seeds(void)
         "starts=2026-12-01 ends=2026-12-25T10:30Z http://b.example.com/\n");
     fuzz_seed_text("2" "https://shop.example.com:8443/p/a?b=c&d#e\n"
         "x=1&b=2&=3&y=%zz");
+    fuzz_seed_text("2" "https://shop.example.com/?a=b&%63=d\n"
+        "ref=1&c=2\n%72ef=2&r.e+f[]=3;a=1&b=");
     fuzz_seed_text("2" "http://[2001:db8::1]/?\na=1");
     fuzz_seed_text("3" "*.example.com\nshop.example.com");
     fuzz_seed_text("4" "2026-12-01T10:30:15+09:00");
@@ -162,18 +164,79 @@ rules(const referral_str_t *text)
 }
 
 
+/* the arguments in a text, names decoded, "=" and a value or not behind */
+
+static unsigned
+names(referral_str_t *name, const u_char *p, const u_char *last)
+{
+    u_char          c;
+    unsigned        n;
+    referral_str_t  hex;
+
+    for (n = 0; p < last && n < 64; n++, p++) {
+
+        name[n] = fuzz_copy(p, last - p);
+        name[n].len = 0;
+
+        for ( /* void */ ; p < last && *p != '&' && *p != '='; p++) {
+            c = *p == '+' ? ' ' : *p;
+            hex.data = (u_char *) p + 1;
+            hex.len = 2;
+
+            if (c == '%' && last - p > 2
+                && referral_hex_decode(&c, 1, &hex) == 1)
+            {
+                p += 2;
+            }
+
+            name[n].data[name[n].len++] = c;
+        }
+
+        while (p < last && *p != '&') {
+            p++;
+        }
+    }
+
+    return n;
+}
+
+
+/* what is added has no name that was there before */
+
+static void
+no_name_twice(const referral_buf_t *b, size_t query, size_t known)
+{
+    unsigned        i, j, nold, nnew;
+    referral_str_t  old[64], new[64];
+
+    if (query >= known || (size_t) (b->pos - b->start) <= known) {
+        return;
+    }
+
+    nold = names(old, b->start + query, b->start + known);
+    nnew = names(new, b->start + known + 1, b->pos);
+
+    for (i = 0; i < nold; i++) {
+        for (j = 0; j < nnew; j++) {
+            fuzz_check(!referral_str_eq(&old[i], &new[j]) || !old[i].len);
+        }
+    }
+}
+
+
 static void
 url(const uint8_t *p, const uint8_t *end)
 {
-    size_t           i;
+    size_t           i, query, known;
     u_char          *buf;
     const char      *err;
     referral_url_t   u;
     referral_buf_t   b;
-    referral_str_t   text, args;
+    referral_str_t   text, args, foreign;
 
     text = fuzz_line(&p, end);
     args = fuzz_line(&p, end);
+    foreign = fuzz_line(&p, end);
 
     if (referral_url_parse(&u, &text, &err) != REFERRAL_OK) {
         fuzz_check(err && err[0]);
@@ -182,14 +245,32 @@ url(const uint8_t *p, const uint8_t *end)
 
     fuzz_check(u.host.len > 0);
 
-    buf = malloc(REFERRAL_URL_MAX);
+    buf = malloc(REFERRAL_LOCATION_MAX);
     if (buf == NULL) {
         abort();
     }
 
-    referral_buf_init(&b, buf, REFERRAL_URL_MAX);
+    referral_buf_init(&b, buf, REFERRAL_LOCATION_MAX);
     referral_buf_str(&b, &text);
-    referral_url_add_args(&b, &args);
+
+    /* of a URL whose arguments are its end */
+
+    query = u.args.data && !u.fragment.data ? u.args.data - text.data : 0;
+    known = b.pos - b.start;
+
+    (void) referral_url_add_args(&b, &args);
+
+    if (query) {
+        no_name_twice(&b, query, known);
+    }
+
+    known = b.pos - b.start;
+
+    referral_url_forward_args(&b, &foreign);
+
+    if (query) {
+        no_name_twice(&b, query, known);
+    }
 
     text.data = b.start;
     text.len = b.pos - b.start;
@@ -199,7 +280,8 @@ url(const uint8_t *p, const uint8_t *end)
     }
 
     fuzz_check(!b.overflow);
-    fuzz_check(referral_url_parse(&u, &text, &err) == REFERRAL_OK);
+    fuzz_check(text.len > REFERRAL_URL_MAX
+               || referral_url_parse(&u, &text, &err) == REFERRAL_OK);
 
     free(buf);
 }

@@ -132,10 +132,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int                   rc;
     size_t                i, nlink, nprogram;
-    u_char               *eq, out[REFERRAL_URL_MAX];
+    u_char               *eq, out[REFERRAL_LOCATION_MAX];
+    u_char                code_buf[REFERRAL_CODE_MAX];
     unsigned              v;
     const char           *err;
-    u_char                code_buf[REFERRAL_CODE_MAX];
     referral_str_t        code, raw, line, s;
     referral_buf_t        b;
     referral_url_t        url;
@@ -244,8 +244,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             fuzz_check(s.data[i] >= 0x21 && s.data[i] <= 0x7e);
         }
 
-        fuzz_check(referral_url_parse(&url, &s, &err) == REFERRAL_OK);
-        fuzz_check(referral_host_allowed(&url.host, allow, 2));
+        fuzz_check(referral_host_allowed(&decision.host, allow, 2));
+        fuzz_check(s.len > REFERRAL_URL_MAX
+                   || referral_url_parse(&url, &s, &err) == REFERRAL_OK);
 
     } else {
         fuzz_check(!decision.landed);

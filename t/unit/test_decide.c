@@ -19,7 +19,7 @@ static referral_click_t     click;
 static referral_values_t    values;
 static referral_decision_t  d;
 static referral_str_t       allow[2];
-static u_char               url[REFERRAL_URL_MAX];
+static u_char               url[REFERRAL_LOCATION_MAX];
 static const char          *err;
 static char                 traced[256];
 
@@ -413,8 +413,9 @@ test_refused(void)
 
         referral_buf_init(&b, url, sizeof(url));
         ok(referral_decide_url(&d, &click, &values, &b, &err) == REFERRAL_OK
-           && b.pos - b.start == REFERRAL_URL_MAX,
-           "goes without the arguments that do not");
+           && b.pos - b.start == REFERRAL_URL_MAX + 10
+           && memcmp(b.pos - 10, "?ref=aiko7", 10) == 0 && !d.cut,
+           "its arguments have room behind it");
     }
 }
 

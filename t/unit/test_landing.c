@@ -180,8 +180,14 @@ test_template(void)
 
     click(&v);
 
-    ok(strcmp(rendered("{code} ", &v), "x") && has(err, "ASCII"),
-       "a space is told");
+    ok(strcmp(rendered("/price list {code}.pdf?q=a b", &v),
+              "/price%20list%20aiko7.pdf?q=a%20b") == 0,
+       "a blank is encoded");
+    ok(strcmp(rendered("/caf\u00e9/\u5546\u54c1?q=\u62b9#\u8336", &v),
+              "/caf%C3%A9/%E5%95%86%E5%93%81?q=%E6%8A%B9#%E8%8C%B6") == 0,
+       "letters outside ASCII are, as browsers do");
+    ok(strcmp(rendered("/caf%C3%A9%20\"<>^`|", &v),
+              "/caf%C3%A9%20\"<>^`|") == 0, "all else stays as it is");
     ok(strcmp(rendered("{code}/{program}/{referrer}/{click_id}/{country}/"
                        "{region}/{city}/{lang}/{device}/{os}/{app}/{channel}"
                        "/{variant}/{segment}/{result}", &v),
@@ -212,7 +218,12 @@ test_template(void)
     ok(compile("{code|{lang}") == REFERRAL_ERROR, "or in a default");
     ok(compile("a}") == REFERRAL_ERROR && has(err, "without \"{\""),
        "a brace that was never opened");
-    ok(compile("\xe6\x97\xa5") == REFERRAL_ERROR, "no bytes beyond ASCII");
+    ok(compile("caf\xe9") == REFERRAL_ERROR && has(err, "UTF-8")
+       && compile("\xe6\x97") == REFERRAL_ERROR
+       && compile("\xc0\xaf") == REFERRAL_ERROR, "bytes that are no UTF-8");
+    ok(compile("a\tb") == REFERRAL_ERROR
+       && compile("a\xc2\x85") == REFERRAL_ERROR
+       && compile("a\x7f") == REFERRAL_ERROR, "no control characters");
     ok(compile("a\r\nb") == REFERRAL_ERROR, "no line ends");
 
     memset(longest, 'a', sizeof(longest));
@@ -303,6 +314,7 @@ url_ok(const char *text)
 static void
 test_template_url(void)
 {
+    char      text[REFERRAL_URL_MAX];
     unsigned  i;
 
     static const char *const  bad[] = {
@@ -310,7 +322,9 @@ test_template_url(void)
         "javascript:alert(1)", "https:/x", "https://", "https:///x",
         "https://?x", "https://a@b/", "https://a:b@c/{lang}",
         "https://{lang}@c/", "https://a\\b/", "https://a/\\b",
-        "https://{lang}.a/b\\c", "https://a_b/", "https://a..b/{code}",
+        "https://{lang}.a/b\\c", "https://a..b/{code}",
+        "https://caf\u00e9.example.com/", "https://a b/",
+        "https://a\u3002b/", "https://a.example\uff0f.evil.example/x",
         "https://a:0/", "https://a:99999/", "https://[::1/", "https://a%2eb/",
         "https://{lang}:80@x/", "https://{lang}\\@x/"
     };
@@ -320,7 +334,8 @@ test_template_url(void)
         "https://{lang}.shop.example.com/@{code}", "https://a/@b",
         "https://a?x=@", "https://a#@", "https://[2001:db8::1]:8443/",
         "https://a:{code}/", "https://{lang}", "https://a.{country|us}/x@y",
-        "https://{lang}/{code}@x"
+        "https://{lang}/{code}@x", "https://my_shop.example.com/x",
+        "https://_a/", "https://a/\u5546\u54c1/{code}?\u62b9=\u8336"
     };
 
     ok(host("https://shop.example.com/{lang}", "shop.example.com"),
@@ -347,6 +362,19 @@ test_template_url(void)
     for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         ok(url_ok(good[i]), "a landing: \"%s\"", good[i]);
     }
+
+    ok(!url_ok("https://caf\u00e9.example.com/") && has(err, "xn--"),
+       "a host of other letters, and how it is written");
+
+    strcpy(text, "https://x/");
+
+    for (i = 10; i + 6 <= REFERRAL_URL_MAX; i += 6) {
+        strcat(text, "\u00e9");
+    }
+
+    ok(url_ok(text), "339 letters of six bytes each");
+    strcat(text, "\u00e9");
+    ok(!url_ok(text) && has(err, "2048"), "one more is told");
 }
 
 
@@ -553,7 +581,7 @@ test_rules(void)
         { "javascript:alert(1)", "http://" },
         { "https://u@x/", "user name" },
         { "https://x\\y/", "backslash" },
-        { "https://x/\xe6\x97\xa5", "ASCII" },
+        { "https://x/\xe6\x97", "UTF-8" },
         { "os=\x7f https://x/", "control" }
     };
 
@@ -775,7 +803,7 @@ test_url(void)
         "https://a/\\b", "https://a b/", "https://a/ b", "https://a/\tb",
         "https://a/\r\nSet-Cookie:x=1", "https://a/\x7f",
         "https://a/\xe6\x97\xa5", "https://\xe6\x97\xa5.jp/",
-        "https://.a/", "https://a./", "https://a..b/", "https://a_b/",
+        "https://.a/", "https://a./", "https://a..b/",
         "https://a%2eb/", "https://a%00b/", "https://*.a/", "https://a!/",
         "https://:80/", "https://a:/", "https://a:0/", "https://a:65536/",
         "https://a:+80/", "https://a:8a/", "https://a:80:90/",
@@ -804,6 +832,8 @@ test_url(void)
        "\"@\" in a path");
     ok(parsed("https://a?u=https://b/", "https", "a", "", "",
               "u=https://b/", ""), "a URL in an argument");
+    ok(parsed("https://my_shop.example.com/", "https", "my_shop.example.com",
+              "", "/", "", ""), "a low line in a host");
     ok(parsed("https://xn--wgv71a.jp/", "https", "xn--wgv71a.jp", "", "/", "",
               ""), "punycode");
 
@@ -935,6 +965,37 @@ added(const char *url, const char *args, const char *want)
 }
 
 
+static int
+forwarded(const char *url, const char *args, const char *query)
+{
+    int             rc;
+    u_char         *data;
+    referral_buf_t  b;
+    referral_str_t  s, a;
+
+    data = malloc(REFERRAL_LOCATION_MAX);
+    referral_buf_init(&b, data, REFERRAL_LOCATION_MAX);
+    referral_buf_put(&b, url, strlen(url));
+
+    s = str(args);
+    a = exact(&s);
+    referral_url_forward_args(&b, &a);
+
+    s.data = memchr(b.start, '?', b.pos - b.start);
+    s.len = b.pos - s.data;
+    rc = eq(&s, query) && !b.overflow;
+
+    if (!rc) {
+        fprintf(stderr, "# it is %.*s\n", (int) s.len, s.data);
+    }
+
+    free(a.data);
+    free(data);
+
+    return rc;
+}
+
+
 static void
 test_args(void)
 {
@@ -978,6 +1039,32 @@ test_args(void)
              "https://x/?j=k"), "what may not stand there stays away");
     ok(added("https://x/", "u=a=b", "https://x/?u=a=b"), "\"=\" in a value");
 
+    ok(added("https://x/?r%65f=1&b", "ref=2&%62=3&c=4",
+             "https://x/?r%65f=1&b&c=4"), "names are compared decoded");
+    ok(added("https://x/?a.b=1", "a_b=2", "https://x/?a.b=1&a_b=2"),
+       "of ours no more than that");
+
+    ok(forwarded("https://x/", "promo=&gclid=1&&x", "?promo=&gclid=1&x"),
+       "the visitor's go along as they came");
+    ok(forwarded("https://x/?ref=a&click_id=b",
+                 "ref=&%72ef=1&click%5Fid=1&click%5fid&r%65%66=2&u=1",
+                 "?ref=a&click_id=b&u=1"), "not under an encoded name");
+    ok(forwarded("https://x/?ref=a&click_id=b",
+                 "click.id=1&click%20id=1&click+id=1&click%2Eid=1&click[id=1"
+                 "&click%5Bid=1&+ref=1&%20%20ref=1&ref%00x=1&ref[]=1"
+                 "&ref[a][b]=1&ref%5B%5D=1&click.id[]=2&+click.id=2&u=1",
+                 "?ref=a&click_id=b&u=1"), "nor under one that PHP folds");
+    ok(forwarded("https://x/?ref=a", "u=1;ref=2&v=1;2&w;%72ef", "?ref=a&v=1;2"),
+       "nor behind a semicolon");
+    ok(forwarded("https://x/?a=1;ref=a", "ref=2", "?a=1;ref=a"),
+       "where the landing has one too");
+    ok(forwarded("https://x/?ref=a",
+                 "refs=1&xref=1&REF=1&ref%=1&%2572ef=1&[ref]=1&ref%zz=1",
+                 "?ref=a&refs=1&xref=1&REF=1&ref%=1&%2572ef=1&[ref]=1"
+                 "&ref%zz=1"), "other names are others");
+    ok(forwarded("https://x/?ref=a", "t=1&t=2&t[]=3&=x",
+                 "?ref=a&t=1&t=2&t[]=3"), "lists stay, the nameless does not");
+
     memset(url, 'u', sizeof(url));
     memcpy(url, "https://x/", 10);
     memcpy(url + REFERRAL_URL_MAX - 8, "#f", 3);
@@ -993,10 +1080,25 @@ test_args(void)
     referral_buf_init(&b, data, REFERRAL_URL_MAX + 64);
     referral_buf_put(&b, url, REFERRAL_URL_MAX - 8);
     s = str("a=1234567&b=1234");
-    referral_url_add_args(&b, &s);
-    ok(b.pos - b.start == REFERRAL_URL_MAX - 1
-       && memcmp(b.pos - 7, "?b=1234", 7) == 0,
-       "a larger buffer makes no longer URL");
+    ok(referral_url_add_args(&b, &s) == 0
+       && b.pos - b.start == REFERRAL_URL_MAX + 9
+       && memcmp(b.pos - 17, "?a=1234567&b=1234", 17) == 0,
+       "ours have room behind the longest landing");
+    s = str("c=1");
+    referral_url_forward_args(&b, &s);
+    ok(b.pos - b.start == REFERRAL_URL_MAX + 9, "the visitor's have none");
+    free(data);
+
+    data = malloc(2 * REFERRAL_LOCATION_MAX);
+    referral_buf_init(&b, data, 2 * REFERRAL_LOCATION_MAX);
+    referral_buf_put(&b, url, REFERRAL_URL_MAX - 8);
+    memset(data + REFERRAL_URL_MAX - 8, 'x', 1010);
+    b.pos += 1010;
+    s = str("a=12345678901234567890&b=12345&c=");
+    ok(referral_url_add_args(&b, &s) == 1
+       && b.pos - b.start == REFERRAL_LOCATION_MAX - 22 + 8
+       && memcmp(b.pos - 8, "?b=12345", 8) == 0,
+       "what has no room is told, what is empty is not");
     free(data);
 
     data = malloc(12);
