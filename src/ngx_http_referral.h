@@ -105,6 +105,19 @@ typedef struct {
 } ngx_http_referral_journal_entry_t;
 
 
+/* a journal's directory: that of the configuration, and those before it */
+
+#define NGX_HTTP_REFERRAL_DIRECTORIES      3
+#define NGX_HTTP_REFERRAL_DIRECTORY_MAX    1024
+
+typedef struct {
+    ngx_uint_t                       generation;  /* latest; 0: free */
+    size_t                           len;
+    u_char                           path[NGX_HTTP_REFERRAL_DIRECTORY_MAX];
+    referral_ledger_t                ledger;
+} ngx_http_referral_directory_t;
+
+
 typedef struct {
     ngx_atomic_t                     pid;         /* 0: free */
     ngx_msec_t                       seen;        /* ngx_current_msec */
@@ -144,6 +157,8 @@ typedef struct {
     ngx_atomic_t                     bad;
 
     off_t                            journal_bytes;
+    ngx_http_referral_directory_t    directories[
+                                              NGX_HTTP_REFERRAL_DIRECTORIES];
     ngx_http_referral_journal_entry_t  journals[NGX_HTTP_REFERRAL_JOURNALS];
     ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
 
@@ -205,6 +220,7 @@ typedef struct {
 #endif
 
     ngx_path_t                      *journal;
+    ngx_http_referral_directory_t   *directory;   /* may be NULL */
     off_t                            segment;
     off_t                            journal_max;
     time_t                           retain;
@@ -662,6 +678,9 @@ ngx_int_t ngx_http_referral_salt_address(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uint64_t *address);
 
 /* recorder */
+
+/* by the master, before its workers: whose directory the journal is in */
+void ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf);
 
 ngx_http_referral_recorder_t *ngx_http_referral_recorder_create(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);

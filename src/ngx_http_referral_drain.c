@@ -91,6 +91,7 @@ ngx_http_referral_drain_open(ngx_http_referral_recorder_t *rec,
                        ngx_http_referral_zone(rec->conf), journal->id,
                        journal->own, drain->from);
 
+    ngx_http_referral_recorder_died(rec, drain);
     ngx_http_referral_drain_publish(drain, 0);
 
     journal->data = drain;
@@ -482,9 +483,7 @@ ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
         referral_reader_rest(drain->reader);
     }
 
-    if (drain == rec->own && drain->from == drain->journal->last) {
-        rec->unresolved_bytes = 0;
-    }
+    ngx_http_referral_recorder_sent(rec, drain);
 }
 
 

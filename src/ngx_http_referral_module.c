@@ -589,6 +589,8 @@ ngx_http_referral_init_module(ngx_cycle_t *cycle)
 
     rmcf->generation = ++rmcf->sh->generation;
 
+    ngx_http_referral_recorder_directory(rmcf);
+
     ngx_http_referral_journal_left(cycle, &rmcf->journal->name);
     ngx_http_referral_journal_owner(cycle, &rmcf->journal->name);
 

@@ -8,15 +8,23 @@
 #define NGX_HTTP_REFERRAL_LAST         1000
 #define NGX_HTTP_REFERRAL_HOLD         5000
 #define NGX_HTTP_REFERRAL_SAID         60000
+#define NGX_HTTP_REFERRAL_KEEP         200
 
 /* clicks on codes that may not exist, a second and worker */
 #define NGX_HTTP_REFERRAL_UNRESOLVED   1000
 
+/* of a worker's memory, one part is theirs */
+#define NGX_HTTP_REFERRAL_UNRESOLVED_SHARE  10
 
+
+static void ngx_http_referral_recorder_conf(
+    ngx_http_referral_main_conf_t *rmcf, referral_journals_conf_t *jc);
 static void ngx_http_referral_recorder_events(
     ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_event(ngx_event_t *ev,
     ngx_http_referral_recorder_t *rec, ngx_event_handler_pt handler);
+static ngx_int_t ngx_http_referral_recorder_allowed(
+    ngx_http_referral_recorder_t *rec, size_t size);
 static void ngx_http_referral_recorder_flush_handler(ngx_event_t *ev);
 static void ngx_http_referral_recorder_answer(
     ngx_http_referral_recorder_t *rec);
@@ -30,6 +38,16 @@ static void ngx_http_referral_recorder_tick_handler(ngx_event_t *ev);
 static void ngx_http_referral_recorder_publish(
     ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_waits(
+    ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_keep_handler(ngx_event_t *ev);
+static void ngx_http_referral_recorder_move(ngx_http_referral_recorder_t *rec);
+static ngx_http_referral_directory_t *ngx_http_referral_recorder_successor(
+    ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
+    referral_journal_t *journal);
+static void ngx_http_referral_recorder_abandon(
+    ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_last(ngx_http_referral_recorder_t *rec);
 static ngx_int_t ngx_http_referral_recorder_last_batch(
     ngx_http_referral_recorder_t *rec, redisContext *rc,
@@ -38,10 +56,63 @@ static redisContext *ngx_http_referral_recorder_connect(
     ngx_http_referral_recorder_t *rec);
 static ngx_int_t ngx_http_referral_recorder_agreed(redisReply *reply);
 static void ngx_http_referral_recorder_sync(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_recorder_alone(ngx_http_referral_recorder_t *rec,
+    ngx_uint_t alone);
+static ngx_int_t ngx_http_referral_recorder_sync_post(
+    ngx_http_referral_recorder_t *rec, int fd);
 #if (NGX_THREADS)
 static void ngx_http_referral_recorder_sync_thread(void *data, ngx_log_t *log);
 static void ngx_http_referral_recorder_synced(ngx_event_t *ev);
 #endif
+
+
+/*
+ * One of the zone's, by its path; its ledger is what all workers that write
+ * there go by, those of configurations before too.
+ */
+
+void
+ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf)
+{
+    ngx_str_t                      *name;
+    ngx_uint_t                      i;
+    ngx_http_referral_directory_t  *dir, *oldest;
+
+    name = &rmcf->journal->name;
+    oldest = NULL;
+
+    if (name->len > NGX_HTTP_REFERRAL_DIRECTORY_MAX) {
+        return;
+    }
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
+        dir = &rmcf->sh->directories[i];
+
+        if (dir->generation && dir->len == name->len
+            && ngx_memcmp(dir->path, name->data, name->len) == 0)
+        {
+            goto found;
+        }
+
+        if (oldest == NULL || dir->generation < oldest->generation) {
+            oldest = dir;
+        }
+    }
+
+    dir = oldest;
+
+    ngx_memzero(dir, sizeof(ngx_http_referral_directory_t));
+
+    dir->len = name->len;
+    ngx_memcpy(dir->path, name->data, name->len);
+
+found:
+
+    dir->generation = rmcf->generation;
+    referral_ledger_limit(&dir->ledger, rmcf->journal_max);
+
+    rmcf->directory = dir;
+}
 
 
 ngx_http_referral_recorder_t *
@@ -90,12 +161,7 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
 
     rec->batch = referral_batch_create(&rec->batch_conf);
 
-    jc.path = (char *) rmcf->journal->name.data;
-    jc.segment = rmcf->segment;
-    jc.max = rmcf->journal_max;
-    jc.queue = 0;
-    jc.retain = (int64_t) rmcf->retain * 1000;
-    jc.sync = rmcf->sync;
+    ngx_http_referral_recorder_conf(rmcf, &jc);
 
     rec->journals = referral_journals_create(&jc,
                                              ngx_http_referral_recorder_now(),
@@ -153,6 +219,20 @@ failed:
 
 
 static void
+ngx_http_referral_recorder_conf(ngx_http_referral_main_conf_t *rmcf,
+    referral_journals_conf_t *jc)
+{
+    jc->path = (char *) rmcf->journal->name.data;
+    jc->segment = rmcf->segment;
+    jc->max = rmcf->journal_max;
+    jc->queue = 0;
+    jc->retain = (int64_t) rmcf->retain * 1000;
+    jc->sync = rmcf->sync;
+    jc->ledger = rmcf->directory ? &rmcf->directory->ledger : NULL;
+}
+
+
+static void
 ngx_http_referral_recorder_events(ngx_http_referral_recorder_t *rec)
 {
     ngx_http_referral_recorder_event(&rec->flush, rec,
@@ -172,6 +252,10 @@ ngx_http_referral_recorder_events(ngx_http_referral_recorder_t *rec)
                                      ngx_http_referral_recorder_hold_handler);
     rec->hold.cancelable = 0;
 #endif
+
+    ngx_http_referral_recorder_event(&rec->keep, rec,
+                                     ngx_http_referral_recorder_keep_handler);
+    rec->keep.cancelable = 0;
 }
 
 
@@ -202,29 +286,19 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
     u_char *data, size_t len, int64_t at, ngx_uint_t unresolved,
     ngx_http_referral_commit_t *commit)
 {
+    size_t    size;
     uint64_t  seq;
 
-    /* codes that nobody checked must not push out those of real links */
+    size = referral_frame_size(len);
 
-    if (unresolved) {
-
-        if (rec->second != ngx_time()) {
-            rec->second = ngx_time();
-            rec->unresolved = 0;
-        }
-
-        if (rec->unresolved++ >= NGX_HTTP_REFERRAL_UNRESOLVED
-            || rec->unresolved_bytes + len
-               > (uint64_t) rec->conf->journal_max / 10)
-        {
-            (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rec->conf)
+    if (unresolved
+        && ngx_http_referral_recorder_allowed(rec, size) != NGX_OK)
+    {
+        (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rec->conf)
                               ->dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
-            ngx_http_referral_recorder_dropped(rec,
-                                             "too many are of unknown codes");
-            return NGX_OK;
-        }
-
-        rec->unresolved_bytes += len;
+        ngx_http_referral_recorder_dropped(rec,
+                                           "too many are of unknown codes");
+        return NGX_OK;
     }
 
     if (referral_journal_append(rec->journals, data, len, at, &seq)
@@ -233,6 +307,15 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
         ngx_http_referral_recorder_publish(rec);
         ngx_http_referral_recorder_dropped(rec, "the journal is full");
         return NGX_OK;
+    }
+
+    if (unresolved) {
+        referral_ledger_doubtful(
+            referral_journals_ledger(rec->journals),
+            referral_journal_key(referral_journals_own(rec->journals)->id),
+            size, seq);
+
+        rec->unresolved_bytes += size;
     }
 
     if (rec->conf->sync != REFERRAL_SYNC_ALWAYS
@@ -253,6 +336,90 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
     }
 
     return NGX_AGAIN;
+}
+
+
+/*
+ * Codes that nobody checked must not push out the clicks of real links,
+ * neither from the directory nor from this worker's memory.
+ */
+
+static ngx_int_t
+ngx_http_referral_recorder_allowed(ngx_http_referral_recorder_t *rec,
+    size_t size)
+{
+    if (rec->second != ngx_time()) {
+        rec->second = ngx_time();
+        rec->unresolved = 0;
+    }
+
+    if (rec->unresolved++ >= NGX_HTTP_REFERRAL_UNRESOLVED) {
+        return NGX_DECLINED;
+    }
+
+    if (rec->waiting
+        && rec->unresolved_bytes + size
+           > REFERRAL_JOURNAL_QUEUE / NGX_HTTP_REFERRAL_UNRESOLVED_SHARE)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (referral_ledger_allowed(
+            referral_journals_ledger(rec->journals),
+            referral_journal_key(referral_journals_own(rec->journals)->id),
+            size)
+        != REFERRAL_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_referral_recorder_died(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    uint64_t                            n, known;
+    ngx_http_referral_journal_entry_t  *entry;
+
+    entry = drain->entry;
+
+    if (entry == NULL || !drain->journal->adopted) {
+        return;
+    }
+
+    known = ngx_max(drain->journal->last, entry->settled);
+
+    if (entry->last <= known) {
+        return;
+    }
+
+    n = entry->last - known;
+    entry->last = known;
+
+    (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rec->conf)
+                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
+                                (ngx_atomic_int_t) n);
+
+    ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
+                  "referral: a worker that ended untimely took %uL clicks "
+                  "with it that were in its memory only", n);
+}
+
+
+void
+ngx_http_referral_recorder_sent(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    referral_ledger_sent(referral_journals_ledger(rec->journals),
+                         referral_journal_key(drain->journal->id),
+                         drain->from);
+
+    if (rec->waiting && drain->entry) {
+        ngx_http_referral_drain_publish(drain, drain->entry->oldest);
+    }
 }
 
 
@@ -283,9 +450,23 @@ ngx_http_referral_recorder_flush_handler(ngx_event_t *ev)
 void
 ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
 {
-    (void) referral_journal_flush(rec->journals,
-                                  ngx_http_referral_recorder_now(),
-                                  ngx_current_msec);
+    if (referral_journal_flush(rec->journals, ngx_http_referral_recorder_now(),
+                               ngx_current_msec)
+        == REFERRAL_OK)
+    {
+        rec->waiting = 0;
+        rec->unresolved_bytes = 0;
+
+    } else {
+        rec->waiting = 1;
+        ngx_http_referral_recorder_waits(rec);
+
+        /* if it is killed, others know what it had */
+
+        if (rec->own->entry) {
+            ngx_http_referral_drain_publish(rec->own, rec->own->entry->oldest);
+        }
+    }
 
     if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
         ngx_http_referral_recorder_sync(rec);
@@ -405,6 +586,10 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
 
     ngx_http_referral_recorder_disk(rec);
 
+    if (referral_journals_unwritten(rec->journals, NULL)) {
+        ngx_http_referral_recorder_waits(rec);
+    }
+
     ngx_http_referral_journals_check(rec);
 
     if (rec->conf->sync == REFERRAL_SYNC_INTERVAL) {
@@ -504,6 +689,207 @@ ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec)
 }
 
 
+/*
+ * Clicks are in memory only: a worker that is told to quit stays, as it does
+ * for its visitors, until Redis or the disk has them or
+ * "worker_shutdown_timeout" is over.
+ */
+
+static void
+ngx_http_referral_recorder_waits(ngx_http_referral_recorder_t *rec)
+{
+    if (!rec->keep.timer_set && !rec->expired && !rec->closing) {
+        ngx_add_timer(&rec->keep, NGX_HTTP_REFERRAL_KEEP);
+    }
+}
+
+
+static void
+ngx_http_referral_recorder_keep_handler(ngx_event_t *ev)
+{
+    uint64_t                       n;
+    ngx_core_conf_t               *ccf;
+    ngx_http_referral_recorder_t  *rec;
+
+    rec = ev->data;
+
+    n = referral_journals_unwritten(rec->journals, NULL);
+
+    if (n == 0) {
+        return;
+    }
+
+    if (ngx_exiting && !rec->quitting) {
+        rec->quitting = 1;
+        rec->quit = ngx_current_msec;
+
+        ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                      "referral: this worker shuts down with %uL clicks in "
+                      "memory: it waits for redis \"%V\" or for room in "
+                      "\"%V\"", n, &rec->conf->redis.text,
+                      &rec->conf->journal->name);
+    }
+
+    if (rec->quitting) {
+        ngx_http_referral_recorder_move(rec);
+
+        ccf = (ngx_core_conf_t *) ngx_get_conf(ngx_cycle->conf_ctx,
+                                               ngx_core_module);
+
+        if (ccf->shutdown_timeout
+            && ngx_current_msec - rec->quit >= ccf->shutdown_timeout)
+        {
+            rec->expired = 1;
+            return;
+        }
+    }
+
+    ngx_add_timer(ev, NGX_HTTP_REFERRAL_KEEP);
+}
+
+
+/*
+ * A reload named another directory: what waits here for room goes there, as a
+ * journal of its own.  Only what was never in a batch: Redis may have the
+ * rest under the numbers of this journal.
+ */
+
+static void
+ngx_http_referral_recorder_move(ngx_http_referral_recorder_t *rec)
+{
+    u_char                          path[NGX_HTTP_REFERRAL_DIRECTORY_MAX + 1];
+    uint64_t                        first;
+    referral_journal_t             *own;
+    referral_journals_t            *to;
+    referral_journals_conf_t        jc;
+    ngx_http_referral_directory_t  *dir;
+
+    own = referral_journals_own(rec->journals);
+
+    if (own != rec->own->journal
+        || referral_journals_unwritten(rec->journals, own) == 0)
+    {
+        return;
+    }
+
+    dir = ngx_http_referral_recorder_successor(rec);
+
+    if (dir == NULL
+        || (rec->moved
+            && ngx_current_msec - rec->moved < NGX_HTTP_REFERRAL_TICK))
+    {
+        return;
+    }
+
+    rec->moved = ngx_current_msec;
+
+    /* a worker that closes has done so, and its threads are gone */
+
+    if (!rec->closing) {
+        ngx_http_referral_recorder_flush(rec);
+    }
+
+    first = ngx_max(own->written, own->acked);
+    first = ngx_max(first, rec->own->seen);
+    first = ngx_max(first, rec->own->to);
+    first = ngx_max(first, rec->own->reader->next - 1) + 1;
+
+    if (first > own->last) {
+        return;
+    }
+
+    ngx_http_referral_recorder_conf(rec->conf, &jc);
+
+    *ngx_cpymem(path, dir->path, dir->len) = '\0';
+
+    jc.path = (char *) path;
+    jc.max = referral_ledger_max(&dir->ledger);
+    jc.ledger = &dir->ledger;
+
+    to = referral_journals_move(rec->journals, &jc, first,
+                                ngx_http_referral_recorder_now(),
+                                ngx_current_msec);
+    if (to == NULL) {
+        return;
+    }
+
+    ngx_http_referral_recorder_moved(rec, referral_journals_own(to));
+
+    /* from here on others may adopt it */
+
+    referral_journals_destroy(to);
+}
+
+
+/* NULL: the latest configuration has its journal here too */
+
+static ngx_http_referral_directory_t *
+ngx_http_referral_recorder_successor(ngx_http_referral_recorder_t *rec)
+{
+    ngx_uint_t                      i;
+    ngx_http_referral_directory_t  *dir, *last;
+
+    last = rec->conf->directory;
+
+    if (last == NULL) {
+        return NULL;
+    }
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
+        dir = &ngx_http_referral_zone(rec->conf)->directories[i];
+
+        if (dir->generation > last->generation) {
+            last = dir;
+        }
+    }
+
+    return last == rec->conf->directory ? NULL : last;
+}
+
+
+static void
+ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
+    referral_journal_t *journal)
+{
+    ngx_queue_t                        *q;
+    referral_journal_t                 *own;
+    ngx_http_referral_commit_t         *commit;
+    ngx_http_referral_journal_entry_t  *entry;
+
+    own = rec->own->journal;
+
+    entry = ngx_http_referral_zone_journal(ngx_http_referral_zone(rec->conf),
+                                           journal->id, 1, 0);
+    if (entry) {
+        entry->last = journal->last;
+    }
+
+    ngx_http_referral_drain_publish(rec->own, 0);
+
+    /* they are safe, but not under the numbers that they had */
+
+    for (q = ngx_queue_head(&rec->commits);
+         q != ngx_queue_sentinel(&rec->commits);
+         q = ngx_queue_next(q))
+    {
+        commit = ngx_queue_data(q, ngx_http_referral_commit_t, queue);
+
+        if (commit->seq > own->last) {
+            commit->seq = 0;
+        }
+    }
+
+    if (!rec->closing) {
+        ngx_http_referral_recorder_answer(rec);
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
+                  "referral: %uL clicks that had no room in \"%V\" are in the "
+                  "journal's new directory", journal->last,
+                  &rec->conf->journal->name);
+}
+
+
 void
 ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec)
 {
@@ -547,23 +933,28 @@ ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
     ngx_event_t                *events[] = { &rec->flush, &rec->next,
                                              &rec->send, &rec->retry,
                                              &rec->tick, &rec->adopt,
-                                             &rec->hold };
+                                             &rec->hold, &rec->keep };
     ngx_http_referral_drain_t  *drain;
 
     rec->closing = 1;
 
-    (void) referral_journal_flush(rec->journals,
-                                  ngx_http_referral_recorder_now(),
-                                  ngx_current_msec);
+    referral_journals_save(rec->journals, ngx_http_referral_recorder_now(),
+                           ngx_current_msec);
 
     up = rec->redis.ready;
 
     ngx_http_referral_redis_close(&rec->redis);
 
-    if (up && !ngx_terminate) {
+    if (up
+        && (!ngx_terminate
+            || referral_journals_unwritten(rec->journals, NULL)))
+    {
         ngx_http_referral_recorder_last(rec);
     }
 
+    rec->moved = 0;
+    ngx_http_referral_recorder_move(rec);
+    ngx_http_referral_recorder_abandon(rec);
     ngx_http_referral_recorder_publish(rec);
 
     while (!ngx_queue_empty(&rec->drains)) {
@@ -589,6 +980,61 @@ ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *rec)
     }
 
     ngx_destroy_pool(rec->pool);
+}
+
+
+/*
+ * What neither the disk nor Redis took goes with this worker: it is counted
+ * and said.  A journal that has no file is found by nobody, so its numbers go
+ * into the totals.
+ */
+
+static void
+ngx_http_referral_recorder_abandon(ngx_http_referral_recorder_t *rec)
+{
+    uint64_t                    n, lost;
+    ngx_queue_t                *q;
+    referral_journal_t         *journal;
+    referral_journals_stat_t    stat;
+    ngx_http_referral_drain_t  *drain;
+
+    lost = 0;
+
+    for (q = ngx_queue_head(&rec->drains);
+         q != ngx_queue_sentinel(&rec->drains);
+         q = ngx_queue_next(q))
+    {
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+        journal = drain->journal;
+
+        n = referral_journal_abandon(rec->journals, journal);
+
+        if (n == 0) {
+            continue;
+        }
+
+        lost += n;
+
+        ngx_http_referral_drain_publish(drain, 0);
+
+        if (drain->entry && journal->nsegments == 0) {
+            ngx_http_referral_zone_journal_close(
+                          ngx_http_referral_zone(rec->conf), drain->entry);
+            drain->entry = NULL;
+        }
+    }
+
+    if (lost == 0) {
+        return;
+    }
+
+    referral_journals_stat(rec->journals, &stat);
+
+    ngx_log_error(NGX_LOG_CRIT, rec->log, stat.full ? 0 : stat.err,
+                  "referral: this worker ends and drops %uL clicks that "
+                  "neither redis \"%V\" nor the journal in \"%V\" took (%s)",
+                  lost, &rec->conf->redis.text, &rec->conf->journal->name,
+                  stat.what ? stat.what : "its files were removed");
 }
 
 
@@ -829,18 +1275,59 @@ ngx_http_referral_recorder_task(ngx_http_referral_recorder_t *rec,
 static void
 ngx_http_referral_recorder_sync(ngx_http_referral_recorder_t *rec)
 {
-    int                        fd;
-#if (NGX_THREADS)
-    ngx_http_referral_task_t  *t;
-#endif
+    int  rc, fd;
 
-    if (rec->syncing
-        || referral_journal_sync_begin(rec->journals, &fd) != REFERRAL_OK)
-    {
+    while (!rec->syncing) {
+
+        rc = referral_journal_sync_begin(rec->journals, &fd);
+
+        if (rc == REFERRAL_DECLINED) {
+            return;
+        }
+
+        ngx_http_referral_recorder_alone(rec, rc == REFERRAL_JOURNAL_BUSY);
+
+        if (rc == REFERRAL_OK
+            && ngx_http_referral_recorder_sync_post(rec, fd) == NGX_OK)
+        {
+            return;
+        }
+
+        referral_journal_sync_end(rec->journals, referral_journal_sync_fd(fd),
+                                  ngx_http_referral_recorder_now(),
+                                  ngx_current_msec);
+    }
+}
+
+
+static void
+ngx_http_referral_recorder_alone(ngx_http_referral_recorder_t *rec,
+    ngx_uint_t alone)
+{
+    if (alone == rec->alone) {
         return;
     }
 
+    rec->alone = alone;
+
+    if (alone) {
+        ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+                      "referral: no descriptor for fdatasync: the worker "
+                      "waits for it itself; a larger "
+                      "\"worker_rlimit_nofile\" is right");
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
+                  "referral: there are descriptors for fdatasync again");
+}
+
+
+static ngx_int_t
+ngx_http_referral_recorder_sync_post(ngx_http_referral_recorder_t *rec, int fd)
+{
 #if (NGX_THREADS)
+    ngx_http_referral_task_t  *t;
 
     if (rec->sync == NULL) {
         rec->sync = ngx_http_referral_recorder_task(rec,
@@ -856,15 +1343,12 @@ ngx_http_referral_recorder_sync(ngx_http_referral_recorder_t *rec)
             == NGX_OK)
         {
             rec->syncing = 1;
-            return;
+            return NGX_OK;
         }
     }
-
 #endif
 
-    referral_journal_sync_end(rec->journals, referral_journal_sync_fd(fd),
-                              ngx_http_referral_recorder_now(),
-                              ngx_current_msec);
+    return NGX_DECLINED;
 }
 
 

@@ -72,6 +72,7 @@ struct ngx_http_referral_recorder_s {
     ngx_event_t                      tick;
     ngx_event_t                      adopt;
     ngx_event_t                      hold;       /* not cancelable */
+    ngx_event_t                      keep;       /* nor is this one */
 
     ngx_queue_t                      drains;
     ngx_http_referral_drain_t       *own;
@@ -98,16 +99,22 @@ struct ngx_http_referral_recorder_s {
 
     time_t                           second;     /* of the bound below */
     ngx_uint_t                       unresolved;
-    uint64_t                         unresolved_bytes;
+    size_t                           unresolved_bytes;  /* in memory only */
 
     uint64_t                         dropped[REFERRAL_DROPS];
     ngx_msec_t                       said_dropped;
+    ngx_msec_t                       quit;       /* since then, to be kept */
+    ngx_msec_t                       moved;      /* tried then */
     unsigned                         refused:1;  /* the log knows an error */
     unsigned                         disk:1;     /* the log knows it failed */
     unsigned                         warming:1;
     unsigned                         syncing:1;
     unsigned                         closing:1;
     unsigned                         asked:1;    /* how Redis is set up */
+    unsigned                         alone:1;    /* syncs without a thread */
+    unsigned                         waiting:1;  /* clicks in memory only */
+    unsigned                         quitting:1;
+    unsigned                         expired:1;  /* it is not kept longer */
 
 #if (NGX_THREADS)
     ngx_thread_task_t               *warm;
@@ -133,6 +140,14 @@ typedef struct {
 int64_t ngx_http_referral_recorder_now(void);
 void ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec);
 void ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec);
+
+/* an adopted journal: what its worker had in memory when it died is lost */
+void ngx_http_referral_recorder_died(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
+
+/* Redis has all of the journal up to drain->from */
+void ngx_http_referral_recorder_sent(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
 #if (NGX_THREADS)
 ngx_thread_task_t *ngx_http_referral_recorder_task(
     ngx_http_referral_recorder_t *rec,

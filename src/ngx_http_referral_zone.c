@@ -3,7 +3,7 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e03ULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e04ULL
 
 
 /*

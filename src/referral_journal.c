@@ -13,12 +13,17 @@ static referral_journal_t *referral_journal_fresh(void);
 static referral_chunk_t *referral_journal_chunk(referral_journals_t *js);
 static void referral_journal_release_head(referral_journals_t *js,
     referral_journal_t *j);
+static uint64_t referral_journal_in_memory(referral_journal_t *j);
+static uint64_t referral_journal_nameless(referral_journal_t *j);
 static int referral_journal_write_chunk(referral_journals_t *js,
     referral_chunk_t *c, int64_t now, int64_t mono);
-static int referral_journal_make_room(referral_journals_t *js, size_t len,
-    int64_t mono);
+static size_t referral_journal_make_room(referral_journals_t *js,
+    referral_chunk_t *c, int64_t mono);
+static int referral_journal_take(referral_journals_t *js, size_t len);
+static size_t referral_journal_fitting(referral_journals_t *js,
+    referral_chunk_t *c);
 static int referral_journal_write_records(referral_journals_t *js,
-    referral_segment_t *seg, referral_chunk_t *c);
+    referral_segment_t *seg, referral_chunk_t *c, size_t len);
 static int referral_journal_open_segment(referral_journals_t *js,
     uint64_t first, int64_t now, int64_t mono);
 static int referral_journal_begin_segment(referral_journals_t *js,
@@ -54,6 +59,7 @@ referral_journals_create(const referral_journals_conf_t *conf, int64_t now,
     js->slot = -1;
     js->slot_dir = -1;
     js->lock = -1;
+    js->sync_fd = -1;
     js->retry = mono;
     js->why = REFERRAL_DROP_MEMORY;
     js->sync_error = mono - REFERRAL_JOURNAL_RETRY;
@@ -68,8 +74,15 @@ referral_journals_create(const referral_journals_conf_t *conf, int64_t now,
 
     js->path = strdup(conf->path);
     js->own = referral_journal_fresh();
+    js->ledger = conf->ledger;
 
-    if (js->path == NULL || js->own == NULL) {
+    if (js->ledger == NULL) {
+        js->alone = calloc(1, sizeof(referral_ledger_t));
+        js->ledger = js->alone;
+    }
+
+    if (js->path == NULL || js->own == NULL || js->ledger == NULL) {
+        free(js->alone);
         free(js->path);
         free(js->own);
         free(js);
@@ -77,6 +90,8 @@ referral_journals_create(const referral_journals_conf_t *conf, int64_t now,
     }
 
     js->conf.path = js->path;
+
+    referral_ledger_limit(js->ledger, js->conf.max);
 
     if (referral_journal_take_slot(js, mono) == REFERRAL_OK) {
         referral_journal_count(js, mono);
@@ -144,6 +159,11 @@ referral_journals_destroy(referral_journals_t *js)
 
     referral_journal_leave_slot(js);
 
+    if (js->sync_fd != -1) {
+        (void) close(js->sync_fd);
+    }
+
+    free(js->alone);
     free(js->spare);
     free(js->path);
     free(js);
@@ -185,6 +205,13 @@ referral_journals_own(referral_journals_t *js)
 }
 
 
+referral_ledger_t *
+referral_journals_ledger(referral_journals_t *js)
+{
+    return js->ledger;
+}
+
+
 referral_journal_t *
 referral_journals_next(referral_journals_t *js, referral_journal_t *j)
 {
@@ -221,7 +248,7 @@ referral_journals_stat(referral_journals_t *js, referral_journals_stat_t *stat)
     stat->adopted = js->adopted;
     stat->foreign = js->foreign;
     stat->queue_bytes = js->queue_bytes;
-    stat->dir_bytes = js->dir_bytes > 0 ? js->dir_bytes : 0;
+    stat->dir_bytes = referral_ledger_bytes(js->ledger);
     stat->slot = js->slot;
     stat->disk_failed = js->failed;
     stat->full = js->full;
@@ -565,7 +592,7 @@ referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono)
             return REFERRAL_DECLINED;
         }
 
-        if (c->next == NULL) {
+        if (c->next == NULL && c->written == c->len) {
             js->failed = 0;
             js->full = 0;
         }
@@ -574,6 +601,114 @@ referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono)
     }
 
     return js->own->written < js->own->last ? REFERRAL_DECLINED : REFERRAL_OK;
+}
+
+
+uint64_t
+referral_journals_unwritten(referral_journals_t *js, referral_journal_t *j)
+{
+    uint64_t  n;
+
+    if (j) {
+        return referral_journal_in_memory(j) + referral_journal_nameless(j);
+    }
+
+    n = 0;
+
+    for (j = js->own; j; j = j->next) {
+        n += referral_journals_unwritten(js, j);
+    }
+
+    return n;
+}
+
+
+static uint64_t
+referral_journal_in_memory(referral_journal_t *j)
+{
+    uint64_t  known;
+
+    if (j->head == NULL) {
+        return 0;
+    }
+
+    known = j->written > j->acked ? j->written : j->acked;
+
+    return j->last > known ? j->last - known : 0;
+}
+
+
+/* the file was removed while it was open: it ends with this process */
+
+static uint64_t
+referral_journal_nameless(referral_journal_t *j)
+{
+    unsigned             i;
+    uint64_t             n, first, last;
+    struct stat          st;
+    referral_segment_t  *seg;
+
+    if (j->adopted || j->acked >= j->written) {
+        return 0;
+    }
+
+    n = 0;
+
+    for (i = 0; i < j->nsegments; i++) {
+        seg = &j->segments[i];
+
+        if (seg->fd == -1 || fstat(seg->fd, &st) == -1 || st.st_nlink) {
+            continue;
+        }
+
+        first = seg->first > j->acked ? seg->first : j->acked + 1;
+        last = (i + 1 < j->nsegments) ? seg[1].first - 1 : j->written;
+
+        n += last >= first ? last - first + 1 : 0;
+    }
+
+    return n;
+}
+
+
+void
+referral_journals_save(referral_journals_t *js, int64_t now, int64_t mono)
+{
+    uint64_t  written;
+
+    js->own->flushed = js->own->last;
+
+    do {
+        written = js->own->written;
+        js->retry = mono;
+
+        (void) referral_journal_write(js, now, mono);
+
+    } while (js->own->written > written);
+}
+
+
+uint64_t
+referral_journal_abandon(referral_journals_t *js, referral_journal_t *j)
+{
+    uint64_t  n;
+
+    n = referral_journals_unwritten(js, j);
+
+    if (n == 0) {
+        return 0;
+    }
+
+    js->dropped[js->failed ? js->why : REFERRAL_DROP_DISK] += n;
+    js->appended -= n;
+
+    j->last -= n;
+
+    if (j->flushed > j->last) {
+        j->flushed = j->last;
+    }
+
+    return n;
 }
 
 
@@ -592,9 +727,9 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
     again = 1;
 
     for ( ;; ) {
-        len = c->len - c->written;
+        len = referral_journal_make_room(js, c, mono);
 
-        if (referral_journal_make_room(js, len, mono) != REFERRAL_OK) {
+        if (len == 0) {
             return REFERRAL_DECLINED;
         }
 
@@ -616,8 +751,10 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
             if (referral_journal_open_segment(js, frame.seq, now, mono)
                 != REFERRAL_OK)
             {
+                referral_ledger_add(js->ledger, -(int64_t) len);
+
                 if (again && (js->err == ENOSPC || js->err == EDQUOT)
-                    && referral_journal_reclaim(js, js->conf.max, 1))
+                    && referral_journal_reclaim(js, INT64_MAX / 2, 1))
                 {
                     again = 0;
                     continue;
@@ -631,7 +768,7 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
 
         referral_journal_allocate(js, seg, len);
 
-        err = referral_journal_write_records(js, seg, c);
+        err = referral_journal_write_records(js, seg, c, len);
 
         if (err == 0) {
             return REFERRAL_OK;
@@ -644,7 +781,7 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
         referral_journal_close_segment(js, mono);
 
         if (again && (err == ENOSPC || err == EDQUOT)
-            && referral_journal_reclaim(js, js->conf.max, 1))
+            && referral_journal_reclaim(js, INT64_MAX / 2, 1))
         {
             again = 0;
             continue;
@@ -657,49 +794,113 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
 }
 
 
-/* inside of "max=": what was acknowledged makes room, oldest first */
+/*
+ * Inside of "max=": what was acknowledged makes room, oldest first.  Returns
+ * how much of the chunk may be written, in whole records.
+ */
 
-static int
-referral_journal_make_room(referral_journals_t *js, size_t len, int64_t mono)
+static size_t
+referral_journal_make_room(referral_journals_t *js, referral_chunk_t *c,
+    int64_t mono)
 {
-    if (js->dir_bytes + (off_t) len <= js->conf.max) {
-        return REFERRAL_OK;
+    size_t   len;
+    int64_t  need;
+
+    len = c->len - c->written;
+    need = len + REFERRAL_SEGMENT_HEADER;
+
+    if (referral_journal_take(js, len) == REFERRAL_OK) {
+        return len;
     }
 
-    (void) referral_journal_reclaim(js, len, 0);
+    (void) referral_journal_reclaim(js, need, 0);
 
-    if (js->active && js->dir_bytes + (off_t) len > js->conf.max
+    if (js->active && !referral_journal_has_room(js, need)
         && js->own->written <= js->own->acked)
     {
         referral_journal_close_segment(js, mono);
     }
 
-    (void) referral_journal_reclaim(js, len, !js->active);
+    (void) referral_journal_reclaim(js, need, !js->active);
 
-    if (js->dir_bytes + (off_t) len > js->conf.max) {
-        referral_journal_fail(js, "max= of the journal is reached", 0, mono);
-        return REFERRAL_DECLINED;
+    if (referral_journal_take(js, len) == REFERRAL_OK) {
+        return len;
     }
 
-    return REFERRAL_OK;
+    len = referral_journal_fitting(js, c);
+
+    if (len && referral_journal_take(js, len) == REFERRAL_OK) {
+        return len;
+    }
+
+    referral_journal_fail(js, "max= of the journal is reached", 0, mono);
+
+    return 0;
 }
 
 
-/* 0, or why not all of the chunk is in the file */
+/* a segment that may have to be opened has room too */
+
+static int
+referral_journal_take(referral_journals_t *js, size_t len)
+{
+    if (!referral_journal_has_room(js, len + REFERRAL_SEGMENT_HEADER)) {
+        return REFERRAL_DECLINED;
+    }
+
+    return referral_ledger_take(js->ledger, len);
+}
+
+
+/* what is left of max= at its end: the first records of the chunk */
+
+static size_t
+referral_journal_fitting(referral_journals_t *js, referral_chunk_t *c)
+{
+    size_t            len;
+    int64_t           room;
+    referral_frame_t  frame;
+
+    room = referral_ledger_max(js->ledger) - referral_ledger_bytes(js->ledger)
+           - REFERRAL_SEGMENT_HEADER;
+    len = 0;
+
+    while (c->written + len < c->len
+           && referral_frame_peek(&frame, js->own->seed,
+                                  c->data + c->written + len,
+                                  c->len - c->written - len)
+              == REFERRAL_OK
+           && (int64_t) (len + frame.size) <= room)
+    {
+        len += frame.size;
+    }
+
+    return len;
+}
+
+
+unsigned
+referral_journal_has_room(referral_journals_t *js, int64_t need)
+{
+    return referral_ledger_bytes(js->ledger) + need
+           <= referral_ledger_max(js->ledger);
+}
+
+
+/* 0, or why not all of "len" is in the file */
 
 static int
 referral_journal_write_records(referral_journals_t *js,
-    referral_segment_t *seg, referral_chunk_t *c)
+    referral_segment_t *seg, referral_chunk_t *c, size_t len)
 {
     int                  err;
-    size_t               len, done;
+    size_t               done, whole;
     ssize_t              n;
     referral_frame_t     frame;
     referral_journal_t  *j;
 
     j = js->own;
     err = 0;
-    len = c->len - c->written;
 
     for (done = 0; done < len; done += n) {
         n = write(seg->fd, c->data + c->written + done, len - done);
@@ -715,32 +916,32 @@ referral_journal_write_records(referral_journals_t *js,
         }
     }
 
-    if (err == 0) {
-        c->written = c->len;
+    if (c->written + done == c->len) {
+        whole = done;
         j->written = c->last;
 
     } else {
 
         /* whole records of a torn write stay, the rest is cut off */
 
-        len = 0;
+        whole = 0;
 
         while (referral_frame_peek(&frame, j->seed,
-                                   c->data + c->written + len, done - len)
+                                   c->data + c->written + whole, done - whole)
                == REFERRAL_OK
-               && done - len >= frame.size)
+               && done - whole >= frame.size)
         {
-            len += frame.size;
+            whole += frame.size;
             j->written = frame.seq;
         }
-
-        c->written += len;
     }
 
-    seg->size += len;
-    js->dir_bytes += len;
+    c->written += whole;
+    seg->size += whole;
 
-    if (len) {
+    referral_ledger_add(js->ledger, (int64_t) whole - (int64_t) len);
+
+    if (whole) {
         seg->unsynced = (js->conf.sync != REFERRAL_SYNC_OFF);
     }
 
@@ -865,7 +1066,7 @@ referral_journal_open_segment(referral_journals_t *js, uint64_t first,
     j->serial = seg->n;
 
     js->active = 1;
-    js->dir_bytes += seg->size;
+    referral_ledger_add(js->ledger, seg->size);
 
     referral_journal_update_first(j);
 
@@ -936,9 +1137,10 @@ referral_journal_close_segment(referral_journals_t *js, int64_t mono)
 
     if (seg->size == REFERRAL_SEGMENT_HEADER) {
         referral_segment_name(name, seg->first, seg->n);
+        referral_ledger_gone(js->ledger, seg->size);
         (void) unlinkat(j->dir, name, 0);
 
-        referral_journal_drop_segment(js, j, j->nsegments - 1);
+        referral_journal_drop_segment(j, j->nsegments - 1);
         return;
     }
 
@@ -1029,8 +1231,7 @@ referral_journal_add_segment(referral_journal_t *j)
 /* takes it out of the list; its file is gone already */
 
 void
-referral_journal_drop_segment(referral_journals_t *js, referral_journal_t *j,
-    unsigned i)
+referral_journal_drop_segment(referral_journal_t *j, unsigned i)
 {
     referral_segment_t  *seg;
 
@@ -1039,8 +1240,6 @@ referral_journal_drop_segment(referral_journals_t *js, referral_journal_t *j,
     if (seg->fd != -1) {
         (void) close(seg->fd);
     }
-
-    js->dir_bytes -= seg->size;
 
     j->nsegments--;
 

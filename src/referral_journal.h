@@ -36,6 +36,7 @@
 #define _REFERRAL_JOURNAL_H_INCLUDED_
 
 
+#include "referral_ledger.h"
 #include "referral_segment.h"
 #include "referral_str.h"
 
@@ -85,6 +86,8 @@ typedef struct {
                                         REFERRAL_JOURNAL_QUEUE */
     int64_t              retain;     /* ms after the acknowledgement */
     referral_sync_e      sync;
+    referral_ledger_t   *ledger;     /* of the directory, of all processes;
+                                        NULL: this one is alone */
 } referral_journals_conf_t;
 
 
@@ -176,12 +179,27 @@ void referral_journals_destroy(referral_journals_t *js);
 /* the own journal, never NULL; another one after referral_journals_renew() */
 referral_journal_t *referral_journals_own(referral_journals_t *js);
 
+referral_ledger_t *referral_journals_ledger(referral_journals_t *js);
+
 /* all of them: first with j NULL, then the next; NULL after the last */
 referral_journal_t *referral_journals_next(referral_journals_t *js,
     referral_journal_t *j);
 
 void referral_journals_stat(referral_journals_t *js,
     referral_journals_stat_t *stat);
+
+/* how the ledger knows a journal */
+
+static inline uint64_t
+referral_journal_key(const u_char *id)
+{
+    uint64_t  key;
+
+    memcpy(&key, id, sizeof(key));
+
+    return key | 1;
+}
+
 
 /* static text: "space", "max"… */
 referral_str_t referral_drop_name(unsigned reason);
@@ -203,6 +221,32 @@ int referral_journal_append(referral_journals_t *js, const void *data,
  * for a reason that is in the statistics.
  */
 int referral_journal_flush(referral_journals_t *js, int64_t now, int64_t mono);
+
+/*
+ * For a process that ends.  unwritten: records that neither Redis nor the
+ * disk has, or only in a file without a name, of journal "j", or of all with
+ * NULL.  save: writes what fits, however lately the disk failed.  abandon: a
+ * journal ends with what the disk has; the rest is counted as dropped.  It
+ * returns how many that are.
+ */
+uint64_t referral_journals_unwritten(referral_journals_t *js,
+    referral_journal_t *j);
+void referral_journals_save(referral_journals_t *js, int64_t now,
+    int64_t mono);
+uint64_t referral_journal_abandon(referral_journals_t *js,
+    referral_journal_t *j);
+
+
+/*
+ * Where another directory follows this one: what is in memory only, from
+ * "first" on, becomes a journal of its own there, for whoever adopts it; its
+ * records must never have been sent.  All of them, or NULL and nothing is
+ * changed.  What is returned is to be destroyed.
+ */
+referral_journals_t *referral_journals_move(referral_journals_t *js,
+    const referral_journals_conf_t *conf, uint64_t first, int64_t now,
+    int64_t mono);
+
 
 /*
  * Every record up to "seq" is applied.  Frees memory, and starts the
@@ -283,8 +327,10 @@ void referral_journal_finish(referral_journals_t *js, referral_journal_t *j,
  * again until REFERRAL_DECLINED: nothing is left to be synced.  Then (or when
  * own->synced reaches it) a record is safe from a power loss.  After an error
  * the segment is never synced or written again: what is still in memory goes
- * to a new one.  sync_fd() touches nothing but the descriptor, which it
- * closes; it returns 0 or an errno.
+ * to a new one.  sync_fd() touches nothing but the descriptor, which stays
+ * open; it returns 0 or an errno.  REFERRAL_JOURNAL_BUSY of sync_begin(): as
+ * REFERRAL_OK, but there is no descriptor for another thread, so sync_fd() is
+ * to be called at once, in this one.
  */
 int referral_journal_sync_begin(referral_journals_t *js, int *fd);
 int referral_journal_sync_fd(int fd);

@@ -2,7 +2,7 @@
 /*
  * What the files of the journal share: referral_journal.c (memory, writing),
  * referral_journal_sync.c, referral_journal_dir.c (slots, adoption, expiry),
- * and referral_journal_reader.c.
+ * referral_journal_move.c and referral_journal_reader.c.
  */
 
 
@@ -78,9 +78,11 @@ struct referral_journals_s {
     int64_t                    retry;     /* the disk is left alone until */
     int64_t                    counted;
     int64_t                    sync_error;
-    off_t                      dir_bytes;
+    referral_ledger_t         *ledger;
+    referral_ledger_t         *alone;     /* allocated, if it is ours */
 
     uint64_t                   sync_seq;
+    int                        sync_fd;   /* -1: not needed yet */
 
     unsigned                   active:1;  /* own's last segment is open */
     unsigned                   failed:1;
@@ -107,8 +109,8 @@ void referral_journal_fail(referral_journals_t *js, const char *what, int err,
 referral_journal_t *referral_journal_alloc(const u_char *id);
 void referral_journal_free(referral_journals_t *js, referral_journal_t *j);
 referral_segment_t *referral_journal_add_segment(referral_journal_t *j);
-void referral_journal_drop_segment(referral_journals_t *js,
-    referral_journal_t *j, unsigned i);
+void referral_journal_drop_segment(referral_journal_t *j, unsigned i);
+unsigned referral_journal_has_room(referral_journals_t *js, int64_t need);
 void referral_journal_update_first(referral_journal_t *j);
 void referral_journal_sample(referral_journal_t *j, uint64_t seq, int64_t at);
 int referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono);
@@ -124,7 +126,7 @@ int referral_journal_open_dir(referral_journals_t *js, referral_journal_t *j);
 void referral_journal_close_dir(referral_journal_t *j);
 void referral_journal_leave_slot(referral_journals_t *js);
 void referral_journal_count(referral_journals_t *js, int64_t mono);
-unsigned referral_journal_reclaim(referral_journals_t *js, off_t need,
+unsigned referral_journal_reclaim(referral_journals_t *js, int64_t need,
     unsigned last);
 
 

@@ -24,7 +24,8 @@ static int referral_journal_cmp_segments(const void *one, const void *two);
 static int referral_journal_find_last(referral_journal_t *j);
 static uint64_t referral_journal_last_in(const u_char *data, size_t len,
     uint32_t seed);
-static off_t referral_journal_count_slot(int root, const char *name);
+static off_t referral_journal_count_slot(referral_journals_t *js,
+    referral_ledger_count_t *count, int root, const char *name);
 static off_t referral_journal_count_dir(int slot, const char *name);
 static int referral_journal_unlink_first(referral_journals_t *js,
     referral_journal_t *j);
@@ -50,7 +51,7 @@ referral_journal_root(referral_journals_t *js)
 int
 referral_journal_take_slot(referral_journals_t *js, int64_t mono)
 {
-    int       rc, root;
+    int       rc, err, root;
     char      name[REFERRAL_SLOT_NAME_MAX];
     unsigned  n;
 
@@ -78,12 +79,24 @@ referral_journal_take_slot(referral_journals_t *js, int64_t mono)
         }
 
         if (rc == REFERRAL_OK) {
-            js->slot = n;
-            js->failed = 0;
 
             if (js->conf.sync != REFERRAL_SYNC_OFF) {
                 (void) fsync(root);
+
+                if (js->sync_fd == -1) {
+                    js->sync_fd = fcntl(js->slot_dir, F_DUPFD_CLOEXEC, 0);
+                }
+
+                if (js->sync_fd == -1) {
+                    err = errno;
+                    referral_journal_leave_slot(js);
+                    errno = err;
+                    break;
+                }
             }
+
+            js->slot = n;
+            js->failed = 0;
 
             (void) close(root);
 
@@ -284,10 +297,14 @@ referral_journal_adopt_slot(referral_journals_t *js, int from, unsigned *n,
 
         if (from != js->slot_dir) {
 
+            referral_ledger_changed(js->ledger);
+
             if (renameat(from, de->d_name, js->slot_dir, de->d_name) == -1) {
                 rc = REFERRAL_ERROR;
                 continue;
             }
+
+            referral_ledger_changed(js->ledger);
 
             if (js->conf.sync != REFERRAL_SYNC_OFF) {
                 (void) fsync(js->slot_dir);
@@ -720,7 +737,9 @@ referral_journals_tick(referral_journals_t *js, int64_t now, int64_t mono)
     }
 
     if (referral_journal_pressed(js)) {
-        (void) referral_journal_reclaim(js, js->conf.max / 16, 0);
+        (void) referral_journal_reclaim(js,
+                                        referral_ledger_max(js->ledger) / 16,
+                                        0);
     }
 
     (void) referral_journal_write(js, now, mono);
@@ -756,17 +775,19 @@ referral_journal_check_lost(referral_journals_t *js)
 static int
 referral_journal_pressed(referral_journals_t *js)
 {
-    return js->dir_bytes > js->conf.max - js->conf.max / 16;
+    return !referral_journal_has_room(js,
+                                      referral_ledger_max(js->ledger) / 16);
 }
 
 
 void
 referral_journal_count(referral_journals_t *js, int64_t mono)
 {
-    int             root;
-    DIR            *d;
-    off_t           bytes;
-    struct dirent  *de;
+    int                       root;
+    DIR                      *d;
+    off_t                     bytes;
+    struct dirent            *de;
+    referral_ledger_count_t   count;
 
     js->counted = mono;
 
@@ -779,17 +800,19 @@ referral_journal_count(referral_journals_t *js, int64_t mono)
 
     if (d) {
         bytes = 0;
+        referral_ledger_begin(js->ledger, &count);
 
         while ((de = readdir(d)) != NULL) {
 
             if (strncmp(de->d_name, "slot-", 5) == 0) {
-                bytes += referral_journal_count_slot(root, de->d_name);
+                bytes += referral_journal_count_slot(js, &count, root,
+                                                     de->d_name);
             }
         }
 
         (void) closedir(d);
 
-        js->dir_bytes = bytes;
+        referral_ledger_counted(js->ledger, &count, bytes);
     }
 
     (void) close(root);
@@ -797,7 +820,8 @@ referral_journal_count(referral_journals_t *js, int64_t mono)
 
 
 static off_t
-referral_journal_count_slot(int root, const char *name)
+referral_journal_count_slot(referral_journals_t *js,
+    referral_ledger_count_t *count, int root, const char *name)
 {
     DIR            *d;
     off_t           bytes;
@@ -814,6 +838,7 @@ referral_journal_count_slot(int root, const char *name)
     while ((de = readdir(d)) != NULL) {
 
         if (referral_journal_id_parse(id, de->d_name) == REFERRAL_OK) {
+            referral_ledger_saw(js->ledger, count, referral_journal_key(id));
             bytes += referral_journal_count_dir(dirfd(d), de->d_name);
         }
     }
@@ -863,16 +888,18 @@ referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
     seg = &j->segments[0];
 
     referral_segment_name(name, seg->first, seg->n);
+    referral_ledger_gone(js->ledger, seg->size);
 
     if ((referral_journal_open_dir(js, j) != REFERRAL_OK
          || unlinkat(j->dir, name, 0) == -1)
         && errno != ENOENT)
     {
+        referral_ledger_add(js->ledger, seg->size);
         return REFERRAL_ERROR;
     }
 
     referral_journal_close_dir(j);
-    referral_journal_drop_segment(js, j, 0);
+    referral_journal_drop_segment(j, 0);
 
     return REFERRAL_OK;
 }
@@ -885,12 +912,12 @@ referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
  */
 
 unsigned
-referral_journal_reclaim(referral_journals_t *js, off_t need, unsigned last)
+referral_journal_reclaim(referral_journals_t *js, int64_t need, unsigned last)
 {
     unsigned             n;
     referral_journal_t  *j, *oldest;
 
-    for (n = 0; js->dir_bytes + need > js->conf.max; n++) {
+    for (n = 0; !referral_journal_has_room(js, need); n++) {
 
         oldest = NULL;
 

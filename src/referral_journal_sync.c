@@ -8,6 +8,7 @@ static void referral_journal_requeue(referral_journals_t *js);
 int
 referral_journal_sync_begin(referral_journals_t *js, int *fd)
 {
+    int                  rc;
     unsigned             i;
     referral_journal_t  *j;
     referral_segment_t  *seg;
@@ -25,10 +26,17 @@ referral_journal_sync_begin(referral_journals_t *js, int *fd)
             continue;
         }
 
-        *fd = fcntl(seg->fd, F_DUPFD_CLOEXEC, 0);
+        /* its number was taken with the slot: now there may be no other */
+
+        do {
+            *fd = dup3(seg->fd, js->sync_fd, O_CLOEXEC);
+        } while (*fd == -1 && (errno == EINTR || errno == EBUSY));
+
+        rc = REFERRAL_OK;
 
         if (*fd == -1) {
-            return REFERRAL_DECLINED;
+            *fd = seg->fd;
+            rc = REFERRAL_JOURNAL_BUSY;
         }
 
         seg->unsynced = 0;
@@ -38,7 +46,7 @@ referral_journal_sync_begin(referral_journals_t *js, int *fd)
         js->sync_seq = (i + 1 == j->nsegments) ? j->written
                                                : seg[1].first - 1;
 
-        return REFERRAL_OK;
+        return rc;
     }
 
     return REFERRAL_DECLINED;
@@ -48,13 +56,7 @@ referral_journal_sync_begin(referral_journals_t *js, int *fd)
 int
 referral_journal_sync_fd(int fd)
 {
-    int  err;
-
-    err = fdatasync(fd) == -1 ? errno : 0;
-
-    (void) close(fd);
-
-    return err;
+    return fdatasync(fd) == -1 ? errno : 0;
 }
 
 
@@ -67,6 +69,12 @@ referral_journal_sync_end(referral_journals_t *js, int err, int64_t now,
     referral_segment_t  *seg;
 
     js->syncing = 0;
+
+    /* a file that is removed is not to be kept by it */
+
+    if (js->slot_dir != -1) {
+        (void) dup3(js->slot_dir, js->sync_fd, O_CLOEXEC);
+    }
 
     if (js->sync_stale) {
         return;

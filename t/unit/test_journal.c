@@ -1,4 +1,4 @@
-/* link: referral_journal.c referral_journal_dir.c referral_journal_reader.c referral_journal_sync.c referral_segment.c referral_hash.c referral_str.c */
+/* link: referral_journal.c referral_journal_dir.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_ledger.c referral_segment.c referral_hash.c referral_str.c */
 
 #define _GNU_SOURCE
 
@@ -1382,6 +1382,114 @@ test_max(void)
 }
 
 
+/* a process that ends with records in memory */
+
+static void
+test_ends(void)
+{
+    char                       path[300];
+    uint64_t                   first, kept, n;
+    result_t                   res;
+    referral_frame_t           frame;
+    referral_reader_t         *r;
+    referral_journal_t        *own;
+    referral_journals_t       *js, *to;
+    referral_journals_conf_t   conf;
+
+    fresh_root();
+
+    js = open_with(512 * 1024, 0, REFERRAL_SYNC_ALWAYS, 128 * 1024);
+    own = referral_journals_own(js);
+
+    while (referral_journals_unwritten(js, NULL) < 2000) {
+        (void) append(js, 16);
+        (void) referral_journal_flush(js, NOW, 0);
+    }
+
+    ok(own->last - own->written == referral_journals_unwritten(js, NULL)
+       && referral_ledger_bytes(referral_journals_ledger(js)) > 511 * 1024
+       && referral_ledger_bytes(referral_journals_ledger(js)) <= 512 * 1024,
+       "max= is used to its last record, the others are in memory");
+
+    /* all or nothing to another directory */
+
+    (void) snprintf(path, sizeof(path), "%s.to", root);
+
+    memset(&conf, 0, sizeof(conf));
+    conf.path = path;
+    conf.segment = 128 * 1024;
+    conf.max = 128 * 1024;
+    conf.retain = HOUR;
+    conf.sync = REFERRAL_SYNC_ALWAYS;
+
+    first = own->written + 501;
+    n = own->last - first + 1;
+
+    ok(referral_journals_move(js, &conf, first, NOW, 0) == NULL
+       && own->last == first + n - 1, "it does not fit there: nothing moves");
+
+    conf.max = 1 << 20;
+    to = referral_journals_move(js, &conf, first, NOW, 0);
+
+    ok(to != NULL && referral_journals_own(to)->written == n
+       && referral_journals_own(to)->synced == n, "it fits: all is there");
+    ok(own->last == first - 1 && own->flushed == own->last
+       && referral_journals_unwritten(js, NULL) == 500, "and here no more");
+
+    referral_journals_destroy(to);
+
+    conf.sync = REFERRAL_SYNC_OFF;
+    to = referral_journals_create(&conf, NOW, 0);
+
+    ok(referral_journals_adopt(to, 0) == 1, "one journal is adopted there");
+
+    r = referral_reader_open(to, adopted(to), 0, 0);
+
+    for (kept = 0; next_of(r, &frame) == REFERRAL_OK; kept++) {
+        if (!genuine(&frame, first + kept)) {
+            break;
+        }
+    }
+
+    ok(kept == n, "with those records and no others");
+
+    referral_reader_close(r);
+    referral_journals_destroy(to);
+    rm_tree(path);
+
+    drain(&res, js, own, 0);
+    ok(res.got == first - 1 && res.bad == 0 && res.wrong == 0,
+       "what stayed is read");
+
+    /* with room it is written at once, though the disk failed just now */
+
+    (void) append(js, 300);
+    kept = own->last;
+
+    referral_ledger_limit(referral_journals_ledger(js), 600 * 1024);
+    referral_journals_save(js, NOW, 0);
+
+    n = referral_journals_unwritten(js, NULL);
+    ok(n > 0 && n < 800, "a larger max= takes more");
+
+    ok(referral_journal_abandon(js, own) == n && own->last == kept - n
+       && own->flushed == own->last && own->written == own->last,
+       "the journal ends with what the disk has");
+
+    kept = own->last;
+
+    referral_journals_destroy(js);
+
+    js = open_plain();
+    ok(referral_journals_adopt(js, 0) == 1 && adopted(js)->last == kept,
+       "and so it is adopted");
+    drain(&res, js, adopted(js), 0);
+    ok(res.got == kept && res.bad == 0 && res.wrong == 0, "each comes once");
+
+    referral_journals_destroy(js);
+}
+
+
 static void
 test_retention(void)
 {
@@ -1942,6 +2050,7 @@ main(void)
 
     test_slots();
     test_max();
+    test_ends();
     test_retention();
     test_emptied();
     test_emptied_closed();
