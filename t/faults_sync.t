@@ -1,5 +1,6 @@
 # protects: sync=always and sync=interval lose and double nothing when
-# fdatasync fails, is slow, or is waited for while nginx reloads
+# fdatasync fails, is slow, or is waited for while nginx reloads, and no answer
+# goes out without it because a worker has no free descriptor
 #
 # TEST_SOAK=1: fifty reloads
 
@@ -83,6 +84,79 @@ for my $sync (qw(always interval)) {
     $c->start(rate => 800, count => 100);
     $c->exact('after a restart');
 
+    $t->finish;
+}
+
+
+# --- no free descriptor ---
+
+# "low": the limit is below all that the worker has; otherwise as many as
+# there may be are in use
+
+for my $low (0, 1) {
+    my ($t, $c) = Referral::Clicks->instance(
+        workers => 1, journal => 'sync=always',
+        main => 'worker_rlimit_nofile 64;');
+
+    $c->start(rate => 400, count => 40);
+    $c->exact('before');
+
+    my $s = $t->connect;
+    my $click = $t->request_text('GET', '/r/c1', keepalive => 1);
+    my ($worker) = $t->workers;
+    my @others;
+
+    my $clicks = sub {
+        my ($name) = @_;
+
+        my $output = "$t->{dir}/strace." . ++$t->{traces};
+        my $tracer = trace($t, $worker, 'delay_enter=1', $output);
+
+        for (1 .. 20) {
+            $s->syswrite($click);
+            $s->sysread(my $answer, 4096);
+            $answer =~ / 302 / or diag($answer);
+        }
+
+        $t->end_child($tracer);
+
+        my $calls = () = $t->read_file("strace.$t->{traces}")
+                    =~ /fdatasync\(/g;
+
+        cmp_ok($calls, '>=', 20, "$name: fdatasync for each click");
+    };
+
+    $clicks->('descriptors are free');
+
+    if ($low) {
+        system('prlimit', '--pid', $worker, '--nofile=3:64') == 0
+            or die 'prlimit failed';
+
+    } else {
+        push @others, $t->connect for 1 .. 60;
+        wait_for { scalar(() = glob "/proc/$worker/fd/*") >= 64 } 5;
+    }
+
+    $clicks->('no descriptor is free');
+
+    is(scalar(() = $t->log =~ /no descriptor for fdatasync/g), $low,
+       'said once, if the worker waits itself');
+
+    @others = ();
+    system('prlimit', '--pid', $worker, '--nofile=64:64');
+    sleep 0.3;
+
+    $clicks->('and again');
+
+    is(scalar(() = $t->log =~ /descriptors for fdatasync again/g), $low,
+       'and that it is over');
+
+    my $want = $c->known('answered') + 60;
+
+    ok(wait_for(sub { $c->total >= $want }), 'all are counted');
+    is($c->total, $want, 'once');
+
+    $t->expect_log(qr/Too many open files/);
     $t->finish;
 }
 
