@@ -6,6 +6,18 @@
 #include "referral_bots_list.h"
 
 
+/* of what a byte of a User-Agent is a part */
+
+#define REFERRAL_BOTS_IN_NAME    1
+#define REFERRAL_BOTS_IN_PERSON  2
+#define REFERRAL_BOTS_COVERED                                                 \
+    (REFERRAL_BOTS_IN_NAME | REFERRAL_BOTS_IN_PERSON)
+
+
+#define referral_bots_bit(word)                                               \
+    ((uint64_t) 1 << ((word)->class - REFERRAL_BOTS_TRAIT))
+
+
 /*
  * Numbers are places in "word", which begins with one that is none.  The
  * list's text lives on behind the array: words point into it.
@@ -31,10 +43,26 @@ static unsigned referral_bots_twice(const referral_bots_t *bots,
     unsigned *other);
 static int referral_bots_order(const void *one, const void *two);
 static int referral_bots_compile(referral_bots_t *bots);
-static void referral_bots_uncover(referral_bots_found_t *found,
+static void referral_bots_again(referral_bots_found_t *found,
     const referral_bots_t *bots, const referral_str_t *ua);
-static size_t referral_bots_model(const u_char *data, size_t len,
-    size_t *start);
+static void referral_bots_person(referral_bots_found_t *found,
+    const referral_bots_word_t *word, const referral_words_match_t *match,
+    u_char *covered);
+static int referral_bots_bare(const u_char *covered,
+    const referral_words_match_t *match, u_char of);
+static size_t referral_bots_names(u_char *covered, const referral_str_t *ua);
+static size_t referral_bots_model(u_char *covered, const referral_str_t *ua,
+    size_t start, size_t end);
+static size_t referral_bots_fields(u_char *covered, const referral_str_t *ua);
+static size_t referral_bots_close(const referral_str_t *ua, size_t start);
+static size_t referral_bots_cover(u_char *covered, const referral_str_t *ua,
+    size_t start, size_t end);
+static int referral_bots_system(const u_char *data, size_t len);
+static int referral_bots_language(const u_char *data, size_t len);
+static int referral_bots_begins(const u_char *data, size_t len,
+    const char *text);
+static int referral_bots_has(const u_char *data, size_t len,
+    const char *text);
 
 
 referral_bots_t *
@@ -392,12 +420,16 @@ void
 referral_bots_find(referral_bots_found_t *found, const referral_bots_t *bots,
     const referral_str_t *ua)
 {
-    unsigned                     i;
+    size_t                       named;
+    unsigned                     i, flags;
     referral_words_scan_t        scan;
     referral_words_match_t       match;
     const referral_bots_word_t  *word;
 
     memset(found, 0, sizeof(referral_bots_found_t));
+
+    flags = 0;
+    named = 0;
 
     referral_words_scan(&scan, bots->words, ua, REFERRAL_BOTS_UA_MAX);
 
@@ -405,68 +437,74 @@ referral_bots_find(referral_bots_found_t *found, const referral_bots_t *bots,
         i = match.word + 1;
         word = &bots->word[i];
 
-        switch (word->class) {
+        if (word->class >= REFERRAL_BOTS_TRAIT) {
+            found->traits |= referral_bots_bit(word);
 
-        case REFERRAL_BOTS_BOT:
+            if ((word->flags & ~flags) & REFERRAL_BOTS_NO_NAME) {
+                named = match.end;
+            }
+
+            flags |= word->flags;
+
+        } else if (word->class == REFERRAL_BOTS_BOT) {
+
             if (found->bot == 0) {
                 found->bot = i;
             }
-            break;
 
-        case REFERRAL_BOTS_PREVIEW:
+        } else if (word->class == REFERRAL_BOTS_PREVIEW) {
+
             if (found->preview == 0) {
                 found->preview = i;
             }
-            break;
 
-        case REFERRAL_BOTS_PERSON:
-            if (found->person == 0) {
-                found->person = i;
-            }
-            break;
-
-        default:
-            found->traits |= (uint64_t) 1
-                             << (word->class - REFERRAL_BOTS_TRAIT);
+        } else if (found->person == 0) {
+            found->person = i;
         }
     }
 
-    if (found->bot || found->preview) {
-        referral_bots_uncover(found, bots, ua);
+    /* an app says what it is behind the first comment, which has the model */
+
+    if (found->bot || found->preview
+        || ((flags & REFERRAL_BOTS_NAMING) && named
+            && memchr(ua->data, ')', named) == NULL))
+    {
+        referral_bots_again(found, bots, ua);
     }
 }
 
 
 /*
  * A machine's word does not count if all of its bytes are of words of people,
- * or of the model of a phone: makers call theirs what they like.
+ * or of names that a maker gave.
  */
 
 static void
-referral_bots_uncover(referral_bots_found_t *found,
-    const referral_bots_t *bots, const referral_str_t *ua)
+referral_bots_again(referral_bots_found_t *found, const referral_bots_t *bots,
+    const referral_str_t *ua)
 {
-    size_t                       n, start;
-    unsigned                     i, pass, class;
-    u_char                       person[REFERRAL_BOTS_UA_MAX];
+    u_char                       covered[REFERRAL_BOTS_UA_MAX];
+    unsigned                     i, pass;
+    referral_str_t               s;
     referral_words_scan_t        scan;
     referral_words_match_t       match;
+    const referral_bots_word_t  *word;
 
-    n = ua->len < REFERRAL_BOTS_UA_MAX ? ua->len : REFERRAL_BOTS_UA_MAX;
+    s = *ua;
 
-    memset(person, 0, n);
+    if (s.len > REFERRAL_BOTS_UA_MAX) {
+        s.len = REFERRAL_BOTS_UA_MAX;
+    }
 
-    n = referral_bots_model(ua->data, n, &start);
+    memset(covered, 0, s.len);
 
-    if (n) {
-        memset(&person[start], 1, n);
-
-    } else if (found->person == 0) {
+    if (referral_bots_names(covered, &s) == 0 && found->person == 0) {
         return;
     }
 
     found->bot = 0;
     found->preview = 0;
+    found->traits = 0;
 
     for (pass = 0; pass < 2; pass++) {
 
@@ -474,30 +512,22 @@ referral_bots_uncover(referral_bots_found_t *found,
 
         while (referral_words_next(&scan, &match)) {
             i = match.word + 1;
-            class = bots->word[i].class;
-            n = match.end - match.start;
+            word = &bots->word[i];
 
             if (pass == 0) {
-                if (class == REFERRAL_BOTS_PERSON) {
-                    memset(&person[match.start], 1, n);
-                }
+                referral_bots_person(found, word, &match, covered);
 
-                continue;
-            }
-
-            if (class != REFERRAL_BOTS_BOT && class != REFERRAL_BOTS_PREVIEW) {
-                continue;
-            }
-
-            if (memchr(&person[match.start], 0, n) == NULL) {
-                continue;
-            }
-
-            if (class == REFERRAL_BOTS_BOT && found->bot == 0) {
+            } else if (word->class == REFERRAL_BOTS_BOT && found->bot == 0
+                       && referral_bots_bare(covered, &match,
+                                             REFERRAL_BOTS_COVERED))
+            {
                 found->bot = i;
-            }
 
-            if (class == REFERRAL_BOTS_PREVIEW && found->preview == 0) {
+            } else if (word->class == REFERRAL_BOTS_PREVIEW
+                       && found->preview == 0
+                       && referral_bots_bare(covered, &match,
+                                             REFERRAL_BOTS_COVERED))
+            {
                 found->preview = i;
             }
         }
@@ -505,70 +535,295 @@ referral_bots_uncover(referral_bots_found_t *found,
 }
 
 
+/* what is to be known before machines' words are looked at once more */
+
+static void
+referral_bots_person(referral_bots_found_t *found,
+    const referral_bots_word_t *word, const referral_words_match_t *match,
+    u_char *covered)
+{
+    size_t  i;
+
+    if (word->class == REFERRAL_BOTS_PERSON) {
+
+        for (i = match->start; i < match->end; i++) {
+            covered[i] |= REFERRAL_BOTS_IN_PERSON;
+        }
+
+    } else if (word->class >= REFERRAL_BOTS_TRAIT
+               && (!(word->flags & REFERRAL_BOTS_NO_NAME)
+                   || referral_bots_bare(covered, match,
+                                         REFERRAL_BOTS_IN_NAME)))
+    {
+        found->traits |= referral_bots_bit(word);
+    }
+}
+
+
+/* is there a byte of the word that is of none of these? */
+
+static int
+referral_bots_bare(const u_char *covered, const referral_words_match_t *match,
+    u_char of)
+{
+    size_t  i;
+
+    for (i = match->start; i < match->end; i++) {
+        if (!(covered[i] & of)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /*
- * "(Linux; Android 10; MODEL Build/…" and "(Linux; U; Android 4.1; en-us;
- * MODEL)": where it stands, and how long it is.
+ * Marks what makers and carriers call their things.  Browsers name the model
+ * in their first comment; apps have comments and fields of their own.  Returns
+ * how many bytes are marked.
  */
 
 static size_t
-referral_bots_model(const u_char *data, size_t len, size_t *start)
+referral_bots_names(u_char *covered, const referral_str_t *ua)
 {
+    int       android;
+    size_t    i, end, n;
+    unsigned  comment;
+
+    n = referral_bots_fields(covered, ua);
+
+    /* "TwitterAndroid/10.40.0 (…) MODEL/13 (MAKER;MODEL;…)" */
+
+    if (referral_bots_begins(ua->data, ua->len, "twitterandroid/")) {
+        return n + referral_bots_cover(covered, ua, 15, ua->len);
+    }
+
+    android = 0;
+    comment = 0;
+
+    for (i = 0; i < ua->len; i++) {
+
+        if (ua->data[i] != '(') {
+            android |= referral_bots_begins(&ua->data[i], ua->len - i,
+                                            "android");
+            continue;
+        }
+
+        end = referral_bots_close(ua, i);
+
+        if (comment++ == 0
+            && referral_bots_begins(ua->data, ua->len, "mozilla/"))
+        {
+            n += referral_bots_model(covered, ua, i + 1, end);
+
+        } else if ((android
+                    || referral_bots_has(&ua->data[i], end - i, "android"))
+                   && !referral_bots_has(&ua->data[i], end - i, "compatible"))
+        {
+            /* "(33/13; 420dpi; 1080x2176; MAKER; MODEL; CODENAME; …)" */
+
+            n += referral_bots_cover(covered, ua, i + 1, end);
+        }
+
+        i = end;
+    }
+
+    return n;
+}
+
+
+/*
+ * "(Linux; Android 10; MODEL Build/…; wv)", "(Linux; U; Android 4.1; en-us;
+ * MODEL)", "(Linux; Android 12; HarmonyOS; MODEL)", "(Mobile; MODEL; rv:48.0)"
+ */
+
+static size_t
+referral_bots_model(u_char *covered, const referral_str_t *ua, size_t start,
+    size_t end)
+{
+    int            named;
     size_t         n;
-    const u_char  *p, *end, *last;
+    const u_char  *p, *last, *next;
 
-    p = memchr(data, '(', len);
+    p = ua->data + start;
+    last = ua->data + end;
+    named = 0;
 
-    if (p == NULL) {
+    for ( /* void */ ; p < last; p = next + 1) {
+
+        while (p < last && *p == ' ') {
+            p++;
+        }
+
+        next = memchr(p, ';', last - p);
+
+        if (next == NULL) {
+            next = last;
+        }
+
+        n = next - p;
+
+        if (referral_bots_system(p, n)) {
+            named = 1;
+
+        } else if (named && !referral_bots_language(p, n)) {
+            return referral_bots_cover(covered, ua, p - ua->data,
+                                       next - ua->data);
+        }
+    }
+
+    return 0;
+}
+
+
+/* "[FBAN/FB4A;…;FBCR/CARRIER;FBMF/MAKER;FBBD/BRAND;FBDV/MODEL;…" */
+
+static size_t
+referral_bots_fields(u_char *covered, const referral_str_t *ua)
+{
+    size_t    i, end, n;
+    unsigned  k;
+
+    static const char *const  fields[] = { "FBBD/", "FBCR/", "FBDV/", "FBMF/" };
+
+    n = 0;
+
+    for (i = 0; i + 5 < ua->len; i++) {
+
+        if (ua->data[i] != 'F' || ua->data[i + 1] != 'B') {
+            continue;
+        }
+
+        for (k = 0; k < 4 && memcmp(&ua->data[i], fields[k], 5); k++) {
+            /* void */
+        }
+
+        if (k == 4) {
+            continue;
+        }
+
+        for (end = i + 5; end < ua->len; end++) {
+            if (ua->data[end] == ';' || ua->data[end] == ']') {
+                break;
+            }
+        }
+
+        n += referral_bots_cover(covered, ua, i + 5, end);
+    }
+
+    return n;
+}
+
+
+/* where the comment that begins there ends: comments may lie in each other */
+
+static size_t
+referral_bots_close(const referral_str_t *ua, size_t start)
+{
+    size_t    i;
+    unsigned  depth;
+
+    depth = 0;
+
+    for (i = start; i < ua->len; i++) {
+
+        if (ua->data[i] == '(') {
+            depth++;
+
+        } else if (ua->data[i] == ')' && --depth == 0) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+/* with what stands on both sides; a name has no address in it */
+
+static size_t
+referral_bots_cover(u_char *covered, const referral_str_t *ua, size_t start,
+    size_t end)
+{
+    size_t  i;
+
+    if (start == end
+        || referral_bots_has(&ua->data[start], end - start, "://"))
+    {
         return 0;
     }
 
-    last = data + len;
-    end = memchr(p, ')', last - p);
-
-    if (end) {
-        last = end;
+    for (i = start - 1; i < end + (end < ua->len); i++) {
+        covered[i] |= REFERRAL_BOTS_IN_NAME;
     }
 
-    for ( ;; ) {
-        p = memchr(p, ' ', last - p);
+    return end - start;
+}
 
-        if (p == NULL) {
-            return 0;
-        }
 
-        p++;
+/* what the model follows */
 
-        if (last - p > 8 && strncasecmp((char *) p, "android ", 8) == 0) {
+static int
+referral_bots_system(const u_char *data, size_t len)
+{
+    return referral_bots_begins(data, len, "android")
+           || referral_bots_begins(data, len, "harmonyos")
+           || referral_bots_begins(data, len, "tizen")
+           || (len == 6 && referral_bots_begins(data, len, "mobile"));
+}
+
+
+/* "en", "en-us", "zh_Hant_TW" */
+
+static int
+referral_bots_language(const u_char *data, size_t len)
+{
+    size_t  n;
+
+    for (n = 0; n < len; n++) {
+        if ((data[n] | 0x20) < 'a' || (data[n] | 0x20) > 'z') {
             break;
         }
     }
 
-    /* its version, and the language of old ones */
+    if (n == len) {
+        return n == 2;
+    }
 
-    for (n = 0; n < 2; n++) {
-        p = memchr(p, ';', last - p);
+    return (n == 2 || n == 3) && len <= 11
+           && (data[n] == '-' || data[n] == '_');
+}
 
-        if (p == NULL) {
-            return 0;
-        }
 
-        p++;
+/* "text" is lower case; its first two letters say no soonest */
 
-        if (last - p < 7 || p[3] != '-' || p[6] != ';') {
-            break;
+static int
+referral_bots_begins(const u_char *data, size_t len, const char *text)
+{
+    size_t  n;
+
+    n = strlen(text);
+
+    return len >= n
+           && (data[0] | 0x20) == (text[0] | 0x20)
+           && (data[1] | 0x20) == (text[1] | 0x20)
+           && strncasecmp((char *) data, text, n) == 0;
+}
+
+
+static int
+referral_bots_has(const u_char *data, size_t len, const char *text)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        if (referral_bots_begins(&data[i], len - i, text)) {
+            return 1;
         }
     }
 
-    for (end = p; end < last && *end != ';'; end++) {
-
-        if (last - end > 7 && strncasecmp((char *) end, " build/", 7) == 0) {
-            break;
-        }
-    }
-
-    *start = p - data;
-
-    return end - p;
+    return 0;
 }
 
 

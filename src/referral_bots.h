@@ -28,11 +28,21 @@ typedef enum {
 } referral_bots_class_e;
 
 
+/*
+ * Beside REFERRAL_WORD_...: how a trait goes with names.  Makers call phones
+ * what they like, and agents name maker, model, codename and carrier.
+ */
+
+#define REFERRAL_BOTS_NAMING    16               /* names may follow */
+#define REFERRAL_BOTS_NO_NAME   32               /* not counted in a name */
+
+
 /* words of the caller's own that are found in the same pass */
 
 typedef struct {
     const char      *text;
-    unsigned         flags;                      /* REFERRAL_WORD_... */
+    unsigned         flags;                      /* REFERRAL_WORD_...,
+                                                    REFERRAL_BOTS_... */
     unsigned         trait;                      /* 0 to 63 */
 } referral_bots_trait_t;
 

@@ -2,6 +2,9 @@
 #include "referral_words.h"
 
 
+#define REFERRAL_PRODUCTS_MAX  16
+
+
 /* what a User-Agent may tell; applications first, the more telling before */
 
 typedef enum {
@@ -47,8 +50,11 @@ typedef enum {
     REFERRAL_UA_MACOS,
     REFERRAL_UA_CHROMEOS,
     REFERRAL_UA_LINUX,
+    REFERRAL_UA_X11,
     REFERRAL_UA_MOBILE,
-    REFERRAL_UA_TABLET
+    REFERRAL_UA_TABLET,
+    REFERRAL_UA_PC,
+    REFERRAL_UA_SYSTEM
 } referral_ua_e;
 
 
@@ -57,6 +63,18 @@ typedef enum {
 
 
 #define referral_ua_bit(what)  ((uint64_t) 1 << REFERRAL_UA_##what)
+
+
+#define referral_visitor_begins(s, text)                                      \
+    ((s)->len >= sizeof(text) - 1                                             \
+     && memcmp((s)->data, text, sizeof(text) - 1) == 0)
+
+
+#define referral_visitor_ends(s, text)                                        \
+    ((s)->len >= sizeof(text) - 1                                             \
+     && memcmp((s)->data + (s)->len - (sizeof(text) - 1), text,               \
+               sizeof(text) - 1)                                              \
+        == 0)
 
 
 /* an app may call itself what it likes on what people hold in their hands */
@@ -68,8 +86,29 @@ typedef enum {
      | referral_ua_bit(WINDOWS_PHONE) | referral_ua_bit(MOBILE))
 
 
+/* what a browser runs on; Linux without X11 is in televisions, readers, cars */
+
+#define REFERRAL_UA_DESKTOP                                                   \
+    (referral_ua_bit(WINDOWS) | referral_ua_bit(MACOS)                        \
+     | referral_ua_bit(CHROMEOS) | referral_ua_bit(X11))
+
+#define REFERRAL_UA_NO_DESKTOP                                                \
+    ((REFERRAL_UA_PEOPLE & ~referral_ua_bit(BROWSER))                         \
+     | referral_ua_bit(TABLET) | (referral_ua_bit(APPS) - 1))
+
+#define REFERRAL_UA_SYSTEMS                                                   \
+    (REFERRAL_UA_DESKTOP | REFERRAL_UA_NO_DESKTOP                             \
+     | referral_ua_bit(LINUX) | referral_ua_bit(PC)                           \
+     | referral_ua_bit(SYSTEM))
+
+
 static referral_rule_e referral_visitor_machine(
     const referral_bots_found_t *found, const referral_str_t *ua);
+static int referral_visitor_compatible(const referral_str_t *ua);
+static int referral_visitor_tail(const referral_str_t *ua);
+static int referral_visitor_foreign(const referral_str_t *tail);
+static int referral_visitor_browser(const referral_str_t *token);
+static int referral_visitor_known(const referral_str_t *name);
 static void referral_visitor_device(referral_device_t *device,
     uint64_t found);
 static int referral_visitor_navigates(const referral_visitor_headers_t *h);
@@ -80,69 +119,160 @@ static int referral_visitor_alnum(u_char c);
 
 /*
  * Words are lower case.  W: at a word's start, A: anywhere, S: at the text's
- * start.
+ * start, N: at a word's start, but not in the name of a phone.
  */
 
 #define W(text, trait)  { text, REFERRAL_WORD_LEFT, REFERRAL_UA_##trait }
 #define A(text, trait)  { text, 0, REFERRAL_UA_##trait }
 #define S(text, trait)  { text, REFERRAL_WORD_START, REFERRAL_UA_##trait }
+#define N(text, trait)                                                        \
+    { text, REFERRAL_WORD_LEFT|REFERRAL_BOTS_NO_NAME, REFERRAL_UA_##trait }
 
 
 static const referral_bots_trait_t  referral_ua_traits[] = {
     S("mozilla/", BROWSER), S("opera/", BROWSER),
-    W("fban/messenger", MESSENGER), W("fb_iab/messenger", MESSENGER),
-    W("fb_iab/orca", MESSENGER), W("orca-", MESSENGER),
-    W("instagram", INSTAGRAM),
-    W("barcelona ", THREADS),
-    W("fb_iab/", FACEBOOK), W("fban/", FACEBOOK), W("fbav/", FACEBOOK),
-    W("metaiab", FACEBOOK),
-    W("line/", LINE),
-    W("kakaotalk", KAKAOTALK),
-    W("naver(inapp", NAVER),
-    W("micromessenger", WECHAT),
-    W("weibo", WEIBO),
-    W("qq/", QQ),
-    W("alipayclient", ALIPAY),
-    W("baiduboxapp", BAIDU),
-    W("whatsapp", WHATSAPP),
-    W("bytedancewebview", TIKTOK), W("bytelocale", TIKTOK),
-    W("musical_ly", TIKTOK), W("tiktok", TIKTOK), W("trill_", TIKTOK),
-    W("twitter for ", TWITTER), W("twitterandroid", TWITTER),
-    W("snapchat", SNAPCHAT),
-    W("linkedinapp", LINKEDIN),
-    W("pinterest/", PINTEREST),
-    W("telegram", TELEGRAM),
-    W("reddit/", REDDIT),
-    W("discord/", DISCORD),
-    W("viber", VIBER),
-    W("zalo", ZALO),
-    W("vkandroidapp", VK), W("vkclient", VK),
-    W("yjapp-", YAHOO),
-    W("gsa/", GOOGLE),
+    N("fban/messenger", MESSENGER), N("fb_iab/messenger", MESSENGER),
+    N("fb_iab/orca", MESSENGER), N("orca-android", MESSENGER),
+    N("instagram", INSTAGRAM),
+    N("barcelona ", THREADS),
+    N("fb_iab/", FACEBOOK), N("fban/", FACEBOOK), N("fbav/", FACEBOOK),
+    N("metaiab", FACEBOOK),
+    N("line/", LINE),
+    N("kakaotalk", KAKAOTALK),
+    N("naver(inapp", NAVER),
+    N("micromessenger", WECHAT),
+    N("weibo", WEIBO),
+    N("qq/", QQ),
+    N("alipayclient", ALIPAY),
+    N("baiduboxapp", BAIDU),
+    N("whatsapp", WHATSAPP),
+    N("bytedancewebview", TIKTOK), N("bytelocale", TIKTOK),
+    N("musical_ly", TIKTOK), N("musically", TIKTOK), N("tiktok", TIKTOK),
+    N("trill_", TIKTOK), N("ugc.trill", TIKTOK),
+    N("twitter for ", TWITTER), N("twitterandroid", TWITTER),
+    N("snapchat", SNAPCHAT),
+    N("linkedinapp", LINKEDIN),
+    N("pinterest/", PINTEREST), N("pinterest for ", PINTEREST),
+    N("telegram", TELEGRAM),
+    N("reddit/", REDDIT),
+    N("discord/", DISCORD), N("discord-", DISCORD),
+    N("viber", VIBER),
+    N("zalo", ZALO),
+    N("vkandroidapp", VK), N("vkclient", VK),
+    N("yjapp-", YAHOO),
+    N("gsa/", GOOGLE),
     W("compatible;", COMPATIBLE),
     A("gecko/", ENGINE), A("khtml", ENGINE), W("msie", ENGINE),
     W("trident", ENGINE),
-    W("aftb", TV), W("aftm", TV), W("aftt", TV), W("afts", TV),
-    W("appletv", TV), W("apple tv", TV), W("bravia", TV), W("crkey", TV),
-    W("googletv", TV), W("hbbtv", TV), W("mibox", TV), W("mitv", TV),
-    W("netcast", TV), W("philipstv", TV), W("roku", TV), W("smart-tv", TV),
-    W("smarttv", TV), W("viera", TV), W("vizio", TV), W("web0s", TV),
-    W("webos.tv", TV),
+    A("; aft", TV), A("fbdv/aft", TV), A("; atv", TV), A("(dtv)", TV),
+    A("; dtv;", TV), A(" box build/", TV), A(" box)", TV), A(" box;", TV),
+    A(" tv build/", TV), A(" tv)", TV), A(" tv;", TV), A("_tv build/", TV),
+    A("_tv)", TV), A("_tv;", TV), A("(tv;", TV), W("tv box", TV),
+    W("tv stick", TV), W("tv safari", TV),
+    W("android tv", TV), W("androidtv", TV), W("appletv", TV),
+    W("apple tv", TV), W("bravia", TV), W("chromecast", TV), W("crkey", TV),
+    W("fire tv", TV), W("firetv", TV), W("freebox", TV), W("google tv", TV),
+    W("googletv", TV),
+    W("hbbtv", TV), W("large screen", TV), W("mi box", TV), W("mibox", TV),
+    W("mitv", TV), W("netcast", TV), A("nettv", TV), W("nexus player", TV),
+    W("opera tv", TV), W("philipstv", TV), W("roku", TV),
+    W("set-top", TV), W("settop", TV), A("settopbox", TV),
+    W("smart tv", TV), W("smart-tv", TV), W("smart_tv", TV),
+    W("smarttv", TV), W("stb", TV), A("stb build/", TV), A("stb)", TV),
+    A("stb;", TV), W("tvos", TV), W("viera", TV), W("vizio", TV),
+    W("web0s", TV), W("webos.tv", TV),
     W("nintendo", CONSOLE), W("playstation", CONSOLE), W("xbox", CONSOLE),
-    W("iphone", IPHONE), W("ipod", IPHONE),
-    W("ipad", IPAD),
-    W("android", ANDROID),
-    W("windows phone", WINDOWS_PHONE),
-    W("windows", WINDOWS),
-    W("macintosh", MACOS),
-    W("cros ", CHROMEOS),
-    W("linux", LINUX), W("x11", LINUX),
-    W("blackberry", MOBILE), W("j2me", MOBILE), W("kaios", MOBILE),
+    N("iphone", IPHONE), N("ipod", IPHONE),
+    N("ipad", IPAD),
+    { "android", REFERRAL_WORD_LEFT|REFERRAL_BOTS_NAMING,
+      REFERRAL_UA_ANDROID },
+    { "twitterandroid/", REFERRAL_WORD_START|REFERRAL_BOTS_NAMING,
+      REFERRAL_UA_ANDROID },
+    { "fbpn/com.", REFERRAL_BOTS_NAMING, REFERRAL_UA_ANDROID },
+    { "fban/fb4a", REFERRAL_BOTS_NAMING, REFERRAL_UA_ANDROID },
+    N("windows phone", WINDOWS_PHONE),
+    N("windows", WINDOWS),
+    N("macintosh", MACOS),
+    N("cros ", CHROMEOS),
+    W("linux", LINUX), W("x11", X11),
+    W("blackberry", MOBILE), W("ddipocket", MOBILE), W("foma", MOBILE),
+    W("j2me", MOBILE), W("jig browser", MOBILE), W("kaios", MOBILE),
     W("mobile", MOBILE), W("opera mini", MOBILE), W("opera mobi", MOBILE),
-    W("symbian", MOBILE),
+    W("symbian", MOBILE), W("willcom", MOBILE),
     W("tablet", TABLET),
+    A("(pc; openharmony", PC), A("(2in1; openharmony", PC),
+    W("beos", SYSTEM), A("bsd ", SYSTEM), W("cobalt/", SYSTEM),
+    W("dream", SYSTEM), W("haiku", SYSTEM), W("hp-ux", SYSTEM),
+    W("inferno", SYSTEM), W("irix", SYSTEM), W("liberate", SYSTEM),
+    W("navio", SYSTEM), W("openharmony", SYSTEM), W("os/2", SYSTEM),
+    W("osf1", SYSTEM), W("palmos", SYSTEM), W("planetweb", SYSTEM),
+    W("ppc", SYSTEM), W("solaris", SYSTEM), W("sunos", SYSTEM),
+    W("webtv", SYSTEM), W("win1", SYSTEM), W("win2", SYSTEM),
+    W("win3", SYSTEM), W("win9", SYSTEM), W("winme", SYSTEM),
+    W("winnt", SYSTEM),
     { NULL, 0, 0 }
 };
+
+
+/*
+ * What browsers of people say behind "Safari/537.36" or "Firefox/128.0",
+ * beside "…browser" and "…fox"; sorted.
+ */
+
+static const char *const  referral_ua_browsers[] = {
+    "115chrome", "2345chrome", "2345explorer", "360ee", "360se", "3gpp-gba",
+    "7star", "adg", "amigo", "aol", "aolbuild", "aolshield", "arc", "arora",
+    "atlas", "avant", "avast", "avg", "avira", "avirascout", "awox", "baidu",
+    "basilisk", "bdspark", "beaker", "beamrise", "beonex", "biyubi",
+    "blackhawk", "borealis", "brave", "brisk", "briskbard", "browsec", "build",
+    "camino", "catalyst", "catsxp", "ccleaner", "cent", "centaury", "centos",
+    "chedot", "cheshire", "chrome", "chromeplus", "chromium", "citrio",
+    "classilla", "cliqz", "coccoc", "colibri", "columbus", "comet",
+    "cometbird", "comodo_dragon", "conkeror", "coolchrome", "coolnovo", "core",
+    "crios", "crusta", "cunaguaro", "ddg", "debian", "decentr", "deepin",
+    "dingtalk", "discord", "dolphinhdcn", "dooble", "dorado", "doubao",
+    "douyu", "dragon", "dtb", "duckduckgo", "ecosia", "edg", "edga", "edge",
+    "edgios", "electron", "elementary", "epic", "epiphany", "examity",
+    "examsoft", "falkon", "fedora", "feishu", "fennec", "ferdium", "figma",
+    "flock", "flow", "fluid", "focus", "franz", "freeu", "gecko", "gentoo",
+    "ghostery", "gls", "goanna", "googleearth", "hancom", "helium", "hola",
+    "honor", "honorlock", "huawei", "iceape", "icecat", "icedragon",
+    "iceweasel", "ilunascape", "impervious", "iridium", "iris", "iron", "itop",
+    "jajak", "juzi", "k-meleon", "kakaotalk", "kazehakase", "kindle",
+    "kingsoft", "kinza", "kiosk", "klar", "konqueror", "kreatv", "kubuntu",
+    "kylin", "ladybird", "lark", "lenovo", "librewolf", "liebao", "lieying",
+    "light", "lightning", "like", "linkchrome", "linspire", "liri", "lockdown",
+    "loongson", "lotus", "luakit", "lulumi", "lunascape", "mageia", "mandriva",
+    "master", "maxthon", "mercury", "metasr", "metrochrome", "micromessenger",
+    "midori", "mint", "motorola", "mozilla", "mrchrome", "mxnitro", "mypal",
+    "nateon", "naver", "navigateur", "navigator", "netkiosk", "netscape",
+    "nettype", "nichrome", "norton", "notion", "nuanti", "obsidian", "odin",
+    "omniweb", "openkiosk", "opera", "opera-gx", "operagx", "oppo", "opr",
+    "opt", "opx", "orbitum", "orca", "origin", "otter", "palemoon",
+    "pclinuxos", "perk", "phoenix", "polarity", "polypane", "porteus", "pre",
+    "presearch", "presto", "prism", "proctorio", "puffin", "qazweb", "qbcore",
+    "qianwen", "qihu", "qtwebengine", "quark", "quarkpc", "qupzilla", "qwant",
+    "rambox", "raspberry", "raspbian", "redcore", "rekonq", "respondus",
+    "rldb", "rockmelt", "rulz", "saayaa", "safari", "salamweb",
+    "samanthadoubao", "samsung", "seamonkey", "seb", "self", "shift", "shiira",
+    "sidekick", "silk", "silk-accelerated=false", "silk-accelerated=true",
+    "sitekiosk", "sizzy", "skyfire", "skype", "slack", "slack_ssb",
+    "slackware", "sleipnir", "slimboat", "slimjet", "soc", "sogou", "songbird",
+    "sonic", "spark", "spotify", "sputnik", "stainless", "station", "steam",
+    "stream", "sunrise", "superbird", "supermium", "surf", "suse", "swing",
+    "sznprohlizec", "teams", "tencent", "tesla", "theworld", "thorium",
+    "thunderbird", "torch", "trident", "tungsten", "tweakstyle", "twinkstar",
+    "ubuntu", "ubuntu-edge", "ulaa", "untrusted", "uos", "uran", "valve",
+    "vendor", "version", "viber", "vivaldi", "vivo", "wavebox", "webcatalog",
+    "webdiscover", "webpositive", "webview", "weixin", "wexond", "whale",
+    "whaleclient", "whatsapp", "windowsstore", "windowswechat", "wolvic",
+    "wps", "wxwork", "xiaomi", "xpom", "xvast", "yowser", "yyexplorer", "zen",
+    "zoho", "zoom", "zte", "zum"
+};
+
+
+#define REFERRAL_UA_BROWSERS                                                  \
+    (sizeof(referral_ua_browsers) / sizeof(referral_ua_browsers[0]))
 
 
 static const referral_str_t  referral_ua_apps[REFERRAL_UA_APPS] = {
@@ -259,15 +389,247 @@ referral_visitor_machine(const referral_bots_found_t *found,
         return REFERRAL_RULE_BEGIN;
     }
 
-    /* "Mozilla/5.0 (compatible; Something)", and no engine: no browser */
+    /* "Mozilla/5.0 (compatible; Something)", "Mozilla/5.0": no browser */
 
-    if (referral_ua_has(found->traits, COMPATIBLE)
-        && !referral_ua_has(found->traits, ENGINE))
+    if (!referral_ua_has(found->traits, ENGINE)
+        && (referral_ua_has(found->traits, COMPATIBLE)
+            || !(found->traits & REFERRAL_UA_SYSTEMS)))
     {
         return REFERRAL_RULE_ENGINE;
     }
 
+    if (referral_ua_has(found->traits, COMPATIBLE)
+        && referral_visitor_compatible(ua))
+    {
+        return REFERRAL_RULE_TAIL;
+    }
+
+    if ((found->traits & REFERRAL_UA_DESKTOP)
+        && !(found->traits & REFERRAL_UA_NO_DESKTOP)
+        && referral_visitor_tail(ua))
+    {
+        return REFERRAL_RULE_TAIL;
+    }
+
     return REFERRAL_RULE_NONE;
+}
+
+
+/* "… Mobile Safari/537.36 (compatible; Something": only MSIE comes so late */
+
+static int
+referral_visitor_compatible(const referral_str_t *ua)
+{
+    const u_char  *p, *end;
+
+    end = ua->data + (ua->len < REFERRAL_BOTS_UA_MAX ? ua->len
+                                                     : REFERRAL_BOTS_UA_MAX);
+
+    p = memchr(ua->data, ')', end - ua->data);
+
+    while (p) {
+        p = memchr(p, '(', end - p);
+
+        if (p == NULL) {
+            break;
+        }
+
+        p++;
+
+        if (end - p > 17
+            && strncasecmp((char *) p, "compatible;", 11) == 0
+            && strncasecmp((char *) p + 11, " msie", 5) != 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Is there a product behind "Safari/537.36" or "Firefox/128.0" that is of no
+ * browser?  For desktops only: apps on phones call themselves what they like,
+ * and so did whatever was added to Firefox before its fourth version.
+ */
+
+static int
+referral_visitor_tail(const referral_str_t *ua)
+{
+    size_t          i;
+    referral_str_t  s, rest, before;
+
+    s = *ua;
+
+    if (s.len > REFERRAL_BOTS_UA_MAX) {
+        s.len = REFERRAL_BOTS_UA_MAX;
+    }
+
+    /* most end so, the last ones with "Edg/138.0.0.0" or "OPR/120.0.0.0" */
+
+    if (referral_visitor_ends(&s, " Safari/537.36")
+        || referral_visitor_ends(&s, " Safari/605.1.15")
+        || referral_visitor_ends(&s, ".0.0.0"))
+    {
+        return 0;
+    }
+
+    before = s;
+
+    for (i = s.len; i-- > 0; /* void */ ) {
+
+        if (s.data[i] != ' ') {
+            continue;
+        }
+
+        before.len = i;
+
+        rest.data = s.data + i + 1;
+        rest.len = s.len - i - 1;
+
+        if ((referral_visitor_begins(&rest, "Safari/")
+             && !referral_visitor_ends(&before, ","))
+            || (referral_visitor_begins(&rest, "Firefox/")
+                && referral_visitor_ends(&before, "/20100101")))
+        {
+            /* a program that has a browser inside says what it is */
+
+            return referral_visitor_foreign(&rest)
+                   && !referral_visitor_contains(&s, "electron/");
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+referral_visitor_foreign(const referral_str_t *tail)
+{
+    u_char          c;
+    size_t          i;
+    unsigned        n, depth;
+    referral_str_t  token;
+
+    n = 0;
+    depth = 0;
+    token.len = 0;
+    token.data = NULL;
+
+    for (i = 0; i < tail->len && tail->data[i] != ' '; i++) {
+        if (tail->data[i] == ';') {
+            break;
+        }
+    }
+
+    for ( /* void */ ; i <= tail->len; i++) {
+        c = (i < tail->len) ? tail->data[i] : ' ';
+
+        if (depth == 0 && c != ' ' && c != ';' && c != ',' && c != '(') {
+
+            if (token.len++ == 0) {
+                token.data = tail->data + i;
+            }
+
+            continue;
+        }
+
+        if (token.len
+            && (++n > REFERRAL_PRODUCTS_MAX
+                || !referral_visitor_browser(&token)))
+        {
+            return 1;
+        }
+
+        token.len = 0;
+
+        depth += (c == '(');
+        depth -= (c == ')' && depth);
+    }
+
+    return 0;
+}
+
+
+/* by the name, or as only those who build Chromium number: "128.0.26382.138" */
+
+static int
+referral_visitor_browser(const referral_str_t *token)
+{
+    u_char          c;
+    size_t          i, dots, letters;
+    const u_char   *p;
+    referral_str_t  name;
+
+    name = *token;
+    p = memchr(token->data, '/', token->len);
+
+    if (p) {
+        name.len = p - token->data;
+        dots = 0;
+
+        for (i = name.len; i < token->len; i++) {
+            dots += (token->data[i] == '.');
+        }
+
+        if (dots == 3) {
+            return 1;
+        }
+    }
+
+    /* a number, a mark; keys are long */
+
+    for (letters = 0, i = 0; i < name.len; i++) {
+        c = name.data[i] | 0x20;
+        letters += (c >= 'a' && c <= 'z');
+    }
+
+    c = name.data[0] | 0x20;
+
+    if (letters < 3
+        || ((c < '0' || c > '9') && (c < 'a' || c > 'z')))
+    {
+        return name.len < 16;
+    }
+
+    return referral_visitor_known(&name)
+           || referral_visitor_contains(&name, "browser")
+           || referral_visitor_contains(&name, "fox");
+}
+
+
+static int
+referral_visitor_known(const referral_str_t *name)
+{
+    int       rc;
+    size_t    len;
+    unsigned  from, to, i;
+
+    from = 0;
+    to = REFERRAL_UA_BROWSERS;
+
+    while (from < to) {
+        i = (from + to) / 2;
+
+        len = strlen(referral_ua_browsers[i]);
+
+        rc = strncasecmp((char *) name->data, referral_ua_browsers[i],
+                         name->len);
+
+        if (rc == 0 && len == name->len) {
+            return 1;
+        }
+
+        if (rc > 0 || (rc == 0 && len < name->len)) {
+            from = i + 1;
+
+        } else {
+            to = i;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -363,12 +725,20 @@ referral_visitor_device(referral_device_t *device, uint64_t found)
     } else if (referral_ua_has(found, ANDROID)) {
         referral_str_set(&device->os, "android");
 
-        if (referral_ua_has(found, MOBILE)) {
-            referral_str_set(&device->device, "mobile");
+        /* browsers on phones say "Mobile"; apps of their own do not */
+
+        if (referral_ua_has(found, BROWSER)
+            ? !referral_ua_has(found, MOBILE)
+            : referral_ua_has(found, TABLET))
+        {
+            referral_str_set(&device->device, "tablet");
 
         } else {
-            referral_str_set(&device->device, "tablet");
+            referral_str_set(&device->device, "mobile");
         }
+
+    } else if (referral_ua_has(found, PC)) {
+        referral_str_set(&device->device, "desktop");
 
     } else if (referral_ua_has(found, CHROMEOS)) {
         referral_str_set(&device->device, "desktop");
@@ -382,7 +752,7 @@ referral_visitor_device(referral_device_t *device, uint64_t found)
         referral_str_set(&device->device, "desktop");
         referral_str_set(&device->os, "macos");
 
-    } else if (referral_ua_has(found, LINUX)) {
+    } else if (referral_ua_has(found, LINUX) || referral_ua_has(found, X11)) {
         referral_str_set(&device->device, "desktop");
         referral_str_set(&device->os, "linux");
 

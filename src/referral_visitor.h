@@ -46,7 +46,10 @@ typedef enum {
     REFERRAL_RULE_BOT,                   /* a word of the list */
     REFERRAL_RULE_BEGIN,                 /* it does not begin like a browser,
                                             and names no phone or the like */
-    REFERRAL_RULE_ENGINE                 /* "compatible;" and no engine */
+    REFERRAL_RULE_ENGINE,                /* "compatible;" and no engine, or
+                                            neither engine nor system */
+    REFERRAL_RULE_TAIL                   /* behind a browser's name stands one
+                                            that is of no browser */
 } referral_rule_e;
 
 

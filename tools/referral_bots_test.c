@@ -13,7 +13,9 @@
  *     rule                "word": a word of the list; "empty"; "begin": it
  *                         neither begins like a browser nor names a phone,
  *                         tablet, television or console; "engine": it says
- *                         "compatible;" and names no engine; "none"
+ *                         "compatible;" and names no engine, or names neither
+ *                         engine nor system; "tail": behind a browser's name
+ *                         stands one that is of no browser; "none"
  *     line                of that word in the list, else 0
  *     word                with its marks, else empty
  *     device os app       as $referral_device and the others
@@ -65,7 +67,7 @@ static int bots_test_error(const char *file, const char *what);
 /* by referral_rule_e */
 
 static const char *const  bots_test_rules[] = {
-    "none", "empty", "word", "word", "begin", "engine"
+    "none", "empty", "word", "word", "begin", "engine", "tail"
 };
 
 

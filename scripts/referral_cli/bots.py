@@ -21,7 +21,9 @@ WHY = {
     "none": "nothing says a machine",
     "empty": "there is no User-Agent",
     "begin": "it neither begins like a browser nor names a phone or the like",
-    "engine": "it says \"compatible;\" and names no browser's engine",
+    "engine": "it names no browser's engine, and says \"compatible;\" or no"
+              " system",
+    "tail": "behind the browser's name stands one that is of no browser",
 }
 
 

@@ -91,7 +91,56 @@ test_people(void)
         ANDROID("htc_botdugls"),
         ANDROID("Spider 8"),
         "Mozilla/5.0 (compatible; MSIE 9.0; Windows NT 6.1; Trident/5.0; "
-        "Banca Caboto s.p.a.)"
+        "Banca Caboto s.p.a.)",
+
+        /* what follows the browser's name on desktops */
+
+        CHROME("Windows NT 10.0; Win64; x64") " Edg/126.0.2592.87",
+        CHROME("Windows NT 10.0; Win64; x64") " OPR/112.0.0.0 (Edition beta)",
+        CHROME("Windows NT 10.0; Win64; x64") " OurBrowser/1.2",
+        CHROME("Windows NT 10.0; Win64; x64") " Unheard/126.0.6478.127",
+        CHROME("Windows NT 10.0; Win64; x64") " QIHU 360SE",
+        CHROME("Windows NT 6.1") " SE 2.X MetaSr 1.0",
+        CHROME("Windows NT 10.0; Win64; x64") " NetType/WIFI "
+        "MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090a13) "
+        "UnifiedPCWindowsWechat(0xf254032b) XWEB/13655 Flue",
+        CHROME("Macintosh; Intel Mac OS X 10_15_7") " Vivaldi/6.8",
+        CHROME("Macintosh; Intel Mac OS X 10_15_7") " Sleipnir/6.2.14",
+        CHROME("X11; Linux x86_64") " (Chromium GOST) Falkon/3.2.0",
+        CHROME("X11; Linux x86_64; ") " Puffin/9.7.2.51367PP",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 "
+        "(KHTML, like Gecko) Version/17.4 Safari/605.1.15 Ddg/17.4",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:115.0) Gecko/20100101 "
+        "Firefox/115.0 Waterfox/115.0",
+        "Mozilla/5.0 (Windows; U; Windows NT 5.1; en; rv:1.9.2) "
+        "Gecko/20100115 Firefox/3.6 SomeToolbar/1.4 (.NET CLR 3.5.30729)",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, "
+        "like Gecko) SomeEditor/1.9 Chrome/126.0.0.0 Electron/31.0 "
+        "Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, "
+        "like Gecko) Chrome/126.0.0.0 Electron/31.0 Safari/537.36 Some/1.9",
+        "Mozilla/5.0 (Linux; U; armv7l) AppleWebKit/534.34 (KHTML, like "
+        "Gecko) Version/5.0 Safari/534.34 SomeReader/6.3",
+
+        /* and on phones, where apps say what they like */
+
+        ANDROID("Pixel 10") " SomeShop/7.1.2",
+        SAFARI "Version/17.5 Mobile/15E148 Safari/604.1 SomeBank-App",
+
+        /* neither engine nor a usual system, but something */
+
+        "Mozilla/4.08 [en] (WinNT; U)",
+        "Mozilla/4.76 [en] (X11; U; SunOS 5.7 sun4u)",
+        "Mozilla/4.61 [de] (OS/2; I)",
+        "Mozilla/3.0(DDIPOCKET;KYOCERA/AH-K3001V/1.4.1/0.1/C100) Opera 7.0",
+        "Mozilla/5.0 (OpenBSD 7.1 amd64; U) Opera 6.03  [en]",
+        "Opera/9.80 (Windows NT 6.1; U; en) Presto/2.10.289 Version/12.01",
+        "Mozilla/5.0 (Linux; Android 9; AFTT) AppleWebKit/537.36 (KHTML, like "
+        "Gecko) Silk/120.4 like Chrome/120.0 Safari/537.36",
+        "Nokia7110/1.0 (05.01) Profile/MIDP-1.0",
+        "Mozilla/5.0 (Windows NT 6.1) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/50.0.2661.102 Safari/537.36,gzip(gfe) (via "
+        "translate.google.com)"
     };
 
     for (i = 0; i < sizeof(people) / sizeof(people[0]); i++) {
@@ -130,7 +179,60 @@ test_machines(void)
         "(KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
         CHROME("X11; Linux x86_64") " Playwright/1.40.0",
         CHROME("X11; Linux x86_64") " some-crawler",
-        CHROME("X11; Linux x86_64") " ourrobotics"
+        CHROME("X11; Linux x86_64") " ourrobotics",
+
+        /* no engine and no system */
+
+        "Mozilla/5.0",
+        "Mozilla/4.0",
+        "Mozilla/5.0 Something/1.0",
+        "Mozilla/5.0 (Something/1.0)",
+        "Mozilla/5.0 (compatible)",
+        "Mozilla/5.0 (Something; U; en)",
+
+        /* a name that is of no browser */
+
+        CHROME("Windows NT 10.0; Win64; x64") " Something/1.0",
+        CHROME("Windows NT 10.0; Win64; x64") " Something",
+        CHROME("Windows NT 10.0; Win64; x64") " Edge/13.10586 Some-sampling",
+        CHROME("Windows NT 10.0; Win64; x64") " Some-Name/1.2 Edg/126.0",
+        CHROME("Windows NT 10.0; Win64; x64") ";Something;",
+        CHROME("Windows NT 10.0; Win64; x64") "; Something",
+        CHROME("Windows NT 10.0; Win64; x64")
+        " 36b1546a5700e52eb2972b3f92b314fa",
+        CHROME("Macintosh; Intel Mac OS X 10_15_7") " 7Somethings/0.1 (x)",
+        CHROME("X11; Linux x86_64") " (a comment) Something/2",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 "
+        "(KHTML, like Gecko) Version/17.4 Safari/605.1.15 Something/1.0",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 "
+        "Firefox/128.0 Something/1.0",
+        CHROME("X11; CrOS x86_64 14541.0.0") " Something/1.0",
+
+        /* "compatible" where no browser says it */
+
+        CHROME("Windows NT 10.0; Win64; x64") " (compatible; Something/1.0)",
+        ANDROID("Pixel 10") " (compatible; Something/1.0)",
+        SAFARI "Version/17.5 Mobile/15E148 Safari/604.1 (compatible; "
+        "Something/1.0)",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; "
+        "Something/1.0) Chrome/119.0.6045.214 Safari/537.36",
+        "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; "
+        "Something/1.0",
+
+        /* before all of it */
+
+        "Something/1.0 " CHROME("Windows NT 10.0; Win64; x64"),
+
+        /* not in a name that a maker gave */
+
+        ANDROID("Pixel 10") " Somebot/1.0",
+        ANDROID("Pixel 10") " (Somebot; +http://example.com/)",
+        "Mozilla/5.0 (Linux; Android 14; Pixel 10; Somebot/1.0) "
+        "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Mobile "
+        "Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 14; http://example.com/) "
+        "AppleWebKit/537.36",
+        "okhttp/4.12.0 (Linux; Android 14; Pixel 10)"
     };
 
     static const char  *previews[] = {
@@ -145,6 +247,7 @@ test_machines(void)
         "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
         "TelegramBot (like TwitterBot)",
         "WhatsApp/2.23.20.0 A",
+        "WhatsApp",
         "LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient "
         "+http://www.linkedin.com)",
         "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
@@ -307,6 +410,56 @@ test_devices(void)
           "(KHTML, like Gecko)", "console other " },
         { "Mozilla/5.0 (Mobile; Nokia_800_Tough; rv:48.0) Gecko/48.0 "
           "Firefox/48.0 KAIOS/2.5.2", "mobile other " },
+        { ANDROID("AFTZZ21 Build/X1"), "tv android " },
+        { CHROME("Linux; Android 11; SHIELD Android TV Build/X1"),
+          "tv android " },
+        { CHROME("Linux; Android 7.0; SHIELD Tablet K1"), "tablet android " },
+        { ANDROID("Chromecast"), "tv android " },
+        { CHROME("Linux; Android 14; Google TV Streamer"), "tv android " },
+        { CHROME("Linux; Android 12; OURMAKE 4K TV Build/X1"),
+          "tv android " },
+        { CHROME("Linux; Android 12; Our Play Box Build/X1"),
+          "tv android " },
+        { CHROME("Linux; Android 9; ATV R7"), "tv android " },
+        { CHROME("Linux; Android 9; OURSTB Build/X1"), "tv android " },
+        { CHROME("SMART-TV; LINUX; Tizen 6.5"), "tv linux " },
+        { "Mozilla/5.0 (Linux; Tizen 2.3) AppleWebKit/538.1 (KHTML, like "
+          "Gecko) Version/2.3 TV Safari/538.1", "tv linux " },
+        { "HbbTV/1.5.1 (+DRM; Maker; Model; 1.0; ; )", "tv other " },
+        { "Roku/DVP-12.5 (12.5.0.4181-C2)", "tv other " },
+        { ANDROID("Pixel 8") " Aftonbladet/7.1", "mobile android " },
+        { ANDROID("moto g(7) DTV"), "mobile android " },
+        { "Mozilla/5.0 (PC; OpenHarmony 5.1) AppleWebKit/537.36 (KHTML, like "
+          "Gecko) Chrome/138.0.0.0 Safari/537.36 ArkWeb/4.1.6.1",
+          "desktop other " },
+        { "Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, "
+          "like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1 Mobile",
+          "mobile other " },
+        { "Mozilla/5.0 (Tablet; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, "
+          "like Gecko) Chrome/114.0.0.0 Safari/537.36 ArkWeb/4.1.6.1",
+          "tablet other " },
+        { CHROME("Linux; Android 12; HarmonyOS; OUR-W09; HMSCore 6.14"),
+          "tablet android " },
+        { "[FBAN/FB4A;FBAV/520.0;FBMF/maker;FBPN/com.facebook.katana;"
+          "FBDV/Model 7;FBSV/13;]", "mobile android facebook" },
+        { "[FBAN/Orca-Android;FBAV/410.0;FBPN/com.facebook.orca;"
+          "FBDV/Model 7;FBSV/13;]", "mobile android messenger" },
+        { "[FBAN/FBIOS;FBAV/520.0;FBDV/iPhone14,5;FBMD/iPhone;FBSN/iOS;]",
+          "mobile ios facebook" },
+        { "[FBAN/FBIOS;FBAV/520.0;FBDV/iPad13,1;FBMD/iPad;FBSN/iPadOS;]",
+          "tablet ios facebook" },
+        { "Instagram 390.0.0.28.85 Android (33/13; 420dpi; 1080x2176; Maker; "
+          "Model 7; code; chip; nl_NL; 7)", "mobile android instagram" },
+        { "Barcelona 390.0.0.28.85 Android (33/13; 420dpi; 1080x2176; Maker; "
+          "Model 7; code; chip; nl_NL; 7)", "mobile android threads" },
+        { "TwitterAndroid/10.40.0-release.0 (3104-r-0) Model 7/13 (Maker;"
+          "Model 7;Maker;code;0;;1;2016)", "mobile android twitter" },
+        { ANDROID("Barcelona Build/X1"), "mobile android " },
+        { ANDROID("iphone C600"), "mobile android " },
+        { ANDROID("Viber Phone X"), "mobile android " },
+        { ANDROID("Viber Phone X") " Line/14.9.0/IAB", "mobile android line" },
+        { "[FBAN/FB4A;FBAV/520.0;FBMF/maker;FBDV/iphone C600;FBSV/13;]",
+          "mobile android facebook" },
         { "curl/8.5.0", "other other " },
         { "", "other other " },
 
@@ -354,6 +507,182 @@ test_devices(void)
 
         ok(strcmp(got, cases[i].want) == 0, "%s: %s", cases[i].want,
            cases[i].ua);
+    }
+}
+
+
+/*
+ * Makers call phones what they like: \1 is the maker, \2 the model, \3 the
+ * codename, and none of them makes a machine of a person.
+ */
+
+static const char  names_wv[] =
+    "Mozilla/5.0 (Linux; Android 13; \2 Build/TP1A.221105.002; wv) "
+    "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
+    "Chrome/138.0.7204.63 Mobile Safari/537.36";
+
+/* "+": behind what a WebView says */
+
+static const struct {
+    const char    *form;
+    const char    *app;
+} names_forms[] = {
+    { "+", "" },
+    { "+ Instagram 390.0.0.28.85 Android (33/13; 420dpi; 1080x2176; \1; "
+      "\2; \3; qcom; nl_NL; 700000001)", "instagram" },
+    { "+ Barcelona 390.0.0.28.85 Android (33/13; 420dpi; 1080x2176; "
+      "\1/\1; \2; \3; qcom; nl_NL; 700000001)", "threads" },
+    { "Instagram 390.0.0.28.85 Android (33/13; 420dpi; 1080x2176; \1; "
+      "\2; \3; qcom; nl_NL; 700000001)", "instagram" },
+    { "[FBAN/FB4A;FBAV/520.0.0.41.85;FBBV/700000002;FBDM/{density=2.0,"
+      "width=720,height=1480};FBLC/nl_NL;FBCR/\3;FBMF/\1;FBBD/\1;"
+      "FBPN/com.facebook.katana;FBDV/\2;FBSV/13;FBOP/1;"
+      "FBCA/arm64-v8a:;]", "facebook" },
+    { "Dalvik/2.1.0 (Linux; U; Android 13; \2 Build/X1) [FBAN/FB4A;"
+      "FBAV/520.0;FBCR/\3;FBMF/\1;FBBD/\1;FBDV/\2]", "facebook" },
+    { "+ [FB_IAB/FB4A;FBAV/520.0.0.41.85;]", "facebook" },
+    { "+ [FB_IAB/Orca-Android;FBAV/410.0.0.31.107;]", "messenger" },
+    { "Mozilla/5.0 (Linux; Android 13; \2) AppleWebKit/537.36 (KHTML, "
+      "like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36", "" },
+    { "Mozilla/5.0 (Linux; Android 13; \2 Build/\3) AppleWebKit/537.36 "
+      "(KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36", "" },
+    { "Mozilla/5.0 (Linux; U; Android 4.1.2; en-us; \2 Build/JZO54K) "
+      "AppleWebKit/534.30 (KHTML, like Gecko) Version/4.0 Mobile "
+      "Safari/534.30", "" },
+    { "Mozilla/5.0 (Linux; U; Android 13; zh_Hant_TW; \2) "
+      "AppleWebKit/537.36 (KHTML, like Gecko) Mobile Safari/537.36", "" },
+    { "Mozilla/5.0 (Linux; arm_64; Android 13; \2) AppleWebKit/537.36 "
+      "(KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36", "" },
+    { "Mozilla/5.0 (Linux; Android 12; HarmonyOS; \2; HMSCore 6.14) "
+      "AppleWebKit/537.36 (KHTML, like Gecko) Mobile Safari/537.36", "" },
+    { "+ trill_2023 AppName/musical_ly ByteLocale/nl "
+      "BytedanceWebview/d8a21c6", "tiktok" },
+    { "com.zhiliaoapp.musically/2023 (Linux; U; Android 13; nl_NL; \2; "
+      "Build/TP1A; Cronet/TTNetVersion:4df3ca9d)", "tiktok" },
+    { "+ Snapchat/12.89.0.40 (\2; Android 13#S918#33; gzip; )",
+      "snapchat" },
+    { "Snapchat/12.89.0.40 (\2; Android 13#S918#33; gzip; )",
+      "snapchat" },
+    { "+ Line/14.9.0/IAB", "line" },
+    { "+ MMWEBID/3427 MicroMessenger/8.0.49.2600(0x28003137) "
+      "WeChat/arm64", "wechat" },
+    { "+;KAKAOTALK 2410680", "kakaotalk" },
+    { "+ [Pinterest/Android]", "pinterest" },
+    { "Pinterest for Android/12.5.0 (\3; 13)", "pinterest" },
+    { "+ TwitterAndroid", "twitter" },
+    { "TwitterAndroid/10.40.0-release.0 (310400000-r-0) \2/13 (\1;\2;"
+      "\1;\3;0;;1;2016)", "twitter" },
+    { "+ Telegram-Android/11.2.3 (\1 \2; Android 13; SDK 33; HIGH)",
+      "telegram" },
+    { "+ Weibo (\1-\2__weibo__13.1.0__android__android13)", "weibo" },
+    { "+ VKAndroidApp/8.70-20000 (Android 13; SDK 33; arm64-v8a; \1 \2; "
+      "ru; 2400x1080)", "vk" }
+};
+
+static const char *const  names_phones[] = {
+    "CUBOT NOTE 77", "ruby", "Robot 5", "M BOT 551", "Spider", "Crawler X",
+    "crawl", "Scan 7 Pro", "scanner", "python", "curl/9", "java1.7", "go",
+    "perl", "okhttp", "node", "wget", "Preview 2", "Link Preview",
+    "monitor", "Agent-7", "testing", "test", "Check 3", "check", "ping",
+    "fetch", "Archive S", "headless", "Lighthouse", "Probe(2)",
+    "moto bot(5) plus", "httpclient", "Discovery 4G", "survey", "sentry/1",
+    "finder", "capture", "validator", "Expanse", "Harvest.com",
+    "seo", "php/8", "Nutch", "Twitterbot", "facebookexternalhit",
+    "Google-Bot", "Viber 9", "iPhone 77", "iPad-like", "Windows Phone Z",
+    "Instagram One", "QQ/7", "Telegram Tab", "www.phone", "bot"
+};
+
+
+static size_t
+names_fill(char *ua, const char *form, const char *const *name)
+{
+    char   *p;
+    size_t  n;
+
+    p = ua;
+
+    for ( /* void */ ; *form; form++) {
+
+        if (*form > 3) {
+            *p++ = *form;
+            continue;
+        }
+
+        n = strlen(name[*form - 1]);
+        memcpy(p, name[*form - 1], n);
+        p += n;
+    }
+
+    return p - ua;
+}
+
+
+static int
+names_right(const char *ua, size_t len, const char *app)
+{
+    int               right;
+    referral_str_t    s, want;
+    referral_agent_t  agent;
+
+    s.len = len;
+    s.data = malloc(len);
+    memcpy(s.data, ua, len);
+    want = str(app);
+
+    referral_visitor_agent(&agent, bots, &s);
+
+    free(s.data);
+
+    right = (agent.class == REFERRAL_CLASS_HUMAN
+             && referral_str_is(&agent.device.device, "mobile")
+             && referral_str_is(&agent.device.os, "android")
+             && referral_str_eq(&agent.device.app, &want));
+
+    if (!right) {
+        printf("# class %u, %.*s, %.*s, \"%.*s\": %.*s\n", agent.class,
+               (int) agent.device.device.len, agent.device.device.data,
+               (int) agent.device.os.len, agent.device.os.data,
+               (int) agent.device.app.len, agent.device.app.data,
+               (int) len, ua);
+    }
+
+    return right;
+}
+
+
+static void
+test_names(void)
+{
+    int          wrong;
+    char         ua[1024];
+    size_t       i, k, n, names;
+    const char  *form, *name[3];
+
+    names = sizeof(names_phones) / sizeof(names_phones[0]);
+
+    for (i = 0; i < sizeof(names_forms) / sizeof(names_forms[0]); i++) {
+        wrong = 0;
+
+        for (k = 0; k < names; k++) {
+            name[0] = names_phones[(k + 1) % names];
+            name[1] = names_phones[k];
+            name[2] = names_phones[(k + 2) % names];
+
+            n = 0;
+            form = names_forms[i].form;
+
+            if (*form == '+') {
+                n = names_fill(ua, names_wv, name);
+                form++;
+            }
+
+            n += names_fill(ua + n, form, name);
+
+            wrong += !names_right(ua, n, names_forms[i].app);
+        }
+
+        ok(wrong == 0, "%zu names in form %zu of phones: %d are not right",
+           names, i, wrong);
     }
 }
 
@@ -482,6 +811,7 @@ main(void)
     test_machines();
     test_requests();
     test_devices();
+    test_names();
     test_long();
     test_sources();
 
