@@ -8,7 +8,8 @@
  *
  *     referral_link_test
  *
- * takes one click.  Names:
+ * takes a click, and another after an empty name and an empty value (0:,0:,),
+ * and so on.  Names:
  *
  *     program.FIELD link.FIELD referrer.FIELD
  *                         the hashes as HGETALL answers; a hash of which
@@ -31,7 +32,7 @@
  *     click.bucket        0 to 99; without both the draw is that of click_id
  *     click.click_id
  *
- * Output: one JSON object.
+ * Output: one JSON object a click, each on a line.
  *
  *     result              "landing", "ended"…
  *     landed              true: a landing; false: a fallback, or none
@@ -54,8 +55,8 @@
  *                         rule, else 0; of a hash, the defaults or the
  *                         landing as it came out
  *
- * Exit code: 0 landed, 1 missed, 2 bad input, and then the object is
- * {"error"}.
+ * Exit code: 0 all landed, 1 one missed, 2 bad input, and then the last object
+ * is {"error"}.
  *
  *     referral_link_test --check program | link | referrer
  *
@@ -158,6 +159,7 @@ typedef struct {
 } link_test_t;
 
 
+static int link_test_clicks(link_test_input_t *in, link_test_t *t);
 static int link_test_click(link_test_input_t *in, link_test_t *t);
 static const char *link_test_entries(link_test_input_t *in, link_test_t *t);
 static const char *link_test_compile(link_test_entry_t *entry, unsigned kind,
@@ -216,7 +218,7 @@ main(int argc, char **argv)
     static link_test_input_t  input;
 
     if (argc == 1) {
-        return link_test_click(&input, &test);
+        return link_test_clicks(&input, &test);
     }
 
     if (argc == 3 && strcmp(argv[1], "--check") == 0) {
@@ -239,20 +241,42 @@ main(int argc, char **argv)
 
 
 static int
-link_test_click(link_test_input_t *in, link_test_t *t)
+link_test_clicks(link_test_input_t *in, link_test_t *t)
 {
-    int          end;
+    int          end, rc, missed;
     const char  *err;
 
-    err = link_test_read(in, &end);
+    missed = 0;
 
-    if (err == NULL && !end) {
-        err = "more than one click";
-    }
+    do {
+        err = link_test_read(in, &end);
 
-    if (err == NULL) {
-        err = link_test_names(in);
-    }
+        if (err) {
+            return link_test_error(err);
+        }
+
+        memset(t, 0, sizeof(link_test_t));
+
+        rc = link_test_click(in, t);
+
+        if (rc == 2) {
+            return rc;
+        }
+
+        missed |= rc;
+
+    } while (!end);
+
+    return missed;
+}
+
+
+static int
+link_test_click(link_test_input_t *in, link_test_t *t)
+{
+    const char  *err;
+
+    err = link_test_names(in);
 
     if (err) {
         return link_test_error(err);
