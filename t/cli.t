@@ -197,7 +197,8 @@ is_deeply([map { $_->{code} } @{ j('link', 'list', 'shop', '--referrer',
 is(r('link', 'list', 'shop', '-n', '1'), 0, 'limited');
 like($err, qr/1 of 3/, 'and says so');
 is(r('link', 'list', 'shop', '--csv', '--all'), 0, 'as CSV');
-like($out, qr/^code,referrer,name,state,clicks,created,landing\n/, 'CSV');
+like($out, qr/^code,referrer,name,state,clicks,created,landing,ends\n/,
+     'CSV');
 is(r('link', 'list', 'shop'), 0, 'as a table');
 unlike($out, qr/[^\x00-\x7f\xe5\xb0\x8f]|\e/,
        'no colours, no lines without a terminal');

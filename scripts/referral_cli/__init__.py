@@ -20,3 +20,6 @@ program, link, referrer, stats, top, compare, audit, report, journal, reset,
 forget, bots    the commands
 app       all of them together
 """
+
+# as debian/changelog has it
+VERSION = "0.1.0"

@@ -8,6 +8,7 @@ import sys
 import click
 from redis.exceptions import RedisError
 
+from . import VERSION
 from .audit import audit
 from .bots import bots
 from .compare import compare
@@ -15,7 +16,7 @@ from .forget import forget
 from .frame import Group, Session
 from .journal import journal
 from .link import link
-from .output import safe
+from .output import say, stop_writing
 from .problem import EXIT_CODES, INTERRUPTED, MACHINE, OK, USAGE, Problem
 from .program import program
 from .referrer import referrer
@@ -27,6 +28,8 @@ from .top import top
 
 
 @click.group(cls=Group, root=True, epilog=EXIT_CODES)
+@click.version_option(VERSION, message="nginx-referral %(version)s",
+                      help="Say which version this is.")
 def cli() -> None:
     """Programs, links and counts of nginx-referral, in Redis.
 
@@ -34,6 +37,10 @@ def cli() -> None:
     name or after it.  Redis's password comes with the address (better in
     REFERRAL_REDIS than on the command line, which others can see), in
     REFERRAL_PASSWORD or in a --password-file.
+
+    Notes say what an answer means; in a table for people they stand below it,
+    else they go to stderr.  --quiet leaves them out, which is good in cron:
+    what is left on stderr is what went wrong.
     """
 
 
@@ -71,10 +78,11 @@ def main(args: list[str] | None = None) -> int:
         return INTERRUPTED
     except (BrokenPipeError, SystemExit):
         # click exits with 1, "not found", when a pipe is closed
-        return stop_writing()
+        stop_writing(sys.stdout)
+        return OK
     except OSError as error:
-        return complain(f"the answer cannot be written: {error.strerror}",
-                        MACHINE)
+        stop_writing(sys.stdout)
+        return complain(unwritten(error), MACHINE)
     except Exception as error:  # pylint: disable=broad-except
         return complain(f"a fault of this program: {type(error).__name__}:"
                         f" {error}; please report it with the command that"
@@ -84,14 +92,23 @@ def main(args: list[str] | None = None) -> int:
 
 
 def complain(text: str, code: int) -> int:
+    """Says it, after what there is of an answer; the exit code."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        stop_writing()
+        stop_writing(sys.stdout)
+    except OSError as error:
+        stop_writing(sys.stdout)
+        say(text)
+        text, code = unwritten(error), MACHINE
 
-    print(f"nginx-referral: {safe(text)}", file=sys.stderr)
+    say(text)
 
     return code
+
+
+def unwritten(error: OSError) -> str:
+    return f"the answer cannot be written: {error.strerror or error}"
 
 
 def usage(error: click.UsageError) -> int:
@@ -99,11 +116,3 @@ def usage(error: click.UsageError) -> int:
 
     return complain(f"{error.format_message().rstrip('.')}; \"{where} --help\""
                     " tells more", USAGE)
-
-
-def stop_writing() -> int:
-    """Whoever read the answer had enough; the interpreter must not complain
-    when it closes the pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-    return OK

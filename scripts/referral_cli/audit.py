@@ -16,7 +16,7 @@ from .events import (CHOSEN, CODE, Reach, ask_reach, chunks, decode, need,
                      place_of, reach_of, read_reach)
 from .frame import Command, Session, pass_session
 from .keyspace import search
-from .problem import NEGATIVE, OK, Problem
+from .problem import NEGATIVE, OK, Problem, several
 from .store import Keys, Store, batches, count
 from .tally import Tally
 
@@ -100,6 +100,7 @@ def audit(session: Session, program: str, start: str | None,
     keys = session.keys(program)
     zone = zone_of(session, keys, utc_offset)
     first = read_day(start, zone) if start else None
+    counters.require(session.store, keys)
     snapshot = take(session.store, keys, zone)
 
     need(snapshot.reach, program)
@@ -506,8 +507,8 @@ def tell_limits(findings: Findings, store: Store, keys: Keys,
     refused = store.redis.xlen(keys.errors)
 
     if refused:
-        notes.append(f"Redis refused {refused} operations or more: see"
-                     f" {keys.errors}")
+        notes.append(f"Redis refused {several(refused, 'operation')} or more:"
+                     f" see {keys.errors}")
 
     if not days:
         notes.append("the stream holds no whole day yet")
@@ -534,5 +535,6 @@ def show(session: Session, head: Mapping[str, Any], findings: Findings
     output.text()
     output.text("no difference")
 
-    for note in findings.notes:
-        output.text(note)
+    if not output.quiet:
+        for note in findings.notes:
+            output.text(note)

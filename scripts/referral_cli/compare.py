@@ -12,7 +12,7 @@ from .counters import (DIMENSIONS, MACHINES, NONE, Counts, measure, parts,
 from .days import read_day, zone_of, zone_option
 from .frame import Command, Session
 from .output import CSV
-from .problem import NEGATIVE, Problem
+from .problem import NEGATIVE, USAGE, Problem, several
 from .top import links_of_days
 
 # the parts of people on a landing come last, the links first among them
@@ -48,8 +48,13 @@ def compare(ctx: click.Context, program: str, first: str, second: str,
     keys = session.keys(program)
     zone = zone_of(session, keys, utc_offset)
     days = [read_day(text, zone) for text in (first, second)]
+
+    if days[0] == days[1]:
+        raise Problem(USAGE, "a day is not compared with itself: both are"
+                      f" {days[0]}")
+
     found = counters.of_days(session.store, keys, days)
-    before, after = found[days[0]], found[days[-1]]
+    before, after = found[days[0]], found[days[1]]
 
     if not before and not after:
         counters.require(session.store, keys)
@@ -109,7 +114,7 @@ def moved(section: str, before: Counts, after: Counts,
     rows = [[section, *pair] for pair in shown]
 
     if rest:
-        rows.append([section, f"({len(rest)} others)",
+        rows.append([section, f"({several(len(rest), 'other')})",
                      sum(pair[1] for pair in rest),
                      sum(pair[2] for pair in rest)])
 

@@ -108,6 +108,16 @@ def falling(divided: Mapping[str, int]) -> Counts:
                        (item[0] == NONE, -item[1], item[0])))
 
 
+def rounding(values: Sequence[int], total: int) -> list[str]:
+    """A note, where a share is not what dividing gives."""
+    if all(share is None or share == round(100 * value / total, 1)
+           for value, share in zip(values, shares(values, total))):
+        return []
+
+    return ["share: rounded so that all add up to 100.0; equal numbers may"
+            " differ by 0.1"]
+
+
 def shares(values: Sequence[int], total: int) -> list[float | None]:
     """In percent, to a tenth; of all parts of a whole they add up to 100."""
     if not total or any(value < 0 for value in values):

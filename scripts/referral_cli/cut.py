@@ -3,17 +3,19 @@ the stream holds whole."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
-from .counters import NONE, Counts
+from .counters import CLASSES, NONE, RESULTS, Counts
 from .days import Zone, after, between
 from .events import (AT, CLASS, DIMENSIONS, PLACE, TYPE, Event,
                      Reach, ask_reach, chunks, decode, fields_of, is_click,
                      need, reach_of, read_reach)
 from .frame import Session
-from .problem import NEGATIVE, REFUSED, USAGE, Problem
+from .problem import (MACHINE, NEGATIVE, REFUSED, USAGE, Problem, near,
+                      several)
 from .store import Keys, count
 
 # divisions that stand in no counter
@@ -21,6 +23,9 @@ EXTRA = ("code", "referrer", "first", "region", "city", "landing_host")
 
 # what --where may name
 FILTERS = (*DIMENSIONS, "class", "result", *EXTRA)
+
+# a name, an IPv4 or an IPv6 address, perhaps with a port
+HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9a-f:.]+\](:\d+)?", re.ASCII)
 
 # a host's clock may be this wrong before all of the stream must be read
 SKEW_MS = 86400 * 1000
@@ -104,26 +109,81 @@ class Cut:
         return lambda event: tuple(get(event) for get in getters)
 
 
-def make_cut(by: Sequence[str], where: Sequence[str], code: str,
+def make_cut(by: Sequence[str], filters: Mapping[str, str], code: str,
              first: str | None, last: str | None) -> Cut:
-    filters: dict[str, str] = {}
-
-    for text in where:
-        name, equals, value = text.partition("=")
-
-        if not equals or name not in FILTERS:
-            raise Problem(USAGE, f"--where {text!r} is not understood: say"
-                          f" NAME=VALUE, with a NAME of {' '.join(FILTERS)}")
-
-        if name in filters:
-            raise Problem(USAGE, f"--where names {name} twice")
-
-        filters[name] = "" if value == NONE else value
-
     if code and filters.get("code", code) != code:
         raise Problem(REFUSED, "--where names another code")
 
     return Cut(tuple(by), filters, code, first, last)
+
+
+def read_where(session: Session, where: Sequence[str]) -> dict[str, str]:
+    """What --where says, each value as it stands in the events."""
+    filters: dict[str, str] = {}
+
+    for text in where:
+        name, equals, value = text.partition("=")
+        name = name.strip().lower()
+
+        if not equals or name not in FILTERS:
+            raise Problem(USAGE, f"--where {text!r} is not understood: say"
+                          f" NAME=VALUE, with a NAME of {' '.join(FILTERS)}"
+                          + near(name, FILTERS))
+
+        if name in filters:
+            raise Problem(USAGE, f"--where names {name} twice")
+
+        filters[name] = ("" if value == NONE else
+                         read_value(session, name, value))
+
+    return filters
+
+
+def read_value(session: Session, name: str, value: str) -> str:
+    """One value; what no click can have is refused, because nothing would be
+    found of it, and that would be taken for an answer."""
+    said = f"--where {name}={value}"
+
+    if name in ("code", "first"):
+        value = session.code(value)
+    elif name in ("country", "region"):
+        value = value.upper()
+    elif name not in ("city", "referrer"):
+        value = value.lower()
+
+    # a source is kept without it
+    if name == "source":
+        value = value.removeprefix("www.")
+
+    if not value or name == "city":
+        return value
+
+    wrong: list[str] = []
+
+    try:
+        if name in ("class", "result"):
+            words = CLASSES if name == "class" else RESULTS
+            wrong = ([f"there are {' '.join(words)}{near(value, words)}"]
+                     if value not in words else [])
+        elif name in ("source", "landing_host"):
+            wrong = ([f"{name} is a host, like shop.example.com"]
+                     if not HOST.fullmatch(value) else [])
+        elif name in ("code", "referrer"):
+            wrong = session.rooms.wrong(name, value)
+        elif name == "first":
+            wrong = session.rooms.wrong("code", value)
+        else:
+            session.rooms.possible("segment" if name == "variant" else name,
+                                   value, said)
+    except Problem as problem:
+        if problem.code != MACHINE:
+            raise
+        session.output.note(f"{said} was not checked: {problem}")
+
+    if wrong:
+        raise Problem(REFUSED, f"not tried: {said}: {wrong[0]}")
+
+    return value
 
 
 def totals_of(session: Session, keys: Keys, zone: Zone, code: str,
@@ -283,9 +343,12 @@ def _short(session: Session, keys: Keys, seen: Mapping[str, int],
 
 def _refuse(short: Mapping[str, tuple[int, int]]) -> None:
     day, (held, counted) = next(iter(short.items()))
-    more = (f", and {len(short) - 1} days more are not whole"
-            if len(short) > 1 else "")
+    others = len(short) - 1
+    more = (f", and {several(others, 'day')} more"
+            f" {'is' if others == 1 else 'are'} not whole" if others else "")
 
-    raise Problem(NEGATIVE, f"of {day} the stream of events holds {held} hits"
-                  f" of {counted} that were counted{more}: it was cut, it was"
-                  " off, or the program's day is another (--utc-offset)")
+    raise Problem(NEGATIVE, f"of {day} the stream of events holds {held} of"
+                  f" {several(counted, 'hit')} that"
+                  f" {'was' if counted == 1 else 'were'} counted{more}: it was"
+                  " cut, it was off, or the program's day is another"
+                  " (--utc-offset)")

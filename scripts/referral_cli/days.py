@@ -139,7 +139,8 @@ def read_day(text: str, zone: Zone) -> str:
     day = find_day(text)
 
     if not day:
-        raise Problem(REFUSED, f"{text!r} is no day like 2026-11-22")
+        raise Problem(REFUSED, f"{text!r} is no day like 2026-11-22, today or"
+                      " yesterday")
 
     return day
 

@@ -14,7 +14,7 @@ from .events import (ERASED, FIELDS, PLACE, TYPE, VISITOR, Event, chunks,
                      decode, reach_of)
 from .frame import Command, Session, pass_session
 from .keyspace import glob
-from .problem import NEGATIVE, REFUSED, Problem
+from .problem import NEGATIVE, REFUSED, Problem, several
 from .store import BATCH, Keys, Store, batches, iso
 from .touch import UUID7, minute_of, words_of
 
@@ -104,8 +104,8 @@ def forget(session: Session, name: str, program: str | None,
 
     session.output.done(
         f"{'would be ' if dry_run else ''}forgotten in"
-        f" {' '.join(programs)}: {touches} clicks that could be looked up,"
-        f" {events} events",
+        f" {' '.join(programs)}: {several(touches, 'click')} that could be"
+        f" looked up, {several(events, 'event')}",
         outcome="would forget" if dry_run else "forgotten",
         programs=programs, clicks=touches, events=events)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import click
 
 from .output import CSV, JSON, TABLE, Output
-from .problem import REFUSED, USAGE, Problem
+from .problem import REFUSED, USAGE, Problem, near
 from .rooms import Rooms
 from .store import Keys, Store
 
@@ -27,6 +27,7 @@ class Session:
     password: str = ""
     form: str = TABLE
     case_sensitive: bool = False
+    quiet: bool = False
 
     @cached_property
     def store(self) -> Store:
@@ -38,7 +39,7 @@ class Session:
 
     @cached_property
     def output(self) -> Output:
-        return Output(self.form)
+        return Output(self.form, self.quiet)
 
     @cached_property
     def rooms(self) -> Rooms:
@@ -110,6 +111,9 @@ def shared_options(root: bool) -> list[click.Option]:
                help="Answer in JSON."),
         option("--csv", is_flag=True, callback=_set("form", CSV),
                help="Answer in CSV."),
+        option("--quiet", is_flag=True, env="REFERRAL_QUIET",
+               callback=_set("quiet", True),
+               help="No notes, only the answer and what went wrong."),
         option("--case-sensitive", is_flag=True,
                env="REFERRAL_CASE_SENSITIVE",
                callback=_set("case_sensitive", True),
@@ -136,6 +140,30 @@ class Group(click.Group):
     def __init__(self, *args: Any, root: bool = False, **more: Any) -> None:
         super().__init__(*args, **more)
         self.params.extend(shared_options(root))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]
+                        ) -> tuple[Any, Any, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            error.message = (error.message.rstrip(".")
+                             + near(args[0], self.list_commands(ctx)))
+            raise
+
+
+class Choice(click.Choice):
+    """One of some words; a word that is none is told what it was to be."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__(words, case_sensitive=False)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            error.message = (error.message.rstrip(".")
+                             + near(str(value), list(self.choices)))
+            raise
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

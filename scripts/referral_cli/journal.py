@@ -12,8 +12,8 @@ from typing import Any, Sequence
 import click
 from redis.exceptions import RedisError
 
-from .frame import Command, Group, Session, pass_session
-from .problem import MACHINE, NEGATIVE, OK, REDIS, USAGE, Problem
+from .frame import Command, Group, Session
+from .problem import MACHINE, NEGATIVE, OK, USAGE, Problem, are, several
 from .rooms import broken, find_tool
 from .store import BATCH, Store, batches, explain
 
@@ -139,7 +139,8 @@ def check_journal(ctx: click.Context, path: str | None,
 
 def verdict(session: Session, code: int, told: dict[str, Any]) -> int:
     answer = {name: value for name, value in told.items() if name != "damage"}
-    answer["damage"] = [f"{part['bytes']} bytes at {part['offset']}"
+    answer["damage"] = [f"{several(part['bytes'], 'byte')} at"
+                        f" {part['offset']}"
                         if session.output.for_people else part
                         for part in told.get("damage", [])]
 
@@ -178,10 +179,12 @@ def verdict_of_all(session: Session, path: str, code: int,
 
     for one in found:
         if one.told["missing"] or one.told["unreadable"]:
+            missing, odd = one.told["missing"], one.told["unreadable"]
             session.output.note(f"journal {one.name}:"
-                                f" {one.told['missing']} records are missing"
-                                " between segments,"
-                                f" {one.told['unreadable']} are no clicks")
+                                f" {several(missing, 'record')} {are(missing)}"
+                                " missing between segments,"
+                                f" {odd} {are(odd)} no"
+                                f" {'click' if odd == 1 else 'clicks'}")
 
     return NEGATIVE if code else OK
 

@@ -44,6 +44,17 @@ def search(store: Store, keys: Keys) -> dict[str, list[str]]:
             for kind, names in found.items() if names}
 
 
+def links_by_hand(store: Store, keys: Keys, listed: set[str]) -> list[str]:
+    """The codes of links that stand in no list: a hand wrote the hash only.
+    All of Redis is looked through for them, a little at a time."""
+    start = keys.link("")
+    found = {key[len(start):] for key
+             in store.redis.scan_iter(f"{glob(start)}*", count=1000,
+                                      _type="HASH")}
+
+    return sorted(found - listed - {""})
+
+
 def glob(text: str) -> str:
     """The text as a pattern of Redis that means nothing but itself."""
     return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import click
 
 from .change import Change, Mode, Outcome, apply, remove
 from .frame import Command, Group, Session, field_options, pass_session
-from .problem import NEGATIVE, REFUSED, USAGE, Problem
+from .keyspace import links_by_hand
+from .problem import NEGATIVE, REFUSED, USAGE, Problem, are
 from .program import in_order
 from .store import Keys, count, iso
 from .transfer import export_links, import_links
@@ -27,6 +28,10 @@ LINK_OPTIONS = {
 }
 
 TOTALS = ("clicks", "visitors", "raw", "missed")
+STATES = ("active", "disabled")
+
+# what becomes of a click, where the link's own state does not say it
+TIMES = {"ended": "ended", "not_started": "not yet"}
 
 
 @click.group(cls=Group)
@@ -65,7 +70,6 @@ def write(session: Session, program: str, code: str | None,
     """Adds or changes one link and says so."""
     keys = session.keys(program)
     wanted = Change(session.code(code) if code is not None else "", fields)
-
 
     if code == "":
         raise Problem(REFUSED, "an empty code; leave it out to have one made")
@@ -128,9 +132,12 @@ def show_link(session: Session, program: str, code: str) -> None:
     session.output.record(shown)
 
     if created is None:
+        # a state that is none counts as disabled
+        state = fields.get("state") or "active"
         session.output.note("this link is not in the program's list;"
                             f" \"nginx-referral link set {program} {code}"
-                            f" --state {fields.get('state') or 'active'}\""
+                            " --state"
+                            f" {state if state in STATES else 'disabled'}\""
                             " puts it there")
 
     session.rooms.warn(session.output, "link", code, fields)
@@ -142,23 +149,40 @@ def show_link(session: Session, program: str, code: str) -> None:
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=100,
               show_default=True, help="The newest so many.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--scan", is_flag=True,
+              help="Only links that stand in no list, as a hand makes them;"
+              " all of Redis is looked through.")
 @pass_session
 def list_links(session: Session, program: str, referrer: str | None,
-               limit: int, everything: bool) -> None:
-    """Links, newest first."""
+               limit: int, everything: bool, scan: bool) -> None:
+    """Links, newest first.
+
+    State says what becomes of a click now, as far as the link itself tells:
+    active, disabled, ended, not yet (not_started in JSON and CSV), or gone,
+    of which only the list is left.
+    """
     keys = session.keys(program)
     redis = session.store.redis
+    found: list[tuple[str, float | None]]
 
-    if referrer is not None:
+    if scan:
+        if referrer is not None:
+            raise Problem(USAGE, "--scan or --referrer, one of them")
+
+        listed = {code for code, _ in session.store.codes(keys)}
+        found = [(code, None)
+                 for code in links_by_hand(session.store, keys, listed)]
+        total = len(found)
+    elif referrer is not None:
         codes = sorted(redis.smembers(keys.referrer_links(referrer)))
         total = len(codes)
         with redis.pipeline(transaction=False) as pipe:
             for code in codes:
                 pipe.zscore(keys.links, code)
-            found = list(zip(codes, pipe.execute()))
+            found = [*zip(codes, pipe.execute())]
         found.sort(key=lambda item: item[1] or 0, reverse=True)
     elif everything:
-        found = session.store.codes(keys)[::-1]
+        found = [*session.store.codes(keys)[::-1]]
         total = len(found)
     else:
         found = redis.zrevrange(keys.links, 0, limit - 1, withscores=True)
@@ -168,30 +192,65 @@ def list_links(session: Session, program: str, referrer: str | None,
         found = found[:limit]
 
     session.output.rows(
-        ["code", "referrer", "name", "state", "clicks", "created", "landing"],
+        ["code", "referrer", "name", "state", "clicks", "created", "landing",
+         "ends"],
         link_rows(session, keys, found),
+        f"all links of program {program} stand in its list" if scan else
         f"program {program} has no links"
         + (f" of {referrer}" if referrer else "")
         + f"; \"nginx-referral link add {program}\" makes one")
 
     if total > len(found):
-        session.output.note(f"these are the newest {len(found)} of {total};"
+        session.output.note(f"only {'' if scan else 'the newest '}"
+                            f"{len(found)} of {total} {are(len(found))} shown;"
                             " --all shows all")
+
+    if scan and found:
+        session.output.note(f"\"nginx-referral link set {program} CODE --state"
+                            " active\" puts one into the list")
 
 
 def link_rows(session: Session, keys: Keys,
               found: Sequence[tuple[str, float | None]]) -> list[list[Any]]:
     store = session.store
     codes = [code for code, _ in found]
-    hashes = store.hashes([keys.link(code) for code in codes])
+    hashes = list(store.hashes([keys.link(code) for code in codes]))
     clicks = store.fields([keys.stats(code) for code in codes], "clicks")
+    states = states_of(session, keys, hashes)
 
-    return [[code, fields.get("referrer"), fields.get("name"),
-             (fields.get("state") or "active") if fields else "gone",
+    return [[code, fields.get("referrer"), fields.get("name"), state,
              count(number), iso(created) if created is not None else None,
-             fields.get("landing")]
-            for (code, created), fields, number
-            in zip(found, hashes, clicks)]
+             fields.get("landing"), fields.get("ends")]
+            for (code, created), fields, number, state
+            in zip(found, hashes, clicks, states)]
+
+
+def states_of(session: Session, keys: Keys,
+              links: Sequence[Mapping[str, str]]) -> list[str]:
+    """What each link's state is now; one that is active may be over."""
+    states = [(fields.get("state") or "active") if fields else "gone"
+              for fields in links]
+    dated = [i for i, fields in enumerate(links) if states[i] == "active"
+             and (fields.get("starts") or fields.get("ends"))]
+
+    if not dated:
+        return states
+
+    program = session.store.redis.hgetall(keys.program)
+
+    try:
+        found = session.rooms.states(program, [links[i] for i in dated])
+    except Problem as problem:
+        session.output.note("which links have ended, and which have not begun,"
+                            f" is not known: {problem}")
+        return states
+
+    for i, result in zip(dated, found):
+        if result in TIMES:
+            states[i] = (TIMES[result] if session.output.for_people
+                         else result)
+
+    return states
 
 
 @link.command("disable", cls=Command)
@@ -320,7 +379,8 @@ def test_link(session: Session, program: str, code: str,
 
     for name in ("country", "region", "device", "os", "app", "channel"):
         if request.get(name):
-            session.rooms.possible(name, request[name])
+            session.rooms.possible(name, request[name],
+                                   f"--{name} {request[name]!r}")
 
     with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.program)
@@ -340,9 +400,20 @@ def test_link(session: Session, program: str, code: str,
     if not answer.get("landed"):
         raise Problem(NEGATIVE, "this visitor would not reach a landing:"
                       f" {answer.get('refused') or answer.get('result')}"
-                      + ("" if answer.get("from") or default_landing else
-                         "; if nginx's configuration has a referral_landing,"
-                         " say it with --default-landing"))
+                      + advice(answer, default_landing, default_fallback))
+
+
+def advice(answer: Mapping[str, Any], landing: str | None,
+           fallback: str | None) -> str:
+    """What nginx's configuration may say that is not known here."""
+    name = ("landing" if answer.get("result") in ("landing", "refused")
+            else "fallback")
+
+    if answer.get("from") or (landing if name == "landing" else fallback):
+        return ""
+
+    return (f"; if nginx's configuration has a referral_{name}, say it with"
+            f" --default-{name}")
 
 
 def explain(answer: dict[str, Any]) -> dict[str, Any]:
@@ -389,9 +460,11 @@ def import_command(session: Session, program: str, file: str, update: bool,
     """Add links from a file, or from - the standard input.
 
     CSV with a first line that names the columns, or JSON lines with the same
-    names: code referrer name landing rules state starts ends segment channel
-    created.  A line without a code gets one.  A bad line is told and left
-    out.
+    names: code referrer name landing landing_args rules state starts ends
+    segment channel created.  A line without a code gets one.  A bad line is
+    told and left out; empty lines are none.  The text is UTF-8.
+
+    Interrupted, it says how many lines are written; --update goes on.
     """
     import_links(session, program, file, update, strict, dry_run)
 
@@ -403,5 +476,9 @@ def import_command(session: Session, program: str, file: str, update: bool,
 @pass_session
 def export_command(session: Session, program: str, path: str | None) -> None:
     """All links of a program, as import takes them: CSV, with --json JSON
-    lines."""
+    lines.
+
+    Those that stand in no list, as a hand makes them, go along, without the
+    time when they were made.
+    """
     export_links(session, program, path)

@@ -6,8 +6,8 @@ reaches a terminal that could command it.
 
 from __future__ import annotations
 
-import csv
 import json
+import os
 import re
 import sys
 import unicodedata
@@ -28,7 +28,10 @@ MANY = 50000
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 # what a spreadsheet would compute; an offset of UTC and a code are harmless
-FORMULA = re.compile(r"[=@\t\r]|[+-](?![\w:-]*\Z)", re.ASCII)
+FORMULA = re.compile(r"[=@\x00-\x1f]|[+-](?![\w:-]*\Z)", re.ASCII)
+
+# what a reader of CSV would take for the end of a cell or of a line, or might
+QUOTED = re.compile(r"[\",\x00-\x1f\x7f-\x9f\u2028\u2029]|\A\s|\s\Z")
 
 # zero-width joiners belong to Persian words and to emoji
 HARMLESS = {"\u200c", "\u200d"}
@@ -71,11 +74,26 @@ def clean(value: Any) -> Any:
     return value
 
 
+def say(text: str) -> None:
+    """A line on stderr; it may be full or closed."""
+    try:
+        print(f"nginx-referral: {safe(text)}", file=sys.stderr, flush=True)
+    except OSError:
+        stop_writing(sys.stderr)
+
+
+def stop_writing(stream: TextIO) -> None:
+    """What is left goes nowhere: the interpreter must not complain of it when
+    it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class Output:
     """Writes the answer of one command to stdout, notes to stderr."""
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, form: str, quiet: bool = False) -> None:
         self.form = form
+        self.quiet = quiet
         self.out: TextIO = sys.stdout
         self.terminal = self.out.isatty()
 
@@ -84,7 +102,8 @@ class Output:
         return self.form == TABLE
 
     def note(self, text: str) -> None:
-        print(f"nginx-referral: {safe(text)}", file=sys.stderr)
+        if not self.quiet:
+            say(text)
 
     def done(self, text: str, **answer: Any) -> None:
         """The answer of a command that changed something."""
@@ -99,9 +118,8 @@ class Output:
             self._json(fields)
 
         elif self.form == CSV:
-            writer = self.csv_writer()
-            writer.writerow(map(self._inert, fields))
-            writer.writerow(map(self._inert, fields.values()))
+            self._csv(map(self._inert, fields))
+            self._csv(map(self._inert, fields.values()))
 
         else:
             self._record({safe(name): _show_lines(value)
@@ -117,9 +135,10 @@ class Output:
             self._json([dict(zip(columns, row)) for row in rows])
 
         elif self.form == CSV:
-            writer = self.csv_writer()
-            writer.writerow(columns)
-            writer.writerows(map(self._inert, row) for row in rows)
+            self._csv(columns)
+
+            for row in rows:
+                self._csv(map(self._inert, row))
 
         elif not rows:
             self.note(empty)
@@ -158,22 +177,20 @@ class Output:
         cells = [[_show(v) for v in row] for row in [*rows, *([total] if total
                                                               else [])]]
         right = _numeric(len(columns), rows)
-        names = list(columns)
 
-        if chart and self.terminal and rows:
-            from .terminal import bars
-            names.append("")
-            right.append(False)
-            place = columns.index(chart)
-            drawn = bars([row[place] or 0 for row in rows])
+        place = columns.index(chart) if chart and rows else None
 
-            for row, bar in zip(cells, [*drawn, ""]):
-                row.append(bar)
+        self._rows(columns, cells, right,
+                   [row[place] or 0 for row in rows]
+                   if place is not None else [])
+        self.notes(notes)
 
-        self._rows(names, cells, right)
+    def notes(self, notes: Sequence[str]) -> None:
+        """What an answer for people means, below it."""
+        if not notes or self.quiet:
+            return
 
-        if notes:
-            self.text()
+        self.text()
 
         for note in notes:
             self.text(note)
@@ -195,15 +212,20 @@ class Output:
         self.out.write(json.dumps(clean(fields)) + "\n")
 
     def text(self, line: str = "") -> None:
-        """A line for people."""
+        """A line for people; a terminal gets it broken between words."""
+        if self.terminal:
+            from .terminal import show_text
+            show_text(self.out, safe(line))
+            return
+
         print(safe(line), file=self.out)
 
-    def csv_writer(self) -> Any:
-        return csv.writer(self.out, lineterminator="\n")
-
-    def csv_row(self, writer: Any, values: Iterable[Any]) -> None:
+    def csv_row(self, values: Iterable[Any]) -> None:
         """A row to be read again, each value as it is."""
-        writer.writerow([self._cell(v) for v in values])
+        self._csv(map(self._cell, values))
+
+    def _csv(self, cells: Iterable[str]) -> None:
+        self.out.write(",".join(map(_quoted, cells)) + "\n")
 
     def _json(self, value: Any) -> None:
         json.dump(clean(value), self.out, indent=2 if self.terminal else None)
@@ -226,10 +248,15 @@ class Output:
                 else text)
 
     def _rows(self, columns: Sequence[str], rows: list[list[str]],
-              right: list[bool]) -> None:
+              right: list[bool], chart: Sequence[float] = ()) -> None:
         if self.terminal:
             from .terminal import show_rows
-            show_rows(self.out, columns, rows, right)
+            left_out = show_rows(self.out, columns, rows, right, chart)
+
+            if left_out and not self.quiet:
+                self.text(f"too narrow for {', '.join(left_out)}: a wider"
+                          " terminal has room, --csv and --json have all")
+
             return
 
         cells = [list(columns), *rows]
@@ -253,6 +280,13 @@ class Output:
                 print(f"{_pad(name, width, False)}  {line}".rstrip(),
                       file=self.out)
                 name = ""
+
+
+def _quoted(cell: str) -> str:
+    if not QUOTED.search(cell):
+        return cell
+
+    return '"' + cell.replace('"', '""') + '"'
 
 
 def _safe_lines(text: str) -> str:

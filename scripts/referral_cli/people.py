@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Mapping, Sequence
 
 from .counters import Counts, uniques
+from .problem import are, several
 from .store import Keys, Store
 
 # a count that is this much larger than the other wants a word
@@ -23,41 +24,45 @@ def together(store: Store, keys: Keys, days: Sequence[str]) -> int:
 
 def explain(visitors: int, addresses: int,
             counts: Mapping[str, int], days: Sequence[str] = (),
-            several: bool = False) -> list[str]:
+            on_many: bool = False) -> list[str]:
     """What the two mean, and what was left out."""
     lines = [
         "visitors: browsers, told apart by the cookie; one that refuses"
         " cookies is a new visitor with every click",
         "addresses: pairs of client address and browser, told apart by a hash"
         " whose key changes daily; equal phones behind one address are one"
-        + ("; who comes on two days counts on both" if several else "")]
+        + ("; who comes on two days counts on both" if on_many else "")]
 
     if addresses and visitors > FAR * addresses:
-        lines.append(f"{visitors} visitors at {addresses} addresses: many"
+        lines.append(f"{several(visitors, 'visitor')} at"
+                     f" {several(addresses, 'address', 'addresses')}: many"
                      " people behind few addresses (a carrier, an office), or"
                      " clients that refuse cookies")
 
     elif visitors and addresses > FAR * visitors:
-        lines.append(f"{addresses} addresses of {visitors} visitors: browsers"
-                     " that move between networks")
+        lines.append(f"{several(addresses, 'address', 'addresses')} of"
+                     f" {several(visitors, 'visitor')}: browsers that move"
+                     " between networks")
 
     missing = counts.get("no_address", 0)
     unlisted = counts.get("unlisted", 0)
     without = counts.get("no_consent", 0)
 
     if missing:
-        lines.append(f"{missing} clicks are in no count of addresses: there"
-                     " was no salt, because Redis could not be asked"
+        lines.append(f"{several(missing, 'click')} {are(missing)} in no count"
+                     " of addresses: there was no salt, because Redis could"
+                     " not be asked"
                      + (f" ({', '.join(days)})" if days else ""))
 
     if unlisted:
-        lines.append(f"{unlisted} clicks were counted without an entry of"
-                     " their own: their address had too many in one minute;"
-                     " \"nginx-referral click\" does not find them")
+        lines.append(f"{several(unlisted, 'click')} counted without an entry"
+                     " in the list of clicks: too many of one address in one"
+                     " minute; \"nginx-referral click\" does not find"
+                     f" {'it' if unlisted == 1 else 'them'}")
 
     if without:
-        lines.append(f"{without} hits of people without consent are in"
-                     " neither")
+        lines.append(f"{several(without, 'hit')} of people without consent"
+                     f" {are(without)} in neither")
 
     return lines
 

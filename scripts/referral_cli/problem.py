@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import Iterable
+
 OK = 0
 NEGATIVE = 1
 USAGE = 2
@@ -29,3 +32,24 @@ class Problem(Exception):
     def __init__(self, code: int, what: str) -> None:
         super().__init__(what)
         self.code = code
+
+
+def several(number: int, one: str, many: str = "") -> str:
+    """A number with its word: 1 line, 2 lines."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def are(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def has(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a word that is none: what it was to be,
+    perhaps."""
+    found = get_close_matches(word.lower(), list(known), 1)
+
+    return f"; did you mean {found[0]}?" if found else ""

@@ -9,7 +9,7 @@ from redis.exceptions import WatchError
 
 from . import change
 from .frame import Command, Group, Session, field_options, pass_session
-from .problem import NEGATIVE, REDIS, REFUSED, Problem
+from .problem import NEGATIVE, REDIS, REFUSED, Problem, several
 from .store import BATCH, Keys, Store, batches, count
 
 PROGRAM_FIELDS = {
@@ -151,7 +151,8 @@ def remove_program(session: Session, name: str, links: bool) -> None:
                       " are")
 
     session.output.done(f"program {name}: removed"
-                        + (f", with {removed} links" if links else ""),
+                        + (f", with {several(removed, 'link')}" if links
+                           else ""),
                         program=name, outcome="removed", links=removed)
 
 

@@ -12,7 +12,7 @@ from .counters import require
 from .frame import Command, Session, pass_session
 from .journal import dir_option, unsent_of
 from .keyspace import search
-from .problem import NEGATIVE, USAGE, Problem
+from .problem import NEGATIVE, USAGE, Problem, are, several
 from .store import BATCH, Store, batches, iso
 
 
@@ -57,7 +57,8 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
     # who comes again after this is no new visitor: an audit must know
     session.store.redis.set(keys.reset, iso(time.time()))
 
-    output.done(f"program {program}: counts forgotten, {removed} keys",
+    output.done(f"program {program}: counts forgotten,"
+                f" {several(removed, 'key')}",
                 program=program, outcome="reset", keys=removed,
                 unsent=unsent)
 
@@ -73,8 +74,9 @@ def tell_unsent(session: Session, directory: str | None,
         return None
 
     if unsent:
-        session.output.note(f"{unsent} clicks of this machine are unsent;"
-                            " they will count after the reset")
+        session.output.note(f"{several(unsent, 'click')} of this machine"
+                            f" {are(unsent)} unsent, and will count after the"
+                            " reset")
 
     return unsent
 
@@ -82,11 +84,11 @@ def tell_unsent(session: Session, directory: str | None,
 def confirm(program: str, total: int) -> None:
     if not sys.stdin.isatty():
         raise Problem(USAGE, f"this forgets the counts of program {program}"
-                      f" in {total} keys, for good; say --yes if it shall, or"
-                      " --dry-run to see what would go")
+                      f" in {several(total, 'key')}, for good; say --yes if it"
+                      " shall, or --dry-run to see what would go")
 
-    if not click.confirm(f"Forget the counts of program {program} in {total}"
-                         " keys, for good?", err=True):
+    if not click.confirm(f"Forget the counts of program {program} in"
+                         f" {several(total, 'key')}, for good?", err=True):
         raise Problem(NEGATIVE, "nothing was forgotten")
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from .output import Output
-from .problem import MACHINE, REFUSED, Problem
+from .problem import MACHINE, REFUSED, Problem, near
+from .store import BATCH, batches
 
 TOOL = "referral_link_test"
 TIMEOUT = 60
@@ -26,6 +28,14 @@ Complaint = dict[str, Any]
 
 # how "link test" calls what the program knows by other names
 REQUEST = {"lang": "accept_language", "query": "args"}
+
+# what a value of these is like
+EXAMPLES = {"country": "JP", "region": "JP-13", "lang": "ja",
+            "device": "mobile", "os": "ios", "app": "line",
+            "channel": "mail", "segment": "vip"}
+
+# the words that a message offers instead of one that is none
+OFFERED = re.compile(r": there are (.*)|must be ([a-z]+(?:, [a-z]+)+.*)")
 
 
 class Rooms:
@@ -49,7 +59,8 @@ class Rooms:
 
         if len(answers) == len(items) and all(isinstance(answer, list)
                                               for answer in answers):
-            return [list(map(_sentence, answer)) for answer in answers]
+            return [[_sentence(complaint, fields) for complaint in answer]
+                    for answer, (_, fields) in zip(answers, items)]
 
         # one that cannot be read must not speak for its neighbours
         if len(items) > 1:
@@ -68,14 +79,23 @@ class Rooms:
             raise Problem(REFUSED, "refused, nothing was written: "
                           + "; ".join(complaints))
 
-    def possible(self, name: str, value: str) -> None:
+    def possible(self, name: str, value: str, said: str) -> None:
         """Refuses what no visitor has, and so no rule could ask for."""
-        rule = f"{name}={value} https://shop.example.com/"
-        complaints = self.check("link", [("", {"rules": rule})])[0]
+        # of several words a rule would take each
+        complaints = (self.wrong("rules", f"{name}={value} https://shop"
+                                 ".example.com/")
+                      if re.fullmatch(r"[^\s,!#][^\s,]*", value)
+                      else [f"one {name}, like {EXAMPLES[name]}"])
 
         if complaints:
-            raise Problem(REFUSED, f"not tried: --{name} {value!r}: "
-                          + complaints[0].partition(": ")[2])
+            raise Problem(REFUSED, f"not tried: {said}: {complaints[0]}")
+
+    def wrong(self, field: str, value: str) -> list[str]:
+        """What is wrong with a link's field; "code" is its name."""
+        item = ((value, {}) if field == "code" else ("", {field: value}))
+
+        return [complaint.partition(": ")[2]
+                for complaint in self.check("link", [item])[0]]
 
     def read(self, what: str, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Each of these dates, days or offsets as the module reads it, or
@@ -124,15 +144,45 @@ class Rooms:
         fields.update({f"default.{name}": value
                        for name, value in defaults.items() if value})
 
-        answer = _parse(self._run([], _strings(fields)))
+        return self._asked([fields])[0]
 
-        if not isinstance(answer, dict):
+    def states(self, program: Mapping[str, str],
+               links: Sequence[Mapping[str, str]]) -> list[str]:
+        """What becomes now of a click on each of these links, by when they
+        begin and end alone: "ended", "not_started", or "landing"."""
+        said = {name: value for name, value in (
+            ("program.utc_offset", program.get("utc_offset")),
+            ("default.landing", "https://shop.example.com/")) if value}
+        known: dict[tuple[str, str], str] = {("", ""): "landing"}
+        pairs = [(link.get("starts", ""), link.get("ends", ""))
+                 for link in links]
+
+        for part in batches(dict.fromkeys(pair for pair in pairs
+                                          if pair not in known), BATCH):
+            answers = self._asked([
+                {**said, "click.program": "x", "click.code": "x",
+                 "link.starts": starts, "link.ends": ends}
+                for starts, ends in part])
+            known.update(zip(part, (str(answer["result"])
+                                    for answer in answers)))
+
+        return [known[pair] for pair in pairs]
+
+    def _asked(self, clicks: Sequence[Mapping[str, str]]
+               ) -> list[dict[str, Any]]:
+        """The answer to each of these clicks."""
+        text = b"0:,0:,".join(map(_strings, clicks))
+        answers = list(map(_parse, self._run([], text).splitlines()))
+
+        for answer in answers:
+            if isinstance(answer, dict) and "error" in answer:
+                raise Problem(REFUSED, f"not tried: {answer['error']}")
+
+        if len(answers) != len(clicks) or not all(isinstance(answer, dict)
+                                                  for answer in answers):
             raise broken(TOOL, "its answer is not understood")
 
-        if "error" in answer:
-            raise Problem(REFUSED, f"not tried: {answer['error']}")
-
-        return answer
+        return answers
 
     def _run(self, args: Sequence[str], text: bytes) -> bytes:
         command = [str(find_tool()), *args]
@@ -140,7 +190,8 @@ class Rooms:
         try:
             done = subprocess.run(command, input=text, timeout=TIMEOUT,
                                   stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, check=False)
+                                  stderr=subprocess.DEVNULL, check=False,
+                                  start_new_session=True)
         except subprocess.TimeoutExpired:
             raise broken(TOOL, f"it gave no answer in {TIMEOUT} s") from None
         except OSError as error:
@@ -189,9 +240,37 @@ def _parse(text: bytes) -> Any:
         return None
 
 
-def _sentence(complaint: Complaint) -> str:
+def _sentence(complaint: Complaint, fields: Mapping[str, str]) -> str:
     field = str(complaint.get("field", "")).lstrip("@")
     line = complaint.get("line")
+    problem = str(complaint.get("problem"))
 
-    return (field + (f", line {line}" if line else "")
-            + f": {complaint.get('problem')}")
+    return (field + (f", line {line}" if line else "") + f": {problem}"
+            + _wrong_word(problem, fields.get(field, ""), int(line or 0)))
+
+
+def _wrong_word(problem: str, value: str, line: int) -> str:
+    """The word of the value that the message means, where it offers others
+    in its place, and which of those it was to be."""
+    found = OFFERED.search(problem)
+
+    if not found:
+        return ""
+
+    offered = re.findall(r"[a-z_]+", re.sub(r"\b(and|or)\b", "",
+                                            found[1] or found[2]))
+    text = "".join(value.split("\n")[line - 1:line]) if line else value
+
+    if "placeholder" in problem:
+        given = re.findall(r"\{([^{}|]*)", text)
+    elif "condition" in problem:
+        given = re.findall(r"(?:^|\s)([\w.-]+)=", text, re.ASCII)
+    else:
+        given = [word.removeprefix("!") for words in re.findall(
+                     rf"(?:^|\s){problem.split()[0]}=(\S+)", text)
+                 for word in words.split(",")]
+
+    wrong = [word for word in given if word.lower() not in offered]
+
+    return (f"; {wrong[0]!r} is none of them{near(wrong[0], offered)}"
+            if wrong else "")

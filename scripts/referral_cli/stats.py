@@ -8,15 +8,15 @@ from typing import Any, Mapping, Sequence
 import click
 
 from . import counters, people
-from .counters import (NONE, TOTALS, Counts, falling, measure, parts, shares,
-                       whole)
-from .cut import EXTRA, Cut, make_cut, totals_of
+from .counters import (NONE, TOTALS, Counts, falling, measure, parts, rounding,
+                       shares, whole)
+from .cut import EXTRA, Cut, make_cut, read_where, totals_of
 from .days import (Zone, between, is_day, is_hour, read_range, zone_of,
                    zone_option)
 from .events import DIMENSIONS
-from .frame import Command, Session, pass_session
+from .frame import Choice, Command, Session, pass_session
 from .output import CSV, JSON, Output
-from .problem import NEGATIVE, REFUSED, USAGE, Problem
+from .problem import NEGATIVE, REFUSED, USAGE, Problem, several
 from .store import Keys, count
 
 DIVISIONS = (*DIMENSIONS, "class", "result")
@@ -26,7 +26,7 @@ BY = ("day", "hour", *DIVISIONS, *EXTRA)
 @click.command("stats", cls=Command)
 @click.argument("program", metavar="[PROGRAM", required=False)
 @click.argument("code", metavar="[CODE]]", required=False)
-@click.option("--by", type=click.Choice(BY), multiple=True,
+@click.option("--by", type=Choice(BY), multiple=True,
               help="Divide the clicks; of \"class\" all hits, of \"result\""
               " all people.  Given twice: by both.")
 @click.option("--where", metavar="NAME=VALUE", multiple=True,
@@ -70,7 +70,8 @@ def stats(session: Session, program: str | None, code: str | None,
     first, last = read_range(start, end, zone)
 
     if where or not counted(by, code, bool(first or last)):
-        show_cut(session, keys, zone, make_cut(by, where, code, first, last))
+        show_cut(session, keys, zone, make_cut(
+            by, read_where(session, where), code, first, last))
 
     elif not by:
         show_totals(session, keys, zone, code, first, last)
@@ -149,8 +150,9 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
         counts = counters.add(by_day.values())
         head.update({"from": first, "to": last})
         daily_visitors = counts.get("visitors", 0)
-        # who came on two days is one of the range
-        counts["visitors"] = people.together(store, keys, days)
+        # who came on two days is one of the range; of one day it is exact
+        if len(days) > 1:
+            counts["visitors"] = people.together(store, keys, days)
         lacking = people.lacking(by_day, "no_address")
     else:
         counts = counters.numbers(store.redis.hgetall(keys.stats()))
@@ -165,7 +167,7 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
     lines = people.explain(daily_visitors, addresses, counts, lacking,
                            len(days) > 1)
 
-    if first or last:
+    if (first or last) and len(days) > 1:
         lines.insert(0, "visitors of several days are estimated, within 2.5"
                      " percent; their sum by day is exact")
 
@@ -210,10 +212,7 @@ def show(output: Output, head: Mapping[str, Any], counts: Counts,
     output.record(shown)
 
     if output.for_people:
-        output.text()
-
-        for note in notes:
-            output.text(note)
+        output.notes(notes)
 
 
 def days_in(session: Session, keys: Keys, first: str | None,
@@ -278,16 +277,17 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
             for day, unique in zip(days, addresses)]
     total: list[Any] = ["total"]
     total.extend(sum(row[i] for row in rows) for i in range(1, len(columns)))
-    together = people.together(store, keys, days)
+    several_days = len(days) > 1
+    together = people.together(store, keys, days) if several_days else total[2]
 
     session.output.report(
         {**head, "visitors": together}, columns, rows, total,
-        ["total of visitors and addresses: who came on two days counts on"
-         " both; \"visitors\" above counts them once (estimated, within 2.5"
-         " percent)",
+        [*(["total of visitors and addresses: who came on two days counts on"
+            " both; \"visitors\" above counts them once (estimated, within"
+            " 2.5 percent)"] if several_days else []),
          *people.explain(total[2], total[3], counters.add(by_day.values()),
                          people.lacking(by_day, "no_address"),
-                         len(days) > 1)], "clicks")
+                         several_days)], "clicks")
 
 
 def show_hours(session: Session, keys: Keys, zone: Zone, start: str | None,
@@ -363,9 +363,9 @@ def check_hours(zone: Zone, hours: Mapping[str, int],
 
                 if kept < days[day]:
                     raise Problem(NEGATIVE, f"the hours of {day} are not all"
-                                  f" kept: they hold {kept} of the day's"
-                                  f" {days[day]} clicks; hours are kept 90"
-                                  f" days, here since {oldest}")
+                                  f" kept: they hold {kept} of"
+                                  f" {several(days[day], 'click')}; hours are"
+                                  f" kept 90 days, here since {oldest}")
 
     elif first < oldest and min(days) <= first[:len("2026-11-22")]:
         raise Problem(NEGATIVE, f"hours are kept since {oldest} only")
@@ -391,10 +391,14 @@ def show_parts(session: Session, keys: Keys, zone: Zone, code: str, by: str,
     total = whole(counts, by)
 
     if f"fields:{by}" in counts and "other" in divided:
-        notes.append(f"\"other\": values of {by} beyond the first that a"
-                     " counter has room for")
+        notes.append("\"other\": "
+                     + ("channels that were none (up to 32 of a-z 0-9 _ . -),"
+                        " and " if by == "channel" else "")
+                     + f"values of {by} beyond the first that a counter has"
+                     " room for")
 
     notes.extend(meaning(by, divided))
+    notes.extend(rounding(list(divided.values()), total))
     session.output.report(
         head_of(keys, code, [by], first, last, zone),
         [by, column, "share"],
@@ -444,7 +448,10 @@ def show_cut(session: Session, keys: Keys, zone: Zone, cut: Cut) -> None:
         columns.append("share")
         sums.append(100.0 if total else None)
 
-        for row, share in zip(rows, shares([row[-1] for row in rows], total)):
+        values = [row[-1] for row in rows]
+        found.notes.extend(rounding(values, total))
+
+        for row, share in zip(rows, shares(values, total)):
             row.append(share)
 
     session.output.report(

@@ -4,11 +4,13 @@ loaded there only, for scripts call often and should not wait for it."""
 from __future__ import annotations
 
 import os
+import re
 import sys
+import textwrap
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Mapping, Sequence, TextIO
 
-from rich import box
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import (BarColumn, Progress, TaskProgressColumn, TextColumn,
                            TimeRemainingColumn)
@@ -16,37 +18,192 @@ from rich.table import Table
 from rich.text import Text
 
 
-# the longest bar of a chart
+# the longest and the shortest bar of a chart
 BAR = 30
+BAR_LEAST = 6
 
+GAP = 2
+
+# a text is cut down to this, but not further
+LEAST = 8
+LEAST_KEY = 20
+
+# the moment of which the day says most; a day, an hour, which are never cut
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 DAY = len("2026-11-22")
+TIME = re.compile(r"\d{4}-\d\d-\d\d(T[\d:Z]*)?")
+
+NOUGHT = {"", "0", "0.0"}
+
+# what a narrow terminal can do without, the first of them first
+SPARE = ("landing", "unlisted", "no_address", "segments", "excluded", "head",
+         "prefetch", "preview", "bytes", "created", "no_consent", "duplicate",
+         "header", "bot", "age", "records", "missed", "raw",
+         "share", "share %", "percent", "difference", "before", "after")
+
+# names of sections are few and tell what a number is of
+WHOLE = ("of", "kind", "slot")
+
+# sentences are broken between words, not cut
+SENTENCES = ("reason", "why")
+
+# of these the end says as much as the begin
+NAMES_OF_KEYS = ("key", "file")
+
+
+@dataclass
+class Column:
+    """One column of a table: its heading and its texts."""
+
+    name: str
+    right: bool
+    cells: list[str]
+    width: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.measure()
+
+    def measure(self) -> None:
+        self.width = max(map(cell_len, (self.name, *self.cells)))
+
+    @property
+    def least(self) -> int:
+        """How narrow it may become: a number, a day in part would be read as
+        another."""
+        if self.right or self.name in WHOLE:
+            return self.width
+
+        if all(TIME.fullmatch(cell) for cell in self.cells
+               if cell not in ("", "total")):
+            return self.width
+
+        return min(self.width, max(LEAST_KEY if self.name in NAMES_OF_KEYS
+                                   else LEAST, cell_len(self.name)))
+
+    @property
+    def empty(self) -> bool:
+        return NOUGHT.issuperset(self.cells)
+
+    def line(self, text: str) -> str:
+        text = cut(text, self.width, self.name in NAMES_OF_KEYS)
+        space = " " * (self.width - cell_len(text))
+
+        return space + text if self.right else text + space
 
 
 def show_rows(out: TextIO, columns: Sequence[str],
-              rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
-    """A table; all texts are safe already."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+              rows: Sequence[Sequence[str]], right: Sequence[bool],
+              chart: Sequence[float] = ()) -> list[str]:
+    """A table, with a bar for each number of the chart, in the width that
+    there is; all texts are safe already.  Returns what had no room."""
     console = _console(out)
+    shown = [Column(name, numeric, list(cells)) for name, numeric, *cells
+             in zip(columns, right, *rows)]
+    shown, left_out = fit(shown, console.width)
+    rest = console.width - width_of(shown) - GAP
+    drawn = (bars(chart, min(BAR, rest)) if chart and rest >= BAR_LEAST
+             else [])
+    text = Text()
 
-    # a number or a day in two lines would be read as another
-    for name, numeric, *cells in zip(columns, right, *rows):
-        widest = max(map(cell_len, (name, *cells)))
-        table.add_column(name, justify="right" if numeric else "left",
-                         overflow="fold",
-                         min_width=widest if numeric else min(widest, DAY))
+    text.append("  ".join(column.line(column.name)
+                          for column in shown).rstrip() + "\n", "bold")
+    text.append("\u2500" * (width_of(shown)) + "\n")
 
-    for row in rows:
-        table.add_row(*map(Text, row))
+    for i in range(len(rows)):
+        bar = "  " + drawn[i] if i < len(drawn) else ""
 
-    # a terminal that is too narrow for that breaks the lines itself
-    console.width = max(console.width, console.measure(table).minimum)
-    console.print(table, crop=False)
+        for line in lines_of(shown, i):
+            text.append((line + bar).rstrip() + "\n")
+            bar = ""
+
+    console.print(text, end="", no_wrap=True, overflow="ignore", crop=False)
+
+    return left_out
+
+
+def fit(columns: list[Column], width: int
+        ) -> tuple[list[Column], list[str]]:
+    """Columns as narrow as they must be, and the names of those that had to
+    go."""
+    left_out = []
+
+    if width_of(columns) > width:
+        for column in columns:
+            if any(map(MOMENT.fullmatch, column.cells)):
+                column.cells = [MOMENT.sub(lambda m: m[0][:DAY], cell)
+                                for cell in column.cells]
+                column.measure()
+
+    if width_of(columns) > width:
+        columns = [column for i, column in enumerate(columns)
+                   if i == 0 or not column.empty]
+
+    while len(columns) > 1 and width < (sum(column.least for column in columns)
+                                        + GAP * (len(columns) - 1)):
+        column = next(
+            (column for name in SPARE for column in columns[1:]
+             if column.name == name),
+            next((column for column in columns[:0:-1] if not column.right),
+                 columns[-1]))
+        columns.remove(column)
+        left_out.append(column.name)
+
+    while (over := width_of(columns) - width) > 0:
+        long = [column for column in columns if column.width > column.least]
+
+        if not long:
+            break
+
+        # the widest becomes as wide as the next one, or as it must be
+        widest = max(long, key=lambda column: column.width)
+        next_one = max((column.width for column in long
+                        if column.width < widest.width), default=0)
+        widest.width = max(widest.least, widest.width - over,
+                           min(next_one, widest.width - 1))
+
+    return columns, left_out
+
+
+def width_of(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+
+
+def lines_of(columns: Sequence[Column], row: int) -> list[str]:
+    """One row; more than one line only for a sentence."""
+    cells = [textwrap.wrap(column.cells[row], column.width) or [""]
+             if column.name in SENTENCES else [column.cells[row]]
+             for column in columns]
+
+    return ["  ".join(column.line(lines[i] if i < len(lines) else "")
+                      for column, lines in zip(columns, cells))
+            for i in range(max(map(len, cells)))]
+
+
+def cut(text: str, width: int, middle: bool = False) -> str:
+    """The text in so many columns; a wide character takes two."""
+    if cell_len(text) <= width:
+        return text
+
+    if middle:
+        end = (width - 1) * 2 // 3
+        return f"{text[:width - 1 - end]}\u2026{text[-end:]}"
+
+    return set_cell_size(text, width - 1).rstrip() + "\u2026"
+
+
+def width(out: TextIO) -> int:
+    return _console(out).width
+
+
+def show_text(out: TextIO, line: str) -> None:
+    """Prose, broken between words; it is safe already."""
+    _console(out).print(Text(line))
 
 
 def show_record(out: TextIO, fields: Mapping[str, str]) -> None:
     """Names and values; all texts are safe already."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold")
+    table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
 
     for name, value in fields.items():
@@ -55,14 +212,14 @@ def show_record(out: TextIO, fields: Mapping[str, str]) -> None:
     _console(out).print(table)
 
 
-def bars(values: Sequence[float]) -> list[str]:
+def bars(values: Sequence[float], longest: int) -> list[str]:
     """A bar for each value, as long as it is large; what fell hangs on the
     other side of nothing and is drawn hollow."""
     most = max((abs(value) for value in values), default=0) or 1
     drawn = []
 
     for value in values:
-        eighths = round(abs(value) * BAR * 8 / most)
+        eighths = round(abs(value) * longest * 8 / most)
         full, rest = divmod(eighths, 8)
         bar = "\u2588" * full + ("" if not rest else chr(0x2590 - rest))
         drawn.append("\u2591" * max(1, full) if value < 0 else bar)

@@ -7,12 +7,12 @@ from typing import Any, Mapping, Sequence
 import click
 
 from . import counters
-from .counters import shares
+from .counters import rounding, shares
 from .cut import make_cut
 from .days import (Zone, between, read_day, read_month, read_week, zone_of,
                    zone_option)
-from .frame import Command, Session, pass_session
-from .problem import NEGATIVE, USAGE, Problem
+from .frame import Choice, Command, Session, pass_session
+from .problem import NEGATIVE, USAGE, Problem, several
 from .store import BATCH, Keys, Store, batches, count
 
 MONTH = len("2026-11")
@@ -20,7 +20,7 @@ MONTH = len("2026-11")
 
 @click.command("top", cls=Command)
 @click.argument("program", metavar="PROGRAM")
-@click.option("--by", type=click.Choice(["links", "referrers"]),
+@click.option("--by", type=Choice(["links", "referrers"]),
               default="links", show_default=True)
 @click.option("--day", metavar="DATE",
               help="Like 2026-11-22, today or yesterday.")
@@ -57,8 +57,7 @@ def top(session: Session, program: str, by: str, day: str | None,
         counters.require(session.store, keys)
 
     check(found, total, source)
-    show(session, keys, by, found, total, limit,
-         f" from {first} to {last}" if first else "")
+    show(session, keys, by, found, total, limit, first, last)
 
 
 def period(zone: Zone, day: str | None, week: str | None, month: str | None
@@ -128,7 +127,7 @@ def referrers(session: Session, keys: Keys, zone: Zone, first: str | None,
     if not clicks_of(session.store, keys, first, last):
         return {}, "events"
 
-    found = make_cut(("referrer",), (), "", first, last).read(session, keys,
+    found = make_cut(("referrer",), {}, "", first, last).read(session, keys,
                                                               zone)
 
     return {names[0]: clicks for names, clicks in found.counts.items()}, \
@@ -154,11 +153,12 @@ def check(found: Mapping[str, int], total: int, source: str) -> None:
     """A share of what is not all of it would be wrong."""
     if source == "events" and sum(found.values()) != total:
         raise Problem(NEGATIVE, f"the events hold {sum(found.values())} of"
-                      f" {total} clicks; once more, if clicks just came in")
+                      f" {several(total, 'click')}; once more, if clicks just"
+                      " came in")
 
 
 def show(session: Session, keys: Keys, by: str, found: Mapping[str, int],
-         total: int, limit: int, when: str) -> None:
+         total: int, limit: int, first: str | None, last: str | None) -> None:
     output = session.output
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     shown = ranked[:limit]
@@ -168,12 +168,12 @@ def show(session: Session, keys: Keys, by: str, found: Mapping[str, int],
     percents = shares([clicks for _, clicks in ranked], total)
     rows: list[list[Any]] = []
     rank = 0
-    last = None
+    previous = None
 
     for place, ((member, clicks), name, share) in enumerate(
             zip(shown, names, percents), 1):
-        rank = rank if clicks == last else place
-        last = clicks
+        rank = rank if clicks == previous else place
+        previous = clicks
         rows.append([rank, member, name, clicks, share])
 
     if output.for_people and rows:
@@ -184,7 +184,21 @@ def show(session: Session, keys: Keys, by: str, found: Mapping[str, int],
                          shares([rest], total)[0]])
 
         rows.append([None, "total", None, total, 100.0 if total else None])
+        output.text(" · ".join([f"program {keys.program_name}", f"by {by}",
+                                *when(first, last)]))
 
     output.rows(["rank", "referrer" if by == "referrers" else "code", "name",
                  "clicks", "share %" if output.for_people else "share"], rows,
-                f"no clicks yet{when}")
+                " ".join(["no clicks", *when(first, last)]) if first
+                else "no clicks yet")
+
+    if output.for_people and rows:
+        output.notes(rounding([clicks for _, clicks in ranked], total))
+
+
+def when(first: str | None, last: str | None) -> list[str]:
+    if not first:
+        return []
+
+    return ([f"day {first}"] if first == last
+            else [f"from {first}", f"to {last}"])
