@@ -108,6 +108,7 @@ is(j('stats', 'shop', '--where', $_)->{total}{clicks}, 0, "$_ may be asked")
 
 refused(2, qr/did you mean country\?/, 'stats', 'shop', '--where',
         'contry=JP');
+refused(2, qr/; say device=VALUE/, 'stats', 'shop', '--where', 'device');
 refused(2, qr/did you mean country\?/, 'stats', 'shop', '--by', 'contry');
 is(r('stats', 'shop', '--by', 'Country'), 0, 'by Country');
 

@@ -126,9 +126,10 @@ def read_where(session: Session, where: Sequence[str]) -> dict[str, str]:
         name = name.strip().lower()
 
         if not equals or name not in FILTERS:
-            raise Problem(USAGE, f"--where {text!r} is not understood: say"
+            raise Problem(USAGE, f"--where {text!r} is not understood: it is"
                           f" NAME=VALUE, with a NAME of {' '.join(FILTERS)}"
-                          + near(name, FILTERS))
+                          + (near(name, FILTERS) if name not in FILTERS
+                             else f"; say {name}=VALUE"))
 
         if name in filters:
             raise Problem(USAGE, f"--where names {name} twice")
