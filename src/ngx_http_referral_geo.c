@@ -39,6 +39,8 @@ typedef struct {
 #endif
 
 
+static void ngx_http_referral_geo_doubt(ngx_http_referral_geo_file_t *file,
+    referral_geo_t *geo, ngx_log_t *log);
 static void ngx_http_referral_geo_cleanup(void *data);
 static void ngx_http_referral_geo_handler(ngx_event_t *ev);
 static void ngx_http_referral_geo_check(ngx_http_referral_geo_t *room,
@@ -107,11 +109,28 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
                                err);
             return NGX_CONF_ERROR;
         }
+
+        ngx_http_referral_geo_doubt(file, file->geo, cf->log);
     }
 
     rmcf->geo = room;
 
     return NGX_CONF_OK;
+}
+
+
+static void
+ngx_http_referral_geo_doubt(ngx_http_referral_geo_file_t *file,
+    referral_geo_t *geo, ngx_log_t *log)
+{
+    const char  *doubt;
+
+    doubt = referral_geo_doubt(geo);
+
+    if (doubt) {
+        ngx_log_error(NGX_LOG_WARN, log, 0, "\"referral_geoip\": \"%V\" %s",
+                      &file->path, doubt);
+    }
 }
 
 
@@ -270,6 +289,8 @@ ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
 
     ngx_log_error(NGX_LOG_NOTICE, room->log, 0,
                   "\"referral_geoip\": \"%V\" was read again", &file->path);
+
+    ngx_http_referral_geo_doubt(file, geo, room->log);
 }
 
 

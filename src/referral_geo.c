@@ -18,11 +18,26 @@
 
 #define REFERRAL_GEO_CHUNK  32768
 
+/* what is looked at of a file to see how it writes things down */
+#define REFERRAL_GEO_NODES    65536
+#define REFERRAL_GEO_RECORDS  256
+#define REFERRAL_GEO_DEPTH    128
+
 
 struct referral_geo_s {
     MMDB_s                 mmdb;
     struct stat            st;
+    unsigned               known:1;    /* something of it is understood */
+    unsigned               flat:1;     /* it has texts at the top */
+    unsigned               network:1;  /* its countries are of networks */
 };
+
+
+typedef struct {
+    referral_geo_t        *geo;
+    unsigned               nodes;      /* that may still be looked at */
+    unsigned               records;
+} referral_geo_survey_t;
 
 
 static int referral_geo_copy(int fd, int memfd, const struct stat *st,
@@ -30,8 +45,22 @@ static int referral_geo_copy(int fd, int memfd, const struct stat *st,
 static ssize_t referral_geo_read(int fd, u_char *buf, size_t size);
 static int referral_geo_write(int fd, const u_char *buf, size_t len);
 static int referral_geo_same(const struct stat *a, const struct stat *b);
-static int referral_geo_place(MMDB_entry_s *entry,
+static void referral_geo_layout(referral_geo_t *geo);
+static void referral_geo_survey(referral_geo_survey_t *survey, uint32_t number,
+    unsigned depth);
+static void referral_geo_survey_record(referral_geo_survey_t *survey,
+    uint8_t type, MMDB_entry_s *entry);
+static int referral_geo_contains(const char *text, const char *word);
+static int referral_geo_place(referral_geo_t *geo, MMDB_entry_s *entry,
     referral_geo_result_t *result);
+static int referral_geo_country(referral_geo_t *geo, MMDB_entry_s *entry,
+    referral_str_t *country);
+static int referral_geo_two(MMDB_entry_s *entry, const char *const *path,
+    referral_str_t *country);
+static int referral_geo_region(referral_geo_t *geo, MMDB_entry_s *entry,
+    referral_str_t *region);
+static uint32_t referral_geo_asn(MMDB_entry_s *entry, const char *const *path);
+static uint32_t referral_geo_asn_text(const MMDB_entry_data_s *data);
 static int referral_geo_string(MMDB_entry_s *entry, const char *const *path,
     referral_str_t *s);
 static int referral_geo_upper(const referral_str_t *s, int digits);
@@ -43,20 +72,45 @@ static unsigned referral_geo_memo_way(const referral_geo_memo_t *memo,
     size_t set, const uint64_t *addr);
 
 
-static const char *const  referral_geo_country[] = {
+/* MaxMind's, and those who write as MaxMind does */
+
+static const char *const  referral_geo_path_country[] = {
     "country", "iso_code", NULL
 };
 
-static const char *const  referral_geo_region[] = {
+static const char *const  referral_geo_path_region[] = {
     "subdivisions", "0", "iso_code", NULL
 };
 
-static const char *const  referral_geo_city[] = {
+static const char *const  referral_geo_path_city[] = {
     "city", "names", "en", NULL
 };
 
-static const char *const  referral_geo_asn[] = {
+static const char *const  referral_geo_path_asn[] = {
     "autonomous_system_number", NULL
+};
+
+
+/* IPinfo's, IPLocate's, ip-location-db's: texts at the top */
+
+static const char *const  referral_geo_flat_country[] = {
+    "country_code", NULL
+};
+
+static const char *const  referral_geo_flat_country_old[] = {
+    "country", NULL
+};
+
+static const char *const  referral_geo_flat_region[] = {
+    "region_code", NULL
+};
+
+static const char *const  referral_geo_flat_city[] = {
+    "city", NULL
+};
+
+static const char *const  referral_geo_flat_asn[] = {
+    "asn", NULL
 };
 
 
@@ -141,6 +195,8 @@ referral_geo_open(const char *path, char *err, size_t errlen)
 
     (void) close(memfd);
     (void) close(fd);
+
+    referral_geo_layout(geo);
 
     return geo;
 
@@ -255,6 +311,138 @@ referral_geo_same(const struct stat *a, const struct stat *b)
 }
 
 
+/* once, so that a look-up does not search what is not there */
+
+static void
+referral_geo_layout(referral_geo_t *geo)
+{
+    const char             *type;
+    referral_geo_survey_t   survey;
+
+    survey.geo = geo;
+    survey.nodes = REFERRAL_GEO_NODES;
+    survey.records = 0;
+
+    referral_geo_survey(&survey, 0, 0);
+
+    /* without a record there is nothing to misunderstand */
+
+    if (survey.records == 0) {
+        geo->known = 1;
+    }
+
+    type = geo->mmdb.metadata.database_type;
+
+    geo->network = type != NULL
+                   && referral_geo_contains(type, "asn")
+                   && !referral_geo_contains(type, "country")
+                   && !referral_geo_contains(type, "lite")
+                   && !referral_geo_contains(type, "location");
+}
+
+
+/* the tree may be anything, also a ring: so deep, and so many of its nodes */
+
+static void
+referral_geo_survey(referral_geo_survey_t *survey, uint32_t number,
+    unsigned depth)
+{
+    MMDB_search_node_s  node;
+
+    if (survey->nodes == 0
+        || survey->records == REFERRAL_GEO_RECORDS
+        || depth == REFERRAL_GEO_DEPTH)
+    {
+        return;
+    }
+
+    survey->nodes--;
+
+    if (MMDB_read_node(&survey->geo->mmdb, number, &node) != MMDB_SUCCESS) {
+        return;
+    }
+
+    if (node.left_record_type == MMDB_RECORD_TYPE_SEARCH_NODE) {
+        referral_geo_survey(survey, node.left_record, depth + 1);
+
+    } else {
+        referral_geo_survey_record(survey, node.left_record_type,
+                                   &node.left_record_entry);
+    }
+
+    if (node.right_record_type == MMDB_RECORD_TYPE_SEARCH_NODE) {
+        referral_geo_survey(survey, node.right_record, depth + 1);
+
+    } else {
+        referral_geo_survey_record(survey, node.right_record_type,
+                                   &node.right_record_entry);
+    }
+}
+
+
+static void
+referral_geo_survey_record(referral_geo_survey_t *survey, uint8_t type,
+    MMDB_entry_s *entry)
+{
+    referral_str_t   s;
+    referral_geo_t  *geo;
+
+    if (type != MMDB_RECORD_TYPE_DATA) {
+        return;
+    }
+
+    geo = survey->geo;
+    survey->records++;
+
+    if (referral_geo_two(entry, referral_geo_path_country, &s) == REFERRAL_OK
+        || referral_geo_asn(entry, referral_geo_path_asn))
+    {
+        geo->known = 1;
+    }
+
+    if (!geo->flat
+        && (referral_geo_two(entry, referral_geo_flat_country, &s)
+            == REFERRAL_OK
+            || referral_geo_two(entry, referral_geo_flat_country_old, &s)
+               == REFERRAL_OK
+            || referral_geo_asn(entry, referral_geo_flat_asn)))
+    {
+        geo->known = 1;
+        geo->flat = 1;
+    }
+}
+
+
+static int
+referral_geo_contains(const char *text, const char *word)
+{
+    size_t  len;
+
+    len = strlen(word);
+
+    for ( /* void */ ; *text; text++) {
+        if (strncasecmp(text, word, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+const char *
+referral_geo_doubt(const referral_geo_t *geo)
+{
+    if (geo->known) {
+        return NULL;
+    }
+
+    return "tells neither countries nor networks in a way that is known here: "
+           "MaxMind's \"country.iso_code\" and \"autonomous_system_number\", "
+           "or \"country_code\" and \"asn\", are right";
+}
+
+
 void
 referral_geo_close(referral_geo_t *geo)
 {
@@ -285,7 +473,6 @@ referral_geo_lookup(referral_geo_t *geo, const struct sockaddr *sa,
     referral_geo_result_t *result)
 {
     int                         rc, err;
-    MMDB_entry_data_s           data;
     struct sockaddr_in          sin;
     MMDB_lookup_result_s        found;
     const struct sockaddr_in6  *sin6;
@@ -322,27 +509,27 @@ referral_geo_lookup(referral_geo_t *geo, const struct sockaddr *sa,
         return REFERRAL_DECLINED;
     }
 
-    rc = referral_geo_place(&found.entry, result);
+    rc = referral_geo_place(geo, &found.entry, result);
 
-    if (result->asn == 0
-        && MMDB_aget_value(&found.entry, &data, referral_geo_asn)
-           == MMDB_SUCCESS
-        && data.has_data
-        && data.type == MMDB_DATA_TYPE_UINT32
-        && data.uint32 != 0)
-    {
-        result->asn = data.uint32;
-        rc = REFERRAL_OK;
+    if (result->asn) {
+        return rc;
     }
 
-    return rc;
+    result->asn = referral_geo_asn(&found.entry, referral_geo_path_asn);
+
+    if (result->asn == 0 && geo->flat) {
+        result->asn = referral_geo_asn(&found.entry, referral_geo_flat_asn);
+    }
+
+    return result->asn ? REFERRAL_OK : rc;
 }
 
 
 /* a region or a city only with a country that is not an earlier file's other */
 
 static int
-referral_geo_place(MMDB_entry_s *entry, referral_geo_result_t *result)
+referral_geo_place(referral_geo_t *geo, MMDB_entry_s *entry,
+    referral_geo_result_t *result)
 {
     int             rc;
     size_t          len;
@@ -350,11 +537,7 @@ referral_geo_place(MMDB_entry_s *entry, referral_geo_result_t *result)
 
     rc = REFERRAL_DECLINED;
 
-    if (referral_geo_string(entry, referral_geo_country, &country)
-        != REFERRAL_OK
-        || country.len != sizeof(result->country)
-        || !referral_geo_upper(&country, 0))
-    {
+    if (referral_geo_country(geo, entry, &country) != REFERRAL_OK) {
         return REFERRAL_DECLINED;
     }
 
@@ -368,9 +551,7 @@ referral_geo_place(MMDB_entry_s *entry, referral_geo_result_t *result)
     }
 
     if (result->region_len == 0
-        && referral_geo_string(entry, referral_geo_region, &s) == REFERRAL_OK
-        && s.len >= 1 && s.len <= 3
-        && referral_geo_upper(&s, 1))
+        && referral_geo_region(geo, entry, &s) == REFERRAL_OK)
     {
         memcpy(result->region, country.data, 2);
         result->region[2] = '-';
@@ -380,7 +561,11 @@ referral_geo_place(MMDB_entry_s *entry, referral_geo_result_t *result)
     }
 
     if (result->city_len == 0
-        && referral_geo_string(entry, referral_geo_city, &s) == REFERRAL_OK)
+        && (referral_geo_string(entry, referral_geo_path_city, &s)
+            == REFERRAL_OK
+            || (geo->flat
+                && referral_geo_string(entry, referral_geo_flat_city, &s)
+                   == REFERRAL_OK)))
     {
         len = referral_geo_text(&s, REFERRAL_GEO_CITY_MAX);
 
@@ -392,6 +577,130 @@ referral_geo_place(MMDB_entry_s *entry, referral_geo_result_t *result)
     }
 
     return rc;
+}
+
+
+/* a file of networks may know where each is registered: nobody is there */
+
+static int
+referral_geo_country(referral_geo_t *geo, MMDB_entry_s *entry,
+    referral_str_t *country)
+{
+    if (referral_geo_two(entry, referral_geo_path_country, country)
+        == REFERRAL_OK)
+    {
+        return REFERRAL_OK;
+    }
+
+    if (!geo->flat || geo->network) {
+        return REFERRAL_DECLINED;
+    }
+
+    if (referral_geo_two(entry, referral_geo_flat_country, country)
+        == REFERRAL_OK)
+    {
+        return REFERRAL_OK;
+    }
+
+    return referral_geo_two(entry, referral_geo_flat_country_old, country);
+}
+
+
+static int
+referral_geo_two(MMDB_entry_s *entry, const char *const *path,
+    referral_str_t *country)
+{
+    if (referral_geo_string(entry, path, country) != REFERRAL_OK
+        || country->len != 2
+        || !referral_geo_upper(country, 0))
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_geo_region(referral_geo_t *geo, MMDB_entry_s *entry,
+    referral_str_t *region)
+{
+    if (referral_geo_string(entry, referral_geo_path_region, region)
+        != REFERRAL_OK
+        && (!geo->flat
+            || referral_geo_string(entry, referral_geo_flat_region, region)
+               != REFERRAL_OK))
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    if (region->len < 1 || region->len > 3 || !referral_geo_upper(region, 1)) {
+        return REFERRAL_DECLINED;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+/* 64500, "64500" or "AS64500"; 0 for what is none */
+
+static uint32_t
+referral_geo_asn(MMDB_entry_s *entry, const char *const *path)
+{
+    MMDB_entry_data_s  data;
+
+    if (MMDB_aget_value(entry, &data, path) != MMDB_SUCCESS || !data.has_data)
+    {
+        return 0;
+    }
+
+    switch (data.type) {
+
+    case MMDB_DATA_TYPE_UINT16:
+        return data.uint16;
+
+    case MMDB_DATA_TYPE_UINT32:
+        return data.uint32;
+
+    case MMDB_DATA_TYPE_UINT64:
+        return data.uint64 <= UINT32_MAX ? (uint32_t) data.uint64 : 0;
+
+    case MMDB_DATA_TYPE_INT32:
+        return data.int32 > 0 ? (uint32_t) data.int32 : 0;
+
+    case MMDB_DATA_TYPE_UTF8_STRING:
+        return referral_geo_asn_text(&data);
+
+    default:
+        return 0;
+    }
+}
+
+
+static uint32_t
+referral_geo_asn_text(const MMDB_entry_data_s *data)
+{
+    size_t       i;
+    uint64_t     n;
+    const char  *p;
+
+    p = data->utf8_string;
+    i = (data->data_size > 2 && strncasecmp(p, "AS", 2) == 0) ? 2 : 0;
+
+    if (data->data_size == i || data->data_size > i + 10) {
+        return 0;
+    }
+
+    for (n = 0; i < data->data_size; i++) {
+
+        if (p[i] < '0' || p[i] > '9') {
+            return 0;
+        }
+
+        n = n * 10 + (p[i] - '0');
+    }
+
+    return n <= UINT32_MAX ? (uint32_t) n : 0;
 }
 
 

@@ -1,6 +1,7 @@
 
 /*
- * Country, region, city and network of an address, from .mmdb files.
+ * Country, region, city and network of an address, from .mmdb files: as
+ * MaxMind writes them, or with "country_code" and "asn" at the top.
  */
 
 
@@ -58,6 +59,12 @@ typedef struct {
  */
 referral_geo_t *referral_geo_open(const char *path, char *err, size_t errlen);
 void referral_geo_close(referral_geo_t *geo);
+
+/*
+ * NULL, or what is wrong with a file that can be opened, but of which nothing
+ * is understood; to be said behind its name.
+ */
+const char *referral_geo_doubt(const referral_geo_t *geo);
 
 /* has the file at "path" changed since it was opened?  one stat(); a file
  * that is not there has not changed */

@@ -135,6 +135,27 @@ for my $i (0 .. 20) {
 }
 
 
+# texts at the top, and a file of which nothing is understood
+
+$t->reload(http => 'referral_geoip %%GEO%%/flat.mmdb;', server => $server);
+
+is(where('127.0.1.9'), 'JP|||64501', 'a country and a network');
+is(where('127.0.2.9'), "BR|BR-SP|S\xc3\xa3o Paulo|64502", 'and a place');
+is($t->get('/r/x', from => '127.0.1.9')->location,
+   'https://shop.example.com/japan', 'rules by country');
+
+{
+    my ($output, $status) = $t->nginx_t(
+        http => 'referral_geoip %%GEO%%/flat.mmdb %%GEO%%/other.mmdb;',
+        server => $server);
+
+    is($status, 0, 'what is not understood is taken');
+    like($output, qr/\[warn\].*other\.mmdb.*"country_code"/,
+         'and said, with what would be right');
+    unlike($output, qr/flat\.mmdb/, 'of that file alone');
+}
+
+
 # at the start a file must be there
 
 for my $case ([ '/nonexistent.mmdb', qr/nonexistent\.mmdb/ ],

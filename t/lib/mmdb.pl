@@ -9,6 +9,10 @@
 # asn.mmdb    networks, for the same addresses
 # v4.mmdb     places, of a database that knows IPv4 only
 # odd.mmdb    records that are no places, and places with bad values
+# flat.mmdb   places and networks as texts at the top, as IPinfo Lite has them
+# old.mmdb    the same with the code as "country"
+# number.mmdb networks as numbers under "asn", with the country they are of
+# other.mmdb  records of which nothing is understood
 
 use strict;
 use warnings;
@@ -21,11 +25,16 @@ use MaxMind::DB::Writer::Tree;
 my $dir = $ARGV[0];
 
 my %types = (
+    as_name                        => 'utf8_string',
+    asn                            => 'utf8_string',
     autonomous_system_number       => 'uint32',
     autonomous_system_organization => 'utf8_string',
     city                           => 'map',
     code                           => 'uint32',
     continent                      => 'map',
+    continent_code                 => 'utf8_string',
+    country_code                   => 'utf8_string',
+    region_code                    => 'utf8_string',
     country                        => 'map',
     iso_code                       => 'utf8_string',
     names                          => 'map',
@@ -79,6 +88,29 @@ write_file('city.mmdb', 6, 'Test-City', undef, @places, @places6);
 write_file('asn.mmdb', 6, 'Test-ASN', undef, @networks);
 write_file('v4.mmdb', 4, 'Test-City', undef, @places);
 write_file('odd.mmdb', 6, 'Test-Odd', undef, @odd);
+my %flat = (city => 'utf8_string', country => 'utf8_string',
+            continent => 'utf8_string');
+
+write_file('flat.mmdb', 6, 'ipinfo bundle_location_lite.mmdb', undef, \%flat,
+    [ '127.0.1.0/24', { asn => 'AS64501', as_name => 'Example Tokyo',
+                        continent => 'Asia', continent_code => 'AS',
+                        country => 'Japan', country_code => 'JP' } ],
+    [ '127.0.2.0/24', { country => 'Brazil', country_code => 'BR',
+                        region_code => 'SP', city => "S\x{e3}o Paulo",
+                        asn => '64502' } ],
+    [ '127.0.3.0/24', { country => 'DE', country_code => 'd', asn => 'AS' } ],
+    [ '127.0.4.0/24', { country => 'United States', asn => 'AS4294967296' } ],
+    [ '127.0.5.0/24', { country_code => 'GB', region_code => 'ENGL',
+                        city => "Lon\ndon", asn => 'ASx' } ],
+    [ '127.0.6.0/24', { country_code => 'gb', asn => 'as4200000001' } ],
+    [ '127.0.7.0/24', { country_code => '', country => '', asn => '' } ],
+    [ '2001:db8:1::/48', { country_code => 'JP', asn => 'AS64501' } ]);
+write_file('old.mmdb', 6, 'ipinfo generic_country_free.mmdb', undef, \%flat,
+    [ '127.0.5.0/24', { country => 'GB', continent => 'EU' } ]);
+write_file('number.mmdb', 6, 'iplocate-ip-to-asn', undef, { asn => 'uint32' },
+    [ '127.0.5.0/24', { asn => 64505, country_code => 'US' } ]);
+write_file('other.mmdb', 6, 'Test-Other', undef,
+    [ '127.0.0.0/8', { code => 7, names => { en => 'x' } } ]);
 write_file('string.mmdb', 6, 'Test-String', 'utf8_string',
            [ '127.0.0.0/8', 'JP' ]);
 
@@ -109,6 +141,8 @@ sub network {
 sub write_file {
     my ($name, $version, $type, $root, @records) = @_;
 
+    my %here = (%types, ref $records[0] eq 'HASH' ? %{ shift @records } : ());
+
     my $tree = MaxMind::DB::Writer::Tree->new(
         ip_version               => $version,
         record_size              => 24,
@@ -118,7 +152,7 @@ sub write_file {
         alias_ipv6_to_ipv4       => $version == 6,
         remove_reserved_networks => 0,
         (defined $root ? (root_data_type => $root) : ()),
-        map_key_type_callback    => sub { $types{$_[0]} },
+        map_key_type_callback    => sub { $here{$_[0]} },
     );
 
     for my $record (@records) {

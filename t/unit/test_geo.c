@@ -245,9 +245,72 @@ test_odd(void)
 
     geo = referral_geo_open(path("string.mmdb"), err, sizeof(err));
 
-    ok(geo && is(place(geo, "127.0.1.1"), "nothing"),
-       "a record that is a string");
+    ok(geo && is(place(geo, "127.0.1.1"), "nothing")
+       && referral_geo_doubt(geo) != NULL, "a record that is a string");
 
+    referral_geo_close(geo);
+}
+
+
+static void
+test_flat(void)
+{
+    size_t           i;
+    referral_geo_t  *geo, *other;
+
+    static const char *const  known[] = {
+        "city.mmdb", "asn.mmdb", "v4.mmdb", "odd.mmdb", "flat.mmdb",
+        "old.mmdb", "number.mmdb"
+    };
+
+    geo = referral_geo_open(path("flat.mmdb"), err, sizeof(err));
+
+    if (!ok(geo != NULL, "a file with texts at the top")) {
+        return;
+    }
+
+    ok(is(place(geo, "127.0.1.1"), "JP///64501"), "a country and a network");
+    ok(is(place(geo, "127.0.2.1"), "BR/BR-SP/S\xc3\xa3o Paulo/64502"),
+       "a place, and a number without AS");
+    ok(is(place(geo, "127.0.3.1"), "DE///0"),
+       "the older name where the newer is none; AS alone");
+    ok(is(place(geo, "127.0.4.1"), "nothing"),
+       "a country's name is no code, 33 bits are no network");
+    ok(is(place(geo, "127.0.5.1"), "GB///0"), "a country alone");
+    ok(is(place(geo, "127.0.6.1"), "///4200000001"), "a network alone");
+    ok(is(place(geo, "127.0.7.1"), "nothing"), "empty texts");
+    ok(is(place(geo, "2001:db8:1::1"), "JP///64501"), "IPv6");
+
+    referral_geo_close(geo);
+
+    geo = referral_geo_open(path("old.mmdb"), err, sizeof(err));
+    ok(geo && is(place(geo, "127.0.5.1"), "GB///0"), "a code as \"country\"");
+    referral_geo_close(geo);
+
+    geo = referral_geo_open(path("number.mmdb"), err, sizeof(err));
+    ok(geo && is(place(geo, "127.0.5.1"), "///64505"),
+       "a network's own country is not the visitor's");
+
+    other = referral_geo_open(path("flat.mmdb"), err, sizeof(err));
+    memset(&result, 0, sizeof(result));
+    ok(geo && other && lookup(other, "127.0.5.1") == REFERRAL_OK
+       && lookup(geo, "127.0.5.1") == REFERRAL_OK
+       && result.asn == 64505 && result.country_len == 2,
+       "two such files add up");
+    referral_geo_close(geo);
+    referral_geo_close(other);
+
+    for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        geo = referral_geo_open(path(known[i]), err, sizeof(err));
+        ok(geo && referral_geo_doubt(geo) == NULL, "no doubt of %s", known[i]);
+        referral_geo_close(geo);
+    }
+
+    geo = referral_geo_open(path("other.mmdb"), err, sizeof(err));
+    ok(geo && referral_geo_doubt(geo)
+       && strstr(referral_geo_doubt(geo), "country_code")
+       && is(place(geo, "127.0.5.1"), "nothing"),
+       "of what is not understood it is said");
     referral_geo_close(geo);
 }
 
@@ -584,6 +647,7 @@ main(void)
 
     test_places();
     test_odd();
+    test_flat();
     test_files();
     test_corrupt();
     test_memo();
