@@ -475,6 +475,56 @@ referral_rules_match(const referral_str_t *code,
 }
 
 
+void
+referral_rules_countries(const referral_str_t *code,
+    referral_rules_country_pt country, void *data)
+{
+    unsigned         line, key;
+    referral_str_t   left, body, conditions, list, value;
+
+    left = *code;
+
+    while (referral_block_take(&left, &body) && body.len >= 2) {
+        line = body.data[0] | body.data[1] << 8;
+
+        body.data += 2;
+        body.len -= 2;
+
+        if (!referral_block_take(&body, &conditions)) {
+            return;
+        }
+
+        while (conditions.len) {
+            key = *conditions.data++;
+            conditions.len--;
+
+            if (key >= REFERRAL_CONDITIONS
+                || !referral_block_take(&conditions, &list))
+            {
+                return;
+            }
+
+            if (referral_conditions[key].match != referral_text_match
+                || !referral_conditions[key].upper)
+            {
+                continue;
+            }
+
+            while (list.len) {
+                list.data++;
+                list.len--;
+
+                if (!referral_block_take(&list, &value) || value.len < 2) {
+                    return;
+                }
+
+                country(data, line, value.data);
+            }
+        }
+    }
+}
+
+
 /* the name of the first condition that does not hold, or NULL */
 
 static const char *
@@ -574,6 +624,10 @@ referral_country_compile(const referral_str_t *value, referral_buf_t *out)
         return REFERRAL_ERROR;
     }
 
+    /* databases know the right codes only; one that is none matches nobody */
+
+    (void) referral_country_right(value->data);
+
     referral_buf_str(out, value);
 
     return REFERRAL_OK;
@@ -599,6 +653,8 @@ referral_region_compile(const referral_str_t *value, referral_buf_t *out)
             return REFERRAL_ERROR;
         }
     }
+
+    (void) referral_country_right(p);
 
     referral_buf_str(out, value);
 

@@ -50,6 +50,15 @@ int referral_rules_match(const referral_str_t *code,
     referral_rules_trace_pt trace, void *data);
 
 
+/* tells of each country that rules name, or whose region: two letters */
+
+typedef void (*referral_rules_country_pt)(void *data, unsigned line,
+    const u_char *code);
+
+void referral_rules_countries(const referral_str_t *code,
+    referral_rules_country_pt country, void *data);
+
+
 /* stable hash of program and visitor (or any bytes) onto 0 to 99 */
 int referral_bucket(const referral_str_t *program, const u_char *visitor,
     size_t len);

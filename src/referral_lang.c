@@ -1163,6 +1163,77 @@ referral_lang_key(u_char *out, const referral_str_t *tag)
 }
 
 
+int
+referral_country_right(u_char *code)
+{
+    const char  *p, *end;
+
+    p = referral_country_aliases;
+    end = p + sizeof(referral_country_aliases) - 1;
+
+    for ( /* void */ ; p < end; p += 4) {
+        if (memcmp(p, code, 2) == 0 && p[2] != '?') {
+            memcpy(code, p + 2, 2);
+            return REFERRAL_OK;
+        }
+    }
+
+    p = referral_countries;
+    end = p + sizeof(referral_countries) - 1;
+
+    for ( /* void */ ; p < end; p += 2) {
+        if (memcmp(p, code, 2) == 0) {
+            return REFERRAL_OK;
+        }
+    }
+
+    return REFERRAL_DECLINED;
+}
+
+
+/* the code of a language: the country that most who speak it live in */
+
+int
+referral_country_guess(u_char *guess, const u_char *code)
+{
+    uint32_t         region;
+    const char      *p, *end;
+    referral_str_t   tag;
+    referral_lang_t  lang;
+
+    p = referral_country_aliases;
+    end = p + sizeof(referral_country_aliases) - 1;
+
+    /* one that became several countries was meant as such */
+
+    for ( /* void */ ; p < end; p += 4) {
+        if (memcmp(p, code, 2) == 0) {
+            return REFERRAL_DECLINED;
+        }
+    }
+
+    tag.data = (u_char *) code;
+    tag.len = 2;
+
+    if (referral_lang_parse(&lang, &tag) != REFERRAL_OK) {
+        return REFERRAL_DECLINED;
+    }
+
+    region = referral_lang_default_region(&lang);
+
+    memcpy(guess, &region, 2);
+
+    if (guess[0] < 'a' || guess[0] > 'z') {
+        return REFERRAL_DECLINED;
+    }
+
+    guess[0] -= 0x20;
+    guess[1] -= 0x20;
+
+    return REFERRAL_OK;
+}
+
+
 /* a subtag of at most four letters */
 
 static uint32_t

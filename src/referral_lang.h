@@ -64,6 +64,15 @@ int referral_lang_matches(const referral_lang_t *rule,
     const referral_lang_t *lang);
 
 /*
+ * Countries are two letters in upper case.  right: "UK" becomes "GB", and so
+ * with other wrong or former codes that have one meaning; REFERRAL_OK if it is
+ * a country's code then.  guess: what somebody may have meant by one that is
+ * none, such as "JP" by "JA"; REFERRAL_DECLINED: nothing comes to mind.
+ */
+int referral_country_right(u_char *code);
+int referral_country_guess(u_char *guess, const u_char *code);
+
+/*
  * The spelling that is counted: lower case, "-".  Writes as many bytes as
  * "tag" has, at most REFERRAL_LANG_MAX, and returns them.
  */

@@ -1,6 +1,6 @@
 # protects: languages from the header to the landing: the look-up among those
 # of the program, {lang} as the program wrote it, counters in one spelling,
-# and rules by language
+# and rules by language; and rules for countries under wrong names
 
 use strict;
 use warnings;
@@ -79,5 +79,33 @@ is($t->get('/p/a', lang => 'de_AT.UTF-8')->location,
    'https://shop.example.com/de-at', "without languages the visitor's own");
 is($t->get('/p/a', lang => '*')->location, 'https://shop.example.com/none',
    'which may be none');
+
+
+# countries that are none, or are called otherwise
+
+my $uk = "country=UK https://shop.example.com/uk\n"
+         . 'region=UK-ENG https://shop.example.com/england';
+
+is(r('link', 'add', 'shop', 'uk', '--rules', $uk), 0, 'UK has one meaning');
+
+for my $country (qw(UK GB uk gb)) {
+    is(j('link', 'test', 'shop', 'uk', '--country', $country)->{url},
+       'https://shop.example.com/uk', "and $country matches it");
+}
+
+for ([ 'country=JA', qr/line 1: "JA" is no country of ISO 3166; is it "JP"/ ],
+     [ 'country=!XX', qr/line 1: "XX" is no country of ISO 3166/ ],
+     [ 'region=AN-1', qr/line 1: "AN" is no country/ ],
+     [ "country=DE,FR,SU", qr/line 1: "SU" is no country/ ])
+{
+    my ($condition, $words) = @$_;
+
+    is(r('link', 'add', 'shop', 'none', '--rules',
+         "$condition https://shop.example.com/x"), 3, "$condition: refused");
+    like($err, $words, 'with a word');
+}
+
+is(r('link', 'test', 'shop', 'uk', '--country', 'EN'), 3,
+   'nor can a visitor come from there');
 
 done_testing;

@@ -181,6 +181,10 @@ static int link_test_get(link_test_input_t *in, const char *name,
     referral_str_t *value);
 static void link_test_complain(void *data, const referral_str_t *field,
     unsigned line, const char *what);
+static void link_test_countries(const referral_entry_t *entry,
+    link_test_complain_t *complain);
+static void link_test_country(void *data, unsigned line, const u_char *code);
+static void link_test_country_right(referral_str_t *value);
 static void link_test_rule(void *data, unsigned line, const char *condition);
 static int link_test_list_open(link_test_list_t *list);
 static void link_test_list_close(link_test_list_t *list);
@@ -588,6 +592,11 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
         snprintf(name, sizeof(name), "click.%s", link_test_values[i]);
 
         if (link_test_get(in, name, &s)) {
+
+            if (i == REFERRAL_VALUE_COUNTRY || i == REFERRAL_VALUE_REGION) {
+                link_test_country_right(&s);
+            }
+
             v->value[i] = s;
         }
     }
@@ -799,6 +808,9 @@ link_test_check(link_test_input_t *in, unsigned kind)
             referral_str_set(&whole, "");
             link_test_complain(&complain, &whole, 0,
                                "all fields together are too long");
+
+        } else {
+            link_test_countries(&entry.entry, &complain);
         }
 
         link_test_list_close(&list);
@@ -1076,6 +1088,67 @@ link_test_complain(void *data, const referral_str_t *field, unsigned line,
     link_test_json(f, &s);
 
     fprintf(f, "}");
+}
+
+
+/* the module takes them, but nobody comes from there */
+
+static void
+link_test_countries(const referral_entry_t *entry,
+    link_test_complain_t *complain)
+{
+    referral_str_t  code;
+
+    if (referral_entry_has(entry, REFERRAL_FIELD_RULES)) {
+        code = referral_entry_field(entry, REFERRAL_FIELD_RULES);
+        referral_rules_countries(&code, link_test_country, complain);
+    }
+}
+
+
+static void
+link_test_country(void *data, unsigned line, const u_char *code)
+{
+    char             text[128];
+    u_char           right[2], guess[2];
+    referral_str_t   field;
+
+    memcpy(right, code, 2);
+
+    if (referral_country_right(right) == REFERRAL_OK) {
+        return;
+    }
+
+    if (referral_country_guess(guess, code) == REFERRAL_OK) {
+        snprintf(text, sizeof(text), "\"%.2s\" is no country of ISO 3166; "
+                 "is it \"%.2s\"?", code, guess);
+
+    } else {
+        snprintf(text, sizeof(text), "\"%.2s\" is no country of ISO 3166, "
+                 "such as \"JP\" or \"GB\"", code);
+    }
+
+    referral_str_set(&field, "rules");
+    link_test_complain(data, &field, line, text);
+}
+
+
+/* as the rules are read */
+
+static void
+link_test_country_right(referral_str_t *value)
+{
+    size_t  i;
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] >= 'a' && value->data[i] <= 'z') {
+            value->data[i] -= 0x20;
+        }
+    }
+
+    if (value->len >= 2) {
+        (void) referral_country_right(value->data);
+    }
 }
 
 

@@ -507,6 +507,14 @@ test_conditions(void)
                           : cases[i].want ? "true" : "false");
     }
 
+    v.value[REFERRAL_VALUE_COUNTRY] = str("GB");
+    v.value[REFERRAL_VALUE_REGION] = str("GB-ENG");
+    ok(matches("country=UK", &v) == 1 && matches("country=!uk", &v) == 0
+       && matches("country=JP,UK", &v) == 1, "a country by its wrong code");
+    ok(matches("region=UK-ENG", &v) == 1 && matches("region=UK-SCT", &v) == 0,
+       "and its region");
+    ok(matches("country=XX", &v) == 0, "a code of no country is of nobody");
+
     v.value[REFERRAL_VALUE_COUNTRY].len = 0;
     v.value[REFERRAL_VALUE_LANG] = str("zza");
     ok(matches("country=JP", &v) == 0, "an unknown country is none of these");

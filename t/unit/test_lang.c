@@ -408,6 +408,50 @@ test_key(void)
 }
 
 
+static void
+test_countries(void)
+{
+    size_t  i;
+    u_char  code[2], guess[2];
+
+    static const struct {
+        const char  *code;
+        const char  *right;    /* NULL: it is none */
+        const char  *guess;
+    } cases[] = {
+        { "GB", "GB", NULL }, { "JP", "JP", NULL }, { "AD", "AD", NULL },
+        { "ZW", "ZW", NULL }, { "XK", "XK", NULL }, { "UK", "GB", NULL },
+        { "EL", "GR", NULL }, { "FX", "FR", NULL }, { "DD", "DE", NULL },
+        { "TP", "TL", NULL }, { "ZR", "CD", NULL }, { "BU", "MM", NULL },
+        { "JA", NULL, "JP" }, { "EN", NULL, "US" }, { "DA", NULL, "DK" },
+        { "CS", NULL, NULL }, { "AN", NULL, NULL }, { "SU", NULL, NULL },
+        { "XX", NULL, NULL }, { "AP", NULL, NULL },
+        { "ZZ", NULL, NULL }, { "??", NULL, NULL }
+    };
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        memcpy(code, cases[i].code, 2);
+
+        if (cases[i].right) {
+            ok(referral_country_right(code) == REFERRAL_OK
+               && memcmp(code, cases[i].right, 2) == 0, "%s is %s",
+               cases[i].code, cases[i].right);
+            continue;
+        }
+
+        ok(referral_country_right(code) == REFERRAL_DECLINED
+           && memcmp(code, cases[i].code, 2) == 0, "%s is no country",
+           cases[i].code);
+        ok(cases[i].guess
+           ? (referral_country_guess(guess, code) == REFERRAL_OK
+              && memcmp(guess, cases[i].guess, 2) == 0)
+           : referral_country_guess(guess, code) == REFERRAL_DECLINED,
+           "%s may be %s", cases[i].code,
+           cases[i].guess ? cases[i].guess : "anything");
+    }
+}
+
+
 int
 main(void)
 {
@@ -415,6 +459,7 @@ main(void)
     test_rules();
     test_damaged();
     test_key();
+    test_countries();
 
     return unit_done();
 }
