@@ -580,7 +580,7 @@ referral_geo_place(referral_geo_t *geo, MMDB_entry_s *entry,
 }
 
 
-/* a file of networks may know where each is registered: nobody is there */
+/* where a network is registered is not where its visitors are */
 
 static int
 referral_geo_country(referral_geo_t *geo, MMDB_entry_s *entry,

@@ -624,7 +624,7 @@ referral_country_compile(const referral_str_t *value, referral_buf_t *out)
         return REFERRAL_ERROR;
     }
 
-    /* databases know the right codes only; one that is none matches nobody */
+    /* databases know the right codes only */
 
     (void) referral_country_right(value->data);
 

@@ -1091,7 +1091,7 @@ link_test_complain(void *data, const referral_str_t *field, unsigned line,
 }
 
 
-/* the module takes them, but nobody comes from there */
+/* the module takes them, but no database knows them */
 
 static void
 link_test_countries(const referral_entry_t *entry,
