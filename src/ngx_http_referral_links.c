@@ -106,6 +106,7 @@ ngx_http_referral_links_create(ngx_http_referral_main_conf_t *rmcf,
     links->redis.name = "look-ups";
     links->redis.timeout = rmcf->redis.timeout;
     links->redis.state = ngx_http_referral_links_state;
+    links->redis.repeat = 1;
 
     ngx_http_referral_redis_open(&links->redis);
 
@@ -566,7 +567,11 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
         worker->lookup_latency = links->redis.latency;
     }
 
-    entry = reply ? ngx_http_referral_links_compile(fetch, reply) : NULL;
+    entry = NULL;
+
+    if (reply || links->redis.large) {
+        entry = ngx_http_referral_links_compile(fetch, reply);
+    }
 
     if (entry) {
 
@@ -626,7 +631,10 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
 }
 
 
-/* NULL: Redis did not say; what it says wrongly becomes the safe choice */
+/*
+ * NULL: Redis did not say; what it says wrongly becomes the safe choice.  No
+ * reply is one that was too large.
+ */
 
 static referral_entry_t *
 ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
@@ -644,7 +652,11 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
     fields = NULL;
     n = 0;
 
-    if (reply->type == REDIS_REPLY_ARRAY) {
+    if (reply == NULL) {
+        ngx_http_referral_links_bad_field(fetch, &whole, 0,
+                                          "the hash is too large");
+
+    } else if (reply->type == REDIS_REPLY_ARRAY) {
 
         n = reply->elements;
 

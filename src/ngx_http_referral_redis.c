@@ -6,11 +6,21 @@
 #define NGX_HTTP_REFERRAL_REDIS_DELAY_MIN  100
 #define NGX_HTTP_REFERRAL_REDIS_DELAY_MAX  1000
 
+/* connections that Redis closes are opened again at once so often in 10 s */
+#define NGX_HTTP_REFERRAL_REDIS_REOPEN     20
+#define NGX_HTTP_REFERRAL_REDIS_REOPEN_MS  10000
+
 /* a reply larger than this is none that was asked for */
 #define NGX_HTTP_REFERRAL_REDIS_REPLY_MAX  (4 * 1024 * 1024)
 
-/* nor is an array of more: hiredis allocates what is announced */
+/* what an element of an array takes beside its bytes, or more */
+#define NGX_HTTP_REFERRAL_REDIS_ELEMENT    (sizeof(redisReply) + 32)
+
+/* a listener hears of so many keys at most; hiredis allocates for all */
 #define NGX_HTTP_REFERRAL_REDIS_ARRAY_MAX  (1024 * 1024)
+
+#define NGX_HTTP_REFERRAL_REDIS_LARGE      "a reply is too large"
+#define NGX_HTTP_REFERRAL_REDIS_FOREIGN    "it does not answer as redis does"
 
 
 #if (HIREDIS_MAJOR >= 1)
@@ -26,14 +36,22 @@ typedef struct {
     ngx_http_referral_redis_reply_pt   handler;
     void                              *data;
     ngx_msec_t                         sent;
+    char                              *command;   /* to be repeated; or NULL */
+    size_t                             len;
+    ngx_uint_t                         repeated;
 } ngx_http_referral_redis_call_t;
 
 
 static void ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer);
 static ngx_int_t ngx_http_referral_redis_attach(
     ngx_http_referral_redis_t *peer);
+static void *ngx_http_referral_redis_string(const redisReadTask *task,
+    char *data, size_t len);
 static void *ngx_http_referral_redis_array(const redisReadTask *task,
     ngx_http_referral_redis_elements_t n);
+static ngx_uint_t ngx_http_referral_redis_grow(const redisReadTask *task,
+    size_t size);
+static void ngx_http_referral_redis_refuse(ngx_http_referral_redis_t *peer);
 static void ngx_http_referral_redis_handshake(
     ngx_http_referral_redis_t *peer);
 static void ngx_http_referral_redis_greeted(void *data, redisReply *reply);
@@ -44,6 +62,16 @@ static ngx_http_referral_redis_call_t *ngx_http_referral_redis_call(
     void *data);
 static ngx_int_t ngx_http_referral_redis_sent(
     ngx_http_referral_redis_call_t *call, int rc);
+static void ngx_http_referral_redis_done(ngx_http_referral_redis_call_t *call);
+static ngx_uint_t ngx_http_referral_redis_left(redisAsyncContext *ac,
+    ngx_http_referral_redis_call_t *call);
+static void ngx_http_referral_redis_gone(ngx_http_referral_redis_t *peer,
+    int err, const char *why);
+static ngx_uint_t ngx_http_referral_redis_may_reopen(
+    ngx_http_referral_redis_t *peer, int err);
+static void ngx_http_referral_redis_repeat(ngx_http_referral_redis_t *peer);
+static const char *ngx_http_referral_redis_why(const redisAsyncContext *ac,
+    const char *otherwise);
 static void ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer,
     const char *why);
 static ngx_uint_t ngx_http_referral_redis_news(
@@ -79,6 +107,7 @@ ngx_http_referral_redis_open(ngx_http_referral_redis_t *peer)
     peer->ident = (ngx_socket_t) -1;
 
     ngx_queue_init(&peer->pending);
+    ngx_queue_init(&peer->again);
     ngx_queue_init(&peer->free);
 
     peer->reconnect.data = peer;
@@ -124,6 +153,7 @@ ngx_http_referral_redis_connect(ngx_http_referral_redis_t *peer)
     ac->data = peer;
     peer->ac = ac;
     peer->hear = NULL;
+    peer->refuse = NULL;
     peer->refused = 0;
 
     if (ngx_http_referral_redis_attach(peer) != NGX_OK) {
@@ -181,10 +211,13 @@ ngx_http_referral_redis_attach(ngx_http_referral_redis_t *peer)
 
     ngx_http_referral_redis_default = *peer->ac->c.reader->fn;
     ngx_http_referral_redis_bounded = ngx_http_referral_redis_default;
+    ngx_http_referral_redis_bounded.createString =
+                                                ngx_http_referral_redis_string;
     ngx_http_referral_redis_bounded.createArray =
                                                 ngx_http_referral_redis_array;
 
     peer->ac->c.reader->fn = &ngx_http_referral_redis_bounded;
+    peer->ac->c.reader->privdata = peer;
 
     peer->ac->ev.data = peer;
     peer->ac->ev.addRead = ngx_http_referral_redis_add_read;
@@ -197,17 +230,92 @@ ngx_http_referral_redis_attach(ngx_http_referral_redis_t *peer)
 }
 
 
-/* NULL ends the connection, as if there were no memory */
+/*
+ * hiredis's buffer is consumed while the reply grows, so that what is made of
+ * it is counted here.  NULL ends the connection, as if there were no memory.
+ */
+
+static void *
+ngx_http_referral_redis_string(const redisReadTask *task, char *data,
+    size_t len)
+{
+    ngx_http_referral_redis_t  *peer = task->privdata;
+
+    if (!ngx_http_referral_redis_grow(task, len)) {
+
+        if (peer->hear == NULL) {
+            return NULL;
+        }
+
+        /* a listener's reply goes on: how many there are is told */
+
+        len = 0;
+    }
+
+    return ngx_http_referral_redis_default.createString(task, data, len);
+}
+
 
 static void *
 ngx_http_referral_redis_array(const redisReadTask *task,
     ngx_http_referral_redis_elements_t n)
 {
-    if (n > NGX_HTTP_REFERRAL_REDIS_ARRAY_MAX) {
+    size_t                      size;
+    ngx_http_referral_redis_t  *peer = task->privdata;
+
+    size = (size_t) n;
+
+    if (size > NGX_HTTP_REFERRAL_REDIS_ARRAY_MAX) {
+        size = SIZE_MAX;
+
+    } else {
+        size = peer->hear ? 0 : size * NGX_HTTP_REFERRAL_REDIS_ELEMENT;
+    }
+
+    if (!ngx_http_referral_redis_grow(task, size)) {
         return NULL;
     }
 
     return ngx_http_referral_redis_default.createArray(task, n);
+}
+
+
+/* 0: the reply is too large now */
+
+static ngx_uint_t
+ngx_http_referral_redis_grow(const redisReadTask *task, size_t size)
+{
+    ngx_http_referral_redis_t  *peer = task->privdata;
+
+    if (task->parent == NULL) {
+        peer->size = 0;
+    }
+
+    if (size > NGX_HTTP_REFERRAL_REDIS_REPLY_MAX - peer->size) {
+        peer->size = NGX_HTTP_REFERRAL_REDIS_REPLY_MAX;
+
+        if (peer->hear == NULL) {
+            ngx_http_referral_redis_refuse(peer);
+        }
+
+        return 0;
+    }
+
+    peer->size += size;
+
+    return 1;
+}
+
+
+/* replies come in order: the one that is being read is of the oldest */
+
+static void
+ngx_http_referral_redis_refuse(ngx_http_referral_redis_t *peer)
+{
+    if (!ngx_queue_empty(&peer->pending)) {
+        peer->refuse = ngx_queue_data(ngx_queue_head(&peer->pending),
+                                      ngx_http_referral_redis_call_t, queue);
+    }
 }
 
 
@@ -287,7 +395,9 @@ ngx_http_referral_redis_greeted(void *data, redisReply *reply)
         return;
     }
 
-    if (reply->type == REDIS_REPLY_STATUS) {
+    if (reply->type == REDIS_REPLY_STATUS
+        && ngx_strcmp(reply->str, "PONG") == 0)
+    {
         ngx_http_referral_redis_ready(peer);
         return;
     }
@@ -299,7 +409,7 @@ ngx_http_referral_redis_greeted(void *data, redisReply *reply)
 
     ngx_http_referral_redis_lost(peer, reply->type == REDIS_REPLY_ERROR
                                        ? reply->str
-                                       : "it does not answer as redis does");
+                                       : NGX_HTTP_REFERRAL_REDIS_FOREIGN);
 }
 
 
@@ -328,11 +438,32 @@ ngx_http_referral_redis_command(ngx_http_referral_redis_t *peer,
     ngx_http_referral_redis_reply_pt handler, void *data, int argc,
     const char **argv, const size_t *argvlen)
 {
+    ssize_t                          n;
     ngx_http_referral_redis_call_t  *call;
 
     call = ngx_http_referral_redis_call(peer, handler, data);
     if (call == NULL) {
         return NGX_DECLINED;
+    }
+
+    /* the handshake is each connection's own */
+
+    if (peer->repeat && peer->ready) {
+
+        n = redisFormatCommandArgv(&call->command, argc, argv, argvlen);
+
+        if (n < 0) {
+            call->command = NULL;
+            return ngx_http_referral_redis_sent(call, REDIS_ERR);
+        }
+
+        call->len = n;
+
+        return ngx_http_referral_redis_sent(call,
+                   redisAsyncFormattedCommand(peer->ac,
+                                              ngx_http_referral_redis_on_reply,
+                                              call, call->command,
+                                              call->len));
     }
 
     return ngx_http_referral_redis_sent(call,
@@ -395,6 +526,8 @@ ngx_http_referral_redis_call(ngx_http_referral_redis_t *peer,
     call->handler = handler;
     call->data = data;
     call->sent = ngx_current_msec;
+    call->command = NULL;
+    call->repeated = 0;
 
     return call;
 }
@@ -406,7 +539,7 @@ ngx_http_referral_redis_sent(ngx_http_referral_redis_call_t *call, int rc)
     ngx_http_referral_redis_t  *peer = call->peer;
 
     if (rc != REDIS_OK) {
-        ngx_queue_insert_head(&peer->free, &call->queue);
+        ngx_http_referral_redis_done(call);
         return NGX_DECLINED;
     }
 
@@ -440,8 +573,16 @@ ngx_http_referral_redis_on_reply(redisAsyncContext *ac, void *reply,
     }
 
     ngx_queue_remove(&call->queue);
-    ngx_queue_insert_head(&peer->free, &call->queue);
     peer->npending--;
+
+    if (reply == NULL && ngx_http_referral_redis_left(ac, call)) {
+        ngx_queue_insert_tail(&peer->again, &call->queue);
+        return;
+    }
+
+    peer->large = (reply == NULL && call == peer->refuse);
+
+    ngx_http_referral_redis_done(call);
 
     if (!ngx_queue_empty(&peer->pending)) {
         handler(owner, reply);
@@ -461,6 +602,41 @@ ngx_http_referral_redis_on_reply(redisAsyncContext *ac, void *reply,
     }
 
     handler(owner, reply);
+}
+
+
+static void
+ngx_http_referral_redis_done(ngx_http_referral_redis_call_t *call)
+{
+    if (call->command) {
+        redisFreeCommand(call->command);
+        call->command = NULL;
+    }
+
+    ngx_queue_insert_head(&call->peer->free, &call->queue);
+}
+
+
+/* no reply came: may another connection bring one? */
+
+static ngx_uint_t
+ngx_http_referral_redis_left(redisAsyncContext *ac,
+    ngx_http_referral_redis_call_t *call)
+{
+    ngx_http_referral_redis_t  *peer = call->peer;
+
+    if (call->command == NULL || call->repeated || !peer->ready
+        || peer->closed)
+    {
+        return 0;
+    }
+
+    if (peer->refuse) {
+        return call != peer->refuse;
+    }
+
+    return peer->ac == ac
+           && (ac->err == REDIS_ERR_EOF || ac->err == REDIS_ERR_IO);
 }
 
 
@@ -509,6 +685,15 @@ ngx_http_referral_redis_say(ngx_http_referral_redis_t *peer, const char *data,
     }
 
     if (send(peer->ac->c.fd, data, len, 0) != (ssize_t) len) {
+
+        /* that Redis closed it the read event tells */
+
+        if (ngx_socket_errno == NGX_EPIPE
+            || ngx_socket_errno == NGX_ECONNRESET)
+        {
+            return;
+        }
+
         ngx_http_referral_redis_fail(peer, "cannot send");
     }
 }
@@ -519,6 +704,114 @@ ngx_http_referral_redis_fail(ngx_http_referral_redis_t *peer, const char *why)
 {
     ngx_http_referral_redis_lost(peer, why);
     ngx_http_referral_redis_drop(peer);
+}
+
+
+/*
+ * The connection is no more.  One that was good and that Redis closed, or that
+ * brought too large a reply, is opened again at once: it tells of no outage.
+ */
+
+static void
+ngx_http_referral_redis_gone(ngx_http_referral_redis_t *peer, int err,
+    const char *why)
+{
+    if (peer->ready && !peer->closed
+        && ngx_http_referral_redis_may_reopen(peer, err))
+    {
+        if (peer->refuse == NULL) {
+            ngx_log_error(NGX_LOG_NOTICE, peer->log, 0,
+                          "referral: redis \"%V\" closed the connection of "
+                          "the %s: it is opened again",
+                          &peer->conf->text, peer->name);
+        }
+
+        peer->ready = 0;
+
+        if (peer->state) {
+            peer->state(peer->data, 0);
+        }
+
+        ngx_http_referral_redis_connect(peer);
+
+    } else {
+        ngx_http_referral_redis_lost(peer, peer->refuse
+                                           ? NGX_HTTP_REFERRAL_REDIS_LARGE
+                                           : why);
+    }
+
+    ngx_http_referral_redis_repeat(peer);
+}
+
+
+/* one that is closed again and again has back-off, as any other */
+
+static ngx_uint_t
+ngx_http_referral_redis_may_reopen(ngx_http_referral_redis_t *peer, int err)
+{
+    if (peer->refuse) {
+        if (!peer->repeat) {
+            return 0;
+        }
+
+    } else if (err != REDIS_ERR_EOF && err != REDIS_ERR_IO) {
+        return 0;
+    }
+
+    if (ngx_current_msec - peer->since >= NGX_HTTP_REFERRAL_REDIS_REOPEN_MS) {
+        peer->since = ngx_current_msec;
+        peer->reopened = 0;
+    }
+
+    return peer->reopened++ < NGX_HTTP_REFERRAL_REDIS_REOPEN;
+}
+
+
+static void
+ngx_http_referral_redis_repeat(ngx_http_referral_redis_t *peer)
+{
+    int                                rc;
+    void                              *owner;
+    ngx_queue_t                       *q;
+    ngx_http_referral_redis_call_t    *call;
+    ngx_http_referral_redis_reply_pt   handler;
+
+    while (!ngx_queue_empty(&peer->again)) {
+
+        q = ngx_queue_head(&peer->again);
+        ngx_queue_remove(q);
+
+        call = ngx_queue_data(q, ngx_http_referral_redis_call_t, queue);
+
+        handler = call->handler;
+        owner = call->data;
+        rc = REDIS_ERR;
+
+        if (peer->ac && !peer->failing) {
+            call->sent = ngx_current_msec;
+            call->repeated = 1;
+
+            rc = redisAsyncFormattedCommand(peer->ac,
+                                            ngx_http_referral_redis_on_reply,
+                                            call, call->command, call->len);
+        }
+
+        if (ngx_http_referral_redis_sent(call, rc) != NGX_OK) {
+            peer->large = 0;
+            handler(owner, NULL);
+        }
+    }
+}
+
+
+static const char *
+ngx_http_referral_redis_why(const redisAsyncContext *ac, const char *otherwise)
+{
+    if (ac->err == REDIS_ERR_PROTOCOL) {
+        return NGX_HTTP_REFERRAL_REDIS_FOREIGN;
+    }
+
+    return ac->errstr && *ac->errstr ? ac->errstr : otherwise;
 }
 
 
@@ -692,8 +985,8 @@ ngx_http_referral_redis_on_connect(const redisAsyncContext *ac, int status)
 
     if (status != REDIS_OK && peer->ac == ac) {
         peer->ac = NULL;
-        ngx_http_referral_redis_lost(peer, ac->errstr && *ac->errstr
-                                           ? ac->errstr : "cannot connect");
+        ngx_http_referral_redis_lost(peer,
+                          ngx_http_referral_redis_why(ac, "cannot connect"));
     }
 }
 
@@ -707,8 +1000,8 @@ ngx_http_referral_redis_on_disconnect(const redisAsyncContext *ac, int status)
 
     if (peer->ac == ac) {
         peer->ac = NULL;
-        ngx_http_referral_redis_lost(peer, ac->errstr && *ac->errstr
-                                           ? ac->errstr : "closed");
+        ngx_http_referral_redis_gone(peer, ac->err,
+                                  ngx_http_referral_redis_why(ac, "closed"));
     }
 }
 
@@ -758,7 +1051,10 @@ ngx_http_referral_redis_read_handler(ngx_event_t *ev)
     if (peer->ac
         && peer->ac->c.reader->len > NGX_HTTP_REFERRAL_REDIS_REPLY_MAX)
     {
-        ngx_http_referral_redis_fail(peer, "a reply is too large");
+        ngx_http_referral_redis_refuse(peer);
+        ngx_http_referral_redis_drop(peer);
+        ngx_http_referral_redis_gone(peer, REDIS_ERR_OOM,
+                                     NGX_HTTP_REFERRAL_REDIS_LARGE);
     }
 }
 
@@ -787,14 +1083,16 @@ ngx_http_referral_redis_heard(ngx_http_referral_redis_t *peer)
     }
 
     if (n <= 0) {
-        ngx_http_referral_redis_fail(peer, "closed");
+        ngx_http_referral_redis_drop(peer);
+        ngx_http_referral_redis_gone(peer, n ? REDIS_ERR_IO : REDIS_ERR_EOF,
+                                     "closed");
         return;
     }
 
     if (redisReaderFeed(ac->c.reader, buf, n) != REDIS_OK
         || ac->c.reader->len > NGX_HTTP_REFERRAL_REDIS_REPLY_MAX)
     {
-        ngx_http_referral_redis_fail(peer, "a reply is too large");
+        ngx_http_referral_redis_fail(peer, NGX_HTTP_REFERRAL_REDIS_LARGE);
         return;
     }
 
@@ -802,7 +1100,7 @@ ngx_http_referral_redis_heard(ngx_http_referral_redis_t *peer)
 
         if (redisReaderGetReply(ac->c.reader, &reply) != REDIS_OK) {
             ngx_http_referral_redis_fail(peer,
-                                         "it does not answer as redis does");
+                                         NGX_HTTP_REFERRAL_REDIS_FOREIGN);
             return;
         }
 

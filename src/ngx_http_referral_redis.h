@@ -33,7 +33,8 @@ typedef struct {
 
 /*
  * What became of a command: a reply, which lives only during the call, or
- * NULL when none will come.  The handler may send further commands.
+ * NULL when none will come; "large" of the peer tells if it was too large.
+ * The handler may send further commands.
  */
 
 typedef void (*ngx_http_referral_redis_reply_pt)(void *data,
@@ -44,7 +45,10 @@ typedef void (*ngx_http_referral_redis_reply_pt)(void *data,
 typedef void (*ngx_http_referral_redis_state_pt)(void *data, ngx_uint_t up);
 
 
-/* of a listener: what Redis says unasked; the reply lives during the call */
+/*
+ * Of a listener: what Redis says unasked; the reply lives during the call.
+ * Where a reply is too large, its further strings are empty.
+ */
 
 typedef void (*ngx_http_referral_redis_hear_pt)(void *data,
     redisReply *reply);
@@ -70,6 +74,9 @@ typedef struct {
     ngx_msec_t                        timeout;    /* of a reply */
     ngx_http_referral_redis_state_pt  state;      /* may be NULL */
     ngx_http_referral_redis_quit_pt   quit;       /* may be NULL */
+    ngx_uint_t                        repeat;     /* what meets a connection
+                                                     that Redis closed is sent
+                                                     once more */
 
     /* -- */
 
@@ -79,10 +86,16 @@ typedef struct {
     ngx_event_t                       reconnect;
     ngx_event_t                       expire;
     ngx_queue_t                       pending;    /* oldest first */
+    ngx_queue_t                       again;      /* to be sent once more */
     ngx_queue_t                       free;
+    void                             *refuse;     /* the command whose reply is
+                                                     too large */
+    size_t                            size;       /* of the reply so far */
     ngx_uint_t                        npending;
     ngx_msec_t                        delay;
     ngx_msec_t                        tried;      /* to connect */
+    ngx_msec_t                        since;      /* of "reopened" */
+    ngx_uint_t                        reopened;   /* at once, of late */
     ngx_msec_t                        latency;    /* of the last reply */
     ngx_uint_t                        nsaid;      /* reasons the log knows */
     uint32_t                          said[4];
@@ -90,6 +103,7 @@ typedef struct {
     unsigned                          ready:1;    /* the handshake is done */
     unsigned                          failing:1;  /* since the last ready */
     unsigned                          refused:1;  /* user, password or db */
+    unsigned                          large:1;    /* see above */
     unsigned                          closed:1;
 } ngx_http_referral_redis_t;
 

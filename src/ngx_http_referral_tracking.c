@@ -720,6 +720,13 @@ ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
     for (i = 0; i < keys->elements; i++) {
         reply = keys->element[i];
 
+        /* of a message that is too large the rest has no names */
+
+        if (reply->type == REDIS_REPLY_STRING && reply->len == 0) {
+            referral_cache_flush(&tracking->conf->cache);
+            return;
+        }
+
         if (reply->type != REDIS_REPLY_STRING
             || (size_t) reply->len <= prefix->len)
         {

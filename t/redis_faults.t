@@ -463,6 +463,43 @@ subtest 'other servers' => sub {
 };
 
 
+subtest 'something else listens there' => sub {
+    my @servers = (
+        [ 'a web server', "HTTP/1.1 400 Bad Request\r\n\r\n" ],
+        [ 'a mail server', "220 mail.example.com ESMTP\r\n" ],
+        [ 'an older one', "+OK POP3 ready\r\n" ],
+        [ 'TLS', "\x15\x03\x03\x00\x02\x02\x32" ],
+    );
+
+    $t->redis_stop;
+
+    for my $server (@servers) {
+        my ($what, $bytes) = @$server;
+        my $pid = $t->fake_redis(sub {
+            my ($s) = @_;
+            sysread $s, my $buf, 4096;
+            print $s $bytes;
+            sleep 2;
+        });
+
+        my $read = length $t->log;
+
+        $t->reload;
+
+        ok((wait_for {
+            substr($t->log, $read) =~
+                /\[error\].*look-ups: it does not answer as redis does$/m
+        } 5), "$what: the log says so");
+
+        $t->end_child($pid);
+    }
+
+    $t->redis_start;
+    $worker = worker();
+    well('something else');
+};
+
+
 subtest 'refuses to write' => sub {
     my $code = well('before');
     my $before = clicks($code);
@@ -491,6 +528,180 @@ subtest 'refuses to write' => sub {
           'its scripts were forgotten: counted');
 
     is(clicks($code), $before + 3, 'each once');
+};
+
+
+# what the log got since
+
+my $read = 0;
+
+sub said {
+    my $log = $t->log;
+    my $new = substr $log, $read;
+
+    $read = length $log;
+
+    return $new;
+}
+
+subtest 'says goodbye politely' => sub {
+    my $code = well('before');
+    my $before = clicks($code);
+
+    wait_for { $t->get('/metrics')->body =~ /^referral_tracking 1$/m };
+    said();
+
+    for my $try (1 .. 6) {
+        my $cold = fresh();
+
+        $t->link('shop', $cold, landing => "https://shop.example.com/$cold");
+        $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+
+        like($t->get("/r/$cold")->location, qr{/$cold\?},
+             "a cold code at once, $try");
+    }
+
+    # many at once, of which some are under way
+
+    my @cold = map { fresh() } 1 .. 100;
+
+    $t->redis('HSET', "ref:link:{shop}:$_", landing =>
+              "https://shop.example.com/$_") for @cold;
+
+    my @many = map { $t->connect } @cold;
+
+    kill 'STOP', worker();
+    print { $many[$_] } $t->request_text('GET', "/r/$cold[$_]") for 0 .. 49;
+    $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    kill 'CONT', worker();
+    print { $many[$_] } $t->request_text('GET', "/r/$cold[$_]") for 50 .. 99;
+    $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+
+    my $right = grep {
+        my $r = Referral::Response->read($many[$_], timeout => 5);
+        $r && ($r->location // '') =~ m{/$cold[$_]\?};
+    } 0 .. $#cold;
+
+    is($right, 100, 'a hundred cold codes');
+
+    # the recorder's
+
+    $t->get("/r/$code") for 1 .. 5;
+    $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    is(clicks($code), $before + 5, 'clicks are counted, once');
+
+    # the listener's
+
+    my $flushed = sub {
+        my ($n) = $t->get('/metrics')->body
+                      =~ /^referral_cache_flushed_total (\d+)$/m;
+        return $n;
+    };
+
+    my $was = $flushed->();
+
+    $t->redis('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    sleep 3;
+    ok((wait_for { $t->get('/metrics')->body =~ /^referral_tracking 1$/m }),
+       'Redis tells of edits again');
+    cmp_ok($flushed->(), '<=', $was + 1, 'the cache is emptied once at most');
+
+    my $log = said();
+
+    like($log, qr/\[notice\].* closed the connection of the look-ups: it is/,
+         'the log says it');
+    like($log, qr/\[notice\].* closed the connection of the news of edits: /,
+         'of each connection');
+    unlike($log, qr/\[error\]/, 'as no error');
+    well('goodbye');
+};
+
+
+subtest 'has a reply that is too large' => sub {
+    my $code = well('before');
+
+    my $huge = sub {
+        my ($key, $fields, $value) = @_;
+
+        # not so large that Redis itself hangs over it
+
+        $t->redis('EVAL', 'for i = 1, ARGV[1] do redis.call("HSET", KEYS[1],'
+                          . ' "f" .. i, ARGV[2]) end', 1, $key, $fields,
+                  $value);
+    };
+
+    $huge->('ref:link:{shop}:fields', 60_000, 'x');
+    $huge->('ref:link:{shop}:bytes', 600, 'x' x 20_000);
+    $huge->('ref:link:{shop}:value', 1, 'x' x 8_000_000);
+
+    my ($pid) = $t->workers;
+    my $rss = sub {
+        return ($t->read_file("/proc/$pid/status") =~ /VmHWM:\s+(\d+)/)[0];
+    };
+
+    my $was = $rss->();
+
+    said();
+
+    for my $name (qw(fields bytes value)) {
+        for my $try (1 .. 3) {
+            my $cold = fresh();
+            my @both = map { $t->connect } 1 .. 2;
+
+            $t->redis('HSET', "ref:link:{shop}:$cold", landing =>
+                      "https://shop.example.com/$cold");
+
+            print { $both[0] } $t->request_text('GET', "/r/$name");
+            print { $both[1] } $t->request_text('GET', "/r/$cold");
+
+            my @r = map { Referral::Response->read($_, timeout => 5) } @both;
+
+            like($r[0]->location, qr/why=unknown/, "$name: $try");
+            like($r[1]->location, qr{/$cold\?}, 'and others see nothing of it');
+        }
+    }
+
+    my $log = said();
+
+    for my $name (qw(fields bytes value)) {
+        my @said = $log =~ /link:\{shop\}:$name", field "-": the hash is too/g;
+
+        is(scalar(@said), 1, "$name: said once");
+    }
+
+    unlike($log, qr/\[error\]/, 'no outage');
+
+    cmp_ok($rss->() - $was, '<', $ENV{ASAN_OPTIONS} ? 500_000 : 20_000,
+           'the worker took little for it');
+
+    # of many edits at once the listener is told by one message
+
+    $t->redis('EVAL', 'for i = 1, 9000 do redis.call("HSET", "ref:link:{shop}:"'
+                      . ' .. string.rep("k", 600) .. i, "state", "x") end'
+                      . ' redis.call("HSET", KEYS[1], "landing",'
+                      . ' "https://shop.example.com/edited")',
+              1, "ref:link:{shop}:$code");
+
+    ok((wait_for { $t->get("/r/$code")->location =~ m{/edited\?} } 3),
+       'an edit among many with long names is seen');
+    unlike(said(), qr/\[error\]/, 'no outage');
+
+    $t->redis('DEL', map { "ref:link:{shop}:$_" } qw(fields bytes value));
+    well('too large');
+};
+
+
+subtest 'closes again and again' => sub {
+    my $cpu = $t->cpu;
+    my $end = time + 2;
+
+    while (time < $end) {
+        $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        sleep 0.005;
+    }
+
+    cmp_ok($t->cpu - $cpu, '<', 1, 'no spinning');
+    well('again and again');
 };
 
 
