@@ -41,8 +41,8 @@ local expected, mark = tonumber(ARGV[2]), tonumber(ARGV[3])
 if not found then
     found = -1
 
-elseif not find(found, '^%d+$') then
-    return redis.error_reply('MARK is not a number in ' .. KEYS[1])
+elseif not find(found, '^%d+$') or tonumber(found) > EXACT then
+    return redis.error_reply('MARK is not a number of a click in ' .. KEYS[1])
 
 else
     found = tonumber(found)

@@ -69,6 +69,8 @@ typedef enum {
     REFERRAL_BATCH_RETRY = 0,    /* a state that passes: keep and retry */
     REFERRAL_BATCH_REROUTE,      /* MOVED, ASK */
     REFERRAL_BATCH_NOSCRIPT,     /* send the command again with "full" */
+    REFERRAL_BATCH_DENIED,       /* NOPERM, maybe of these keys only: keep and
+                                    retry */
     REFERRAL_BATCH_UNKNOWN       /* keep and retry, and tell the text */
 } referral_batch_error_e;
 
@@ -124,6 +126,10 @@ void referral_batch_reply(referral_batch_reply_t *reply,
 
 /* the text of an error reply, without its leading "-" */
 referral_batch_error_e referral_batch_error(const referral_str_t *text);
+
+/* the key of the marks of a program */
+void referral_batch_mark_key(const referral_batch_conf_t *conf,
+    referral_buf_t *out, const referral_str_t *program);
 
 /*
  * Commands about the mark of (journal, program), in RESP, into a buffer with

@@ -43,7 +43,7 @@ static u_char *referral_pack_bytes(u_char *p, uint64_t n, unsigned size);
 
 static const char  *referral_batch_states[] = {
     "LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN",
-    "OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM",
+    "OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS",
     "ERR max number of clients", NULL
 };
 
@@ -223,6 +223,10 @@ referral_batch_error(const referral_str_t *text)
         }
     }
 
+    if (s.len >= 6 && memcmp(s.data, "NOPERM", 6) == 0) {
+        return REFERRAL_BATCH_DENIED;
+    }
+
     if (s.len > 6 && memcmp(s.data, "MOVED ", 6) == 0) {
         return REFERRAL_BATCH_REROUTE;
     }
@@ -236,6 +240,14 @@ referral_batch_error(const referral_str_t *text)
     }
 
     return REFERRAL_BATCH_UNKNOWN;
+}
+
+
+void
+referral_batch_mark_key(const referral_batch_conf_t *conf,
+    referral_buf_t *out, const referral_str_t *program)
+{
+    referral_batch_put_name(conf, out, REFERRAL_KEY_JOURNALS, program);
 }
 
 
@@ -270,7 +282,7 @@ referral_batch_mark(const referral_batch_conf_t *conf, referral_buf_t *out,
     referral_batch_put_bulk(out, command, 4);
 
     referral_buf_init(&buf, key, sizeof(key));
-    referral_batch_put_name(conf, &buf, REFERRAL_KEY_JOURNALS, program);
+    referral_batch_mark_key(conf, &buf, program);
     referral_batch_put_bulk(out, key, buf.pos - buf.start);
 
     referral_buf_init(&buf, id, sizeof(id));

@@ -193,6 +193,8 @@ referral_journal_free(referral_journals_t *js, referral_journal_t *j)
         (void) close(j->dir);
     }
 
+    referral_journal_alias_free(j);
+
     free(j->segments);
     free(j);
 }

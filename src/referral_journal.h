@@ -76,6 +76,7 @@ typedef struct referral_journal_s   referral_journal_t;
 typedef struct referral_reader_s    referral_reader_t;
 typedef struct referral_segment_s   referral_segment_t;
 typedef struct referral_chunk_s     referral_chunk_t;
+typedef struct referral_alias_s     referral_alias_t;
 
 
 typedef struct {
@@ -101,6 +102,26 @@ typedef struct {
 } referral_sample_t;
 
 
+/*
+ * Another id for a part of a journal, which "name" tells: what comes after
+ * "from" is sent under "id".
+ */
+
+#define REFERRAL_ALIAS_NAME_MAX  128
+
+struct referral_alias_s {
+    u_char               id[REFERRAL_JOURNAL_ID_SIZE];
+    uint64_t             from;
+    unsigned             active:1;   /* 0: the journal's own id is right */
+
+    /* private */
+
+    unsigned             noted:1;    /* the disk has it */
+    referral_str_t       name;
+    referral_alias_t    *next;
+};
+
+
 /* one journal; all but "data" is to be read only */
 
 struct referral_journal_s {
@@ -120,6 +141,9 @@ struct referral_journal_s {
     unsigned             finished:1;
     unsigned             moved:1;    /* private: not in the own slot */
 
+    unsigned             foreign;    /* segments of another version, and what
+                                        follows them: left alone */
+
     void                *data;       /* the caller's */
 
     /* private */
@@ -133,6 +157,7 @@ struct referral_journal_s {
     referral_segment_t  *segments;
     referral_chunk_t    *head;
     referral_chunk_t    *tail;
+    referral_alias_t    *aliases;
     unsigned             nsamples;
     referral_sample_t    samples[REFERRAL_JOURNAL_SAMPLES];
     referral_journal_t  *next;
@@ -142,7 +167,8 @@ struct referral_journal_s {
 typedef struct {
     uint64_t             appended;       /* records, without the dropped */
     uint64_t             adopted;        /* journals */
-    uint64_t             foreign;        /* segments of another version */
+    uint64_t             foreign;        /* segments of another version, and
+                                            what follows them */
     uint64_t             dropped[REFERRAL_DROPS];
     uint64_t             queued;         /* records that are in memory only */
     size_t               queue_bytes;    /* memory that is in use */
@@ -276,14 +302,17 @@ int referral_journals_renew(referral_journals_t *js, int64_t now,
 
 /*
  * Adopts at most REFERRAL_JOURNAL_ADOPT journals of earlier lives: those in
- * the own slot, then those in slots that nobody holds.  Returns their number;
+ * the own slot, then those in slots that nobody holds.  A segment of another
+ * version, and what follows it in its journal, is left as it is, and such a
+ * journal never ends here.  Returns their number;
  * REFERRAL_ERROR if the directory cannot be read or there is no slot.
  */
 int referral_journals_adopt(referral_journals_t *js, int64_t mono);
 
 /*
  * A journal that may end: not the own one, all of it acknowledged and
- * retained.  NULL if there is none.  Start with j NULL; pass the one before
+ * retained, nothing of another version in it.  NULL if there is none.  Start
+ * with j NULL; pass the one before
  * to see the next.  In this order, so that a crash at any point neither loses
  * nor doubles a record:
  *
@@ -314,6 +343,28 @@ int referral_journal_unlink(referral_journals_t *js, referral_journal_t *j,
  */
 void referral_journal_finish(referral_journals_t *js, referral_journal_t *j,
     int64_t now);
+
+
+/*
+ * Somebody else uses the journal's id: the part "name" goes on under another
+ * one, which is noted beside the segments for whoever adopts the journal.
+ * begin() gives a new id, also to a part that has one; NULL: no memory or no
+ * randomness.  end() makes the journal's own id right again.  What cannot be
+ * noted now is tried again by referral_journals_tick(), and by note():
+ * REFERRAL_ERROR with errno while something is not on the disk.
+ */
+referral_alias_t *referral_journal_alias(referral_journal_t *j,
+    const referral_str_t *name);
+referral_alias_t *referral_journal_alias_begin(referral_journals_t *js,
+    referral_journal_t *j, const referral_str_t *name, uint64_t from);
+void referral_journal_alias_end(referral_journals_t *js,
+    referral_journal_t *j, referral_alias_t *alias);
+int referral_journal_alias_note(referral_journals_t *js,
+    referral_journal_t *j);
+
+/* a note, if "file" is one; "name" points into its name */
+int referral_journal_alias_read(int dir, const char *file,
+    referral_str_t *name, uint64_t *from, u_char *id);
 
 
 /*
@@ -398,7 +449,7 @@ void referral_reader_close(referral_reader_t *r);
  */
 void referral_reader_seek(referral_reader_t *r, uint64_t seq);
 
-/* lets go of the file until something more is wanted */
+/* lets go of file and memory until something more is wanted */
 void referral_reader_rest(referral_reader_t *r);
 
 /*

@@ -2,7 +2,8 @@
 /*
  * What the files of the journal share: referral_journal.c (memory, writing),
  * referral_journal_sync.c, referral_journal_dir.c (slots, adoption, expiry),
- * referral_journal_move.c and referral_journal_reader.c.
+ * referral_journal_move.c (to another directory), referral_journal_alias.c
+ * (other ids) and referral_journal_reader.c.
  */
 
 
@@ -118,6 +119,12 @@ void referral_journal_release(referral_journals_t *js);
 void referral_journal_close_segment(referral_journals_t *js, int64_t mono);
 void referral_journal_close_files(referral_journals_t *js,
     referral_journal_t *j);
+
+/* referral_journal_alias.c */
+
+void referral_journal_alias_load(referral_journal_t *j, const char *file);
+void referral_journal_alias_unlink(referral_journal_t *j);
+void referral_journal_alias_free(referral_journal_t *j);
 
 /* referral_journal_dir.c */
 

@@ -18,8 +18,8 @@ static int referral_journal_holds_any(int dir);
 static int referral_journal_known(referral_journals_t *js, const u_char *id);
 static int referral_journal_load(referral_journals_t *js, const u_char *id,
     int64_t mono);
-static int referral_journal_load_segment(referral_journals_t *js,
-    referral_journal_t *j, const char *name, uint64_t first, unsigned n);
+static int referral_journal_load_segment(referral_journal_t *j,
+    const char *name, uint64_t first, unsigned n);
 static int referral_journal_cmp_segments(const void *one, const void *two);
 static int referral_journal_find_last(referral_journal_t *j);
 static uint64_t referral_journal_last_in(const u_char *data, size_t len,
@@ -444,7 +444,7 @@ referral_journal_known(referral_journals_t *js, const u_char *id)
 
 /*
  * A journal that lies in the own slot.  REFERRAL_DECLINED: there is nothing
- * in it that can be read, and it was put away.
+ * in it that can be read.  It was put away, or stays for another version.
  */
 
 static int
@@ -452,8 +452,8 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
 {
     int                  rc;
     DIR                 *d;
-    unsigned             n;
-    uint64_t             first;
+    unsigned             n, foreign;
+    uint64_t             first, barred;
     struct dirent       *de;
     referral_journal_t  *j;
 
@@ -474,13 +474,22 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
     }
 
     rc = REFERRAL_OK;
+    barred = 0;
 
     while (rc == REFERRAL_OK && (de = readdir(d)) != NULL) {
 
         if (referral_segment_name_parse(&first, &n, de->d_name)
             == REFERRAL_OK)
         {
-            rc = referral_journal_load_segment(js, j, de->d_name, first, n);
+            foreign = j->foreign;
+            rc = referral_journal_load_segment(j, de->d_name, first, n);
+
+            if (j->foreign > foreign && (barred == 0 || first < barred)) {
+                barred = first;
+            }
+
+        } else {
+            referral_journal_alias_load(j, de->d_name);
         }
     }
 
@@ -490,17 +499,36 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
         goto failed;
     }
 
+    if (j->nsegments) {
+        qsort(j->segments, j->nsegments, sizeof(referral_segment_t),
+              referral_journal_cmp_segments);
+    }
+
+    /* what follows must not be sent before what cannot be read */
+
+    while (barred && j->nsegments
+           && j->segments[j->nsegments - 1].first >= barred)
+    {
+        j->nsegments--;
+        j->foreign++;
+    }
+
+    js->foreign += j->foreign;
+
     if (j->nsegments == 0) {
         j->next = js->own->next;
         js->own->next = j;
 
-        referral_journal_finish(js, j, mono);
+        if (j->foreign) {
+            referral_journal_close_dir(j);
+            j->finished = 1;
+
+        } else {
+            referral_journal_finish(js, j, mono);
+        }
 
         return REFERRAL_DECLINED;
     }
-
-    qsort(j->segments, j->nsegments, sizeof(referral_segment_t),
-          referral_journal_cmp_segments);
 
     if (referral_journal_find_last(j) != REFERRAL_OK) {
         goto failed;
@@ -531,8 +559,8 @@ failed:
 
 
 static int
-referral_journal_load_segment(referral_journals_t *js, referral_journal_t *j,
-    const char *name, uint64_t first, unsigned n)
+referral_journal_load_segment(referral_journal_t *j, const char *name,
+    uint64_t first, unsigned n)
 {
     int                        fd, rc;
     u_char                     data[REFERRAL_SEGMENT_HEADER];
@@ -570,7 +598,7 @@ referral_journal_load_segment(referral_journals_t *js, referral_journal_t *j,
     }
 
     if (rc == REFERRAL_DECLINED) {
-        js->foreign++;
+        j->foreign++;
         return REFERRAL_OK;
     }
 
@@ -724,6 +752,8 @@ referral_journals_tick(referral_journals_t *js, int64_t now, int64_t mono)
     }
 
     for (j = js->own; j; j = j->next) {
+
+        (void) referral_journal_alias_note(js, j);
 
         while (j->nsegments > 1) {
             seg = &j->segments[0];
@@ -953,7 +983,7 @@ referral_journals_ending(referral_journals_t *js, referral_journal_t *j,
 
     for (j = j->next; j; j = j->next) {
 
-        if (j->finished || j->acked < j->last) {
+        if (j->finished || j->foreign || j->acked < j->last) {
             continue;
         }
 
@@ -976,8 +1006,8 @@ referral_journals_ending(referral_journals_t *js, referral_journal_t *j,
 
 
 /*
- * What is no segment of ours, a foreign version or somebody's file, is not
- * deleted: the directory goes to "damaged" with it.
+ * What is no segment of ours, somebody's file, is not deleted: the directory
+ * goes to "damaged" with it.
  */
 
 int
@@ -1013,6 +1043,8 @@ referral_journal_unlink(referral_journals_t *js, referral_journal_t *j,
         /* a power loss must not bring back what has no marks any more */
 
         (void) fsync(j->dir);
+
+        referral_journal_alias_unlink(j);
 
         if (unlinkat(js->slot_dir, name, AT_REMOVEDIR) == -1
             && errno != ENOENT)

@@ -43,14 +43,6 @@ referral_reader_open(referral_journals_t *js, referral_journal_t *j,
         return NULL;
     }
 
-    /* what was in memory is copied behind what is read */
-
-    r->buf = malloc(REFERRAL_JOURNAL_READ + REFERRAL_FRAME_MAX);
-    if (r->buf == NULL) {
-        free(r);
-        return NULL;
-    }
-
     r->journals = js;
     r->journal = j;
     r->nowait = nowait ? 1 : 0;
@@ -65,9 +57,8 @@ referral_reader_open(referral_journals_t *js, referral_journal_t *j,
 void
 referral_reader_close(referral_reader_t *r)
 {
-    referral_reader_leave(r);
+    referral_reader_rest(r);
 
-    free(r->buf);
     free(r);
 }
 
@@ -76,6 +67,9 @@ void
 referral_reader_rest(referral_reader_t *r)
 {
     referral_reader_leave(r);
+
+    free(r->buf);
+    r->buf = NULL;
 }
 
 
@@ -155,6 +149,17 @@ referral_reader_next(referral_reader_t *r, referral_frame_t *frame)
 
     j = r->journal;
     filled = 0;
+
+    if (r->buf == NULL && r->next <= (j->own ? j->flushed : j->last)) {
+
+        /* what was in memory is copied behind what is read */
+
+        r->buf = malloc(REFERRAL_JOURNAL_READ + REFERRAL_FRAME_MAX);
+        if (r->buf == NULL) {
+            errno = ENOMEM;
+            return REFERRAL_ERROR;
+        }
+    }
 
     for (hops = 0; hops < REFERRAL_READER_HOPS; hops++) {
 

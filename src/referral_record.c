@@ -147,6 +147,10 @@ referral_record_decode(referral_record_t *record, const u_char *data,
     unsigned       i, n, parts;
     const u_char  *p, *end, *texts;
 
+    if (size && data[0] > REFERRAL_RECORD_VERSION) {
+        return REFERRAL_DECLINED;
+    }
+
     if (size < REFERRAL_RECORD_FIXED || data[0] != REFERRAL_RECORD_VERSION) {
         return REFERRAL_ERROR;
     }

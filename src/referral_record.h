@@ -97,10 +97,11 @@ ssize_t referral_record_encode(u_char *out, size_t size,
     const referral_record_t *record);
 
 /*
- * The texts point into "data".  Every byte is distrusted: REFERRAL_ERROR for
- * a foreign version, a length past the end, a class or result that is none, a
- * program, code or referrer outside its grammar, a text with control bytes,
- * bytes left over.
+ * The texts point into "data".  REFERRAL_DECLINED: a newer version wrote it,
+ * and only that can read it.  Every byte is distrusted: REFERRAL_ERROR for a
+ * version that never was, a length past the end, a class or result that is
+ * none, a program, code or referrer outside its grammar, a text with control
+ * bytes, bytes left over.
  */
 int referral_record_decode(referral_record_t *record, const u_char *data,
     size_t size);

@@ -181,6 +181,14 @@ is_deeply(batch({ expected => 9 }, { %click, seq => 10 }), [ 0, -1, 0 ],
 call('HSET', 'ref:journals:{shop}', $J, 'x');
 like(error(batch({}, { %click })), qr/^MARK /, 'a mark that is none');
 
+for my $mark ('9999999999999999999999', '18446744073709551615',
+              '9223372036854775807')
+{
+    call('HSET', 'ref:journals:{shop}', $J, $mark);
+    like(error(batch({}, { %click })), qr/^MARK /,
+         "a mark that no click has: $mark");
+}
+
 call('DEL', 'ref:journals:{shop}');
 call('SET', 'ref:journals:{shop}', 'x');
 like(error(batch({}, { %click })), qr/^WRONGTYPE /,

@@ -905,7 +905,7 @@ test_error(void)
         { "NOREPLICAS Not enough", REFERRAL_BATCH_RETRY },
         { "NOAUTH Authentication required.", REFERRAL_BATCH_RETRY },
         { "WRONGPASS invalid", REFERRAL_BATCH_RETRY },
-        { "NOPERM this user", REFERRAL_BATCH_RETRY },
+        { "NOPERM this user", REFERRAL_BATCH_DENIED },
         { "ERR max number of clients reached", REFERRAL_BATCH_RETRY },
         { "ERR Error running script (call to f_0a): @user_script:12: "
           "@user_script: 12: -OOM command not allowed", REFERRAL_BATCH_RETRY },

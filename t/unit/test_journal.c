@@ -1,4 +1,4 @@
-/* link: referral_journal.c referral_journal_dir.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_ledger.c referral_segment.c referral_hash.c referral_str.c */
+/* link: referral_journal.c referral_journal_dir.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_ledger.c referral_segment.c referral_hash.c referral_str.c referral_journal_alias.c */
 
 #define _GNU_SOURCE
 
@@ -1055,21 +1055,43 @@ test_damage(void)
     referral_journals_stat(js, &stat_);
     ok(stat_.foreign == 1, "the other is counted");
     referral_journal_ack(js, j, j->last, 0);
-    ok(referral_journal_unlink(js, j, NOW) == REFERRAL_OK, "put away");
-    referral_journal_finish(js, j, NOW);
+    (void) referral_journals_tick(js, NOW, 10 * HOUR);
+    ok(j->acked == j->last
+       && referral_journals_ending(js, NULL, 10 * HOUR) == NULL,
+       "and its journal never ends");
+    referral_journals_destroy(js);
 
-    (void) snprintf(path, sizeof(path), "%s/damaged/%s/%s", root, image_id,
+    (void) snprintf(path, sizeof(path), "%s/slot-000/%s/%s", root, image_id,
                     name);
     ok(stat(path, &st) == 0 && (size_t) st.st_size == image_size,
-       "and never deleted");
+       "it stays where it is");
 
-    /* only that */
+    /* what follows it waits: a mark beyond it would tell that it is applied */
 
-    (void) put_file(image_id, name, copy, image_size);
+    fresh_root();
+
+    referral_segment_name(name, 5000, 2);
+    (void) put_file(image_id, image_name, copy, image_size);
+    (void) put_file(image_id, name, image, image_size);
+
+    js = open_plain();
     ok(referral_journals_adopt(js, 0) == 0
        && referral_journals_adopt(js, 0) == 0 && adopted(js) == NULL,
-       "a journal of another version only is put away at once");
+       "a journal that begins with another version is left alone");
+    referral_journals_stat(js, &stat_);
+    ok(stat_.foreign == 2, "each segment counts once");
     referral_journals_destroy(js);
+
+    js = open_plain();
+    ok(referral_journals_adopt(js, 0) == 0, "by the next life too");
+    referral_journals_destroy(js);
+
+    (void) snprintf(path, sizeof(path), "%s/slot-000/%s/%s", root, image_id,
+                    name);
+    ok(stat(path, &st) == 0 && (size_t) st.st_size == image_size,
+       "all of it stays where it is");
+    (void) snprintf(path, sizeof(path), "%s/damaged", root);
+    ok(stat(path, &st) == -1, "and is not called damaged");
 
     /* empty files and directories, names that are none, a missing segment */
 
@@ -2014,6 +2036,134 @@ test_bad_once(void)
 }
 
 
+static void
+test_alias(void)
+{
+    char                      path[256];
+    u_char                    id[REFERRAL_JOURNAL_ID_SIZE];
+    struct stat               st;
+    referral_str_t            shop = referral_string("shop");
+    referral_str_t            club = referral_string("club.2");
+    referral_str_t            evil = referral_string("../x");
+    referral_alias_t         *alias;
+    referral_journal_t       *j;
+    referral_journals_t      *js;
+
+    fresh_root();
+
+    js = open_plain();
+    j = referral_journals_own(js);
+
+    ok(referral_journal_alias(j, &shop) == NULL, "no alias at first");
+    ok(referral_journal_alias_begin(js, j, &evil, 1) == NULL,
+       "what cannot be a file's name has none");
+
+    alias = referral_journal_alias_begin(js, j, &shop, 3);
+    ok(alias && alias->active && alias->from == 3
+       && referral_journal_alias(j, &shop) == alias
+       && memcmp(alias->id, j->id, sizeof(id)) != 0,
+       "an alias, before there is anything on the disk");
+
+    (void) append(js, 10);
+    (void) referral_journal_flush(js, NOW, 0);
+    (void) referral_journals_tick(js, NOW, 0);
+
+    alias = referral_journal_alias_begin(js, j, &club, 5);
+    ok(referral_journal_alias_note(js, j) == REFERRAL_OK, "it is noted");
+    memcpy(id, alias->id, sizeof(id));
+
+    alias = referral_journal_alias_begin(js, j, &club, 7);
+    ok(memcmp(id, alias->id, sizeof(id)) != 0, "another one takes its place");
+    memcpy(id, alias->id, sizeof(id));
+
+    referral_journals_destroy(js);
+
+    js = open_plain();
+    ok(referral_journals_adopt(js, 0) == 1, "the journal is adopted");
+    j = adopted(js);
+
+    alias = referral_journal_alias(j, &shop);
+    ok(alias && alias->active && alias->from == 3,
+       "with the alias that was noted later");
+
+    alias = referral_journal_alias(j, &club);
+    ok(alias && alias->from == 7 && memcmp(alias->id, id, sizeof(id)) == 0,
+       "and the last one of each name");
+
+    referral_journal_alias_end(js, j, alias);
+    ok(!alias->active, "one ends");
+    referral_journals_destroy(js);
+
+    js = open_plain();
+    (void) referral_journals_adopt(js, 0);
+    j = adopted(js);
+    ok(referral_journal_alias(j, &shop)
+       && referral_journal_alias(j, &club) == NULL,
+       "and is not there in the next life");
+
+    referral_journal_ack(js, j, j->last, 0);
+    ok(referral_journal_unlink(js, j, NOW) == REFERRAL_OK,
+       "a journal with an alias ends");
+    referral_journal_finish(js, j, NOW);
+
+    (void) snprintf(path, sizeof(path), "%s/damaged", root);
+    ok(stat(path, &st) == -1, "and leaves nothing");
+
+    referral_journals_destroy(js);
+}
+
+
+/* a reader that rests holds no memory for what it reads */
+
+static void
+test_rest(void)
+{
+    unsigned              i;
+    referral_frame_t      frame;
+    referral_reader_t    *r;
+    referral_journals_t  *js;
+
+    fresh_root();
+
+    js = open_plain();
+    r = referral_reader_open(js, referral_journals_own(js), 0, 0);
+
+    ok(r->buf == NULL, "nothing to read needs no memory");
+    ok(referral_reader_next(r, &frame) == REFERRAL_AGAIN && r->buf == NULL,
+       "nor does an empty journal");
+
+    (void) append(js, 10);
+    (void) referral_journal_flush(js, NOW, 0);
+
+    for (i = 1; i <= 10; i++) {
+
+        if (referral_reader_next(r, &frame) != REFERRAL_OK
+            || frame.seq != i || !genuine(&frame, i) || r->buf == NULL)
+        {
+            break;
+        }
+
+        if (i % 3 == 0) {
+            referral_reader_rest(r);
+
+            if (r->buf) {
+                break;
+            }
+        }
+    }
+
+    ok(i == 11, "it goes on after each rest where it was");
+
+    referral_reader_rest(r);
+    referral_reader_seek(r, 4);
+    ok(referral_reader_next(r, &frame) == REFERRAL_OK && frame.seq == 4
+       && genuine(&frame, 4) && r->bad == 0, "and goes back");
+
+    referral_reader_close(r);
+    referral_journals_destroy(js);
+}
+
+
 int
 main(void)
 {
@@ -2056,6 +2206,8 @@ main(void)
     test_emptied_closed();
     test_many();
     test_renew();
+    test_alias();
+    test_rest();
     test_sync();
 
     rm_tree(root);

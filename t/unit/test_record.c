@@ -312,7 +312,11 @@ test_hostile(void)
     uint64_t           seed;
     referral_record_t  r;
 
-    ok(refused(0, "\x00", 1) && refused(0, "\x02", 1), "a foreign version");
+    ok(refused(0, "\x00", 1), "a version that never was");
+    ok(decode(&r, (u_char *) "\x02", 1) == REFERRAL_DECLINED
+       && decode(&r, (u_char *) "\xff rest", 6) == REFERRAL_DECLINED
+       && decode(&r, (u_char *) "", 0) == REFERRAL_ERROR,
+       "a newer version is told from damage, whatever its form");
     ok(refused(1, "\x07", 1), "a class that is none");
     ok(refused(2, "\x08", 1), "a result that is none");
     ok(refused(3, "\x1f", 1), "an unknown part");
