@@ -70,6 +70,7 @@ typedef enum {
     NGX_HTTP_REFERRAL_BAD_COOKIES,
     NGX_HTTP_REFERRAL_UNLISTED,
     NGX_HTTP_REFERRAL_NO_ADDRESS,
+    NGX_HTTP_REFERRAL_UNTOLD,
     NGX_HTTP_REFERRAL_COUNTERS
 } ngx_http_referral_counter_e;
 
@@ -81,6 +82,7 @@ typedef enum {
 #define NGX_HTTP_REFERRAL_DROPS            (REFERRAL_DROPS + 2)
 
 #define NGX_HTTP_REFERRAL_JOURNALS         512
+#define NGX_HTTP_REFERRAL_SETTLED          4096
 #define NGX_HTTP_REFERRAL_WORKERS          256
 
 /* two of a configuration; at a reload two follow two */
@@ -88,13 +90,13 @@ typedef enum {
 
 
 /*
- * One journal as its owner, or who adopted it, last saw it.  All numbers are
- * sequence numbers, so whoever takes over corrects what a killed process
- * could not say any more.
+ * One journal that has unsettled clicks, as its owner, or who adopted it, last
+ * saw it.  All numbers are sequence numbers, so whoever takes over corrects
+ * what a killed process could not say any more.
  */
 
 typedef struct {
-    ngx_atomic_t                     state;       /* 0: free */
+    ngx_atomic_t                     state;       /* pid; 0: free */
     u_char                           id[16];
     uint64_t                         base;        /* settled before this zone */
     uint64_t                         last;
@@ -118,6 +120,15 @@ typedef struct {
 } ngx_http_referral_directory_t;
 
 
+/* a journal without an entry: how much of it the totals have */
+
+typedef struct {
+    uint64_t                         id;          /* the first half */
+    uint64_t                         last;        /* 0: not to be read */
+    ngx_uint_t                       born;
+} ngx_http_referral_settled_t;
+
+
 typedef struct {
     ngx_atomic_t                     pid;         /* 0: free */
     ngx_msec_t                       seen;        /* ngx_current_msec */
@@ -126,6 +137,8 @@ typedef struct {
     ngx_msec_t                       lookup_latency;
     ngx_msec_t                       recorder_latency;
     ngx_uint_t                       disk_failed;
+    ngx_uint_t                       journals;
+    uint64_t                         foreign;     /* kept for others */
 } ngx_http_referral_worker_entry_t;
 
 
@@ -150,7 +163,7 @@ typedef struct {
     ngx_atomic_t                     hits[REFERRAL_RESULTS][REFERRAL_CLASSES];
     ngx_atomic_t                     dropped[NGX_HTTP_REFERRAL_DROPS];
 
-    /* of journals that have ended */
+    /* of journals that have no entry any more */
     ngx_atomic_t                     accepted;
     ngx_atomic_t                     adopted;
     ngx_atomic_t                     recorded;
@@ -160,6 +173,9 @@ typedef struct {
     ngx_http_referral_directory_t    directories[
                                               NGX_HTTP_REFERRAL_DIRECTORIES];
     ngx_http_referral_journal_entry_t  journals[NGX_HTTP_REFERRAL_JOURNALS];
+    ngx_http_referral_settled_t      settled[NGX_HTTP_REFERRAL_SETTLED];
+    ngx_atomic_t                     nsettled;    /* the newest ones stay */
+    ngx_atomic_t                     said_full;   /* time; 0: never */
     ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
 
     ngx_uint_t                       generation;  /* of the configuration */
@@ -486,14 +502,16 @@ extern ngx_module_t  ngx_http_referral_module;
 ngx_int_t ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 
 /*
- * The book of journals: an entry is found or made; NULL if there is no room.
- * "born": this process made the journal; "base": what was settled before, for
- * one that comes from elsewhere.  close: what it held goes into the totals.
+ * The book of journals: an entry is found or made, for the own journal always,
+ * for others if the totals lack some of it.  NGX_DECLINED: they do not;
+ * NGX_BUSY: there is no room.  "born": this process made the journal; "base":
+ * what was settled before, for one that comes from elsewhere.  close: what it
+ * held goes into the totals.
  */
 
-ngx_http_referral_journal_entry_t *ngx_http_referral_zone_journal(
-    ngx_http_referral_zone_t *zone, u_char *id, ngx_uint_t born,
-    uint64_t base);
+ngx_int_t ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone,
+    u_char *id, ngx_uint_t born, uint64_t base, uint64_t last,
+    ngx_http_referral_journal_entry_t **entry);
 void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
     ngx_http_referral_journal_entry_t *entry);
 

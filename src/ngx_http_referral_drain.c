@@ -20,29 +20,46 @@
 /* records looked at in one turn: clicks that come meanwhile wait for it */
 #define NGX_HTTP_REFERRAL_SLICE        64
 
+/* ms: a program that Redis refuses is tried again this much later */
+#define NGX_HTTP_REFERRAL_WAIT_MIN     500
+#define NGX_HTTP_REFERRAL_WAIT_MAX     4000
 
+/* lines about such programs, in a minute and worker */
+#define NGX_HTTP_REFERRAL_LINES        16
+
+
+static void ngx_http_referral_drain_enlist(ngx_http_referral_drain_t *drain,
+    ngx_http_referral_zone_t *zone, uint64_t last);
 static void ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_drain_begin(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
+static void ngx_http_referral_drain_wake(ngx_http_referral_drain_t *drain);
 static ngx_int_t ngx_http_referral_drain_scan(
     ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain);
 static ngx_int_t ngx_http_referral_drain_take(
     ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain,
     referral_frame_t *frame);
+static ngx_int_t ngx_http_referral_drain_empty(
+    ngx_http_referral_recorder_t *rec, ngx_http_referral_drain_t *drain,
+    int rc);
 static void ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
+static uint64_t ngx_http_referral_drain_settled(
     ngx_http_referral_drain_t *drain);
 static ngx_http_referral_mark_t *ngx_http_referral_drain_mark(
     ngx_http_referral_drain_t *drain, referral_str_t *program);
 static ngx_int_t ngx_http_referral_drain_command(
     ngx_http_referral_recorder_t *rec, ngx_uint_t full);
 static void ngx_http_referral_drain_reply(void *data, redisReply *reply);
+static void ngx_http_referral_drain_taken(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_drain_error(ngx_http_referral_recorder_t *rec,
     redisReply *reply);
+static ngx_uint_t ngx_http_referral_drain_may_say(
+    ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found);
-static void ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark);
 static void ngx_http_referral_drain_retry(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_drain_info(void *data, redisReply *reply);
 static ngx_uint_t ngx_http_referral_drain_warm(
@@ -83,21 +100,44 @@ ngx_http_referral_drain_open(ngx_http_referral_recorder_t *rec,
 
     drain->from = journal->first - 1;
     drain->seen = drain->from;
+    drain->base = drain->from;
 
     ngx_rbtree_init(&drain->marks, &drain->sentinel,
                     ngx_str_rbtree_insert_value);
 
-    drain->entry = ngx_http_referral_zone_journal(
-                       ngx_http_referral_zone(rec->conf), journal->id,
-                       journal->own, drain->from);
-
-    ngx_http_referral_recorder_died(rec, drain);
-    ngx_http_referral_drain_publish(drain, 0);
-
     journal->data = drain;
     ngx_queue_insert_tail(&rec->drains, &drain->queue);
 
+    ngx_http_referral_drain_publish(drain, 0);
+
     return drain;
+}
+
+
+void
+ngx_http_referral_drain_open_all(ngx_http_referral_recorder_t *rec)
+{
+    referral_journal_t         *j;
+    ngx_http_referral_drain_t  *drain;
+
+    for (j = referral_journals_next(rec->journals, NULL);
+         j;
+         j = referral_journals_next(rec->journals, j))
+    {
+        if (j->data) {
+            continue;
+        }
+
+        drain = ngx_http_referral_drain_open(rec, j);
+
+        if (drain == NULL) {
+            return;
+        }
+
+        if (j->own) {
+            rec->own = drain;
+        }
+    }
 }
 
 
@@ -120,26 +160,91 @@ void
 ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
     int64_t oldest)
 {
+    uint64_t                            settled, last;
     referral_journal_t                 *journal;
+    ngx_http_referral_zone_t           *zone;
     ngx_http_referral_journal_entry_t  *entry;
 
-    entry = drain->entry;
     journal = drain->journal;
+    zone = ngx_http_referral_zone(drain->recorder->conf);
+
+    last = journal->own ? journal->flushed : journal->last;
+
+    if (drain->entry == NULL && (journal->own || drain->told < last)) {
+        ngx_http_referral_drain_enlist(drain, zone, last);
+    }
+
+    entry = drain->entry;
 
     if (entry == NULL) {
         return;
     }
 
-    entry->last = journal->own ? journal->flushed : journal->last;
+    if (journal->adopted) {
+        ngx_http_referral_recorder_died(drain->recorder, drain);
+    }
+
+    entry->last = last;
     entry->bad = drain->damaged;
 
     /* what is sent once more was recorded before: it does not count again */
 
-    if (drain->from > entry->settled) {
-        entry->settled = drain->from;
+    settled = ngx_http_referral_drain_settled(drain);
+
+    if (settled > entry->settled) {
+        entry->settled = settled;
     }
 
-    entry->oldest = entry->settled < entry->last ? oldest : 0;
+    entry->oldest = entry->settled < last ? oldest : 0;
+
+    /* it will not grow any more, and the totals are enough */
+
+    if (entry->settled >= last
+        && (!journal->own || drain->recorder->closing))
+    {
+        ngx_http_referral_zone_journal_close(zone, entry);
+
+        drain->entry = NULL;
+        drain->told = last;
+    }
+}
+
+
+static void
+ngx_http_referral_drain_enlist(ngx_http_referral_drain_t *drain,
+    ngx_http_referral_zone_t *zone, uint64_t last)
+{
+    ngx_int_t            rc;
+    ngx_atomic_uint_t    said;
+    referral_journal_t  *journal;
+
+    journal = drain->journal;
+
+    rc = ngx_http_referral_zone_journal(zone, journal->id, journal->own,
+                                        drain->base, last, &drain->entry);
+
+    if (rc == NGX_DECLINED) {
+        drain->told = last;
+    }
+
+    if (rc != NGX_BUSY || drain->untold) {
+        return;
+    }
+
+    drain->untold = 1;
+
+    (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_UNTOLD], 1);
+
+    said = zone->said_full;
+
+    if ((said == 0 || ngx_time() - (time_t) said >= 3600)
+        && ngx_atomic_cmp_set(&zone->said_full, said, ngx_time()))
+    {
+        ngx_log_error(NGX_LOG_WARN, drain->recorder->log, 0,
+                      "referral: more than %d journals have clicks that wait: "
+                      "the metrics leave out those of the others, which are "
+                      "sent all the same", NGX_HTTP_REFERRAL_JOURNALS);
+    }
 }
 
 
@@ -186,7 +291,7 @@ static void
 ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  i, n;
+    ngx_uint_t                  i, n, failed;
     ngx_queue_t                *q;
     ngx_http_referral_drain_t  *drain;
 
@@ -197,6 +302,7 @@ ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec)
     }
 
     n = 0;
+    failed = 0;
 
     for (q = ngx_queue_head(&rec->drains);
          q != ngx_queue_sentinel(&rec->drains);
@@ -239,9 +345,15 @@ ngx_http_referral_drain_send(ngx_http_referral_recorder_t *rec)
         }
 
         if (rc == NGX_ERROR) {
-            ngx_http_referral_drain_retry(rec);
-            return;
+
+            /* another journal may be well */
+
+            failed = 1;
         }
+    }
+
+    if (failed) {
+        ngx_http_referral_drain_retry(rec);
     }
 }
 
@@ -258,6 +370,16 @@ ngx_http_referral_drain_prepare(ngx_http_referral_recorder_t *rec,
     ngx_int_t  rc;
 
     if (rec->scan != drain) {
+
+        if (drain->nwaiting && drain->trial == NULL) {
+            ngx_http_referral_drain_wake(drain);
+        }
+
+        if (drain->barred && drain->from + 1 >= drain->barred) {
+            referral_reader_rest(drain->reader);
+            return NGX_DECLINED;
+        }
+
         ngx_http_referral_drain_begin(rec, drain);
     }
 
@@ -280,6 +402,7 @@ ngx_http_referral_drain_prepare(ngx_http_referral_recorder_t *rec,
 
     if (drain->to <= drain->from) {
         drain->to = 0;
+        drain->trial = NULL;
         return NGX_DECLINED;
     }
 
@@ -306,6 +429,39 @@ ngx_http_referral_drain_begin(ngx_http_referral_recorder_t *rec,
     rec->mark = NULL;
 
     referral_reader_seek(drain->reader, drain->from + 1);
+}
+
+
+/* goes back to the records of a program that has waited long enough */
+
+static void
+ngx_http_referral_drain_wake(ngx_http_referral_drain_t *drain)
+{
+    ngx_rbtree_node_t         *node;
+    ngx_http_referral_mark_t  *mark;
+
+    for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
+         node;
+         node = ngx_rbtree_next(&drain->marks, node))
+    {
+        mark = (ngx_http_referral_mark_t *) node;
+
+        if (!mark->waiting
+            || (ngx_msec_int_t) (mark->retry - ngx_current_msec) > 0)
+        {
+            continue;
+        }
+
+        mark->waiting = 0;
+        drain->nwaiting--;
+
+        drain->trial = mark;
+        drain->resume = drain->from;
+        drain->from = ngx_min(drain->from, mark->held);
+        drain->to = 0;
+
+        return;
+    }
 }
 
 
@@ -376,6 +532,27 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
         return NGX_OK;
     }
 
+    return ngx_http_referral_drain_empty(rec, drain, rc);
+}
+
+
+/* a pass that found no record, and the reader's answer to the last call */
+
+static ngx_int_t
+ngx_http_referral_drain_empty(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, int rc)
+{
+    if (drain->barred) {
+
+        /* what is missing before it is missing for good */
+
+        if (drain->barred - 1 > drain->from) {
+            drain->to = drain->barred - 1;
+        }
+
+        return NGX_OK;
+    }
+
     switch (rc) {
 
     case REFERRAL_JOURNAL_BUSY:
@@ -389,6 +566,15 @@ ngx_http_referral_drain_scan(ngx_http_referral_recorder_t *rec,
         return NGX_BUSY;
 
     case REFERRAL_ERROR:
+
+        if (!drain->unread) {
+            drain->unread = 1;
+            ngx_log_error(NGX_LOG_ERR, rec->log, ngx_errno,
+                          "referral: the journal in \"%V\" cannot be read: "
+                          "its clicks are kept and sent later",
+                          &rec->conf->journal->name);
+        }
+
         return NGX_ERROR;
 
     default:
@@ -414,9 +600,19 @@ ngx_http_referral_drain_take(ngx_http_referral_recorder_t *rec,
     referral_record_t          record;
     ngx_http_referral_mark_t  *mark;
 
-    if (referral_record_decode(&record, frame->data, frame->len)
-        != REFERRAL_OK)
-    {
+    switch (referral_record_decode(&record, frame->data, frame->len)) {
+
+    case REFERRAL_OK:
+        break;
+
+    case REFERRAL_DECLINED:
+
+        /* a mark beyond it would tell the newer version that it is applied */
+
+        drain->barred = frame->seq;
+        return NGX_DECLINED;
+
+    default:
         if (frame->seq > drain->seen) {
             drain->damaged++;
         }
@@ -437,21 +633,26 @@ ngx_http_referral_drain_take(ngx_http_referral_recorder_t *rec,
         }
     }
 
-    if (frame->seq <= mark->mark) {
+    if (frame->seq <= mark->mark || mark->waiting) {
         return NGX_OK;
     }
 
     if (rec->mark == NULL) {
 
-        if (referral_batch_begin(rec->batch, program, drain->journal->id,
-                                 mark->mark)
+        /* under a new id there is no mark before its first batch */
+
+        rec->expected = (mark->alias && mark->mark == mark->alias->from)
+                        ? 0 : mark->mark;
+
+        if (referral_batch_begin(rec->batch, program,
+                                 ngx_http_referral_drain_id(drain, mark),
+                                 rec->expected)
             != REFERRAL_OK)
         {
             return NGX_ERROR;
         }
 
         rec->mark = mark;
-        rec->expected = mark->mark;
     }
 
     if (mark != rec->mark) {
@@ -473,17 +674,66 @@ static void
 ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain)
 {
+    uint64_t  settled;
+
     drain->from = drain->to;
     drain->to = 0;
 
-    referral_journal_ack(rec->journals, drain->journal, drain->from,
+    settled = ngx_http_referral_drain_settled(drain);
+
+    referral_journal_ack(rec->journals, drain->journal, settled,
                          ngx_current_msec);
 
-    if (drain->journal->adopted && drain->from >= drain->journal->last) {
+    if (!drain->journal->own && drain->from >= drain->journal->last) {
         referral_reader_rest(drain->reader);
     }
 
-    ngx_http_referral_recorder_sent(rec, drain);
+    ngx_http_referral_recorder_sent(rec, drain, settled);
+
+    if (drain->unread) {
+        drain->unread = 0;
+        ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
+                      "referral: the journal in \"%V\" can be read again",
+                      &rec->conf->journal->name);
+    }
+}
+
+
+/* what is sent of all programs, also of those that wait */
+
+static uint64_t
+ngx_http_referral_drain_settled(ngx_http_referral_drain_t *drain)
+{
+    uint64_t                   settled;
+    ngx_rbtree_node_t         *node;
+    ngx_http_referral_mark_t  *mark;
+
+    settled = drain->from;
+
+    if (drain->nwaiting == 0) {
+        return settled;
+    }
+
+    for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
+         node;
+         node = ngx_rbtree_next(&drain->marks, node))
+    {
+        mark = (ngx_http_referral_mark_t *) node;
+
+        if (mark->waiting && mark->held < settled) {
+            settled = mark->held;
+        }
+    }
+
+    return settled;
+}
+
+
+u_char *
+ngx_http_referral_drain_id(ngx_http_referral_drain_t *drain,
+    ngx_http_referral_mark_t *mark)
+{
+    return mark->alias ? mark->alias->id : drain->journal->id;
 }
 
 
@@ -493,6 +743,7 @@ ngx_http_referral_drain_mark(ngx_http_referral_drain_t *drain,
 {
     uint32_t                   hash;
     ngx_str_t                  name;
+    referral_alias_t          *alias;
     ngx_http_referral_mark_t  *mark;
 
     name.len = program->len;
@@ -518,6 +769,15 @@ ngx_http_referral_drain_mark(ngx_http_referral_drain_t *drain,
 
     if (mark->sn.str.data == NULL) {
         return NULL;
+    }
+
+    /* an earlier life went on under another id */
+
+    alias = referral_journal_alias(drain->journal, program);
+
+    if (alias && alias->active) {
+        mark->alias = alias;
+        mark->mark = alias->from;
     }
 
     ngx_rbtree_insert(&drain->marks, &mark->sn.node);
@@ -585,7 +845,14 @@ ngx_http_referral_drain_reply(void *data, redisReply *reply)
         }
 
         rec->drain = NULL;
-        ngx_http_referral_drain_error(rec, reply);
+
+        if (ngx_http_referral_drain_refused(rec, drain, reply) != NGX_OK) {
+            ngx_http_referral_drain_error(rec, reply);
+
+        } else if (!rec->next.posted) {
+            ngx_post_event(&rec->next, &ngx_posted_next_events);
+        }
+
         return;
     }
 
@@ -694,18 +961,127 @@ ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
         return;
     }
 
-    if (rec->refused) {
-        rec->refused = 0;
-        ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
-                      "referral: redis \"%V\" takes clicks again",
-                      &rec->conf->redis.text);
-    }
+    ngx_http_referral_drain_taken(rec, drain);
 
     rec->delay = 0;
 
     if (!rec->next.posted) {
         ngx_post_event(&rec->next, &ngx_posted_next_events);
     }
+}
+
+
+/* Redis and the program of the batch are well */
+
+static void
+ngx_http_referral_drain_taken(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain)
+{
+    ngx_http_referral_mark_t  *mark;
+
+    mark = rec->mark;
+
+    if (drain->trial == mark) {
+        drain->trial = NULL;
+        mark->delay = 0;
+    }
+
+    if (mark->said) {
+        mark->said = 0;
+        ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
+                      "referral: redis \"%V\" takes clicks of program \"%V\" "
+                      "again", &rec->conf->redis.text, &mark->sn.str);
+    }
+
+    if (rec->refused) {
+        rec->refused = 0;
+        ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
+                      "referral: redis \"%V\" takes clicks again",
+                      &rec->conf->redis.text);
+    }
+}
+
+
+/*
+ * What is not known as a state of Redis, and a right that is missing, may be
+ * of this program's keys alone.
+ */
+
+ngx_int_t
+ngx_http_referral_drain_refused(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, redisReply *reply)
+{
+    u_char                     key[REFERRAL_BATCH_MARK_MAX];
+    referral_buf_t             b;
+    referral_str_t             text, program;
+    ngx_http_referral_mark_t  *mark;
+
+    text.len = reply->len;
+    text.data = (u_char *) reply->str;
+
+    switch (referral_batch_error(&text)) {
+
+    case REFERRAL_BATCH_UNKNOWN:
+    case REFERRAL_BATCH_DENIED:
+        break;
+
+    default:
+        return NGX_DECLINED;
+    }
+
+    mark = rec->mark;
+
+    mark->held = ngx_max(drain->from, mark->mark);
+    mark->delay = ngx_min(ngx_max(mark->delay * 2, NGX_HTTP_REFERRAL_WAIT_MIN),
+                          NGX_HTTP_REFERRAL_WAIT_MAX);
+    mark->retry = ngx_current_msec + mark->delay;
+    mark->waiting = 1;
+    drain->nwaiting++;
+
+    if (drain->trial == mark) {
+        drain->trial = NULL;
+        drain->from = ngx_max(drain->from, drain->resume);
+        drain->to = 0;
+    }
+
+    if (mark->said || !ngx_http_referral_drain_may_say(rec)) {
+        return NGX_OK;
+    }
+
+    mark->said = 1;
+
+    program.len = mark->sn.str.len;
+    program.data = mark->sn.str.data;
+
+    referral_buf_init(&b, key, sizeof(key));
+    referral_batch_mark_key(&rec->batch_conf, &b, &program);
+
+    ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+                  "referral: redis \"%V\" does not take clicks of program "
+                  "\"%V\": \"%*s\"; they are kept and sent later: \"%*s\" "
+                  "must be a hash of numbers, and the user may write to it",
+                  &rec->conf->redis.text, &mark->sn.str,
+                  ngx_min(reply->len, 200), reply->str,
+                  (size_t) (b.pos - b.start), b.start);
+
+    return NGX_OK;
+}
+
+
+/* hundreds of programs need not have a line each */
+
+static ngx_uint_t
+ngx_http_referral_drain_may_say(ngx_http_referral_recorder_t *rec)
+{
+    if (rec->nsaid && ngx_current_msec - rec->said_since >= 60000) {
+        rec->nsaid = 0;
+    }
+
+    if (rec->nsaid == 0) {
+        rec->said_since = ngx_current_msec;
+    }
+
+    return rec->nsaid++ < NGX_HTTP_REFERRAL_LINES;
 }
 
 
@@ -762,6 +1138,25 @@ ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
     had = mark->mark;
     mark->mark = found;
 
+    if (mark->alias && found == 0) {
+
+        /* older than this id: the journal's own mark tells how far it went */
+
+        found = mark->alias->from;
+        mark->mark = found;
+
+        referral_journal_alias_end(rec->journals, drain->journal, mark->alias);
+        mark->alias = NULL;
+    }
+
+    if (mark->waiting && found < mark->held) {
+        mark->held = found;
+    }
+
+    if (drain->trial && found < drain->resume) {
+        drain->resume = found;
+    }
+
     if (found < drain->journal->first - 1) {
         found = drain->journal->first - 1;
     }
@@ -773,7 +1168,8 @@ ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
 
     if (found < drain->from) {
         drain->from = found;
-        referral_journal_ack(rec->journals, drain->journal, found,
+        referral_journal_ack(rec->journals, drain->journal,
+                             ngx_http_referral_drain_settled(drain),
                              ngx_current_msec);
     }
 
@@ -788,10 +1184,11 @@ ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
 
 
 /*
- * The mark is beyond what was ever written.  Under an id of this life it is
- * somebody else's: what is unsent goes on under a new one.  A journal that was
- * adopted is older than its mark (its end was lost, or it came back from a
- * backup): what it holds was applied.
+ * The mark is beyond what was ever written.  Under an id of this life, or one
+ * that replaced it, it is somebody else's: what is unsent of this program goes
+ * to Redis under a new one, with the numbers that it has.  The marks of other
+ * programs are right.  A journal that was adopted is older than its mark (its
+ * end was lost, or it came back from a backup): what it holds was applied.
  */
 
 static void
@@ -799,7 +1196,15 @@ ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found)
 {
-    if (drain->journal->adopted) {
+    referral_str_t     program;
+    referral_alias_t  *alias;
+
+    program.len = mark->sn.str.len;
+    program.data = mark->sn.str.data;
+
+    alias = referral_journal_alias(drain->journal, &program);
+
+    if (drain->journal->adopted && (alias == NULL || mark->alias)) {
         ngx_log_error(NGX_LOG_WARN, rec->log, 0,
                       "referral: redis has %uL clicks of an adopted journal "
                       "that holds %uL: it is older than what redis knows",
@@ -811,78 +1216,34 @@ ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
 
     ngx_log_error(NGX_LOG_ERR, rec->log, 0,
                   "referral: somebody else wrote to redis \"%V\" under this "
-                  "journal's id: going on under a new one",
-                  &rec->conf->redis.text);
+                  "journal's id, up to %uL in program \"%V\": going on under "
+                  "a new one", &rec->conf->redis.text, found, &program);
 
-    if (drain == rec->own) {
+    if (drain->journal->own) {
         ngx_http_referral_recorder_renew(rec);
     }
 
-    if (drain == rec->own) {
+    alias = referral_journal_alias_begin(rec->journals, drain->journal,
+                                         &program, mark->mark);
+    if (alias == NULL) {
         ngx_http_referral_drain_retry(rec);
         return;
     }
 
-    ngx_http_referral_drain_refile(rec, drain, mark);
+    mark->alias = alias;
 
-    mark->mark = found;
-}
-
-
-/*
- * Only those of this program: the others' marks are right, and what a
- * successor finds under a mark that is too high, it does not send.
- */
-
-static void
-ngx_http_referral_drain_refile(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark)
-{
-    int                rc;
-    uint64_t           seq;
-    referral_str_t    *program;
-    referral_frame_t   frame;
-    referral_record_t  record;
-
-    referral_reader_seek(drain->reader, drain->from + 1);
-
-    for ( ;; ) {
-        rc = referral_reader_next(drain->reader, &frame);
-
-        if (rc == REFERRAL_JOURNAL_BUSY) {
-            continue;
-        }
-
-        if (rc != REFERRAL_OK) {
-            break;
-        }
-
-        if (frame.seq <= mark->mark
-            || referral_record_decode(&record, frame.data, frame.len)
-               != REFERRAL_OK)
-        {
-            continue;
-        }
-
-        program = &record.text[REFERRAL_TEXT_PROGRAM];
-
-        if (program->len != mark->sn.str.len
-            || ngx_memcmp(program->data, mark->sn.str.data, program->len) != 0)
-        {
-            continue;
-        }
-
-        if (referral_journal_append(rec->journals, frame.data, frame.len,
-                                    frame.at, &seq)
-            != REFERRAL_OK)
-        {
-            (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rec->conf)
-                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
-        }
+    if (referral_journal_alias_note(rec->journals, drain->journal)
+        != REFERRAL_OK)
+    {
+        ngx_log_error(NGX_LOG_CRIT, rec->log, ngx_errno,
+                      "referral: the new id cannot be noted in the journal in "
+                      "\"%V\": until it can, a worker that ends leaves "
+                      "unsent clicks of program \"%V\" behind for good",
+                      &rec->conf->journal->name, &program);
     }
-
-    ngx_http_referral_recorder_flush(rec);
 }
+
+
 
 
 static void

@@ -29,7 +29,6 @@ void
 ngx_http_referral_journals_adopt_handler(ngx_event_t *ev)
 {
     int                            n;
-    referral_journal_t            *j;
     ngx_http_referral_recorder_t  *rec;
 
     rec = ev->data;
@@ -37,19 +36,7 @@ ngx_http_referral_journals_adopt_handler(ngx_event_t *ev)
     n = referral_journals_adopt(rec->journals, ngx_current_msec);
 
     if (n > 0) {
-
-        for (j = referral_journals_next(rec->journals, NULL);
-             j;
-             j = referral_journals_next(rec->journals, j))
-        {
-            if (j->data) {
-                continue;
-            }
-
-            if (ngx_http_referral_drain_open(rec, j) == NULL) {
-                continue;
-            }
-        }
+        ngx_http_referral_drain_open_all(rec);
 
         if (!rec->next.posted) {
             ngx_post_event(&rec->next, &ngx_posted_next_events);
@@ -66,9 +53,17 @@ ngx_http_referral_journals_adopt_handler(ngx_event_t *ev)
 void
 ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec)
 {
-    uint64_t                    bad;
+    uint64_t                    bad, foreign;
     ngx_queue_t                *q;
+    referral_journals_stat_t    stat;
     ngx_http_referral_drain_t  *drain;
+
+    /* those that had no memory when they came */
+
+    ngx_http_referral_drain_open_all(rec);
+
+    referral_journals_stat(rec->journals, &stat);
+    foreign = stat.foreign;
 
     for (q = ngx_queue_head(&rec->drains);
          q != ngx_queue_sentinel(&rec->drains);
@@ -87,7 +82,19 @@ ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec)
                           "referral: %uL records of a journal are damaged",
                           bad);
         }
+
+        foreign += (drain->barred != 0);
     }
+
+    if (foreign > rec->foreign) {
+        ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                      "referral: the journal in \"%V\" holds clicks of "
+                      "another version of the module: they are kept until "
+                      "that version runs again",
+                      &rec->conf->journal->name);
+    }
+
+    rec->foreign = foreign;
 
     if (rec->redis.ready
         && ngx_current_msec - rec->probed >= NGX_HTTP_REFERRAL_PROBE)
@@ -135,7 +142,7 @@ ngx_http_referral_journals_probe(ngx_http_referral_recorder_t *rec,
     {
         mark = (ngx_http_referral_mark_t *) node;
 
-        if (mark->mark == 0) {
+        if (mark->mark == (mark->alias ? mark->alias->from : 0)) {
             continue;
         }
 
@@ -144,7 +151,7 @@ ngx_http_referral_journals_probe(ngx_http_referral_recorder_t *rec,
 
         referral_buf_init(&b, data, sizeof(data));
         referral_batch_mark_get(&rec->batch_conf, &b, &program,
-                                drain->journal->id);
+                                ngx_http_referral_drain_id(drain, mark));
         if (b.overflow) {
             continue;
         }
@@ -233,7 +240,7 @@ ngx_http_referral_journals_probed(void *data, redisReply *reply)
 }
 
 
-/* journals that are sent and kept long enough: marks first, files last */
+/* journals that are sent and kept long enough */
 
 static void
 ngx_http_referral_journals_ending(ngx_http_referral_recorder_t *rec)
@@ -315,7 +322,8 @@ ngx_http_referral_journals_end(ngx_http_referral_recorder_t *rec,
 
             referral_buf_init(&b, data, sizeof(data));
             referral_batch_mark_delete(&rec->batch_conf, &b, &program,
-                                       journal->id);
+                                       ngx_http_referral_drain_id(drain,
+                                                                  mark));
 
             if (ngx_http_referral_redis_formatted(&rec->redis,
                                             ngx_http_referral_journals_ended,

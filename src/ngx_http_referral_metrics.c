@@ -13,7 +13,6 @@ typedef struct {
     uint64_t                           bad;
     uint64_t                           dropped;
     int64_t                            oldest;
-    ngx_uint_t                         journals;
 } ngx_http_referral_balance_t;
 
 
@@ -99,6 +98,11 @@ static ngx_http_referral_metric_t  ngx_http_referral_metrics_counters[] = {
     { ngx_string("referral_no_address_total"),
       ngx_string("Clicks that are missing among the addresses."),
       NGX_HTTP_REFERRAL_NO_ADDRESS },
+
+    { ngx_string("referral_untold_journals_total"),
+      ngx_string("Journals whose clicks these numbers lacked, at least for a "
+                 "while: too many had clicks that wait."),
+      NGX_HTTP_REFERRAL_UNTOLD },
 
     { ngx_null_string, ngx_null_string, 0 }
 };
@@ -188,11 +192,9 @@ ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
         entry = &zone->journals[i];
 
-        if (entry->state == 0) {
+        if (entry->state == 0 || entry->last < entry->base) {
             continue;
         }
-
-        balance->journals++;
 
         last = entry->last - entry->base;
         settled = ngx_min(entry->settled - entry->base, last);
@@ -287,9 +289,6 @@ ngx_http_referral_metrics_clicks(u_char *p, u_char *last,
     p = ngx_http_referral_metrics_one(p, last, "referral_journal_bytes",
                       "gauge", "Size of the journal's directory.",
                       zone->journal_bytes);
-    p = ngx_http_referral_metrics_one(p, last, "referral_journals", "gauge",
-                      "Journals that are kept.", balance.journals);
-
     for (i = 0; ngx_http_referral_metrics_counters[i].name.len; i++) {
         p = ngx_http_referral_metrics_one(p, last,
                 (char *) ngx_http_referral_metrics_counters[i].name.data,
@@ -306,7 +305,9 @@ static u_char *
 ngx_http_referral_metrics_workers(u_char *p, u_char *last,
     ngx_http_referral_zone_t *zone)
 {
+    uint64_t                           foreign;
     ngx_uint_t                         i, workers, lookups, recorders, disks;
+    ngx_uint_t                         journals;
     ngx_msec_t                         lookup, recorder;
     ngx_http_referral_worker_entry_t  *worker;
 
@@ -314,6 +315,8 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
     lookups = 0;
     recorders = 0;
     disks = 0;
+    journals = 0;
+    foreign = 0;
     lookup = 0;
     recorder = 0;
 
@@ -331,6 +334,8 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
         lookups += worker->lookup_up;
         recorders += worker->recorder_up;
         disks += worker->disk_failed;
+        journals += worker->journals;
+        foreign += worker->foreign;
         lookup = ngx_max(lookup, worker->lookup_latency);
         recorder = ngx_max(recorder, worker->recorder_latency);
     }
@@ -353,6 +358,12 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
                      "%M.%03M\n",
                      lookups, recorders, lookup / 1000, lookup % 1000,
                      recorder / 1000, recorder % 1000);
+
+    p = ngx_http_referral_metrics_one(p, last, "referral_journals", "gauge",
+                      "Journals that are kept.", journals);
+    p = ngx_http_referral_metrics_one(p, last, "referral_journal_foreign",
+                      "gauge", "Segments and journals that are kept for "
+                      "another version of the module.", foreign);
 
     return ngx_http_referral_metrics_one(p, last,
                       "referral_journal_failed", "gauge",

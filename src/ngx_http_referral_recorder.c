@@ -386,10 +386,6 @@ ngx_http_referral_recorder_died(ngx_http_referral_recorder_t *rec,
 
     entry = drain->entry;
 
-    if (entry == NULL || !drain->journal->adopted) {
-        return;
-    }
-
     known = ngx_max(drain->journal->last, entry->settled);
 
     if (entry->last <= known) {
@@ -411,11 +407,10 @@ ngx_http_referral_recorder_died(ngx_http_referral_recorder_t *rec,
 
 void
 ngx_http_referral_recorder_sent(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain)
+    ngx_http_referral_drain_t *drain, uint64_t last)
 {
     referral_ledger_sent(referral_journals_ledger(rec->journals),
-                         referral_journal_key(drain->journal->id),
-                         drain->from);
+                         referral_journal_key(drain->journal->id), last);
 
     if (rec->waiting && drain->entry) {
         ngx_http_referral_drain_publish(drain, drain->entry->oldest);
@@ -646,6 +641,8 @@ ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
     worker->recorder_up = rec->redis.ready;
     worker->recorder_latency = rec->redis.latency;
     worker->disk_failed = rec->disk;
+    worker->journals = stat.journals;
+    worker->foreign = rec->foreign;
 }
 
 
@@ -1118,6 +1115,7 @@ static ngx_int_t
 ngx_http_referral_recorder_last_batch(ngx_http_referral_recorder_t *rec,
     redisContext *rc, ngx_http_referral_drain_t *drain, ngx_uint_t full)
 {
+    ngx_int_t                waits;
     redisReply              *reply;
     referral_str_t           command;
     referral_batch_reply_t   result;
@@ -1148,7 +1146,15 @@ ngx_http_referral_recorder_last_batch(ngx_http_referral_recorder_t *rec,
                       ngx_min(reply->len, 200), reply->str);
     }
 
+    waits = (reply->type == REDIS_REPLY_ERROR)
+                 ? ngx_http_referral_drain_refused(rec, drain, reply)
+                 : NGX_DECLINED;
+
     freeReplyObject(reply);
+
+    if (waits == NGX_OK) {
+        return NGX_OK;
+    }
 
     switch (result.answer) {
 

@@ -24,6 +24,13 @@
 typedef struct {
     ngx_str_node_t                   sn;
     uint64_t                         mark;       /* last applied */
+    referral_alias_t                *alias;      /* another id, or NULL */
+    uint64_t                         held;       /* all up to here applied,
+                                                    while it waits */
+    ngx_msec_t                       retry;      /* time of the next try */
+    ngx_msec_t                       delay;
+    unsigned                         waiting:1;  /* the chunks leave it out */
+    unsigned                         said:1;     /* the log knows that */
 } ngx_http_referral_mark_t;
 
 
@@ -37,12 +44,22 @@ typedef struct {
     ngx_pool_t                      *pool;       /* of the marks */
     ngx_rbtree_t                     marks;
     ngx_rbtree_node_t                sentinel;
-    uint64_t                         from;       /* all up to here applied */
+    uint64_t                         from;       /* all up to here applied,
+                                                    or of those that wait */
     uint64_t                         to;         /* end of the chunk; 0: none */
     uint64_t                         seen;       /* decoded at least once */
+    uint64_t                         barred;     /* a record of a newer
+                                                    version; 0: none */
+    ngx_uint_t                       nwaiting;   /* programs that wait */
+    ngx_http_referral_mark_t        *trial;      /* one of them, tried again */
+    uint64_t                         resume;     /* "from" before the trial */
     uint64_t                         bad;        /* of the reader, counted */
     ngx_http_referral_journal_entry_t  *entry;   /* in the zone, or NULL */
     uint64_t                         damaged;    /* records, for the entry */
+    uint64_t                         base;       /* before its first record */
+    uint64_t                         told;       /* the totals have them */
+    unsigned                         untold:1;   /* the zone has no room */
+    unsigned                         unread:1;   /* the log knows an error */
     ngx_uint_t                       probes;     /* replies that are out */
     ngx_uint_t                       behind;     /* a probe found less */
     ngx_uint_t                       ending;
@@ -102,9 +119,12 @@ struct ngx_http_referral_recorder_s {
     size_t                           unresolved_bytes;  /* in memory only */
 
     uint64_t                         dropped[REFERRAL_DROPS];
+    uint64_t                         foreign;    /* as the log was told */
     ngx_msec_t                       said_dropped;
     ngx_msec_t                       quit;       /* since then, to be kept */
     ngx_msec_t                       moved;      /* tried then */
+    ngx_msec_t                       said_since; /* of the bound of lines */
+    ngx_uint_t                       nsaid;
     unsigned                         refused:1;  /* the log knows an error */
     unsigned                         disk:1;     /* the log knows it failed */
     unsigned                         warming:1;
@@ -145,17 +165,21 @@ void ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec);
 void ngx_http_referral_recorder_died(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
 
-/* Redis has all of the journal up to drain->from */
+/* Redis has all of the journal up to "last" */
 void ngx_http_referral_recorder_sent(ngx_http_referral_recorder_t *rec,
-    ngx_http_referral_drain_t *drain);
+    ngx_http_referral_drain_t *drain, uint64_t last);
 #if (NGX_THREADS)
 ngx_thread_task_t *ngx_http_referral_recorder_task(
     ngx_http_referral_recorder_t *rec,
     void (*thread)(void *data, ngx_log_t *log), ngx_event_handler_pt handler);
 #endif
 
-/* drain: NULL without memory; the recorder's lists know of it */
+/*
+ * drain: NULL without memory; the recorder's lists know of it.  For every
+ * journal that has none: now, or when there is memory again.
+ */
 
+void ngx_http_referral_drain_open_all(ngx_http_referral_recorder_t *rec);
 ngx_http_referral_drain_t *ngx_http_referral_drain_open(
     ngx_http_referral_recorder_t *rec, referral_journal_t *journal);
 void ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain);
@@ -183,6 +207,17 @@ void ngx_http_referral_drain_answer(ngx_http_referral_recorder_t *rec,
 void ngx_http_referral_drain_result(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, referral_batch_reply_t *result);
 
+/*
+ * An error reply to the batch: NGX_OK if only its program waits for it, and
+ * the others go on.
+ */
+ngx_int_t ngx_http_referral_drain_refused(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drain_t *drain, redisReply *reply);
+
+/* the id under which the records of this program are in Redis */
+u_char *ngx_http_referral_drain_id(ngx_http_referral_drain_t *drain,
+    ngx_http_referral_mark_t *mark);
+
 /* Redis has less of the journal than "mark": what is missing is sent again */
 void ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
@@ -192,7 +227,7 @@ void ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
 
 void ngx_http_referral_journals_adopt_handler(ngx_event_t *ev);
 
-/* once a second: damage, marks that went back, journals that are done */
+/* once a second: damage, other versions, marks, journals that are done */
 void ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec);
 
 

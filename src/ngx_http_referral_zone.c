@@ -3,7 +3,15 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e04ULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e05ULL
+
+
+static void ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone,
+    u_char *id, uint64_t *base, ngx_uint_t *born);
+static ngx_http_referral_journal_entry_t *ngx_http_referral_zone_free(
+    ngx_http_referral_zone_t *zone);
+static void ngx_http_referral_zone_journal_settle(
+    ngx_http_referral_zone_t *zone, ngx_http_referral_journal_entry_t *entry);
 
 
 /*
@@ -106,20 +114,93 @@ small:
 }
 
 
-ngx_http_referral_journal_entry_t *
+ngx_int_t
 ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone, u_char *id,
-    ngx_uint_t born, uint64_t base)
+    ngx_uint_t born, uint64_t base, uint64_t last,
+    ngx_http_referral_journal_entry_t **found)
 {
-    ngx_uint_t                          i;
+    ngx_uint_t                          i, own;
+    ngx_atomic_uint_t                   pid;
     ngx_http_referral_journal_entry_t  *entry;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
         entry = &zone->journals[i];
+        pid = entry->state;
 
-        if (entry->state && ngx_memcmp(entry->id, id, 16) == 0) {
-            return entry;
+        if (pid && ngx_memcmp(entry->id, id, 16) == 0
+            && ngx_atomic_cmp_set(&entry->state, pid, ngx_pid))
+        {
+            *found = entry;
+            return NGX_OK;
         }
     }
+
+    own = born;
+
+    ngx_http_referral_zone_settled(zone, id, &base, &born);
+
+    if (base >= last && !own) {
+        return NGX_DECLINED;
+    }
+
+    entry = ngx_http_referral_zone_free(zone);
+    if (entry == NULL) {
+        return NGX_BUSY;
+    }
+
+    ngx_memcpy(entry->id, id, 16);
+    entry->born = born;
+    entry->base = base;
+    entry->settled = base;
+    ngx_memory_barrier();
+
+    entry->last = base;
+
+    *found = entry;
+
+    return NGX_OK;
+}
+
+
+/* how much of the journal the totals have already */
+
+static void
+ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone, u_char *id,
+    uint64_t *base, ngx_uint_t *born)
+{
+    uint64_t                      half, last;
+    ngx_uint_t                    i;
+    ngx_http_referral_settled_t  *settled;
+
+    ngx_memcpy(&half, id, sizeof(uint64_t));
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_SETTLED; i++) {
+        settled = &zone->settled[i];
+
+        if (settled->id != half) {
+            continue;
+        }
+
+        ngx_memory_barrier();
+
+        last = settled->last;
+
+        /* what Redis has of a journal may have been settled twice */
+
+        if (last && last >= *base) {
+            *base = last;
+            *born = settled->born;
+        }
+    }
+}
+
+
+static ngx_http_referral_journal_entry_t *
+ngx_http_referral_zone_free(ngx_http_referral_zone_t *zone)
+{
+    ngx_uint_t                          i;
+    ngx_atomic_uint_t                   pid;
+    ngx_http_referral_journal_entry_t  *entry;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
         entry = &zone->journals[i];
@@ -127,16 +208,27 @@ ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone, u_char *id,
         if (entry->state == 0
             && ngx_atomic_cmp_set(&entry->state, 0, ngx_pid))
         {
-            ngx_memcpy(entry->id, id, 16);
-            entry->born = born;
-            entry->base = base;
-            entry->last = base;
-            entry->settled = base;
-            entry->bad = 0;
-            entry->oldest = 0;
-
             return entry;
         }
+    }
+
+    /* of a worker that died, and all that it told of is settled */
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
+        entry = &zone->journals[i];
+        pid = entry->state;
+
+        if (pid == 0 || pid == (ngx_atomic_uint_t) ngx_pid
+            || entry->settled < entry->last
+            || kill((ngx_pid_t) pid, 0) != -1 || ngx_errno != NGX_ESRCH
+            || !ngx_atomic_cmp_set(&entry->state, pid, ngx_pid))
+        {
+            continue;
+        }
+
+        ngx_http_referral_zone_journal_settle(zone, entry);
+
+        return entry;
     }
 
     return NULL;
@@ -147,7 +239,18 @@ void
 ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
     ngx_http_referral_journal_entry_t *entry)
 {
-    uint64_t  all, bad;
+    ngx_http_referral_zone_journal_settle(zone, entry);
+
+    entry->state = 0;
+}
+
+
+static void
+ngx_http_referral_zone_journal_settle(ngx_http_referral_zone_t *zone,
+    ngx_http_referral_journal_entry_t *entry)
+{
+    uint64_t                      all, bad;
+    ngx_http_referral_settled_t  *settled;
 
     all = entry->last - entry->base;
     bad = ngx_min(entry->bad, all);
@@ -158,9 +261,31 @@ ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
                                 (ngx_atomic_int_t) (all - bad));
     (void) ngx_atomic_fetch_add(&zone->bad, (ngx_atomic_int_t) bad);
 
-    ngx_memzero(entry->id, 16);
+    if (entry->last) {
+        settled = &zone->settled[ngx_atomic_fetch_add(&zone->nsettled, 1)
+                                 % NGX_HTTP_REFERRAL_SETTLED];
+
+        settled->last = 0;
+        ngx_memory_barrier();
+
+        ngx_memcpy(&settled->id, entry->id, sizeof(uint64_t));
+        settled->born = entry->born;
+        ngx_memory_barrier();
+
+        settled->last = entry->last;
+    }
+
+    /* an entry that ends before it begins is not read */
+
+    entry->last = 0;
     ngx_memory_barrier();
-    entry->state = 0;
+
+    ngx_memzero(entry->id, 16);
+    entry->base = 0;
+    entry->settled = 0;
+    entry->bad = 0;
+    entry->oldest = 0;
+    ngx_memory_barrier();
 }
 
 

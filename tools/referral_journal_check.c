@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 
 #include "referral_record.h"
+#include "referral_journal.h"
 #include "referral_segment.h"
 
 
@@ -68,7 +69,8 @@ typedef struct {
     uint64_t                   last;
     uint64_t                   records;
     uint64_t                   missing;
-    uint64_t                   unreadable;  /* no click that is known here */
+    uint64_t                   unreadable;  /* no click at all */
+    uint64_t                   newer;       /* of a newer version */
     uint64_t                   others;      /* of programs beyond the bound */
     int64_t                    first_at;
     int64_t                    last_at;
@@ -132,6 +134,7 @@ static void check_print_segment(const check_t *c);
 static int check_directory(const char *path);
 static int check_slot(int root, const char *name, int *comma);
 static int check_journal(int slot, const char *name, int held, int *comma);
+static void check_print_aliases(int dir, const check_names_t *names);
 static void check_print_journal(const check_journal_t *journal);
 static int check_marks(void);
 static void check_owners(void);
@@ -455,9 +458,16 @@ check_record(check_journal_t *journal, const referral_frame_t *frame)
     journal->last = frame->seq;
     journal->last_at = frame->at;
 
-    if (referral_record_decode(&record, frame->data, frame->len)
-        != REFERRAL_OK)
-    {
+    switch (referral_record_decode(&record, frame->data, frame->len)) {
+
+    case REFERRAL_OK:
+        break;
+
+    case REFERRAL_DECLINED:
+        journal->newer++;
+        return;
+
+    default:
         journal->unreadable++;
         return;
     }
@@ -806,10 +816,12 @@ check_journal(int slot, const char *name, int held, int *comma)
 
         more = 1;
         bytes += c.bytes;
-        bad |= c.header != REFERRAL_OK || c.lost || c.missing || c.damaged
+        bad |= c.header == REFERRAL_ERROR || c.lost || c.missing || c.damaged
                || c.repeated;
     }
 
+    printf("],\"aliases\":[");
+    check_print_aliases(dir, &names);
     printf("],\"bytes\":%lld", bytes);
     check_print_journal(&current);
     printf("}");
@@ -821,6 +833,41 @@ check_journal(int slot, const char *name, int held, int *comma)
 }
 
 
+/* programs that are in Redis under another id from some click on */
+
+static void
+check_print_aliases(int dir, const check_names_t *names)
+{
+    char            id_text[REFERRAL_JOURNAL_ID_LEN + 1];
+    int             comma;
+    u_char          id[REFERRAL_JOURNAL_ID_SIZE];
+    size_t          i;
+    uint64_t        from;
+    referral_str_t  program;
+
+    comma = 0;
+
+    for (i = 0; i < names->n; i++) {
+
+        if (referral_journal_alias_read(dir, names->name[i], &program, &from,
+                                        id)
+            != REFERRAL_OK
+            || !referral_program_valid(&program))
+        {
+            continue;
+        }
+
+        referral_journal_id_text(id_text, id);
+
+        printf("%s{\"program\":\"%.*s\",\"from\":%llu,\"journal\":\"%s\"}",
+               comma ? "," : "", (int) program.len, program.data,
+               (unsigned long long) from, id_text);
+
+        comma = 1;
+    }
+}
+
+
 static void
 check_print_journal(const check_journal_t *journal)
 {
@@ -828,10 +875,11 @@ check_print_journal(const check_journal_t *journal)
     const check_program_t  *program;
 
     printf(",\"records\":%llu,\"missing\":%llu,\"unreadable\":%llu"
-           ",\"others\":%llu",
+           ",\"newer\":%llu,\"others\":%llu",
            (unsigned long long) journal->records,
            (unsigned long long) journal->missing,
            (unsigned long long) journal->unreadable,
+           (unsigned long long) journal->newer,
            (unsigned long long) journal->others);
 
     if (journal->records) {

@@ -31,7 +31,7 @@ PEOPLE = ("slot", "owner", "journal", "segments", "bytes", "records", "age",
           "unsent", "waiting")
 PROGRAMS = ("slot", "held", "owner", "journal", "segments", "bytes", "first",
             "last", "records", "age", "unsent", "waiting", "damaged",
-            "programs")
+            "foreign", "programs")
 
 
 @dataclass
@@ -56,11 +56,27 @@ class Journal:
     @property
     def damaged(self) -> bool:
         return bool(self.told["missing"] or self.told["unreadable"]
-                    or any(segment["header"] != "ok"
-                           or segment["lost_bytes"] or segment["missing"]
-                           or segment["damaged_payloads"]
-                           or segment["repeated"]
+                    or any(segment["header"] == "damaged"
+                           or segment.get("lost_bytes")
+                           or segment.get("missing")
+                           or segment.get("damaged_payloads")
+                           or segment.get("repeated")
                            for segment in self.told["segments"]))
+
+    @property
+    def foreign(self) -> int:
+        """Segments, and records in others, of another version."""
+        return (sum(segment["header"] == "foreign"
+                    for segment in self.told["segments"])
+                + int(self.told["newer"]))
+
+    def mark_of(self, program: str) -> tuple[str, int]:
+        """Under which id its clicks are in Redis, and from which one on."""
+        for alias in self.told["aliases"]:
+            if alias["program"] == program:
+                return str(alias["journal"]), int(alias["from"])
+
+        return self.name, 0
 
 
 class JournalGroup(Group):
@@ -166,10 +182,13 @@ def verdict_of_all(session: Session, path: str, code: int,
     for one in found:
         for segment in one.told["segments"]:
             lost = segment.get("lost_bytes")
-            good = (segment["header"] == "ok" and not lost
-                    and not segment["missing"] and not segment["repeated"])
+            good = (segment["header"] != "damaged" and not lost
+                    and not segment.get("missing")
+                    and not segment.get("repeated"))
             rows.append([one.slot, one.name, segment["file"],
-                         "good" if good else "damaged", segment["header"],
+                         "foreign" if segment["header"] == "foreign"
+                         else "good" if good else "damaged",
+                         segment["header"],
                          segment["bytes"], segment.get("records"),
                          segment.get("missing"), lost])
 
@@ -185,6 +204,8 @@ def verdict_of_all(session: Session, path: str, code: int,
                                 " missing between segments,"
                                 f" {odd} {are(odd)} no"
                                 f" {'click' if odd == 1 else 'clicks'}")
+
+    tell_foreign(session, found)
 
     return NEGATIVE if code else OK
 
@@ -213,7 +234,7 @@ def show(session: Session, directory: str | None) -> int:
                          len(segments), one.told["bytes"],
                          one.told.get("first"), one.told.get("last"),
                          one.told["records"], age, one.unsent, waiting,
-                         one.damaged, one.programs])
+                         one.damaged, one.foreign, one.programs])
 
     # a slot without a journal is a line too
     busy = {one.slot for one in found}
@@ -227,7 +248,7 @@ def show(session: Session, directory: str | None) -> int:
                          None, 0, 0, 0, None, 0, None])
         else:
             rows.append([slot["slot"], slot["held"], slot["owner"], None, 0,
-                         0, None, None, 0, None, 0, None, False, []])
+                         0, None, None, 0, None, 0, None, False, 0, []])
 
     rows.sort(key=lambda row: row[0])
 
@@ -240,11 +261,21 @@ def show(session: Session, directory: str | None) -> int:
             output.note(f"journal {one.name} is damaged: \"nginx-referral"
                         " journal check\" tells where")
 
+    tell_foreign(session, found)
+
     if why:
         output.note(f"how many clicks are unsent is unknown: {why}")
         return why.code
 
     return OK
+
+
+def tell_foreign(session: Session, found: Sequence[Journal]) -> None:
+    for one in found:
+        if one.foreign:
+            session.output.note(f"journal {one.name} holds clicks of another"
+                                " version of the module: they are kept until"
+                                " that version runs again")
 
 
 def owner(held: bool | None, pid: int | None) -> str:
@@ -285,9 +316,14 @@ def compare(session: Session, directory: str,
     """Sets what is unsent; or why it is not known."""
     pairs = [(one.name, program["program"])
              for one in found for program in one.programs]
+    where = [one.mark_of(program["program"])
+             for one in found for program in one.programs]
+    asked = [(name, program)
+             for (name, _), (_, program) in zip(where, pairs)]
 
     try:
-        known = dict(zip(pairs, marks(session.store, pairs)))
+        known = {pair: max(mark, start) for pair, (_, start), mark
+                 in zip(pairs, where, marks(session.store, asked))}
     except RedisError as error:
         return explain(error)
 
@@ -307,7 +343,7 @@ def compare(session: Session, directory: str,
                  for one in journals_of(told) for program in one.programs}
 
     for one in found:
-        one.unsent = None if one.told["others"] else 0
+        one.unsent = None if one.told["others"] or one.foreign else 0
 
         for program in one.programs:
             mark = known[one.name, program["program"]]
