@@ -218,6 +218,53 @@ sub journal_grows {
 }
 
 
+# --- no space, while what is unsent goes on under another id ---
+
+{
+    my ($t, $c, $disk) = instance('size=2m');
+    my @noscript = qw(ACL SETUSER default -eval -evalsha);
+
+    $t->redis(@noscript);
+    $c->start(rate => 1500, count => 1500);
+    $c->wait;
+    fill($disk);
+    $c->start(rate => 1500, count => 500);
+    $c->wait;
+
+    for my $key (qw(ref:journals:{shop} ref:journals:{club})) {
+        $t->redis('HSET', $key, $_, 1_000_000_000)
+            for @{ $t->redis('HKEYS', $key) };
+    }
+
+    $t->redis(qw(ACL SETUSER default +eval +evalsha));
+
+    ok(wait_for(sub { told($t, qr/somebody else wrote/) >= 2 }),
+       'the marks are too high');
+    is(told($t, qr/cannot be noted/), 0, 'a full disk takes the note');
+
+    # the next life needs it
+
+    $t->expect_log(qr/exited on signal 9/);
+    $t->expect_log(qr/shared memory zone.*was locked by/);
+    $t->redis_pause;
+    sleep 0.3;
+    kill 'KILL', $t->workers;
+    $t->redis_continue;
+
+    # what memory alone held is gone with the worker
+
+    wait_for { scalar $t->workers };
+    sleep 3;
+    balanced($t, 'a wrong mark');
+    is($t->hgetall('ref:stats:{shop}')->{raw}
+       + $t->hgetall('ref:stats:{club}')->{raw} >= 1900 ? 'all' : 'some',
+       'all', 'what the disk had is counted');
+
+    unlink "$disk/filler";
+    finish($t, $disk);
+}
+
+
 # --- no space and no memory either: what is dropped is told to the click ---
 
 {
