@@ -1057,12 +1057,12 @@ ngx_http_referral_drain_refused(ngx_http_referral_recorder_t *rec,
     referral_batch_mark_key(&rec->batch_conf, &b, &program);
 
     ngx_log_error(NGX_LOG_ERR, rec->log, 0,
-                  "referral: redis \"%V\" does not take clicks of program "
-                  "\"%V\": \"%*s\"; they are kept and sent later: \"%*s\" "
-                  "must be a hash of numbers, and the user may write to it",
-                  &rec->conf->redis.text, &mark->sn.str,
-                  ngx_min(reply->len, 200), reply->str,
-                  (size_t) (b.pos - b.start), b.start);
+                  "referral: redis \"%V\" does not take clicks: \"%*s\"; those "
+                  "of program \"%V\" are kept and sent later: \"%*s\" must "
+                  "be a hash of numbers, and the user may write to it",
+                  &rec->conf->redis.text, ngx_min(reply->len, 200),
+                  reply->str, &mark->sn.str, (size_t) (b.pos - b.start),
+                  b.start);
 
     return NGX_OK;
 }
