@@ -855,9 +855,11 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
 
     own = rec->own->journal;
 
-    entry = ngx_http_referral_zone_journal(ngx_http_referral_zone(rec->conf),
-                                           journal->id, 1, 0);
-    if (entry) {
+    if (ngx_http_referral_zone_journal(ngx_http_referral_zone(rec->conf),
+                                       journal->id, 1, 0, journal->last,
+                                       &entry)
+        == NGX_OK)
+    {
         entry->last = journal->last;
     }
 
