@@ -129,9 +129,20 @@ typedef struct {
 } ngx_http_referral_settled_t;
 
 
+/*
+ * A time in the zone, as ngx_current_msec tells it, which has 32 bits on some
+ * machines and wraps after 49 days: these have 64 everywhere.
+ */
+
+typedef int64_t  ngx_http_referral_msec_t  __attribute__((aligned(8)));
+
+#define ngx_http_referral_load(p)      __atomic_load_n(p, __ATOMIC_RELAXED)
+#define ngx_http_referral_store(p, n)  __atomic_store_n(p, n, __ATOMIC_RELAXED)
+
+
 typedef struct {
     ngx_atomic_t                     pid;         /* 0: free */
-    ngx_msec_t                       seen;        /* ngx_current_msec */
+    ngx_http_referral_msec_t         seen;
     ngx_uint_t                       lookup_up;
     ngx_uint_t                       recorder_up;
     ngx_msec_t                       lookup_latency;
@@ -142,16 +153,13 @@ typedef struct {
 } ngx_http_referral_worker_entry_t;
 
 
-/*
- * A worker that hears of edits in Redis, or did.  Times are ngx_current_msec,
- * one clock of all processes.
- */
+/* a worker that hears of edits in Redis, or did */
 
 typedef struct {
     ngx_atomic_t                     pid;         /* 0: free */
     ngx_atomic_t                     generation;  /* of the configuration */
-    ngx_atomic_t                     seen;        /* last turn of its timer */
-    ngx_atomic_t                     lease;       /* the cache is true until */
+    ngx_http_referral_msec_t         seen;        /* last turn of its timer */
+    ngx_http_referral_msec_t         lease;       /* the cache is true until */
 } ngx_http_referral_listener_t;
 
 
@@ -180,9 +188,9 @@ typedef struct {
 
     ngx_uint_t                       generation;  /* of the configuration */
     ngx_http_referral_listener_t     listeners[NGX_HTTP_REFERRAL_LISTENERS];
-    ngx_atomic_t                     flushed;     /* ms; 0: never */
-    ngx_atomic_t                     refused;     /* ms: not to be asked for
-                                                     edits before; 0: ask */
+    ngx_http_referral_msec_t         flushed;     /* 0: never */
+    ngx_http_referral_msec_t         refused;     /* not to be asked for edits
+                                                     before; 0: ask */
 
     uint64_t                         seed;        /* of addresses, below */
     referral_bound_t                 bound;       /* clicks by address */
@@ -498,6 +506,14 @@ extern ngx_module_t  ngx_http_referral_module;
 /* zone */
 
 #define ngx_http_referral_zone(rmcf)  ((rmcf)->sh)
+
+/* the zone's clock: one of all processes */
+
+#if (NGX_PTR_SIZE == 8)
+#define ngx_http_referral_msec()  ((int64_t) ngx_current_msec)
+#else
+int64_t ngx_http_referral_msec(void);
+#endif
 
 ngx_int_t ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 

@@ -1038,7 +1038,7 @@ ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
     zone = ngx_http_referral_zone(rmcf);
 
     if (referral_bound_take(&zone->bound, ctx->address_hash,
-                            ngx_current_msec / 60000,
+                            ngx_http_referral_msec() / 60000,
                             NGX_HTTP_REFERRAL_LISTED))
     {
         return 1;

@@ -374,7 +374,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *key,
     ngx_uint_t away, uint64_t *epoch)
 {
-    int64_t                         fresh, old;
+    int64_t                         now, fresh, old;
     ngx_uint_t                      past, tracked, missing;
     referral_cache_info_t           info;
     const referral_entry_t         *entry;
@@ -383,9 +383,10 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     rmcf = links->conf;
 
     past = 0;
+    now = ngx_http_referral_msec();
 
     if (referral_cache_get_hinted(&rmcf->cache, &wait->hint, key, links->buf,
-                                  sizeof(links->buf), ngx_current_msec, &info)
+                                  sizeof(links->buf), now, &info)
         != REFERRAL_OK)
     {
         *epoch = info.epoch;
@@ -394,8 +395,8 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
 
         if (!away
             || referral_cache_get_past(&rmcf->cache, &wait->hint, key,
-                                       links->buf, sizeof(links->buf),
-                                       ngx_current_msec, &info)
+                                       links->buf, sizeof(links->buf), now,
+                                       &info)
                != REFERRAL_OK)
         {
             return NGX_HTTP_REFERRAL_AGE_NONE;
@@ -511,7 +512,7 @@ ngx_http_referral_links_fetch(ngx_http_referral_links_t *links,
     fetch->links = links;
     fetch->part = part;
     fetch->epoch = epoch;
-    fetch->sent = ngx_current_msec;
+    fetch->sent = ngx_http_referral_msec();
     fetch->key.len = key->len;
     fetch->key.data = fetch->key_data;
     ngx_memcpy(fetch->key_data, key->data, key->len);

@@ -324,7 +324,8 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
         worker = &zone->workers[i];
 
         if (worker->pid == 0
-            || (ngx_msec_int_t) (ngx_current_msec - worker->seen)
+            || ngx_http_referral_msec()
+               - ngx_http_referral_load(&worker->seen)
                > NGX_HTTP_REFERRAL_WORKER_GONE)
         {
             continue;

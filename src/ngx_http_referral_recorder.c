@@ -637,7 +637,7 @@ ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
         return;
     }
 
-    worker->seen = ngx_current_msec;
+    ngx_http_referral_store(&worker->seen, ngx_http_referral_msec());
     worker->recorder_up = rec->redis.ready;
     worker->recorder_latency = rec->redis.latency;
     worker->disk_failed = rec->disk;

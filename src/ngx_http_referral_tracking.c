@@ -46,8 +46,8 @@ struct ngx_http_referral_tracking_s {
     ngx_event_t                       tick;
     ngx_http_referral_listener_t     *slot;       /* NULL: does not listen */
     ngx_uint_t                        tracked;    /* at the last tick */
-    ngx_msec_t                        since;      /* hears everything */
-    ngx_msec_t                        sent;       /* the heartbeat that */
+    int64_t                           since;      /* hears everything */
+    int64_t                           sent;       /* the heartbeat that */
     ngx_uint_t                        waiting;    /* is waited for */
     ngx_uint_t                        subscribed;
     ngx_uint_t                        covered;    /* nothing was missed */
@@ -85,10 +85,6 @@ static void ngx_http_referral_tracking_edited(
 static void ngx_http_referral_tracking_quit(void *data);
 static void ngx_http_referral_tracking_release(
     ngx_http_referral_tracking_t *tracking);
-
-
-#define ngx_http_referral_tracking_after(a, b)                                \
-    ((ngx_msec_int_t) ((ngx_msec_t) (a) - (ngx_msec_t) (b)) > 0)
 
 
 ngx_http_referral_tracking_t *
@@ -135,25 +131,22 @@ ngx_http_referral_tracking_close(ngx_http_referral_tracking_t *tracking)
 ngx_uint_t
 ngx_http_referral_tracked(ngx_http_referral_zone_t *zone)
 {
-    ngx_msec_t  lease;
+    int64_t     now, lease, latest;
     ngx_uint_t  i;
 
-    lease = zone->listeners[0].lease;
+    now = ngx_http_referral_msec();
+    latest = 0;
 
-    for (i = 1; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
-        if (ngx_http_referral_tracking_after(zone->listeners[i].lease, lease)) {
-            lease = zone->listeners[i].lease;
-        }
+    for (i = 0; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
+        lease = ngx_http_referral_load(&zone->listeners[i].lease);
+        latest = ngx_max(latest, lease);
     }
 
-    if (ngx_http_referral_tracking_after(lease, ngx_current_msec)) {
+    if (latest > now) {
         return NGX_HTTP_REFERRAL_TRACKED;
     }
 
-    if (lease
-        && ngx_http_referral_tracking_after(
-                   lease + NGX_HTTP_REFERRAL_TRACKING_LAPSE, ngx_current_msec))
-    {
+    if (latest && latest + NGX_HTTP_REFERRAL_TRACKING_LAPSE > now) {
         return NGX_HTTP_REFERRAL_LAPSED;
     }
 
@@ -249,10 +242,10 @@ ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
     }
 
     found->generation = tracking->conf->generation;
-    found->seen = ngx_current_msec;
+    ngx_http_referral_store(&found->seen, ngx_http_referral_msec());
 
-    if (found->lease == 0) {
-        found->lease = ngx_current_msec;
+    if (ngx_http_referral_load(&found->lease) == 0) {
+        ngx_http_referral_store(&found->lease, ngx_http_referral_msec());
     }
 
     tracking->slot = found;
@@ -277,18 +270,20 @@ static ngx_uint_t
 ngx_http_referral_tracking_free(ngx_http_referral_tracking_t *tracking,
     ngx_http_referral_listener_t *slot)
 {
+    int64_t                            now;
     ngx_http_referral_worker_entry_t  *worker;
 
+    now = ngx_http_referral_msec();
+
     if (slot->pid == 0
-        || ngx_http_referral_tracking_after(ngx_current_msec,
-                            slot->seen + NGX_HTTP_REFERRAL_TRACKING_GONE))
+        || now > ngx_http_referral_load(&slot->seen)
+                 + NGX_HTTP_REFERRAL_TRACKING_GONE)
     {
         return 1;
     }
 
-    if (ngx_http_referral_tracking_after(
-               slot->lease + NGX_HTTP_REFERRAL_TRACKING_DEAF,
-               ngx_current_msec))
+    if (ngx_http_referral_load(&slot->lease) + NGX_HTTP_REFERRAL_TRACKING_DEAF
+        > now)
     {
         return 0;
     }
@@ -310,12 +305,8 @@ ngx_http_referral_tracking_free(ngx_http_referral_tracking_t *tracking,
 static ngx_uint_t
 ngx_http_referral_tracking_unwanted(ngx_http_referral_tracking_t *tracking)
 {
-    ngx_msec_t  refused;
-
-    refused = tracking->conf->sh->refused;
-
-    return refused
-           && ngx_http_referral_tracking_after(refused, ngx_current_msec);
+    return ngx_http_referral_load(&tracking->conf->sh->refused)
+           > ngx_http_referral_msec();
 }
 
 
@@ -359,7 +350,7 @@ ngx_http_referral_tracking_retire(ngx_http_referral_tracking_t *tracking)
 static void
 ngx_http_referral_tracking_step(ngx_http_referral_tracking_t *tracking)
 {
-    tracking->slot->seen = ngx_current_msec;
+    ngx_http_referral_store(&tracking->slot->seen, ngx_http_referral_msec());
 
     if (!tracking->redis.ready) {
         return;
@@ -379,8 +370,8 @@ ngx_http_referral_tracking_step(ngx_http_referral_tracking_t *tracking)
     if (!tracking->waiting) {
         ngx_http_referral_tracking_heartbeat(tracking);
 
-    } else if (ngx_http_referral_tracking_after(ngx_current_msec,
-                     tracking->sent + NGX_HTTP_REFERRAL_TRACKING_HEARTBEAT))
+    } else if (ngx_http_referral_msec()
+               > tracking->sent + NGX_HTTP_REFERRAL_TRACKING_HEARTBEAT)
     {
         ngx_http_referral_redis_fail(&tracking->redis, "no reply in time");
         return;
@@ -504,13 +495,16 @@ static void
 ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
     redisReply *reply)
 {
-    ngx_msec_t                 until;
+    int64_t                    until, none;
     ngx_http_referral_zone_t  *zone;
 
     zone = tracking->conf->sh;
-    until = ngx_current_msec + NGX_HTTP_REFERRAL_TRACKING_REFUSED;
+    none = 0;
+    until = ngx_http_referral_msec() + NGX_HTTP_REFERRAL_TRACKING_REFUSED;
 
-    if (ngx_atomic_cmp_set(&zone->refused, 0, until)) {
+    if (__atomic_compare_exchange_n(&zone->refused, &none, until, 0,
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    {
         ngx_log_error(NGX_LOG_WARN, tracking->log, 0,
                       "referral: redis \"%V\" does not tell of edits: \"%*s\"; "
                       "they are live after %T seconds",
@@ -519,7 +513,7 @@ ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
                       tracking->conf->untracked);
 
     } else {
-        zone->refused = until;
+        ngx_http_referral_store(&zone->refused, until);
     }
 
     ngx_add_timer(&tracking->tick, 0);
@@ -539,7 +533,7 @@ ngx_http_referral_tracking_heartbeat(ngx_http_referral_tracking_t *tracking)
         "$20\r\n" NGX_HTTP_REFERRAL_TRACKING_CHANNEL "\r\n";
 
     tracking->waiting = 1;
-    tracking->sent = ngx_current_msec;
+    tracking->sent = ngx_http_referral_msec();
 
     ngx_http_referral_redis_say(&tracking->redis, subscribe,
                                 sizeof(subscribe) - 1);
@@ -600,10 +594,10 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
         /* not before Redis said so, whatever else this turn brought */
 
         ngx_time_update();
-        tracking->since = ngx_current_msec;
+        tracking->since = ngx_http_referral_msec();
 
-        if (tracking->conf->sh->refused) {
-            tracking->conf->sh->refused = 0;
+        if (ngx_http_referral_load(&tracking->conf->sh->refused)) {
+            ngx_http_referral_store(&tracking->conf->sh->refused, 0);
             ngx_log_error(NGX_LOG_NOTICE, tracking->log, 0,
                           "referral: redis \"%V\" tells of edits again",
                           &tracking->conf->redis.text);
@@ -615,8 +609,9 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
     }
 
     if (tracking->covered) {
-        tracking->slot->lease = tracking->sent
-                                + NGX_HTTP_REFERRAL_TRACKING_LEASE;
+        ngx_http_referral_store(&tracking->slot->lease,
+                                tracking->sent
+                                + NGX_HTTP_REFERRAL_TRACKING_LEASE);
     }
 
     switch (tracking->leaving) {
@@ -647,8 +642,8 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
 static void
 ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
 {
+    int64_t                        since, lease, flushed;
     ngx_uint_t                     i, others;
-    ngx_msec_t                     since;
     ngx_http_referral_zone_t      *zone;
     ngx_http_referral_listener_t  *slot;
 
@@ -656,26 +651,26 @@ ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
     since = tracking->since;
     others = 0;
 
-    if (zone->flushed && !ngx_http_referral_tracking_after(since,
-                                                           zone->flushed))
-    {
+    flushed = ngx_http_referral_load(&zone->flushed);
+
+    if (flushed && flushed >= since) {
         goto covered;
     }
 
     for (i = 0; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
         slot = &zone->listeners[i];
 
-        if (slot == tracking->slot || slot->lease == 0) {
+        lease = ngx_http_referral_load(&slot->lease);
+
+        if (slot == tracking->slot || lease == 0) {
             continue;
         }
 
-        if (!ngx_http_referral_tracking_after(
-                 since + NGX_HTTP_REFERRAL_TRACKING_LEASE, slot->lease))
-        {
+        if (lease >= since + NGX_HTTP_REFERRAL_TRACKING_LEASE) {
             goto covered;
         }
 
-        if (ngx_http_referral_tracking_after(slot->lease, ngx_current_msec)) {
+        if (lease > ngx_http_referral_msec()) {
             others = 1;
         }
     }
@@ -689,7 +684,7 @@ ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
     referral_cache_flush(&tracking->conf->cache);
 
     ngx_time_update();
-    zone->flushed = ngx_current_msec;
+    ngx_http_referral_store(&zone->flushed, ngx_http_referral_msec());
 
 covered:
 

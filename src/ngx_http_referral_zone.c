@@ -3,7 +3,7 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e05ULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e06ULL
 
 
 static void ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone,
@@ -12,6 +12,33 @@ static ngx_http_referral_journal_entry_t *ngx_http_referral_zone_free(
     ngx_http_referral_zone_t *zone);
 static void ngx_http_referral_zone_journal_settle(
     ngx_http_referral_zone_t *zone, ngx_http_referral_journal_entry_t *entry);
+
+
+#if (NGX_PTR_SIZE != 8)
+
+/* nginx's time of this turn of the event loop, with the bits that it lacks */
+
+int64_t
+ngx_http_referral_msec(void)
+{
+    struct timespec    ts;
+
+    static int64_t     whole;
+    static ngx_msec_t  cut;
+
+    if (whole == 0 || cut != ngx_current_msec) {
+        cut = ngx_current_msec;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+
+        whole = referral_time_whole((int64_t) ts.tv_sec * 1000
+                                    + ts.tv_nsec / 1000000, cut);
+    }
+
+    return whole;
+}
+
+#endif
 
 
 /*
@@ -309,7 +336,8 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
 
         if (found == NULL
             && (pid == 0
-                || (ngx_msec_int_t) (ngx_current_msec - worker->seen)
+                || ngx_http_referral_msec()
+                   - ngx_http_referral_load(&worker->seen)
                    > NGX_HTTP_REFERRAL_WORKER_GONE))
         {
             found = worker;
@@ -321,7 +349,7 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
         return NULL;
     }
 
-    found->seen = ngx_current_msec;
+    ngx_http_referral_store(&found->seen, ngx_http_referral_msec());
     found->lookup_up = 0;
     found->recorder_up = 0;
     found->lookup_latency = 0;

@@ -520,6 +520,13 @@ referral_time_second(u_char *out, int64_t ms)
 
 
 int64_t
+referral_time_whole(int64_t now, uint32_t cut)
+{
+    return now - (uint32_t) ((uint32_t) now - cut);
+}
+
+
+int64_t
 referral_time_day_number(int64_t ms, int offset)
 {
     ms = referral_time_bound(ms) + offset * 60000LL;

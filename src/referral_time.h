@@ -77,6 +77,9 @@ void referral_time_hour(u_char *out, int64_t ms);
 void referral_time_minute(u_char *out, int64_t ms);
 void referral_time_second(u_char *out, int64_t ms);
 
+/* the last moment up to "now" whose lower 32 bits are those of "cut" */
+int64_t referral_time_whole(int64_t now, uint32_t cut);
+
 /* number of the day that holds "ms", at "offset" minutes east */
 int64_t referral_time_day_number(int64_t ms, int offset);
 

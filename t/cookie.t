@@ -294,6 +294,11 @@ sub away {
             =~ /^referral_redis_connected\{for="lookups"\} 1$/m;
     };
 
+    # all that was under way is counted; the page is a second old
+
+    select undef, undef, undef, 1.2;
+    wait_for { $t->get('/metrics')->body =~ /^referral_journaled 0$/m };
+
     return @got;
 }
 

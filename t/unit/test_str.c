@@ -565,6 +565,16 @@ test_dates(void)
     referral_time_day((u_char *) text, INT64_MAX, 840);
     ok(strncmp(text, "9999-12-31", 10) == 0, "east of all time");
 
+    /* of a machine of 32 bits that runs for more than 49 days */
+
+    ok(referral_time_whole(1000, 990) == 990
+       && referral_time_whole(1000, 1000) == 1000
+       && referral_time_whole(0x1000003e8LL, 0x3e7) == 0x1000003e7LL,
+       "a time of 32 bits is made whole");
+    ok(referral_time_whole(0x100000002LL, 0xfffffffe) == 0xfffffffeLL
+       && referral_time_whole(0x300000000LL, 0xffffffff) == 0x2ffffffffLL,
+       "also where it has just wrapped");
+
     ok(referral_time_day_number(1796083199999LL, 0) == 20787
        && referral_time_day_number(1796083199999LL, 1) == 20788,
        "the number of a day");
