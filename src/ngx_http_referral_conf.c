@@ -1059,13 +1059,18 @@ ngx_http_referral_digits(ngx_str_t *s)
 ngx_int_t
 ngx_http_referral_bad(ngx_conf_t *cf, ngx_str_t *arg, const char *right)
 {
-    ngx_str_t  *directive;
+    ngx_str_t   shown, *directive;
 
     directive = cf->args->elts;
 
+    /* a line of the log has room for what would be right, too */
+
+    shown.len = ngx_min(arg->len, 256);
+    shown.data = arg->data;
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "invalid parameter \"%V\" in \"%V\": %s",
-                       arg, directive, right);
+                       &shown, directive, right);
 
     return NGX_ERROR;
 }

@@ -973,7 +973,7 @@ sub build {
     my $cc = $ENV{CC} || 'gcc';
     my $src = join ' ', map { "$root/src/referral_$_.c" }
         qw(batch batch_table batch_command record str hash id time visitor
-           bots words link landing template pairs url);
+           bots words link landing template pairs url code lang);
 
     $src = join ' ', grep { -f } split / /, $src;
 

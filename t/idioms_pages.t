@@ -421,8 +421,8 @@ click('/r/returned?from=here', 'returned');
 
 # the request's own forms
 
-$r = $t->raw("GET /r/http10 HTTP/1.0\r\nUser-Agent: Mozilla/5.0 Firefox/130.0"
-             . "\r\nAccept: */*\r\n\r\n");
+$r = $t->raw("GET /r/http10 HTTP/1.0\r\nUser-Agent: Mozilla/5.0 (X11; Linux"
+             . " x86_64; rv:130.0) Gecko/20100101 Firefox/130.0\r\nAccept: */*\r\n\r\n");
 is($r->status, 302, 'HTTP/1.0');
 $want{http10}++;
 

@@ -54,8 +54,8 @@ class Row:
     line: int
     change: Change
     reason: str = ""
-    created: str = ""
     lines: int = 1
+    created: str = ""
 
 
 @dataclass
