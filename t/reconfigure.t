@@ -73,7 +73,7 @@ under_load('another journal, and back',
            sub { $t->reload(journal('other')) },
            sub { $t->reload(journal('journal')) });
 
-like($t->log, qr{\[warn\].*journal in "$dir/journal" is not used any more},
+like($t->log, qr{\[error\].*journal in "$dir/journal" is not used any more},
      'the log says so');
 
 under_load('a journal that is moved with mv',

@@ -205,7 +205,7 @@ $t->redis_continue;
 $t->config(of('www-data'));
 ($output, $status) = nginx_t($t, 'root');
 is($status, 0, 'another user');
-like($output, qr{\[warn\].*/slot-\d+" holds files of user $nobody,.* $www:.*not sent},
+like($output, qr{\[error\].*/slot-\d+" holds files of user $nobody,.* $www:.*not sent},
      'nginx -t says so');
 is((stat $journal)[4], $www, 'they get the directory');
 
