@@ -116,7 +116,7 @@ typedef struct {
     ngx_uint_t                       generation;  /* latest; 0: free */
     size_t                           len;
     u_char                           path[NGX_HTTP_REFERRAL_DIRECTORY_MAX];
-    referral_ledger_t                ledger;
+    referral_quota_t                 quota;
 } ngx_http_referral_directory_t;
 
 

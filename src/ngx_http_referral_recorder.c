@@ -67,7 +67,7 @@ static void ngx_http_referral_recorder_synced(ngx_event_t *ev);
 
 
 /*
- * One of the zone's, by its path; its ledger is what all workers that write
+ * One of the zone's, by its path; its quota is what all workers that write
  * there go by, those of configurations before too.
  */
 
@@ -109,7 +109,7 @@ ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf)
 found:
 
     dir->generation = rmcf->generation;
-    referral_ledger_limit(&dir->ledger, rmcf->journal_max);
+    referral_quota_limit(&dir->quota, rmcf->journal_max);
 
     rmcf->directory = dir;
 }
@@ -228,7 +228,7 @@ ngx_http_referral_recorder_conf(ngx_http_referral_main_conf_t *rmcf,
     jc->queue = 0;
     jc->retain = (int64_t) rmcf->retain * 1000;
     jc->sync = rmcf->sync;
-    jc->ledger = rmcf->directory ? &rmcf->directory->ledger : NULL;
+    jc->quota = rmcf->directory ? &rmcf->directory->quota : NULL;
 }
 
 
@@ -310,8 +310,8 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
     }
 
     if (unresolved) {
-        referral_ledger_doubtful(
-            referral_journals_ledger(rec->journals),
+        referral_quota_doubtful(
+            referral_journals_quota(rec->journals),
             referral_journal_key(referral_journals_own(rec->journals)->id),
             size, seq);
 
@@ -364,8 +364,8 @@ ngx_http_referral_recorder_allowed(ngx_http_referral_recorder_t *rec,
         return NGX_DECLINED;
     }
 
-    if (referral_ledger_allowed(
-            referral_journals_ledger(rec->journals),
+    if (referral_quota_allowed(
+            referral_journals_quota(rec->journals),
             referral_journal_key(referral_journals_own(rec->journals)->id),
             size)
         != REFERRAL_OK)
@@ -409,8 +409,8 @@ void
 ngx_http_referral_recorder_sent(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, uint64_t last)
 {
-    referral_ledger_sent(referral_journals_ledger(rec->journals),
-                         referral_journal_key(drain->journal->id), last);
+    referral_quota_sent(referral_journals_quota(rec->journals),
+                        referral_journal_key(drain->journal->id), last);
 
     if (rec->waiting && drain->entry) {
         ngx_http_referral_drain_publish(drain, drain->entry->oldest);
@@ -800,8 +800,8 @@ ngx_http_referral_recorder_move(ngx_http_referral_recorder_t *rec)
     *ngx_cpymem(path, dir->path, dir->len) = '\0';
 
     jc.path = (char *) path;
-    jc.max = referral_ledger_max(&dir->ledger);
-    jc.ledger = &dir->ledger;
+    jc.max = referral_quota_max(&dir->quota);
+    jc.quota = &dir->quota;
 
     to = referral_journals_move(rec->journals, &jc, first,
                                 ngx_http_referral_recorder_now(),

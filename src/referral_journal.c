@@ -74,14 +74,14 @@ referral_journals_create(const referral_journals_conf_t *conf, int64_t now,
 
     js->path = strdup(conf->path);
     js->own = referral_journal_fresh();
-    js->ledger = conf->ledger;
+    js->quota = conf->quota;
 
-    if (js->ledger == NULL) {
-        js->alone = calloc(1, sizeof(referral_ledger_t));
-        js->ledger = js->alone;
+    if (js->quota == NULL) {
+        js->alone = calloc(1, sizeof(referral_quota_t));
+        js->quota = js->alone;
     }
 
-    if (js->path == NULL || js->own == NULL || js->ledger == NULL) {
+    if (js->path == NULL || js->own == NULL || js->quota == NULL) {
         free(js->alone);
         free(js->path);
         free(js->own);
@@ -91,7 +91,7 @@ referral_journals_create(const referral_journals_conf_t *conf, int64_t now,
 
     js->conf.path = js->path;
 
-    referral_ledger_limit(js->ledger, js->conf.max);
+    referral_quota_limit(js->quota, js->conf.max);
 
     if (referral_journal_take_slot(js, mono) == REFERRAL_OK) {
         referral_journal_count(js, mono);
@@ -207,10 +207,10 @@ referral_journals_own(referral_journals_t *js)
 }
 
 
-referral_ledger_t *
-referral_journals_ledger(referral_journals_t *js)
+referral_quota_t *
+referral_journals_quota(referral_journals_t *js)
 {
-    return js->ledger;
+    return js->quota;
 }
 
 
@@ -250,7 +250,7 @@ referral_journals_stat(referral_journals_t *js, referral_journals_stat_t *stat)
     stat->adopted = js->adopted;
     stat->foreign = js->foreign;
     stat->queue_bytes = js->queue_bytes;
-    stat->dir_bytes = referral_ledger_bytes(js->ledger);
+    stat->dir_bytes = referral_quota_bytes(js->quota);
     stat->slot = js->slot;
     stat->disk_failed = js->failed;
     stat->full = js->full;
@@ -753,7 +753,7 @@ referral_journal_write_chunk(referral_journals_t *js, referral_chunk_t *c,
             if (referral_journal_open_segment(js, frame.seq, now, mono)
                 != REFERRAL_OK)
             {
-                referral_ledger_add(js->ledger, -(int64_t) len);
+                referral_quota_add(js->quota, -(int64_t) len);
 
                 if (again && (js->err == ENOSPC || js->err == EDQUOT)
                     && referral_journal_reclaim(js, INT64_MAX / 2, 1))
@@ -850,7 +850,7 @@ referral_journal_take(referral_journals_t *js, size_t len)
         return REFERRAL_DECLINED;
     }
 
-    return referral_ledger_take(js->ledger, len);
+    return referral_quota_take(js->quota, len);
 }
 
 
@@ -863,7 +863,7 @@ referral_journal_fitting(referral_journals_t *js, referral_chunk_t *c)
     int64_t           room;
     referral_frame_t  frame;
 
-    room = referral_ledger_max(js->ledger) - referral_ledger_bytes(js->ledger)
+    room = referral_quota_max(js->quota) - referral_quota_bytes(js->quota)
            - REFERRAL_SEGMENT_HEADER;
     len = 0;
 
@@ -884,8 +884,8 @@ referral_journal_fitting(referral_journals_t *js, referral_chunk_t *c)
 unsigned
 referral_journal_has_room(referral_journals_t *js, int64_t need)
 {
-    return referral_ledger_bytes(js->ledger) + need
-           <= referral_ledger_max(js->ledger);
+    return referral_quota_bytes(js->quota) + need
+           <= referral_quota_max(js->quota);
 }
 
 
@@ -941,7 +941,7 @@ referral_journal_write_records(referral_journals_t *js,
     c->written += whole;
     seg->size += whole;
 
-    referral_ledger_add(js->ledger, (int64_t) whole - (int64_t) len);
+    referral_quota_add(js->quota, (int64_t) whole - (int64_t) len);
 
     if (whole) {
         seg->unsynced = (js->conf.sync != REFERRAL_SYNC_OFF);
@@ -1068,7 +1068,7 @@ referral_journal_open_segment(referral_journals_t *js, uint64_t first,
     j->serial = seg->n;
 
     js->active = 1;
-    referral_ledger_add(js->ledger, seg->size);
+    referral_quota_add(js->quota, seg->size);
 
     referral_journal_update_first(j);
 
@@ -1139,7 +1139,7 @@ referral_journal_close_segment(referral_journals_t *js, int64_t mono)
 
     if (seg->size == REFERRAL_SEGMENT_HEADER) {
         referral_segment_name(name, seg->first, seg->n);
-        referral_ledger_gone(js->ledger, seg->size);
+        referral_quota_gone(js->quota, seg->size);
         (void) unlinkat(j->dir, name, 0);
 
         referral_journal_drop_segment(j, j->nsegments - 1);

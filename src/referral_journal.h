@@ -36,7 +36,7 @@
 #define _REFERRAL_JOURNAL_H_INCLUDED_
 
 
-#include "referral_ledger.h"
+#include "referral_quota.h"
 #include "referral_segment.h"
 #include "referral_str.h"
 
@@ -87,7 +87,7 @@ typedef struct {
                                         REFERRAL_JOURNAL_QUEUE */
     int64_t              retain;     /* ms after the acknowledgement */
     referral_sync_e      sync;
-    referral_ledger_t   *ledger;     /* of the directory, of all processes;
+    referral_quota_t    *quota;      /* of the directory, of all processes;
                                         NULL: this one is alone */
 } referral_journals_conf_t;
 
@@ -205,7 +205,7 @@ void referral_journals_destroy(referral_journals_t *js);
 /* the own journal, never NULL; another one after referral_journals_renew() */
 referral_journal_t *referral_journals_own(referral_journals_t *js);
 
-referral_ledger_t *referral_journals_ledger(referral_journals_t *js);
+referral_quota_t *referral_journals_quota(referral_journals_t *js);
 
 /* all of them: first with j NULL, then the next; NULL after the last */
 referral_journal_t *referral_journals_next(referral_journals_t *js,
@@ -214,7 +214,7 @@ referral_journal_t *referral_journals_next(referral_journals_t *js,
 void referral_journals_stat(referral_journals_t *js,
     referral_journals_stat_t *stat);
 
-/* how the ledger knows a journal */
+/* how the quota knows a journal */
 
 static inline uint64_t
 referral_journal_key(const u_char *id)

@@ -79,8 +79,8 @@ struct referral_journals_s {
     int64_t                    retry;     /* the disk is left alone until */
     int64_t                    counted;
     int64_t                    sync_error;
-    referral_ledger_t         *ledger;
-    referral_ledger_t         *alone;     /* allocated, if it is ours */
+    referral_quota_t          *quota;
+    referral_quota_t          *alone;     /* allocated, if it is ours */
 
     uint64_t                   sync_seq;
     int                        sync_fd;   /* -1: not needed yet */

@@ -25,7 +25,7 @@ static int referral_journal_find_last(referral_journal_t *j);
 static uint64_t referral_journal_last_in(const u_char *data, size_t len,
     uint32_t seed);
 static off_t referral_journal_count_slot(referral_journals_t *js,
-    referral_ledger_count_t *count, int root, const char *name);
+    referral_quota_count_t *count, int root, const char *name);
 static off_t referral_journal_count_dir(int slot, const char *name);
 static int referral_journal_unlink_first(referral_journals_t *js,
     referral_journal_t *j);
@@ -297,14 +297,14 @@ referral_journal_adopt_slot(referral_journals_t *js, int from, unsigned *n,
 
         if (from != js->slot_dir) {
 
-            referral_ledger_changed(js->ledger);
+            referral_quota_changed(js->quota);
 
             if (renameat(from, de->d_name, js->slot_dir, de->d_name) == -1) {
                 rc = REFERRAL_ERROR;
                 continue;
             }
 
-            referral_ledger_changed(js->ledger);
+            referral_quota_changed(js->quota);
 
             if (js->conf.sync != REFERRAL_SYNC_OFF) {
                 (void) fsync(js->slot_dir);
@@ -767,8 +767,7 @@ referral_journals_tick(referral_journals_t *js, int64_t now, int64_t mono)
     }
 
     if (referral_journal_pressed(js)) {
-        (void) referral_journal_reclaim(js,
-                                        referral_ledger_max(js->ledger) / 16,
+        (void) referral_journal_reclaim(js, referral_quota_max(js->quota) / 16,
                                         0);
     }
 
@@ -805,19 +804,18 @@ referral_journal_check_lost(referral_journals_t *js)
 static int
 referral_journal_pressed(referral_journals_t *js)
 {
-    return !referral_journal_has_room(js,
-                                      referral_ledger_max(js->ledger) / 16);
+    return !referral_journal_has_room(js, referral_quota_max(js->quota) / 16);
 }
 
 
 void
 referral_journal_count(referral_journals_t *js, int64_t mono)
 {
-    int                       root;
-    DIR                      *d;
-    off_t                     bytes;
-    struct dirent            *de;
-    referral_ledger_count_t   count;
+    int                      root;
+    DIR                     *d;
+    off_t                    bytes;
+    struct dirent           *de;
+    referral_quota_count_t   count;
 
     js->counted = mono;
 
@@ -830,7 +828,7 @@ referral_journal_count(referral_journals_t *js, int64_t mono)
 
     if (d) {
         bytes = 0;
-        referral_ledger_begin(js->ledger, &count);
+        referral_quota_begin(js->quota, &count);
 
         while ((de = readdir(d)) != NULL) {
 
@@ -842,7 +840,7 @@ referral_journal_count(referral_journals_t *js, int64_t mono)
 
         (void) closedir(d);
 
-        referral_ledger_counted(js->ledger, &count, bytes);
+        referral_quota_counted(js->quota, &count, bytes);
     }
 
     (void) close(root);
@@ -851,7 +849,7 @@ referral_journal_count(referral_journals_t *js, int64_t mono)
 
 static off_t
 referral_journal_count_slot(referral_journals_t *js,
-    referral_ledger_count_t *count, int root, const char *name)
+    referral_quota_count_t *count, int root, const char *name)
 {
     DIR            *d;
     off_t           bytes;
@@ -868,7 +866,7 @@ referral_journal_count_slot(referral_journals_t *js,
     while ((de = readdir(d)) != NULL) {
 
         if (referral_journal_id_parse(id, de->d_name) == REFERRAL_OK) {
-            referral_ledger_saw(js->ledger, count, referral_journal_key(id));
+            referral_quota_saw(js->quota, count, referral_journal_key(id));
             bytes += referral_journal_count_dir(dirfd(d), de->d_name);
         }
     }
@@ -918,13 +916,13 @@ referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
     seg = &j->segments[0];
 
     referral_segment_name(name, seg->first, seg->n);
-    referral_ledger_gone(js->ledger, seg->size);
+    referral_quota_gone(js->quota, seg->size);
 
     if ((referral_journal_open_dir(js, j) != REFERRAL_OK
          || unlinkat(j->dir, name, 0) == -1)
         && errno != ENOENT)
     {
-        referral_ledger_add(js->ledger, seg->size);
+        referral_quota_add(js->quota, seg->size);
         return REFERRAL_ERROR;
     }
 

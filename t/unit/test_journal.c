@@ -1,4 +1,4 @@
-/* link: referral_journal.c referral_journal_dir.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_ledger.c referral_segment.c referral_hash.c referral_str.c referral_journal_alias.c */
+/* link: referral_journal.c referral_journal_dir.c referral_journal_alias.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_quota.c referral_segment.c referral_hash.c referral_str.c */
 
 #define _GNU_SOURCE
 
@@ -1429,8 +1429,8 @@ test_ends(void)
     }
 
     ok(own->last - own->written == referral_journals_unwritten(js, NULL)
-       && referral_ledger_bytes(referral_journals_ledger(js)) > 511 * 1024
-       && referral_ledger_bytes(referral_journals_ledger(js)) <= 512 * 1024,
+       && referral_quota_bytes(referral_journals_quota(js)) > 511 * 1024
+       && referral_quota_bytes(referral_journals_quota(js)) <= 512 * 1024,
        "max= is used to its last record, the others are in memory");
 
     /* all or nothing to another directory */
@@ -1488,7 +1488,7 @@ test_ends(void)
     (void) append(js, 300);
     kept = own->last;
 
-    referral_ledger_limit(referral_journals_ledger(js), 600 * 1024);
+    referral_quota_limit(referral_journals_quota(js), 600 * 1024);
     referral_journals_save(js, NOW, 0);
 
     n = referral_journals_unwritten(js, NULL);
