@@ -180,8 +180,11 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
         return;
     }
 
+    /* what Redis has was accepted, also where it never came to the disk */
+
     if (journal->adopted) {
         ngx_http_referral_recorder_died(drain->recorder, drain);
+        last = ngx_max(last, entry->settled);
     }
 
     entry->last = last;
@@ -376,6 +379,7 @@ ngx_http_referral_drain_prepare(ngx_http_referral_recorder_t *rec,
         }
 
         if (drain->barred && drain->from + 1 >= drain->barred) {
+            drain->trial = NULL;
             referral_reader_rest(drain->reader);
             return NGX_DECLINED;
         }
@@ -1242,8 +1246,6 @@ ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
                       &rec->conf->journal->name, &program);
     }
 }
-
-
 
 
 static void

@@ -409,8 +409,25 @@ void
 ngx_http_referral_recorder_sent(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain, uint64_t last)
 {
+    referral_journal_t  *journal;
+
+    journal = drain->journal;
+
+    if (last >= journal->last) {
+
+        if (drain == rec->own) {
+            rec->unresolved_bytes = 0;
+        }
+
+        /* of a worker that died, what comes after it was in its memory */
+
+        if (!journal->own) {
+            last = UINT64_MAX;
+        }
+    }
+
     referral_quota_sent(referral_journals_quota(rec->journals),
-                        referral_journal_key(drain->journal->id), last);
+                        referral_journal_key(journal->id), last);
 
     if (rec->waiting && drain->entry) {
         ngx_http_referral_drain_publish(drain, drain->entry->oldest);

@@ -355,6 +355,8 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
     found->lookup_latency = 0;
     found->recorder_latency = 0;
     found->disk_failed = 0;
+    found->journals = 0;
+    found->foreign = 0;
 
     return found;
 }

@@ -402,6 +402,45 @@ fault killed => sub {
 };
 
 
+# what Redis has stays accepted, also where it never came to the disk
+
+fault recorded => sub {
+    my ($t, $c) = instance('', journal => $small);
+
+    $t->expect_log(qr/exited on signal 9/);
+    more_than_fits($t, $c);
+    $t->redis_continue;
+    $c->exact('from memory', quiet => 30);
+
+    my $before;
+
+    wait_for { $before = metrics($t); $before->{referral_journaled} == 0 };
+    is(balance($before), 0, 'the balance');
+
+    kill 'KILL', $t->workers;
+
+    my $m;
+
+    wait_for { $t->workers == 2 };
+
+    for (1 .. 8) {
+        sleep 0.5;
+        $m = metrics($t);
+        last if $m->{referral_accepted_total}
+                < $before->{referral_accepted_total};
+    }
+
+    is($m->{referral_accepted_total}, $before->{referral_accepted_total},
+       'workers that are killed then: what was accepted stays so');
+    is($m->{referral_recorded_total}, $before->{referral_recorded_total},
+       'and what was recorded');
+    is($m->{dropped}, 0, 'nothing is dropped');
+    is(balance($m), 0, 'the balance');
+
+    $t->finish;
+};
+
+
 # --- unknown codes ---
 
 fault unknown => sub {
