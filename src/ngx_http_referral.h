@@ -104,6 +104,7 @@ typedef struct {
     uint64_t                         bad;
     int64_t                          oldest;      /* ms, 0: all is settled */
     ngx_uint_t                       born;        /* in this zone's life */
+    ngx_uint_t                       filed;       /* the disk has some of it */
 } ngx_http_referral_journal_entry_t;
 
 
@@ -530,6 +531,16 @@ ngx_int_t ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone,
     ngx_http_referral_journal_entry_t **entry);
 void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
     ngx_http_referral_journal_entry_t *entry);
+
+/*
+ * dead: has the entry clicks that wait in the memory of a worker that is gone?
+ * Its pid, or 0.  lost: its journal lies nowhere, so what waits is dropped, of
+ * which the number is returned; 0 if the entry is not that worker's any more.
+ */
+ngx_atomic_uint_t ngx_http_referral_zone_journal_dead(
+    ngx_http_referral_journal_entry_t *entry);
+uint64_t ngx_http_referral_zone_journal_lost(ngx_http_referral_zone_t *zone,
+    ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid);
 
 /* the line of this process; NULL if there is no room */
 ngx_http_referral_worker_entry_t *ngx_http_referral_zone_worker(

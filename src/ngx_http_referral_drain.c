@@ -189,6 +189,7 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
 
     entry->last = last;
     entry->bad = drain->damaged;
+    entry->filed = (journal->nsegments != 0);
 
     /* what is sent once more was recorded before: it does not count again */
 

@@ -15,6 +15,7 @@ typedef struct {
 } ngx_http_referral_probe_t;
 
 
+static void ngx_http_referral_journals_lost(ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_journals_probe(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_journals_probed(void *data, redisReply *reply);
@@ -41,12 +42,69 @@ ngx_http_referral_journals_adopt_handler(ngx_event_t *ev)
         if (!rec->next.posted) {
             ngx_post_event(&rec->next, &ngx_posted_next_events);
         }
+
+    } else if (n == 0) {
+        ngx_http_referral_journals_lost(rec);
     }
 
     /* many at once are taken in turns, by whoever comes first */
 
     ngx_add_timer(ev, n > 0 ? 1 + ngx_random() % 50
                             : 1000 + ngx_random() % 1000);
+}
+
+
+/*
+ * A worker that died before the disk had anything of its journal left nothing
+ * to adopt.  One entry of the zone is looked at in a turn.
+ */
+
+static void
+ngx_http_referral_journals_lost(ngx_http_referral_recorder_t *rec)
+{
+    uint64_t                            n;
+    ngx_uint_t                          i;
+    ngx_atomic_uint_t                   pid;
+    ngx_http_referral_zone_t           *zone;
+    ngx_http_referral_journal_entry_t  *entry;
+
+    zone = ngx_http_referral_zone(rec->conf);
+
+    /* it may lie in the directory of an earlier configuration */
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
+
+        if (zone->directories[i].generation
+            && &zone->directories[i] != rec->conf->directory)
+        {
+            return;
+        }
+    }
+
+    for (i = rec->lost; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
+        entry = &zone->journals[i];
+        pid = ngx_http_referral_zone_journal_dead(entry);
+
+        if (pid == 0) {
+            continue;
+        }
+
+        rec->lost = i + 1;
+
+        if (rec->conf->directory
+            && referral_journals_miss(rec->journals, entry->id))
+        {
+            n = ngx_http_referral_zone_journal_lost(zone, entry, pid);
+
+            if (n) {
+                ngx_http_referral_recorder_lost(rec, n);
+            }
+        }
+
+        return;
+    }
+
+    rec->lost = 0;
 }
 
 

@@ -399,6 +399,13 @@ ngx_http_referral_recorder_died(ngx_http_referral_recorder_t *rec,
                                 ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
                                 (ngx_atomic_int_t) n);
 
+    ngx_http_referral_recorder_lost(rec, n);
+}
+
+
+void
+ngx_http_referral_recorder_lost(ngx_http_referral_recorder_t *rec, uint64_t n)
+{
     ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
                   "referral: a worker that ended untimely took %uL clicks "
                   "with it that were in its memory only", n);
@@ -878,6 +885,7 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
         == NGX_OK)
     {
         entry->last = journal->last;
+        entry->filed = 1;
     }
 
     ngx_http_referral_drain_publish(rec->own, 0);

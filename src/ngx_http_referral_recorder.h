@@ -120,6 +120,8 @@ struct ngx_http_referral_recorder_s {
 
     uint64_t                         dropped[REFERRAL_DROPS];
     uint64_t                         foreign;    /* as the log was told */
+    ngx_uint_t                       lost;       /* entry of the zone that is
+                                                    looked at next */
     ngx_msec_t                       said_dropped;
     ngx_msec_t                       quit;       /* since then, to be kept */
     ngx_msec_t                       moved;      /* tried then */
@@ -164,6 +166,8 @@ void ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec);
 /* an adopted journal: what its worker had in memory when it died is lost */
 void ngx_http_referral_recorder_died(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
+void ngx_http_referral_recorder_lost(ngx_http_referral_recorder_t *rec,
+    uint64_t n);
 
 /* Redis has all of the journal up to "last" */
 void ngx_http_referral_recorder_sent(ngx_http_referral_recorder_t *rec,

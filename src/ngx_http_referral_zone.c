@@ -3,13 +3,14 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e06ULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e07ULL
 
 
 static void ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone,
     u_char *id, uint64_t *base, ngx_uint_t *born);
 static ngx_http_referral_journal_entry_t *ngx_http_referral_zone_free(
     ngx_http_referral_zone_t *zone);
+static ngx_uint_t ngx_http_referral_zone_gone(ngx_atomic_uint_t pid);
 static void ngx_http_referral_zone_journal_settle(
     ngx_http_referral_zone_t *zone, ngx_http_referral_journal_entry_t *entry);
 
@@ -245,9 +246,9 @@ ngx_http_referral_zone_free(ngx_http_referral_zone_t *zone)
         entry = &zone->journals[i];
         pid = entry->state;
 
-        if (pid == 0 || pid == (ngx_atomic_uint_t) ngx_pid
+        if (pid == 0
             || entry->settled < entry->last
-            || kill((ngx_pid_t) pid, 0) != -1 || ngx_errno != NGX_ESRCH
+            || !ngx_http_referral_zone_gone(pid)
             || !ngx_atomic_cmp_set(&entry->state, pid, ngx_pid))
         {
             continue;
@@ -259,6 +260,54 @@ ngx_http_referral_zone_free(ngx_http_referral_zone_t *zone)
     }
 
     return NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_referral_zone_gone(ngx_atomic_uint_t pid)
+{
+    return pid != (ngx_atomic_uint_t) ngx_pid
+           && kill((ngx_pid_t) pid, 0) == -1 && ngx_errno == NGX_ESRCH;
+}
+
+
+ngx_atomic_uint_t
+ngx_http_referral_zone_journal_dead(ngx_http_referral_journal_entry_t *entry)
+{
+    ngx_atomic_uint_t  pid;
+
+    pid = entry->state;
+
+    if (pid == 0 || entry->filed || entry->settled >= entry->last
+        || !ngx_http_referral_zone_gone(pid))
+    {
+        return 0;
+    }
+
+    return pid;
+}
+
+
+uint64_t
+ngx_http_referral_zone_journal_lost(ngx_http_referral_zone_t *zone,
+    ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid)
+{
+    uint64_t  n;
+
+    if (!ngx_atomic_cmp_set(&entry->state, pid, ngx_pid)) {
+        return 0;
+    }
+
+    n = entry->last - entry->settled;
+    entry->last = entry->settled;
+
+    (void) ngx_atomic_fetch_add(
+                              &zone->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
+                              (ngx_atomic_int_t) n);
+
+    ngx_http_referral_zone_journal_close(zone, entry);
+
+    return n;
 }
 
 
@@ -312,6 +361,7 @@ ngx_http_referral_zone_journal_settle(ngx_http_referral_zone_t *zone,
     entry->settled = 0;
     entry->bad = 0;
     entry->oldest = 0;
+    entry->filed = 0;
     ngx_memory_barrier();
 }
 

@@ -309,6 +309,9 @@ int referral_journals_renew(referral_journals_t *js, int64_t now,
  */
 int referral_journals_adopt(referral_journals_t *js, int64_t mono);
 
+/* 1: the journal lies in no slot of the directory, that is certain */
+int referral_journals_miss(referral_journals_t *js, const u_char *id);
+
 /*
  * A journal that may end: not the own one, all of it acknowledged and
  * retained, nothing of another version in it.  NULL if there is none.  Start

@@ -15,6 +15,8 @@ static int referral_journal_adopt_slot(referral_journals_t *js, int from,
 static int referral_journal_adopt_orphans(referral_journals_t *js,
     unsigned *n, int64_t mono);
 static int referral_journal_holds_any(int dir);
+static int referral_journal_holds(int root, const char *slot,
+    const char *name);
 static int referral_journal_known(referral_journals_t *js, const u_char *id);
 static int referral_journal_load(referral_journals_t *js, const u_char *id,
     int64_t mono);
@@ -419,6 +421,77 @@ referral_journal_holds_any(int dir)
     }
 
     (void) closedir(d);
+
+    return found;
+}
+
+
+int
+referral_journals_miss(referral_journals_t *js, const u_char *id)
+{
+    int                      root, found;
+    DIR                     *d;
+    char                     name[REFERRAL_JOURNAL_ID_LEN + 1];
+    uint64_t                 changes;
+    struct dirent           *de;
+    referral_quota_count_t   count;
+
+    root = referral_journal_root(js);
+    if (root == -1) {
+        return 0;
+    }
+
+    found = 1;
+    d = referral_journal_opendir(root, ".");
+
+    if (d) {
+        referral_journal_id_text(name, id);
+
+        /* a journal that moves meanwhile may be seen in neither slot */
+
+        referral_quota_begin(js->quota, &count);
+
+        changes = count.changes;
+        found = 0;
+
+        while (!found && (de = readdir(d)) != NULL) {
+
+            if (strncmp(de->d_name, "slot-", 5) == 0) {
+                found = referral_journal_holds(root, de->d_name, name);
+            }
+        }
+
+        referral_quota_begin(js->quota, &count);
+
+        found |= (count.changes != changes);
+
+        (void) closedir(d);
+    }
+
+    (void) close(root);
+
+    return !found;
+}
+
+
+/* also if that cannot be told */
+
+static int
+referral_journal_holds(int root, const char *slot, const char *name)
+{
+    int          fd, found;
+    struct stat  st;
+
+    fd = openat(root, slot, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd == -1) {
+        return errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
+    }
+
+    found = fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0
+            || errno != ENOENT;
+
+    (void) close(fd);
 
     return found;
 }

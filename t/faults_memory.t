@@ -338,6 +338,60 @@ SKIP: {
 }
 
 
+# clicks of a killed worker of whose journal nothing came to the disk
+
+SKIP: {
+    skip 'mount is not permitted here', 1 if $> != 0 || !mounts();
+
+    fault fileless => sub {
+        my $t = Referral->new;
+        my $c = Referral::Clicks->new($t, shop => '/r/', club => '/s/');
+        my $disk = "$t->{dir}/journal";
+        my $n = 0;
+
+        mkdir $disk;
+        mount($disk, '1m,nr_inodes=64') or die 'mount failed';
+
+        $t->expect_log(qr/exited on signal 9/);
+        $t->expect_log(qr/cannot be written/);
+        $t->expect_log(qr/took 20 clicks with it/);
+
+        $c->links;
+        config($t, $c, '', workers => 1);
+        $t->start;
+
+        wait_for { -e "$disk/slot-000/lock" };
+
+        while (open my $f, '>', "$disk/full-" . $n++) {
+            close $f;
+        }
+
+        $t->get('/r/c1') for 1 .. 10;
+        wait_for { metrics($t)->{referral_recorded_total} == 10 };
+
+        $t->redis_pause;
+        $t->get('/r/c1') for 1 .. 20;
+        wait_for { metrics($t)->{referral_journaled} == 20 };
+
+        kill 'KILL', $t->workers;
+        $t->redis_continue;
+
+        my $m;
+
+        ok(wait_for(sub { $m = metrics($t); $m->{dropped} == 20 }),
+           'a worker that is killed without a file: its clicks are dropped');
+        is($m->{referral_journaled}, 0, 'nothing waits for ever');
+        is($m->{referral_accepted_total}, 30, 'accepted');
+        is($m->{referral_recorded_total}, 10, 'recorded');
+        like($t->log, qr/took 20 clicks with it/, 'the log says so');
+
+        $t->finish;
+        system('umount', '-l', $disk);
+        delete $mounted{$disk};
+    };
+}
+
+
 # a reload to another directory
 
 fault moved => sub {
