@@ -11,6 +11,8 @@ static ngx_int_t ngx_http_referral_answer_redirect(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *location);
 static ngx_int_t ngx_http_referral_answer_cookie(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_answer_touch(ngx_http_referral_ctx_t *ctx,
+    referral_cookie_t *cookie);
 static ngx_table_elt_t *ngx_http_referral_answer_header(ngx_http_request_t *r,
     ngx_str_t *key, ngx_str_t *value);
 static ngx_uint_t ngx_http_referral_answer_https(ngx_http_request_t *r);
@@ -195,17 +197,7 @@ ngx_http_referral_answer_cookie(ngx_http_request_t *r,
 
     ngx_memcpy(cookie->visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
 
-    cookie->last.code_len = ctx->code.len;
-    ngx_memcpy(cookie->last.code, ctx->code.data, ctx->code.len);
-    ngx_memcpy(cookie->last.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
-
-    cookie->last_open = ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
-                        && ctx->click.link == NULL;
-
-    if (ctx->old_cookie != REFERRAL_COOKIE_OK || ctx->untouched) {
-        cookie->first = cookie->last;
-        cookie->first_open = cookie->last_open;
-    }
+    ngx_http_referral_answer_touch(ctx, cookie);
 
     n = referral_cookie_encode(data, rmcf->keys, &ctx->program, cookie);
 
@@ -267,6 +259,26 @@ ngx_http_referral_answer_cookie(ngx_http_request_t *r,
 
     return ngx_http_referral_answer_header(r, &key, &value) ? NGX_OK
                                                            : NGX_ERROR;
+}
+
+
+/* this click is the cookie's last touch, and the first one if there is none */
+
+static void
+ngx_http_referral_answer_touch(ngx_http_referral_ctx_t *ctx,
+    referral_cookie_t *cookie)
+{
+    cookie->last.code_len = ctx->code.len;
+    ngx_memcpy(cookie->last.code, ctx->code.data, ctx->code.len);
+    ngx_memcpy(cookie->last.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
+
+    cookie->last_open = ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
+                        && ctx->click.link == NULL;
+
+    if (ctx->old_cookie != REFERRAL_COOKIE_OK || ctx->untouched) {
+        cookie->first = cookie->last;
+        cookie->first_open = cookie->last_open;
+    }
 }
 
 

@@ -20,6 +20,7 @@ static int referral_journal_holds(int root, const char *slot,
 static int referral_journal_known(referral_journals_t *js, const u_char *id);
 static int referral_journal_load(referral_journals_t *js, const u_char *id,
     int64_t mono);
+static int referral_journal_load_files(referral_journal_t *j);
 static int referral_journal_load_segment(referral_journal_t *j,
     const char *name, uint64_t first, unsigned n);
 static int referral_journal_cmp_segments(const void *one, const void *two);
@@ -523,11 +524,6 @@ referral_journal_known(referral_journals_t *js, const u_char *id)
 static int
 referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
 {
-    int                  rc;
-    DIR                 *d;
-    unsigned             n, foreign;
-    uint64_t             first, barred;
-    struct dirent       *de;
     referral_journal_t  *j;
 
     j = referral_journal_alloc(id);
@@ -537,53 +533,10 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
 
     j->adopted = 1;
 
-    if (referral_journal_open_dir(js, j) != REFERRAL_OK) {
-        goto failed;
-    }
-
-    d = referral_journal_opendir(j->dir, ".");
-    if (d == NULL) {
-        goto failed;
-    }
-
-    rc = REFERRAL_OK;
-    barred = 0;
-
-    while (rc == REFERRAL_OK && (de = readdir(d)) != NULL) {
-
-        if (referral_segment_name_parse(&first, &n, de->d_name)
-            == REFERRAL_OK)
-        {
-            foreign = j->foreign;
-            rc = referral_journal_load_segment(j, de->d_name, first, n);
-
-            if (j->foreign > foreign && (barred == 0 || first < barred)) {
-                barred = first;
-            }
-
-        } else {
-            referral_journal_alias_load(j, de->d_name);
-        }
-    }
-
-    (void) closedir(d);
-
-    if (rc != REFERRAL_OK) {
-        goto failed;
-    }
-
-    if (j->nsegments) {
-        qsort(j->segments, j->nsegments, sizeof(referral_segment_t),
-              referral_journal_cmp_segments);
-    }
-
-    /* what follows must not be sent before what cannot be read */
-
-    while (barred && j->nsegments
-           && j->segments[j->nsegments - 1].first >= barred)
+    if (referral_journal_open_dir(js, j) != REFERRAL_OK
+        || referral_journal_load_files(j) != REFERRAL_OK)
     {
-        j->nsegments--;
-        j->foreign++;
+        goto failed;
     }
 
     js->foreign += j->foreign;
@@ -628,6 +581,66 @@ failed:
     referral_journal_free(js, j);
 
     return REFERRAL_ERROR;
+}
+
+
+/* segments, sorted, up to the first of another version; and aliases */
+
+static int
+referral_journal_load_files(referral_journal_t *j)
+{
+    int             rc;
+    DIR            *d;
+    unsigned        n, foreign;
+    uint64_t        first, barred;
+    struct dirent  *de;
+
+    d = referral_journal_opendir(j->dir, ".");
+    if (d == NULL) {
+        return REFERRAL_ERROR;
+    }
+
+    rc = REFERRAL_OK;
+    barred = 0;
+
+    while (rc == REFERRAL_OK && (de = readdir(d)) != NULL) {
+
+        if (referral_segment_name_parse(&first, &n, de->d_name)
+            == REFERRAL_OK)
+        {
+            foreign = j->foreign;
+            rc = referral_journal_load_segment(j, de->d_name, first, n);
+
+            if (j->foreign > foreign && (barred == 0 || first < barred)) {
+                barred = first;
+            }
+
+        } else {
+            referral_journal_alias_load(j, de->d_name);
+        }
+    }
+
+    (void) closedir(d);
+
+    if (rc != REFERRAL_OK) {
+        return rc;
+    }
+
+    if (j->nsegments) {
+        qsort(j->segments, j->nsegments, sizeof(referral_segment_t),
+              referral_journal_cmp_segments);
+    }
+
+    /* what follows must not be sent before what cannot be read */
+
+    while (barred && j->nsegments
+           && j->segments[j->nsegments - 1].first >= barred)
+    {
+        j->nsegments--;
+        j->foreign++;
+    }
+
+    return REFERRAL_OK;
 }
 
 
