@@ -613,11 +613,13 @@ referral_bots_names(u_char *covered, const referral_str_t *ua)
         end = referral_bots_close(ua, i);
 
         if (comment++ == 0
-            && referral_bots_begins(ua->data, ua->len, "mozilla/"))
+            && (referral_bots_begins(ua->data, ua->len, "mozilla/")
+                || referral_bots_begins(ua->data, ua->len, "ucweb/")))
         {
             n += referral_bots_model(covered, ua, i + 1, end);
 
         } else if ((android
+                    || referral_bots_begins(&ua->data[i], end - i, "(inapp;")
                     || referral_bots_has(&ua->data[i], end - i, "android"))
                    && !referral_bots_has(&ua->data[i], end - i, "compatible"))
         {
@@ -635,7 +637,8 @@ referral_bots_names(u_char *covered, const referral_str_t *ua)
 
 /*
  * "(Linux; Android 10; MODEL Build/…; wv)", "(Linux; U; Android 4.1; en-us;
- * MODEL)", "(Linux; Android 12; HarmonyOS; MODEL)", "(Mobile; MODEL; rv:48.0)"
+ * MODEL)", "(Linux; Android 12; HarmonyOS; MODEL)", "(Mobile; MODEL; rv:48.0)",
+ * "(MIDP-2.0; U; Adr 9; en-US; MODEL)"
  */
 
 static size_t
@@ -768,6 +771,7 @@ static int
 referral_bots_system(const u_char *data, size_t len)
 {
     return referral_bots_begins(data, len, "android")
+           || referral_bots_begins(data, len, "adr ")
            || referral_bots_begins(data, len, "harmonyos")
            || referral_bots_begins(data, len, "tizen")
            || (len == 6 && referral_bots_begins(data, len, "mobile"));

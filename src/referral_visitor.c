@@ -104,6 +104,7 @@ typedef enum {
 
 static referral_rule_e referral_visitor_machine(
     const referral_bots_found_t *found, const referral_str_t *ua);
+static int referral_visitor_lone(const referral_str_t *ua);
 static int referral_visitor_compatible(const referral_str_t *ua);
 static int referral_visitor_tail(const referral_str_t *ua);
 static int referral_visitor_foreign(const referral_str_t *tail);
@@ -188,6 +189,7 @@ static const referral_bots_trait_t  referral_ua_traits[] = {
       REFERRAL_UA_ANDROID },
     { "twitterandroid/", REFERRAL_WORD_START|REFERRAL_BOTS_NAMING,
       REFERRAL_UA_ANDROID },
+    { "; adr ", REFERRAL_BOTS_NAMING, REFERRAL_UA_ANDROID },
     { "fbpn/com.", REFERRAL_BOTS_NAMING, REFERRAL_UA_ANDROID },
     { "fban/fb4a", REFERRAL_BOTS_NAMING, REFERRAL_UA_ANDROID },
     N("windows phone", WINDOWS_PHONE),
@@ -221,53 +223,55 @@ static const referral_bots_trait_t  referral_ua_traits[] = {
 
 static const char *const  referral_ua_browsers[] = {
     "115chrome", "2345chrome", "2345explorer", "360ee", "360se", "3gpp-gba",
-    "7star", "adg", "amigo", "aol", "aolbuild", "aolshield", "arc", "arora",
-    "atlas", "avant", "avast", "avg", "avira", "avirascout", "awox", "baidu",
-    "basilisk", "bdspark", "beaker", "beamrise", "beonex", "biyubi",
-    "blackhawk", "borealis", "brave", "brisk", "briskbard", "browsec", "build",
-    "camino", "catalyst", "catsxp", "ccleaner", "cent", "centaury", "centos",
-    "chedot", "cheshire", "chrome", "chromeplus", "chromium", "citrio",
-    "classilla", "cliqz", "coccoc", "colibri", "columbus", "comet",
-    "cometbird", "comodo_dragon", "conkeror", "coolchrome", "coolnovo", "core",
-    "crios", "crusta", "cunaguaro", "ddg", "debian", "decentr", "deepin",
-    "dingtalk", "discord", "dolphinhdcn", "dooble", "dorado", "doubao",
-    "douyu", "dragon", "dtb", "duckduckgo", "ecosia", "edg", "edga", "edge",
-    "edgios", "electron", "elementary", "epic", "epiphany", "examity",
-    "examsoft", "falkon", "fedora", "feishu", "fennec", "ferdium", "figma",
-    "flock", "flow", "fluid", "focus", "franz", "freeu", "gecko", "gentoo",
-    "ghostery", "gls", "goanna", "googleearth", "hancom", "helium", "hola",
-    "honor", "honorlock", "huawei", "iceape", "icecat", "icedragon",
-    "iceweasel", "ilunascape", "impervious", "iridium", "iris", "iron", "itop",
-    "jajak", "juzi", "k-meleon", "kakaotalk", "kazehakase", "kindle",
-    "kingsoft", "kinza", "kiosk", "klar", "konqueror", "kreatv", "kubuntu",
-    "kylin", "ladybird", "lark", "lenovo", "librewolf", "liebao", "lieying",
-    "light", "lightning", "like", "linkchrome", "linspire", "liri", "lockdown",
-    "loongson", "lotus", "luakit", "lulumi", "lunascape", "mageia", "mandriva",
-    "master", "maxthon", "mercury", "metasr", "metrochrome", "micromessenger",
-    "midori", "mint", "motorola", "mozilla", "mrchrome", "mxnitro", "mypal",
-    "nateon", "naver", "navigateur", "navigator", "netkiosk", "netscape",
-    "nettype", "nichrome", "norton", "notion", "nuanti", "obsidian", "odin",
-    "omniweb", "openkiosk", "opera", "opera-gx", "operagx", "oppo", "opr",
-    "opt", "opx", "orbitum", "orca", "origin", "otter", "palemoon",
-    "pclinuxos", "perk", "phoenix", "polarity", "polypane", "porteus", "pre",
-    "presearch", "presto", "prism", "proctorio", "puffin", "qazweb", "qbcore",
-    "qianwen", "qihu", "qtwebengine", "quark", "quarkpc", "qupzilla", "qwant",
-    "rambox", "raspberry", "raspbian", "redcore", "rekonq", "respondus",
-    "rldb", "rockmelt", "rulz", "saayaa", "safari", "salamweb",
-    "samanthadoubao", "samsung", "seamonkey", "seb", "self", "shift", "shiira",
-    "sidekick", "silk", "silk-accelerated=false", "silk-accelerated=true",
-    "sitekiosk", "sizzy", "skyfire", "skype", "slack", "slack_ssb",
-    "slackware", "sleipnir", "slimboat", "slimjet", "soc", "sogou", "songbird",
-    "sonic", "spark", "spotify", "sputnik", "stainless", "station", "steam",
-    "stream", "sunrise", "superbird", "supermium", "surf", "suse", "swing",
-    "sznprohlizec", "teams", "tencent", "tesla", "theworld", "thorium",
-    "thunderbird", "torch", "trident", "tungsten", "tweakstyle", "twinkstar",
-    "ubuntu", "ubuntu-edge", "ulaa", "untrusted", "uos", "uran", "valve",
-    "vendor", "version", "viber", "vivaldi", "vivo", "wavebox", "webcatalog",
-    "webdiscover", "webpositive", "webview", "weixin", "wexond", "whale",
-    "whaleclient", "whatsapp", "windowsstore", "windowswechat", "wolvic",
-    "wps", "wxwork", "xiaomi", "xpom", "xvast", "yowser", "yyexplorer", "zen",
-    "zoho", "zoom", "zte", "zum"
+    "7star", "adg", "aloha", "amigo", "aol", "aolbuild", "aolshield", "arc",
+    "arora", "atcontent", "atlas", "avant", "avast", "avg", "avira",
+    "avirascout", "awox", "baidu", "basilisk", "bdspark", "beaker", "beamrise",
+    "beonex", "biyubi", "blackhawk", "borealis", "brave", "brisk", "briskbard",
+    "browsec", "build", "camino", "catalyst", "catsxp", "ccleaner", "cent",
+    "centaury", "centos", "chedot", "cheshire", "chrome", "chromeplus",
+    "chromium", "citrio", "classilla", "cliqz", "coccoc", "colibri",
+    "columbus", "comet", "cometbird", "comodo_dragon", "conkeror",
+    "coolchrome", "coolnovo", "core", "crios", "crusta", "cunaguaro", "ddg",
+    "debian", "decentr", "deepin", "dingtalk", "discord", "dolphinhdcn",
+    "dooble", "dorado", "doubao", "douyu", "dragon", "dtb", "duckduckgo",
+    "ecosia", "edg", "edga", "edge", "edgios", "electron", "elementary",
+    "epic", "epiphany", "examity", "examsoft", "falkon", "fedora", "feishu",
+    "fennec", "ferdium", "figma", "flock", "flow", "fluid", "focus", "franz",
+    "freeu", "gecko", "gentoo", "ghostery", "gls", "goanna", "googleearth",
+    "hancom", "helium", "herond", "herring", "hola", "honor", "honorlock",
+    "huawei", "iceape", "icecat", "icedragon", "iceweasel", "ilunascape",
+    "impervious", "iridium", "iris", "iron", "itop", "jajak", "juzi",
+    "k-meleon", "kakaotalk", "kazehakase", "kindle", "kingsoft", "kinza",
+    "kiosk", "klar", "konqueror", "kreatv", "kubuntu", "kylin", "ladybird",
+    "language", "lark", "larklocale", "lenovo", "librewolf", "liebao",
+    "lieying", "light", "lightning", "like", "likewise", "linkchrome",
+    "linspire", "liri", "lockdown", "loongson", "lotus", "luakit", "lulumi",
+    "lunascape", "mageia", "mandriva", "master", "mattermost", "maxthon",
+    "mercury", "metasr", "metrochrome", "micromessenger", "midori", "mint",
+    "motorola", "mozilla", "mrchrome", "mxnitro", "mypal", "nateon", "naver",
+    "navigateur", "navigator", "netkiosk", "netscape", "nettype", "nichrome",
+    "norton", "notion", "nuanti", "obsidian", "odin", "omniweb", "openkiosk",
+    "opera", "opera-gx", "operagx", "oppo", "opr", "opt", "opx", "orbitum",
+    "orca", "origin", "otter", "palemoon", "pclinuxos", "perk", "phoenix",
+    "polarity", "polypane", "porteus", "pre", "presearch", "presto", "prism",
+    "proctorio", "puffin", "qazweb", "qbcore", "qianwen", "qihu",
+    "qtwebengine", "quark", "quarkpc", "qupzilla", "qwant", "rambox",
+    "raspberry", "raspbian", "redcore", "rekonq", "respondus", "rldb",
+    "rockmelt", "rulz", "saayaa", "safari", "salamweb", "samanthadoubao",
+    "samsung", "seamonkey", "seb", "self", "shift", "shiira", "sidekick",
+    "silk", "silk-accelerated=false", "silk-accelerated=true", "sitekiosk",
+    "sizzy", "skyfire", "skype", "slack", "slack_ssb", "slackware", "sleipnir",
+    "slimboat", "slimjet", "soc", "sogou", "songbird", "sonic", "spark",
+    "spotify", "sputnik", "stainless", "station", "steam", "stream", "sunrise",
+    "superbird", "supermium", "surf", "suse", "swing", "sznprohlizec", "teams",
+    "tencent", "tesla", "theworld", "thorium", "thunderbird", "torch",
+    "trident", "tungsten", "tweakstyle", "twinkstar", "ubuntu", "ubuntu-edge",
+    "ulaa", "untrusted", "uos", "uran", "valve", "vendor", "version", "viber",
+    "vivaldi", "vivo", "wavebox", "webcatalog", "webdiscover", "webpositive",
+    "webview", "weixin", "wexond", "whale", "whaleclient", "whatsapp",
+    "windowsstore", "windowswechat", "wolvic", "wps", "wxwork", "xiaomi",
+    "xpom", "xvast", "yowser", "yyexplorer", "zen", "zoho", "zoom", "zte",
+    "zum"
 };
 
 
@@ -389,11 +393,16 @@ referral_visitor_machine(const referral_bots_found_t *found,
         return REFERRAL_RULE_BEGIN;
     }
 
-    /* "Mozilla/5.0 (compatible; Something)", "Mozilla/5.0": no browser */
+    /*
+     * "Mozilla/5.0 (compatible; Something)", "Mozilla/5.0", "Mozilla/5.0
+     * (Windows NT 10.0; Win64; x64)": no browser
+     */
 
     if (!referral_ua_has(found->traits, ENGINE)
         && (referral_ua_has(found->traits, COMPATIBLE)
-            || !(found->traits & REFERRAL_UA_SYSTEMS)))
+            || !(found->traits & REFERRAL_UA_SYSTEMS)
+            || (!(found->traits & REFERRAL_UA_NO_DESKTOP)
+                && referral_visitor_lone(ua))))
     {
         return REFERRAL_RULE_ENGINE;
     }
@@ -412,6 +421,23 @@ referral_visitor_machine(const referral_bots_found_t *found,
     }
 
     return REFERRAL_RULE_NONE;
+}
+
+
+/* does nothing follow the system?  For desktops only, as below */
+
+static int
+referral_visitor_lone(const referral_str_t *ua)
+{
+    const u_char  *p;
+
+    if (!referral_visitor_begins(ua, "Mozilla/5.0 (")) {
+        return 0;
+    }
+
+    p = memchr(ua->data, ')', ua->len);
+
+    return p == NULL || p == ua->data + ua->len - 1;
 }
 
 

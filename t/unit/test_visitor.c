@@ -100,6 +100,9 @@ test_people(void)
         CHROME("Windows NT 10.0; Win64; x64") " OurBrowser/1.2",
         CHROME("Windows NT 10.0; Win64; x64") " Unheard/126.0.6478.127",
         CHROME("Windows NT 10.0; Win64; x64") " QIHU 360SE",
+        CHROME("Windows NT 10.0; Win64; x64") " Lark/7.1 LarkLocale/en_US",
+        CHROME("Windows NT 10.0; Win64; x64") " Aloha/4.7",
+        CHROME("X11; Linux x86_64") " NetType/WIFI Language/zh_CN",
         CHROME("Windows NT 6.1") " SE 2.X MetaSr 1.0",
         CHROME("Windows NT 10.0; Win64; x64") " NetType/WIFI "
         "MicroMessenger/7.0.20.1781(0x6700143B) WindowsWechat(0x63090a13) "
@@ -184,6 +187,9 @@ test_machines(void)
         /* no engine and no system */
 
         "Mozilla/5.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
+        "Mozilla/5.0 (X11; Linux x86_64)",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7",
         "Mozilla/4.0",
         "Mozilla/5.0 Something/1.0",
         "Mozilla/5.0 (Something/1.0)",
@@ -555,6 +561,9 @@ static const struct {
       "(KHTML, like Gecko) Chrome/126.0.0.0 Mobile Safari/537.36", "" },
     { "Mozilla/5.0 (Linux; Android 12; HarmonyOS; \2; HMSCore 6.14) "
       "AppleWebKit/537.36 (KHTML, like Gecko) Mobile Safari/537.36", "" },
+    { "+ NAVER(inapp; search; 2000; 12.5.3; \2)", "naver" },
+    { "UCWEB/2.0 (MIDP-2.0; U; Adr 9; en-US; \2) U2/1.0.0 "
+      "UCBrowser/10.7.9.856 U2/1.0.0 Mobile", "" },
     { "+ trill_2023 AppName/musical_ly ByteLocale/nl "
       "BytedanceWebview/d8a21c6", "tiktok" },
     { "com.zhiliaoapp.musically/2023 (Linux; U; Android 13; nl_NL; \2; "
