@@ -30,6 +30,7 @@ static int referral_code_byte(referral_str_t *rest);
 static u_char referral_code_value(const referral_code_range_t *range,
     uint32_t c);
 static int referral_code_ends(u_char c, referral_str_t rest);
+static int referral_code_entity(int c, referral_str_t rest);
 static int referral_code_image(referral_str_t rest);
 static int referral_code_hex(int c);
 
@@ -302,7 +303,10 @@ referral_code_ends(u_char c, referral_str_t rest)
         return class >= REFERRAL_CODE_BLANK;
     }
 
-    /* a letter may have been written as "%u00e9", "\\u00e9", "=C3", "&#233;" */
+    /*
+     * a letter may have been written as "%u00e9", "\\u00e9", "=C3", "&#233;",
+     * "&eacute;"
+     */
 
     next = referral_code_byte(&rest);
 
@@ -319,8 +323,59 @@ referral_code_ends(u_char c, referral_str_t rest)
                || !referral_code_hex(referral_code_byte(&rest));
 
     default: /* '&' */
-        return next != '#';
+        return next == REFERRAL_ERROR
+               || (next != '#' && !referral_code_entity(next, rest));
     }
+}
+
+
+/*
+ * Does the name of a character follow, as in "&eacute;", which "c" begins, and
+ * may it be a letter's?  The first ones are unseen and dashes: glue at the end.
+ */
+
+static int
+referral_code_entity(int c, referral_str_t rest)
+{
+    size_t    n;
+    u_char    name[8];
+    unsigned  i;
+
+    static const char *const  glue[] = {
+        "shy", "zwj", "zwnj", "ndash", "amp", "apos", "bull", "copy", "deg",
+        "emsp", "ensp", "gt", "hellip", "laquo", "ldquo", "lrm", "lsquo", "lt",
+        "mdash", "nbsp", "quot", "raquo", "rdquo", "reg", "rlm", "rsquo",
+        "thinsp", "trade", NULL
+    };
+
+    for (n = 0; n < 32 && c != ';'; n++) {
+
+        if (c > 0x7f || referral_code_ascii[c] != REFERRAL_CODE_CODE) {
+            return 0;
+        }
+
+        if (n < sizeof(name)) {
+            name[n] = c | 0x20;
+        }
+
+        c = referral_code_byte(&rest);
+
+        if (c == REFERRAL_ERROR) {
+            return 0;
+        }
+    }
+
+    if (c != ';') {
+        return 0;
+    }
+
+    for (i = 0; glue[i]; i++) {
+        if (n == strlen(glue[i]) && memcmp(name, glue[i], n) == 0) {
+            return i < 4 && rest.len;
+        }
+    }
+
+    return n != 0;
 }
 
 

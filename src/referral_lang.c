@@ -95,6 +95,7 @@ static uint32_t referral_lang_default_script(uint32_t language,
     uint32_t region);
 static uint32_t referral_lang_default_region(const referral_lang_t *lang);
 static uint32_t referral_lang_parent(uint32_t language, uint32_t region);
+static int referral_lang_group(uint32_t region);
 static int referral_lang_kin_of(uint32_t asked, uint32_t offered);
 static const u_char *referral_lang_find(const char *table, size_t size,
     size_t width, uint32_t first, uint32_t second);
@@ -969,26 +970,31 @@ referral_lang_quality(referral_str_t params)
     }
 
     if (params.len < 3
-        || params.len > 7
         || (params.data[0] | 0x20) != 'q'
         || params.data[1] != '=')
     {
         return -1;
     }
 
-    if (params.data[2] != '0' && params.data[2] != '1') {
+    i = 2;
+    quality = 0;
+
+    if (params.data[i] == '0' || params.data[i] == '1') {
+        quality = params.data[i++] == '1' ? REFERRAL_LANG_QUALITY_MAX : 0;
+
+    } else if (params.len == 3) {
         return -1;
     }
 
-    quality = params.data[2] == '1' ? REFERRAL_LANG_QUALITY_MAX : 0;
-
-    if (params.len > 3 && params.data[3] != '.') {
+    if (i < params.len && params.data[i++] != '.') {
         return -1;
     }
 
-    unit = 100;
+    /* apps print floating-point numbers: "0.8999999761581421", ".8" */
 
-    for (i = 4; i < params.len; i++) {
+    unit = REFERRAL_LANG_QUALITY_MAX / 10;
+
+    for ( /* void */ ; i < params.len; i++) {
         if (params.data[i] < '0' || params.data[i] > '9') {
             return -1;
         }
@@ -1121,7 +1127,8 @@ referral_lang_next(referral_str_t *rest, referral_str_t *item,
 int
 referral_lang_matches(const referral_lang_t *rule, const referral_lang_t *lang)
 {
-    int  kin;
+    int       kin;
+    uint32_t  region;
 
     kin = referral_lang_kin_of(lang->language, rule->language);
 
@@ -1141,6 +1148,22 @@ referral_lang_matches(const referral_lang_t *rule, const referral_lang_t *lang)
 
     if (rule->region == REFERRAL_LANG_NONE || rule->region == lang->region) {
         return 1;
+    }
+
+    /* "es-419" is for Latin America, of which "es-mx" is */
+
+    if (referral_lang_group(rule->region)) {
+        region = lang->region;
+
+        while (region != REFERRAL_LANG_NONE) {
+            region = referral_lang_parent(lang->language, region);
+
+            if (region == rule->region) {
+                return 1;
+            }
+        }
+
+        return 0;
     }
 
     /* Chinese in traditional letters is that of Taiwan, "en" is not "en-us" */
@@ -1303,6 +1326,19 @@ referral_lang_parent(uint32_t language, uint32_t region)
                            region);
 
     return p ? referral_lang_pack(p + 8, 4) : REFERRAL_LANG_NONE;
+}
+
+
+/* "419" and "001" are groups of countries */
+
+static int
+referral_lang_group(uint32_t region)
+{
+    u_char  first;
+
+    memcpy(&first, &region, 1);
+
+    return first >= '0' && first <= '9';
 }
 
 
