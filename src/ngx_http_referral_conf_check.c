@@ -23,6 +23,9 @@ typedef struct {
 
 static void ngx_http_referral_check_prefix(ngx_conf_t *cf,
     ngx_http_referral_short_t *s);
+static void ngx_http_referral_check_code(ngx_conf_t *cf,
+    ngx_http_referral_short_t *s);
+static ngx_uint_t ngx_http_referral_cuts(ngx_str_t *regex);
 static void ngx_http_referral_check_values(ngx_conf_t *cf,
     ngx_http_referral_short_t *s);
 static void ngx_http_referral_check_reached(ngx_conf_t *cf,
@@ -131,6 +134,7 @@ ngx_http_referral_check(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf)
         }
 
         ngx_http_referral_check_prefix(cf, &s[i]);
+        ngx_http_referral_check_code(cf, &s[i]);
         ngx_http_referral_check_values(cf, &s[i]);
         ngx_http_referral_check_fallback(cf, &s[i]);
         ngx_http_referral_check_cookie(cf, &s[i]);
@@ -162,6 +166,118 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                       "for \"referral\" in %s:%ui",
                       name, name, name, s->rlcf->file, s->rlcf->line);
     }
+}
+
+
+/* a code from a regular expression that is not there, or that cuts words */
+
+static void
+ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
+{
+    ngx_str_t                         *value;
+    ngx_http_referral_rewrite_conf_t  *location, *server;
+
+    if (s->rlcf->short_code == NULL || s->rlcf->short_code->lengths == NULL) {
+        return;
+    }
+
+#if (NGX_PCRE)
+
+    if (s->clcf->regex) {
+
+        if (ngx_http_referral_cuts(&s->clcf->name)) {
+            ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                          "location \"%V\" may end inside of a word, whose "
+                          "beginning is another's code: \"(.+)$\" at its end "
+                          "takes all, for \"referral\" in %s:%ui",
+                          &s->clcf->name, s->rlcf->file, s->rlcf->line);
+        }
+
+        return;
+    }
+
+#endif
+
+    value = &s->rlcf->short_code->value;
+
+    if (value->len != 2
+        || value->data[0] != '$'
+        || value->data[1] < '1'
+        || value->data[1] > '9')
+    {
+        return;
+    }
+
+    location = ngx_http_referral_conf_of(cf, s->clcf->loc_conf,
+                                         "ngx_http_rewrite_module");
+    server = ngx_http_referral_conf_of(cf, s->cscf->ctx->loc_conf,
+                                       "ngx_http_rewrite_module");
+
+    if (s->clcf->named
+#if (NGX_PCRE)
+        || s->cscf->captures
+#endif
+        || (location && location->codes)
+        || (server && server->codes))
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"%V\" is empty here, as location \"%V\" is no regular "
+                  "expression: every code is unknown, without it the code is "
+                  "what follows the prefix, for \"referral\" in %s:%ui",
+                  value, &s->clcf->name, s->rlcf->file, s->rlcf->line);
+}
+
+
+/* "(\w+)" and "([a-z0-9]+)" at the end do, "(.+)", "([^/]+)", "(\w+)$" not */
+
+static ngx_uint_t
+ngx_http_referral_cuts(ngx_str_t *regex)
+{
+    u_char  *p, *first;
+
+    first = regex->data;
+    p = regex->data + regex->len;
+
+    while (p > first && p[-1] == ')') {
+        p--;
+    }
+
+    if (p - first < 3) {
+        return 0;
+    }
+
+    if (p[-1] == '}') {
+
+        while (p > first && *--p != '{') {
+            /* void */
+        }
+
+    } else if (*--p != '+' && *p != '*') {
+        return 0;
+    }
+
+    if (p - first < 2) {
+        return 0;
+    }
+
+    if (p[-1] == 'w' || p[-1] == 'd') {
+        return p[-2] == '\\';
+    }
+
+    if (p[-1] != ']') {
+        return 0;
+    }
+
+    while (--p > first) {
+        if (*p == '[' && p[1] != ':') {
+            return p[1] != '^';
+        }
+    }
+
+    return 0;
 }
 
 

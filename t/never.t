@@ -419,6 +419,35 @@ subtest 'the prefix' => sub {
 
     check("location $_", undef, server('go.example.com', short($_, 'shop')))
         for '/r/', '/', '/@', '/go-', '^~ /r/';
+};
+
+
+subtest 'the code' => sub {
+    my $code = sub {
+        my ($location, $code, $more) = @_;
+
+        return server('go.example.com', ($more // '')
+                      . "location $location { referral shop $code;\n"
+                      . " referral_landing https://shop.example.com/;\n"
+                      . " referral_cookie off; }");
+    };
+
+    check("location $_", qr{may end inside of a word}, $code->($_, '$1'))
+        for '~ ^/r/(\w+)', '~ ^/r/([a-z0-9]+)', '~ "^/r/([[:alnum:]]{1,64})"',
+            '~* ^/r/([\w-]*)', '~ ^/r/(?<code>\d+)', '~ /r/(([A-Z]+))';
+
+    check("location $_", undef, $code->($_, '$1'))
+        for '~ ^/r/(.+)', '~ ^/r/(.*)$', '~ ^/r/(\w+)$', '~ ^/r/([^/]+)',
+            '~ ^/r/([^]/]+)', '~ ^/r/(\S+)', '~ ^/(\w+)/r/', '~ ^/r/(a|b)',
+            '~ ^/([a-z]+)/(.+)';
+
+    check("location $_ without an expression", qr{"\$1" is empty here},
+          $code->($_, '$1'))
+        for '/r/', '= /r', '^~ /r/';
+
+    check('an expression before it', undef,
+          $code->('/r/', '$1', 'if ($uri ~ ^/r/(.+)$) { set $x 1; } '));
+    check('a variable', undef, $code->('= /r', '$arg_code'));
 
     check('an exact one', undef,
           server('go.example.com', short('= /r', 'shop abc')));
