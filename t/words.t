@@ -83,6 +83,7 @@ my @where = (
     ['region=Tokyo', qr/region must be .* JP-13/],
     ['class=humans', qr/there are human .*did you mean human\?/],
     ['result=refusd', qr/there are landing .*did you mean refused\?/],
+    ['app=insta', qr/there are messenger instagram .*did you mean instagram/],
     ['channel=A B', qr/one channel, like mail/],
     ['device=mobile,tablet', qr/one device, like mobile/],
     ['device=!mobile', qr/one device, like mobile/],
@@ -104,7 +105,12 @@ for my $where ('country=jp', 'region=jp-13', 'device=Mobile', 'os=iOS',
 }
 
 is(j('stats', 'shop', '--where', $_)->{total}{clicks}, 0, "$_ may be asked")
-    for 'country=(none)', 'app=', 'device=tv';
+    for 'country=(none)', 'app=', 'device=tv', 'app=WhatsApp', 'app=google';
+
+my ($traits) = $t->read_file("$Referral::ROOT/src/referral_visitor.c")
+               =~ /^static .*referral_ua_apps\[.*?\{(.*?)\};/ms;
+
+j('stats', 'shop', '--where', "app=$_") for $traits =~ /string\("(\w+)"\)/g;
 
 refused(2, qr/did you mean country\?/, 'stats', 'shop', '--where',
         'contry=JP');

@@ -15,6 +15,12 @@ CLASSES = ("human", *MACHINES)
 RESULTS = ("landing", "unresolved", "ended", "not_started", "disabled",
            "paused", "refused")
 
+# as in the module, where the more telling stands before
+APPS = ("messenger", "instagram", "threads", "facebook", "line", "kakaotalk",
+        "naver", "wechat", "weibo", "qq", "alipay", "baidu", "whatsapp",
+        "tiktok", "twitter", "snapchat", "linkedin", "pinterest", "telegram",
+        "reddit", "discord", "viber", "zalo", "vk", "yahoo", "google")
+
 TOTALS = ("clicks", "visitors", "raw", "missed", *MACHINES, "no_consent")
 
 # counted only where something was left out

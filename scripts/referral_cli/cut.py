@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
-from .counters import CLASSES, NONE, RESULTS, Counts
+from .counters import APPS, CLASSES, NONE, RESULTS, Counts
 from .days import Zone, after, between
 from .events import (AT, CLASS, DIMENSIONS, PLACE, TYPE, Event,
                      Reach, ask_reach, chunks, decode, fields_of, is_click,
@@ -20,6 +20,9 @@ from .store import Keys, count
 
 # divisions that stand in no counter
 EXTRA = ("code", "referrer", "first", "region", "city", "landing_host")
+
+# divisions that have these values alone
+WORDS = {"app": APPS, "class": CLASSES, "result": RESULTS}
 
 # what --where may name
 FILTERS = (*DIMENSIONS, "class", "result", *EXTRA)
@@ -162,8 +165,8 @@ def read_value(session: Session, name: str, value: str) -> str:
     wrong: list[str] = []
 
     try:
-        if name in ("class", "result"):
-            words = CLASSES if name == "class" else RESULTS
+        if name in WORDS:
+            words = WORDS[name]
             wrong = ([f"there are {' '.join(words)}{near(value, words)}"]
                      if value not in words else [])
         elif name in ("source", "landing_host"):
