@@ -17,6 +17,9 @@ use POSIX qw(strftime);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+use lib dirname(abs_path(__FILE__)) . '/lib';
+use Sources qw(source sources includes);
+
 my $root = abs_path(dirname(__FILE__) . '/..');
 my $dir = tempdir('referral-batch-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $redis = $ENV{TEST_REDIS_SERVER} // 'redis-server';
@@ -971,18 +974,20 @@ sub call {
 
 sub build {
     my $cc = $ENV{CC} || 'gcc';
-    my $src = join ' ', map { "$root/src/referral_$_.c" }
+    my $src = join ' ', map { "$root/$_" } map { sources("referral_$_.c") }
         qw(batch batch_table batch_command record str hash id time visitor
            bots words link landing template pairs url code lang);
 
-    $src = join ' ', grep { -f } split / /, $src;
+    my $includes = join ' ', map { "-I$root/$_" }
+                             map { s/^-I//r } includes();
+    my $script = "$root/" . source('referral_apply.lua');
 
-    system("$root/auto/embed referral_apply_lua $root/src/referral_apply.lua"
+    system("$root/auto/embed referral_apply_lua $script"
            . " > $dir/referral_apply_lua.h") == 0 or die 'embed failed';
     system("$root/auto/embed referral_bots_list $root/conf/bots.list"
            . " > $dir/referral_bots_list.h") == 0 or die 'embed failed';
 
-    system("$cc -std=gnu11 -O1 -g -Wall -I$root/src -I$dir -o $dir/tool"
+    system("$cc -std=gnu11 -O1 -g -Wall $includes -I$dir -o $dir/tool"
            . " $root/t/unit/batch_tool.c $src -lcrypto") == 0
         or die 'the tool does not compile';
 }

@@ -10,6 +10,9 @@ use FindBin;
 use File::Temp qw(tempdir);
 use Test::More;
 
+use lib "$FindBin::Bin/lib";
+use Sources qw(source);
+
 plan skip_all => 'takes minutes: scripts/test --soak' unless $ENV{TEST_SOAK};
 
 my $top = "$FindBin::Bin/..";
@@ -53,8 +56,8 @@ system('cp', '-rp', map({ "$top/$_" } qw(config auto scripts src tools)), $dir)
 
 for my $mutation (@mutations) {
     my ($name, $file, $what, $with, $test, $only) = @$mutation;
-    my $path = "$dir/src/$file";
-    my $text = slurp("$top/src/$file");
+    my $path = "$dir/" . source($file);
+    my $text = slurp("$top/" . source($file));
 
     (my $changed = $text) =~ s/$what/$with/
         or do { fail("$name: there is nothing to change"); next };

@@ -12,6 +12,9 @@ use FindBin;
 use List::Util qw(max);
 use Test::More;
 
+use lib "$FindBin::Bin/lib";
+use Sources qw(source sources);
+
 plan skip_all => 'scripts/test --fuzz' unless $ENV{TEST_FUZZ};
 
 chdir "$FindBin::Bin/.." or die "chdir: $!";
@@ -35,8 +38,8 @@ push @flags, '-fsanitize=fuzzer,address,undefined',
 system('mkdir', '-p', $dir) == 0 or die;
 
 my $newest = max map { (stat $_)[9] }
-                     glob('src/*.[ch] src/*.lua conf/bots.list t/fuzz/*.[ch]'
-                          . ' t/lib/*.h');
+                     sources('*.[ch]', '*.lua'),
+                     glob('conf/bots.list t/fuzz/*.[ch] t/lib/*.h');
 
 $ENV{LSAN_OPTIONS} = 'suppressions=t/fuzz/lsan.supp:print_suppressions=0';
 $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1';
@@ -74,7 +77,7 @@ sub fuzz {
 
     if (!-e $binary || (stat $binary)[9] < $newest) {
         my @command = ('clang', @flags, $source,
-                       (map { "src/$_" } grep { !/^-/ } @words),
+                       (map { source($_) } grep { !/^-/ } @words),
                        (grep { /^-/ } @words), '-o', "$binary.new");
 
         my $output = `@command 2>&1`;

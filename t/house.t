@@ -6,15 +6,20 @@ use warnings;
 use FindBin;
 use Test::More;
 
-my $src = "$FindBin::Bin/../src";
+use lib "$FindBin::Bin/lib";
+use Sources qw(sources);
 
-opendir my $d, $src or die "$src: $!";
-my @files = sort grep { /\.[ch]$/ } readdir $d;
+chdir "$FindBin::Bin/.." or die "chdir: $!";
+
+my %path = map { m{([^/]+)$} => $_ } sources('*.[ch]');
+my @files = sort keys %path;
+
+is(scalar(@files), scalar(sources('*.[ch]')), 'each file has a name of its own');
 
 my (%text, %code);
 
 for my $file (@files) {
-    open my $f, '<', "$src/$file" or die "$file: $!";
+    open my $f, '<', $path{$file} or die "$file: $!";
     local $/;
     $text{$file} = <$f>;
 

@@ -10,6 +10,9 @@ use warnings;
 use FindBin;
 use Test::More;
 
+use lib "$FindBin::Bin/lib";
+use Sources qw(source sources includes);
+
 plan skip_all => 'scripts/test --lint' unless $ENV{TEST_LINT};
 
 chdir "$FindBin::Bin/.." or die "chdir: $!";
@@ -17,18 +20,18 @@ chdir "$FindBin::Bin/.." or die "chdir: $!";
 # file, check, the line that it is found on, why it is none
 
 my @none = (
-    ['src/ngx_http_referral_links.c', 'clang-analyzer-core.NullDereference',
+    [source('ngx_http_referral_links.c'), 'clang-analyzer-core.NullDereference',
      'ngx_queue_remove(q);', 'the analyzer does not see that the head of a'
      . ' queue is the next one after it was removed'],
-    ['src/ngx_http_referral_redis.c', 'clang-analyzer-unix.Malloc',
+    [source('ngx_http_referral_redis.c'), 'clang-analyzer-unix.Malloc',
      'ngx_queue_remove(q);', 'the same'],
-    ['src/referral_segment.c', 'bugprone-not-null-terminated-result',
+    [source('referral_segment.c'), 'bugprone-not-null-terminated-result',
      'memcpy(out, referral_segment_magic, 8);', 'eight bytes, no string'],
     ['tools/referral_journal_check.c', 'cert-err34-c',
      'if (sscanf(line, "%*s FLOCK', 'numbers of the kernel\'s own'],
 );
 
-my @sources = sort glob 'src/*.c tools/*.c';
+my @sources = (sources('*.c'), glob 'tools/*.c');
 
 my (%seen, %found);
 
@@ -37,7 +40,7 @@ lint('clang-tidy', 'xargs', '-P2', '-n1', 'clang-tidy', '--quiet',
 
 lint('cppcheck', 'xargs', 'cppcheck', '--quiet', '-j2', '--std=c11',
      '--enable=warning,performance,portability', '--inconclusive',
-     '-Isrc', '-Ibuild/nginx/objs');
+     includes(), '-Ibuild/nginx/objs');
 
 is(join("\n", sort keys %found), '', 'nothing is wrong');
 

@@ -8,11 +8,14 @@ use FindBin;
 use List::Util qw(max);
 use Test::More;
 
+use lib "$FindBin::Bin/lib";
+use Sources qw(source sources includes);
+
 chdir "$FindBin::Bin/.." or die "chdir: $!";
 
 my $cc = $ENV{CC} // 'gcc';
 my @common = (qw(-std=gnu11 -D_FILE_OFFSET_BITS=64 -g -Wall -Wextra -Werror
-                -Isrc -It/unit -Ibuild/unit));
+                -It/unit -Ibuild/unit), includes());
 my @only = split ' ', $ENV{TEST_UNIT} // '';
 
 my @tests = @only ? map { "t/unit/test_$_.c" } @only
@@ -22,14 +25,14 @@ system('mkdir', '-p', 'build/unit') == 0 or die;
 
 # the script that Redis runs and the list of bots, as the build makes them
 
-system('sh auto/embed referral_apply_lua src/referral_apply.lua'
+system('sh auto/embed referral_apply_lua ' . source('referral_apply.lua')
        . ' > build/unit/referral_apply_lua.h') == 0 or die;
 system('sh auto/embed referral_bots_list conf/bots.list'
        . ' > build/unit/referral_bots_list.h') == 0 or die;
 
 my $newest = max map { (stat $_)[9] }
-                     glob('src/*.[ch] src/*.lua conf/bots.list t/unit/*'
-                          . ' t/lib/*.pl t/lib/*.h');
+                     sources('*.[ch]', '*.lua'),
+                     glob('conf/bots.list t/unit/* t/lib/*.pl t/lib/*.h');
 
 my $valgrind = grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
 
@@ -71,8 +74,8 @@ SKIP: {
     skip 'no headers of 32 bits', 1 if $? != 0;
 
     subtest '32 bits' => sub {
-        my @sources = sort grep { !/_(?:address|batch_command|cookie|geo|id)\.c$/ }
-                                glob 'src/referral_*.c';
+        my @sources = grep { !/_(?:address|batch_command|cookie|geo|id)\.c$/ }
+                           sources('referral_*.c');
         my @compile = ($cc, '-m32', '-fsyntax-only', @common);
         my $output = `@compile @sources 2>&1`;
 
@@ -103,7 +106,7 @@ sub build {
     }
 
     my @words = split ' ', $1;
-    my @sources = map { "src/$_" } grep { !/^-/ } @words;
+    my @sources = map { source($_) } grep { !/^-/ } @words;
     my @libraries = grep { /^-/ } @words;
 
     if (-e $binary && (stat $binary)[9] > $newest) {
