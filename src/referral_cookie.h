@@ -8,8 +8,9 @@
 #define _REFERRAL_COOKIE_H_INCLUDED_
 
 
+#include "referral_code.h"
 #include "referral_id.h"
-#include "referral_link.h"
+#include "referral_name.h"
 #include "referral_str.h"
 
 

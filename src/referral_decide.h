@@ -12,7 +12,7 @@
 
 #include "referral_landing.h"
 #include "referral_link.h"
-#include "referral_record.h"
+#include "referral_result.h"
 #include "referral_str.h"
 
 

@@ -4,6 +4,7 @@
 #include "referral_hash.h"
 #include "referral_lang.h"
 #include "referral_landing.h"
+#include "referral_name.h"
 
 
 /*
@@ -97,7 +98,6 @@ static int referral_date_get(referral_date_t *date,
 
 static int referral_among(const referral_str_t *value,
     const char *const *list);
-static int referral_word(const referral_str_t *s);
 static int referral_upper(u_char c);
 static int referral_digit(u_char c);
 
@@ -393,7 +393,7 @@ static int
 referral_rule_variant(referral_rule_ctx_t *ctx, const referral_pair_t *pair,
     const char **err)
 {
-    if (ctx->named || pair->negated || !referral_word(&pair->value)) {
+    if (ctx->named || pair->negated || !referral_word_valid(&pair->value)) {
         *err = "as must be one word of at most 32 of a-z 0-9 _ . -";
         return REFERRAL_ERROR;
     }
@@ -717,7 +717,7 @@ referral_os_compile(const referral_str_t *value, referral_buf_t *out)
 static int
 referral_word_compile(const referral_str_t *value, referral_buf_t *out)
 {
-    if (!referral_word(value)) {
+    if (!referral_word_valid(value)) {
         return REFERRAL_ERROR;
     }
 
@@ -916,32 +916,6 @@ referral_among(const referral_str_t *value, const char *const *list)
     }
 
     return 0;
-}
-
-
-/* [a-z0-9_.-]{1,32} */
-
-static int
-referral_word(const referral_str_t *s)
-{
-    size_t  i;
-    u_char  c;
-
-    if (s->len == 0 || s->len > REFERRAL_CONDITION_MAX) {
-        return 0;
-    }
-
-    for (i = 0; i < s->len; i++) {
-        c = s->data[i];
-
-        if ((c < 'a' || c > 'z') && !referral_digit(c)
-            && c != '_' && c != '.' && c != '-')
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 

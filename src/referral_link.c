@@ -74,8 +74,6 @@ static int referral_set_window(referral_compile_t *c,
 static int referral_set_attribution(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_name_valid(const referral_str_t *value);
-static int referral_chars_valid(const referral_str_t *s, size_t max,
-    u_char kind);
 
 
 #define REFERRAL_KIND(kind)  (1U << REFERRAL_ENTRY_##kind)
@@ -131,25 +129,6 @@ static const referral_setter_t  referral_setters[] = {
       0, referral_set_attribution },
 
     { referral_null_string, 0, 0, NULL }
-};
-
-
-/* a bit for each byte; the upper half is never allowed */
-
-/* what may stand in which name */
-
-#define REFERRAL_CHAR_WORD      0x01
-#define REFERRAL_CHAR_REFERRER  0x02
-#define REFERRAL_CHAR_ANY       0x03
-
-static const u_char  referral_chars[256] = {
-    ['+'] = REFERRAL_CHAR_REFERRER,
-    ['-' ... '.'] = REFERRAL_CHAR_ANY,
-    ['0' ... '9'] = REFERRAL_CHAR_ANY,
-    ['@'] = REFERRAL_CHAR_REFERRER,
-    ['A' ... 'Z'] = REFERRAL_CHAR_REFERRER,
-    ['_'] = REFERRAL_CHAR_ANY,
-    ['a' ... 'z'] = REFERRAL_CHAR_ANY
 };
 
 
@@ -700,45 +679,4 @@ referral_entry_valid(const referral_entry_t *entry, size_t size)
     }
 
     return 1;
-}
-
-
-static int
-referral_chars_valid(const referral_str_t *s, size_t max, u_char kind)
-{
-    size_t  i;
-
-    if (s->len == 0 || s->len > max) {
-        return 0;
-    }
-
-    for (i = 0; i < s->len; i++) {
-        if (!(referral_chars[s->data[i]] & kind)) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-int
-referral_program_valid(const referral_str_t *s)
-{
-    return referral_chars_valid(s, REFERRAL_PROGRAM_MAX, REFERRAL_CHAR_WORD);
-}
-
-
-int
-referral_word_valid(const referral_str_t *s)
-{
-    return referral_chars_valid(s, REFERRAL_CHANNEL_MAX, REFERRAL_CHAR_WORD);
-}
-
-
-int
-referral_referrer_valid(const referral_str_t *s)
-{
-    return referral_chars_valid(s, REFERRAL_REFERRER_MAX,
-                                REFERRAL_CHAR_REFERRER);
 }

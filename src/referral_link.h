@@ -11,19 +11,12 @@
 
 #include "referral_code.h"
 #include "referral_landing.h"
+#include "referral_name.h"
 #include "referral_str.h"
 #include "referral_time.h"
 
 
-#define REFERRAL_PROGRAM_MAX   64
-#define REFERRAL_REFERRER_MAX  64
-#define REFERRAL_NAME_MAX      128
-#define REFERRAL_SEGMENT_MAX   32
-#define REFERRAL_CHANNEL_MAX   32
 #define REFERRAL_ENTRY_MAX     32768
-
-#define REFERRAL_WINDOW_DEFAULT  (30 * 86400)
-#define REFERRAL_WINDOW_MAX      (400 * 86400)
 
 
 typedef enum {
@@ -123,16 +116,6 @@ referral_entry_has(const referral_entry_t *entry, unsigned field)
 {
     return (entry->set >> field) & 1;
 }
-
-
-/* [a-z0-9_.-]{1,64} */
-int referral_program_valid(const referral_str_t *s);
-
-/* [a-z0-9_.-]{1,32}: channels, segments, variants */
-int referral_word_valid(const referral_str_t *s);
-
-/* [A-Za-z0-9_.@+-]{1,64}: what may be a referrer's id */
-int referral_referrer_valid(const referral_str_t *s);
 
 
 #endif /* _REFERRAL_LINK_H_INCLUDED_ */

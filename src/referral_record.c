@@ -42,27 +42,6 @@ static u_char *referral_record_put(u_char *p, uint64_t n, unsigned size);
 static uint64_t referral_record_get(const u_char *p, unsigned size);
 
 
-static const referral_str_t  referral_results[] = {
-    referral_string("landing"),
-    referral_string("ended"),
-    referral_string("not_started"),
-    referral_string("disabled"),
-    referral_string("paused"),
-    referral_string("refused"),
-    referral_string("unresolved"),
-    referral_string("unknown")
-};
-
-
-referral_str_t
-referral_result_name(unsigned result)
-{
-    static const referral_str_t  none = referral_string("");
-
-    return result < REFERRAL_RESULTS ? referral_results[result] : none;
-}
-
-
 ssize_t
 referral_record_encode(u_char *out, size_t size,
     const referral_record_t *record)

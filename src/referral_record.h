@@ -9,26 +9,16 @@
 #define _REFERRAL_RECORD_H_INCLUDED_
 
 
+#include "referral_code.h"
 #include "referral_id.h"
-#include "referral_link.h"
+#include "referral_name.h"
+#include "referral_result.h"
 #include "referral_str.h"
+#include "referral_time.h"
 #include "referral_visitor.h"
 
 
 #define REFERRAL_RECORD_MAX  1024
-
-
-typedef enum {
-    REFERRAL_RESULT_LANDING = 0,
-    REFERRAL_RESULT_ENDED,
-    REFERRAL_RESULT_NOT_STARTED,
-    REFERRAL_RESULT_DISABLED,
-    REFERRAL_RESULT_PAUSED,
-    REFERRAL_RESULT_REFUSED,
-    REFERRAL_RESULT_UNRESOLVED,
-    REFERRAL_RESULT_UNKNOWN,
-    REFERRAL_RESULTS
-} referral_result_e;
 
 
 /*
@@ -86,9 +76,6 @@ typedef struct {
     referral_str_t      text[REFERRAL_TEXTS];
 } referral_record_t;
 
-
-/* static text: "landing", "ended"… */
-referral_str_t referral_result_name(unsigned result);
 
 /* versioned; each text cut to 255 bytes.  The bytes written, or
  * REFERRAL_ERROR if size is too small; REFERRAL_RECORD_MAX always suffices

@@ -976,7 +976,7 @@ sub build {
     my $cc = $ENV{CC} || 'gcc';
     my $src = join ' ', map { "$root/$_" } map { sources("referral_$_.c") }
         qw(batch batch_table batch_command record str hash id time visitor
-           bots words link landing template pairs url code lang);
+           bots words link name result landing template pairs url code lang);
 
     my $includes = join ' ', map { "-I$root/$_" }
                              map { s/^-I//r } includes();

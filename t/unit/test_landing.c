@@ -1,4 +1,4 @@
-/* link: referral_landing.c referral_lang.c referral_template.c referral_url.c referral_pairs.c referral_hash.c referral_str.c referral_time.c */
+/* link: referral_landing.c referral_lang.c referral_template.c referral_url.c referral_pairs.c referral_hash.c referral_str.c referral_time.c referral_name.c */
 
 /*
  * Templates, rules, URLs: what goes into Location.

@@ -1,0 +1,40 @@
+
+/*
+ * What may stand in a name: programs, referrers, and the words that are
+ * counted (channels, segments, variants).  The grammar of a code stands in
+ * referral_code.h.
+ */
+
+
+#ifndef _REFERRAL_NAME_H_INCLUDED_
+#define _REFERRAL_NAME_H_INCLUDED_
+
+
+#include "referral_str.h"
+
+
+/* bytes at most */
+
+#define REFERRAL_PROGRAM_MAX   64
+#define REFERRAL_REFERRER_MAX  64
+#define REFERRAL_NAME_MAX      128    /* of a person, to be shown */
+#define REFERRAL_SEGMENT_MAX   32
+#define REFERRAL_CHANNEL_MAX   32
+
+/* seconds that a click may bring a sale */
+
+#define REFERRAL_WINDOW_DEFAULT  (30 * 86400)
+#define REFERRAL_WINDOW_MAX      (400 * 86400)
+
+
+/* [a-z0-9_.-]{1,64} */
+int referral_program_valid(const referral_str_t *s);
+
+/* [a-z0-9_.-]{1,32}: channels, segments, variants */
+int referral_word_valid(const referral_str_t *s);
+
+/* [A-Za-z0-9_.@+-]{1,64}: what may be a referrer's id */
+int referral_referrer_valid(const referral_str_t *s);
+
+
+#endif /* _REFERRAL_NAME_H_INCLUDED_ */
