@@ -9,7 +9,7 @@ use Test::More;
 
 chdir "$FindBin::Bin/.." or die "chdir: $!";
 
-open my $f, '<', 'src/referral_code_table.h' or die "table: $!";
+open my $f, '<', 'src/core/referral_code_table.h' or die "table: $!";
 my $table = do { local $/; <$f> };
 
 my ($wanted) = $table =~ /^ \* ([0-9.]+)\.$/m;

@@ -7,7 +7,7 @@ use FindBin;
 use Test::More;
 
 use lib "$FindBin::Bin/lib";
-use Sources qw(sources);
+use Sources qw(layers sources);
 
 chdir "$FindBin::Bin/.." or die "chdir: $!";
 
@@ -101,84 +101,126 @@ for my $file (grep { /\.h$/ } @files) {
 }
 
 
-# The rooms that know nginx, from the top down: each may use what stands
-# below it, and nobody beside it.  Constants and types come from the header
-# that they share.
+# Folders are layers, from the ground up as src/layers has them: a file
+# includes and calls what lies in its own folder or in one that stands behind
+# its folder there.  One file starts all the others.
 
-my @floors = (
-    [qw(module)],
-    [qw(conf)],
-    [qw(secrets)],
-    [qw(turn)],
-    [qw(click resolve variables metrics)],
-    [qw(answer lookup salts)],
-    [qw(request)],
-    [qw(links recorder geo)],
-    [qw(tracking)],
-    [qw(redis zone)],
-);
+my $STARTS = 'ngx_http_referral_module.c';
 
-# a large room has more than one file
+my %below = map { my ($folder, @below) = @$_; $folder => { map { $_ => 1 } @below } }
+                layers();
 
-my %part_of = (drain => 'recorder', journals => 'recorder',
-               conf_main => 'conf', conf_check => 'conf',
-               conf_cookie => 'conf');
+my %folder = map { $_ => $path{$_} =~ m{^src/(?:(.*)/)?[^/]+$} ? $1 // '' : '' }
+                 @files;
 
-sub room {
-    my ($room) = $_[0] =~ /^ngx_http_referral_(\w+)\.c$/;
-
-    return $part_of{$room} // $room;
+for my $file (@files) {
+    ok($below{$folder{$file}}, "$file lies in a folder of src/layers");
 }
 
-my %floor;
+for my $folder (sort keys %below) {
+    my @order = map { $_->[0] } layers();
+    my ($place) = grep { $order[$_] eq $folder } 0 .. $#order;
+    my @above = grep { my $name = $_;
+                       !grep { $_ eq $name } @order[0 .. $place - 1] }
+                sort keys %{ $below{$folder} };
 
-for my $i (0 .. $#floors) {
-    $floor{$_} = $i for @{ $floors[$i] };
+    is("@above", '', "$folder includes nothing that stands above it");
 }
 
-# the zone is the module's, its counters are everybody's
+sub may {
+    my ($file, $other) = @_;
 
-my %shared = map { $_ => 1 } qw(ngx_http_referral_zone);
+    return 1 if $file eq $STARTS || $folder{$file} eq $folder{$other};
+    return $below{$folder{$file}}{$folder{$other}};
+}
 
-my %defined;
+# which functions a file defines for others
 
-for my $file (grep { /^ngx_http_referral_\w+\.c$/ } @files) {
-    my $room = room($file);
+my %home;
 
-    ok(exists $floor{$room}, "$file is a room of the house");
-
-    my $code = $code{$file};
-
-    while ($code =~ /^((?:static\s)?[^\n;{}()#]*)\n(ngx_http_referral\w*)\(
-                     [^;{}]*\)\s*\n\{/gmx)
+for my $file (grep { /\.c$/ } @files) {
+    while ($code{$file} =~ /^((?:static\s)?[^\n;{}()#]*)\n
+                            ((?:ngx_http_)?referral\w*)\([^;{}]*\)\s*\n\{/gmx)
     {
         my ($type, $name) = ($1, $2);
 
-        $defined{$name} = $room unless $type =~ /\bstatic\b/;
+        $home{$name} = $file unless $type =~ /\bstatic\b/;
     }
 }
 
-for my $file (grep { /^ngx_http_referral_\w+\.c$/ } @files) {
-    my $room = room($file);
-    my %used = map { $_ => 1 } $code{$file} =~ /\b(ngx_http_referral\w*)\b/g;
-
-    my @wrong = map { "$_ of $defined{$_}" }
-                grep { $defined{$_} && $defined{$_} ne $room
-                       && !$shared{$_}
-                       && ($floor{$defined{$_}} // -1)
-                          <= ($floor{$room} // -1) }
-                sort keys %used;
-
-    is("@wrong", '', "$file calls only who it may");
-}
-
-
-# nginx's random() begins with the time and the pid: good for delays only
+my %uses;
 
 for my $file (@files) {
-    my @seeds = $code{$file} =~ /(.*\bngx_random\(\)\s*<<.*)/g;
+    my @wrong = grep { $path{$_} && !may($file, $_) } includes($file);
 
-    is("@seeds", '', "$file: no seed can be guessed");
+    is("@wrong", '', "$file includes what lies below it");
+
+    my %names = map { $_ => 1 } $code{$file} =~ /\b((?:ngx_http_)?referral\w*)\b/g;
+    my %others;
+
+    for my $name (grep { $home{$_} && $home{$_} ne $file } keys %names) {
+        push @{ $others{$home{$name}} }, $name if $file =~ /\.c$/;
+    }
+
+    $uses{$file} = \%others;
+
+    @wrong = map { my $other = $_; map { "$_ of $other" } @{ $others{$other} } }
+             grep { !may($file, $_) } sort keys %others;
+
+    is("@wrong", '', "$file calls what lies below it");
+}
+
+# Within a folder the calls run one way too.  The files whose functions one
+# header declares are one; what the umbrella declares, each file is for itself.
+
+my %declared;
+
+for my $header (grep { /\.h$/ && $_ ne 'ngx_http_referral.h' } @files) {
+    $declared{$_} //= $header for $code{$header} =~ /\b((?:ngx_http_)?referral\w*)\(/g;
+}
+
+my %unit;
+
+for my $name (sort keys %home) {
+    my $header = $declared{$name} or next;
+
+    $unit{$home{$name}} //= $header =~ s/(?:_core)?\.h$//r;
+}
+
+sub unit { $unit{$_[0]} // $_[0] =~ s/\.[ch]$//r }
+
+for my $folder (sort keys %below) {
+    my %to;
+
+    for my $file (grep { $folder{$_} eq $folder && $_ ne $STARTS } @files) {
+        for my $other (keys %{ $uses{$file} }) {
+            $to{unit($file)}{unit($other)} = 1
+                if $folder{$other} eq $folder && $other ne $STARTS
+                   && unit($file) ne unit($other);
+        }
+    }
+
+    my ($way, %state) = ('');
+    my $walk;
+
+    $walk = sub {
+        my ($at, @from) = @_;
+
+        return if ($state{$at} // 0) == 2 || $way;
+
+        if ($state{$at}) {
+            $way = join ' -> ', @from, $at;
+            return;
+        }
+
+        $state{$at} = 1;
+        $walk->($_, @from, $at) for sort keys %{ $to{$at} // {} };
+        $state{$at} = 2;
+    };
+
+    $walk->($_) for sort keys %to;
+
+    is($way, '', "src/$folder: calls run one way");
 }
 
 

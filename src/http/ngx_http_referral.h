@@ -17,7 +17,7 @@
 #include <ngx_thread_pool.h>
 #endif
 
-#include "ngx_http_referral_redis.h"
+#include "ngx_http_referral_redis_conf.h"
 #include "referral_bound.h"
 #include "referral_cache.h"
 #include "referral_cookie.h"
@@ -390,6 +390,22 @@ typedef struct {
 } ngx_http_referral_commit_t;
 
 
+/*
+ * What a request may wait for.  Who makes it wait says how to leave, for nginx
+ * may end the request first; NULL: it does not wait.
+ */
+
+typedef enum {
+    NGX_HTTP_REFERRAL_WAIT_GROUP = 0,
+    NGX_HTTP_REFERRAL_WAIT_LOOKUP,
+    NGX_HTTP_REFERRAL_WAIT_JOURNAL,
+    NGX_HTTP_REFERRAL_WAITS
+} ngx_http_referral_wait_e;
+
+
+typedef void (*ngx_http_referral_cancel_pt)(ngx_http_referral_ctx_t *ctx);
+
+
 /* headers that something here asks for */
 
 typedef enum {
@@ -465,6 +481,7 @@ struct ngx_http_referral_ctx_s {
     ngx_msec_t                       since;       /* it waits; 0: never did */
     ngx_uint_t                       waits;       /* how many are out */
     ngx_event_t                      timer;       /* bounds the wait */
+    ngx_http_referral_cancel_pt      cancel[NGX_HTTP_REFERRAL_WAITS];
     ngx_http_referral_commit_t       commit;
 
     referral_click_t                 click;
@@ -486,8 +503,6 @@ struct ngx_http_referral_ctx_s {
     unsigned                         short_link:1;  /* is, or came from, one */
     unsigned                         guarded:1;
     unsigned                         looking:1;     /* waits for Redis */
-    unsigned                         queued:1;      /* waits for the turn */
-    unsigned                         committing:1;
     unsigned                         resolved:2;    /* referral_resolve ran:
                                                        how often */
     unsigned                         decided:1;

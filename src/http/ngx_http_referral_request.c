@@ -156,26 +156,10 @@ ngx_http_referral_cleanup(void *data)
 
     ngx_uint_t  i;
 
-    for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
-        ngx_http_referral_links_cancel(&ctx->wait[i]);
-    }
-
-    for (i = 0; ctx->touches && i < 2; i++) {
-        ngx_http_referral_links_cancel(&ctx->touches[i]);
-    }
-
-    if (ctx->timer.timer_set) {
-        ngx_del_timer(&ctx->timer);
-    }
-
-    if (ctx->queued) {
-        ctx->queued = 0;
-        ngx_queue_remove(&ctx->queue);
-    }
-
-    if (ctx->committing) {
-        ctx->committing = 0;
-        ngx_http_referral_recorder_cancel(&ctx->commit);
+    for (i = 0; i < NGX_HTTP_REFERRAL_WAITS; i++) {
+        if (ctx->cancel[i]) {
+            ctx->cancel[i](ctx);
+        }
     }
 }
 

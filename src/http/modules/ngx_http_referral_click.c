@@ -52,6 +52,7 @@ static void ngx_http_referral_click_person(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, referral_record_t *record);
 static ngx_uint_t ngx_http_referral_click_listed(
     ngx_http_referral_ctx_t *ctx, ngx_http_referral_main_conf_t *rmcf);
+static void ngx_http_referral_click_cancel(ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_click_committed(void *data);
 
 
@@ -320,7 +321,8 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
     rc = ngx_http_referral_click_record(r, ctx);
 
     if (rc == NGX_AGAIN) {
-        ctx->committing = 1;
+        ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] =
+                                              ngx_http_referral_click_cancel;
         return NGX_AGAIN;
     }
 
@@ -1061,6 +1063,15 @@ ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
 
 
 static void
+ngx_http_referral_click_cancel(ngx_http_referral_ctx_t *ctx)
+{
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
+
+    ngx_http_referral_recorder_cancel(&ctx->commit);
+}
+
+
+static void
 ngx_http_referral_click_committed(void *data)
 {
     ngx_http_referral_ctx_t *ctx = data;
@@ -1072,7 +1083,7 @@ ngx_http_referral_click_committed(void *data)
     r = ctx->request;
     c = r->connection;
 
-    ctx->committing = 0;
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
 
     ngx_http_set_log_request(c->log, r);
 

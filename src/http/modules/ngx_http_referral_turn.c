@@ -11,6 +11,7 @@
 #include "ngx_http_referral.h"
 
 
+static void ngx_http_referral_turn_leave(ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_turn_event_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
     ngx_http_request_t *own);
@@ -59,7 +60,7 @@ ngx_http_referral_turn_handler(ngx_http_request_t *r)
     turn = &rmcf->turn;
 
     ngx_queue_insert_tail(&turn->clicks, &ctx->queue);
-    ctx->queued = 1;
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] = ngx_http_referral_turn_leave;
 
     r->main->count++;
 
@@ -83,6 +84,15 @@ ngx_http_referral_turn_handler(ngx_http_request_t *r)
     r->main->count--;
 
     return rc;
+}
+
+
+static void
+ngx_http_referral_turn_leave(ngx_http_referral_ctx_t *ctx)
+{
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] = NULL;
+
+    ngx_queue_remove(&ctx->queue);
 }
 
 
@@ -138,7 +148,7 @@ ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
         ngx_queue_remove(q);
 
         ctx = ngx_queue_data(q, ngx_http_referral_ctx_t, queue);
-        ctx->queued = 0;
+        ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] = NULL;
 
         r = ctx->request;
         c = r->connection;

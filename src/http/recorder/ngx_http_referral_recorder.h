@@ -11,6 +11,7 @@
 
 
 #include "ngx_http_referral.h"
+#include "ngx_http_referral_redis.h"
 #include "referral_batch.h"
 #include "referral_journal.h"
 

@@ -10,6 +10,7 @@ static ngx_uint_t ngx_http_referral_lookup_owner(
     ngx_http_referral_ctx_t *ctx, referral_str_t *id);
 static ngx_int_t ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_lookup_cancel(ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_lookup_touch_handler(void *data);
 static void ngx_http_referral_lookup_handler(void *data);
 static void ngx_http_referral_lookup_timeout(ngx_event_t *ev);
@@ -43,6 +44,9 @@ ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
     }
 
     ctx->found = found;
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_LOOKUP] =
+                                             ngx_http_referral_lookup_cancel;
+
     wait = &ctx->wait[NGX_HTTP_REFERRAL_REFERRER];
     wait->handler = NULL;
     wait->entry = NULL;
@@ -121,6 +125,9 @@ ngx_http_referral_lookup_touches(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_LOOKUP] =
+                                             ngx_http_referral_lookup_cancel;
+
     for (i = 0; i < 2; i++) {
 
         if (!(i ? ctx->cookie.last_open : ctx->cookie.first_open)) {
@@ -151,6 +158,25 @@ ngx_http_referral_lookup_touches(ngx_http_request_t *r,
     ctx->found = found;
 
     return ctx->waits ? ngx_http_referral_lookup_wait(r, ctx) : NGX_OK;
+}
+
+
+static void
+ngx_http_referral_lookup_cancel(ngx_http_referral_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_ENTRIES; i++) {
+        ngx_http_referral_links_cancel(&ctx->wait[i]);
+    }
+
+    for (i = 0; ctx->touches && i < 2; i++) {
+        ngx_http_referral_links_cancel(&ctx->touches[i]);
+    }
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
 }
 
 

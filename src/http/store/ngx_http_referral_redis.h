@@ -16,19 +16,7 @@
 #include <hiredis/hiredis.h>
 #include <hiredis/async.h>
 
-
-/* where Redis is; strings are terminated and live as long as the cycle */
-
-typedef struct {
-    ngx_str_t            text;       /* as configured, for the log */
-    u_char              *host;       /* a numeric address, or a socket's path */
-    in_port_t            port;       /* 0 for a socket */
-    ngx_str_t            username;
-    ngx_str_t            password;
-    ngx_int_t            db;
-    ngx_str_t            prefix;
-    ngx_msec_t           timeout;
-} ngx_http_referral_redis_conf_t;
+#include "ngx_http_referral_redis_conf.h"
 
 
 /*
@@ -63,7 +51,7 @@ typedef void (*ngx_http_referral_redis_quit_pt)(void *data);
  * the line, and calls ngx_http_referral_redis_open().
  */
 
-typedef struct {
+struct ngx_http_referral_redis_s {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
     void                             *data;
     ngx_http_referral_redis_conf_t   *conf;
@@ -105,7 +93,7 @@ typedef struct {
     unsigned                          refused:1;  /* user, password or db */
     unsigned                          large:1;    /* see above */
     unsigned                          closed:1;
-} ngx_http_referral_redis_t;
+};
 
 
 void ngx_http_referral_redis_open(ngx_http_referral_redis_t *peer);
