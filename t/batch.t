@@ -976,14 +976,14 @@ sub build {
     my $cc = $ENV{CC} || 'gcc';
     my $src = join ' ', map { "$root/$_" } map { sources("referral_$_.c") }
         qw(batch batch_table batch_command record str hash id time visitor
-           bots words link name result landing template pairs url code lang);
+           bots automaton link name result rules template conditions url code lang);
 
     my $includes = join ' ', map { "-I$root/$_" }
                              map { s/^-I//r } includes();
-    my $script = "$root/" . source('referral_apply.lua');
+    my $script = "$root/" . source('referral_click.lua');
 
-    system("$root/auto/embed referral_apply_lua $script"
-           . " > $dir/referral_apply_lua.h") == 0 or die 'embed failed';
+    system("$root/auto/embed referral_click_lua $script"
+           . " > $dir/referral_click_lua.h") == 0 or die 'embed failed';
     system("$root/auto/embed referral_bots_list $root/conf/bots.list"
            . " > $dir/referral_bots_list.h") == 0 or die 'embed failed';
 

@@ -20,7 +20,7 @@ my $top = "$FindBin::Bin/..";
 # file, what stands there, what takes its place, and who must notice
 
 my @mutations = (
-    [ 'the batch does not compare', 'referral_apply.lua',
+    [ 'the batch does not compare', 'referral_click.lua',
       qr/^if found ~= expected [^\n]*then$/m, 'if false then',
       'faults_kill' ],
 
@@ -43,7 +43,7 @@ END
       'faults_redis', 'slow' ],
 
     [ 'marks that went back are not noticed',
-      'ngx_http_referral_journals.c',
+      'ngx_http_referral_retire.c',
       qr/\Q} else if ((uint64_t) found < expected) {\E/,
       '} else if (0 && (uint64_t) found < expected) {',
       'faults_redis', 'flush rdb' ],

@@ -25,8 +25,8 @@ system('mkdir', '-p', 'build/unit') == 0 or die;
 
 # the script that Redis runs and the list of bots, as the build makes them
 
-system('sh auto/embed referral_apply_lua ' . source('referral_apply.lua')
-       . ' > build/unit/referral_apply_lua.h') == 0 or die;
+system('sh auto/embed referral_click_lua ' . source('referral_click.lua')
+       . ' > build/unit/referral_click_lua.h') == 0 or die;
 system('sh auto/embed referral_bots_list conf/bots.list'
        . ' > build/unit/referral_bots_list.h') == 0 or die;
 

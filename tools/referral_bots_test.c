@@ -40,7 +40,7 @@
 #include <time.h>
 
 #include "referral_visitor.h"
-#include "referral_words.h"
+#include "referral_automaton.h"
 
 
 #define BOTS_TEST_TIME  500000000        /* ns */

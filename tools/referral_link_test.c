@@ -96,7 +96,7 @@
 
 #define LINK_TEST_CUT                                                         \
     "{\"of\": \"landing\", \"field\": \"landing_args\", \"line\": 0, "        \
-    "\"problem\": \"some have no room: with them the URL is longer than 3072 "  \
+    "\"problem\": \"some have no room: with them the URL is longer than 3072 " \
     "bytes\"}"
 
 

@@ -107,10 +107,10 @@ typedef struct {
 /* a key on its way through the table */
 
 typedef struct {
-    size_t                    len;
-    unsigned                  past;      /* any epoch will do */
-    uint64_t                  words[REFERRAL_CACHE_KEY_WORDS];
-    referral_cache_hint_t     hint;
+    size_t                        len;
+    unsigned                      past;      /* any epoch will do */
+    uint64_t                      words[REFERRAL_CACHE_KEY_WORDS];
+    referral_cache_prefetch_t     hint;
 } referral_cache_key_t;
 
 
@@ -121,7 +121,7 @@ static int referral_cache_find(referral_cache_t *cache,
 static void referral_cache_key(referral_cache_key_t *k,
     const referral_str_t *key);
 static uint64_t referral_cache_now(referral_cache_t *cache,
-    const referral_cache_hint_t *hint);
+    const referral_cache_prefetch_t *hint);
 static int referral_cache_read(referral_cache_t *cache, unsigned class,
     referral_cache_key_t *k, u_char *buf, size_t size, int64_t now,
     referral_cache_info_t *info);
@@ -148,7 +148,7 @@ static const referral_cache_class_t  referral_cache_classes[] = {
 
 
 static inline void
-referral_cache_locate(referral_cache_t *cache, referral_cache_hint_t *hint,
+referral_cache_locate(referral_cache_t *cache, referral_cache_prefetch_t *hint,
     const referral_str_t *key)
 {
     uint64_t  hash;
@@ -169,7 +169,8 @@ referral_cache_bucket(referral_cache_t *cache, unsigned class, uint32_t place)
 
 
 static inline uint32_t *
-referral_cache_cell(referral_cache_t *cache, const referral_cache_hint_t *hint)
+referral_cache_cell(referral_cache_t *cache,
+    const referral_cache_prefetch_t *hint)
 {
     referral_cache_bucket_t  *b;
 
@@ -338,7 +339,7 @@ referral_cache_carve(referral_cache_t *cache, void *mem, size_t size)
     p += -(uintptr_t) p % REFERRAL_CACHE_LINE;
 
     cache->pid = 0;
-    cache->near = NULL;
+    cache->local = NULL;
     cache->header = (referral_cache_header_t *) p;
     p += sizeof(referral_cache_header_t);
 
@@ -378,15 +379,15 @@ referral_cache_process(referral_cache_t *cache)
 
     /* without memory it goes the longer way */
 
-    cache->near = referral_near_create();
+    cache->local = referral_cache_local_create();
 }
 
 
 void
 referral_cache_leave(referral_cache_t *cache)
 {
-    referral_near_free(cache->near);
-    cache->near = NULL;
+    referral_cache_local_free(cache->local);
+    cache->local = NULL;
 }
 
 
@@ -394,22 +395,23 @@ int
 referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
     void *buf, size_t size, int64_t now, referral_cache_info_t *info)
 {
-    referral_cache_hint_t  hint;
+    referral_cache_prefetch_t  hint;
 
     referral_cache_locate(cache, &hint, key);
 
-    return referral_cache_get_hinted(cache, &hint, key, buf, size, now, info);
+    return referral_cache_get_prefetched(cache, &hint, key, buf, size, now,
+                                         info);
 }
 
 
 int
-referral_cache_get_hinted(referral_cache_t *cache,
-    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+referral_cache_get_prefetched(referral_cache_t *cache,
+    const referral_cache_prefetch_t *hint, const referral_str_t *key, void *buf,
     size_t size, int64_t now, referral_cache_info_t *info)
 {
-    unsigned               class;
-    referral_cache_key_t   k;
-    referral_near_copy_t   copy;
+    unsigned                      class;
+    referral_cache_key_t          k;
+    referral_cache_local_copy_t   copy;
 
     memset(info, 0, sizeof(referral_cache_info_t));
 
@@ -422,8 +424,8 @@ referral_cache_get_hinted(referral_cache_t *cache,
     copy.epoch = referral_cache_now(cache, &k.hint);
     info->epoch = copy.epoch;
 
-    if (cache->near
-        && referral_near_find(cache->near, &k.hint, key, now, &copy)
+    if (cache->local
+        && referral_cache_local_find(cache->local, &k.hint, key, now, &copy)
            == REFERRAL_OK
         && copy.len <= size)
     {
@@ -447,13 +449,13 @@ referral_cache_get_hinted(referral_cache_t *cache,
 
         info->value = buf;
 
-        if (cache->near) {
+        if (cache->local) {
             copy.fetched = now - info->age;
             copy.len = info->len;
             copy.value = buf;
             copy.negative = info->negative;
 
-            referral_near_keep(cache->near, &k.hint, key, now, &copy);
+            referral_cache_local_keep(cache->local, &k.hint, key, now, &copy);
         }
 
         return REFERRAL_OK;
@@ -465,7 +467,7 @@ referral_cache_get_hinted(referral_cache_t *cache,
 
 int
 referral_cache_get_past(referral_cache_t *cache,
-    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+    const referral_cache_prefetch_t *hint, const referral_str_t *key, void *buf,
     size_t size, int64_t now, referral_cache_info_t *info)
 {
     unsigned              class;
@@ -498,8 +500,8 @@ referral_cache_get_past(referral_cache_t *cache,
 
 
 void
-referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
-    const referral_str_t *key)
+referral_cache_prefetch(referral_cache_t *cache,
+    referral_cache_prefetch_t *hint, const referral_str_t *key)
 {
     unsigned  class;
 
@@ -507,8 +509,8 @@ referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
 
     __builtin_prefetch(referral_cache_cell(cache, hint));
 
-    if (cache->near) {
-        referral_near_hint(cache->near, hint);
+    if (cache->local) {
+        referral_cache_local_prefetch(cache->local, hint);
         return;
     }
 
@@ -521,15 +523,17 @@ referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
 
 
 void
-referral_cache_hint_value(referral_cache_t *cache,
-    const referral_cache_hint_t *hint)
+referral_cache_prefetch_value(referral_cache_t *cache,
+    const referral_cache_prefetch_t *hint)
 {
     size_t                    n;
     u_char                   *slot;
     unsigned                  class, way;
     referral_cache_bucket_t  *b;
 
-    if (cache->near && referral_near_hint_value(cache->near, hint)) {
+    if (cache->local
+        && referral_cache_local_prefetch_value(cache->local, hint))
+    {
         return;
     }
 
@@ -601,7 +605,7 @@ referral_cache_key(referral_cache_key_t *k, const referral_str_t *key)
 
 static uint64_t
 referral_cache_now(referral_cache_t *cache,
-    const referral_cache_hint_t *hint)
+    const referral_cache_prefetch_t *hint)
 {
     uint32_t  generation, count;
 
@@ -763,8 +767,8 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
     slot.negative = negative ? 1 : 0;
     slot.crc = referral_cache_crc(&slot, &k, value);
 
-    if (cache->near) {
-        referral_near_drop(cache->near, &k.hint);
+    if (cache->local) {
+        referral_cache_local_drop(cache->local, &k.hint);
     }
 
     b = referral_cache_bucket(cache, class, k.hint.place);

@@ -11,7 +11,7 @@
 #define _REFERRAL_CACHE_H_INCLUDED_
 
 
-#include "referral_near.h"
+#include "referral_cache_local.h"
 #include "referral_str.h"
 
 
@@ -32,7 +32,7 @@ typedef struct referral_cache_bucket_s  referral_cache_bucket_t;
 
 typedef struct {
     referral_cache_header_t  *header;
-    referral_near_t          *near;          /* of the process, or NULL */
+    referral_cache_local_t   *local;          /* of the process, or NULL */
     referral_cache_bucket_t  *buckets[REFERRAL_CACHE_CLASSES];
     u_char                   *slots[REFERRAL_CACHE_CLASSES];
     uint32_t                  nbuckets[REFERRAL_CACHE_CLASSES];
@@ -57,7 +57,7 @@ typedef struct {
 
 /* where a key will be looked for; plain numbers, good for this cache only */
 
-typedef referral_near_key_t  referral_cache_hint_t;
+typedef referral_cache_local_key_t  referral_cache_prefetch_t;
 
 
 /* events since init, of all processes; hits and misses the caller sees */
@@ -115,12 +115,12 @@ int referral_cache_get(referral_cache_t *cache, const referral_str_t *key,
  * hundred instructions after it, what is there.  The get may have the hint,
  * of the same key, and need not work it out again.
  */
-void referral_cache_hint(referral_cache_t *cache, referral_cache_hint_t *hint,
-    const referral_str_t *key);
-void referral_cache_hint_value(referral_cache_t *cache,
-    const referral_cache_hint_t *hint);
-int referral_cache_get_hinted(referral_cache_t *cache,
-    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+void referral_cache_prefetch(referral_cache_t *cache,
+    referral_cache_prefetch_t *hint, const referral_str_t *key);
+void referral_cache_prefetch_value(referral_cache_t *cache,
+    const referral_cache_prefetch_t *hint);
+int referral_cache_get_prefetched(referral_cache_t *cache,
+    const referral_cache_prefetch_t *hint, const referral_str_t *key, void *buf,
     size_t size, int64_t now, referral_cache_info_t *info);
 
 /*
@@ -129,7 +129,7 @@ int referral_cache_get_hinted(referral_cache_t *cache,
  * shares its epoch.  An edit of the key itself leaves nothing.
  */
 int referral_cache_get_past(referral_cache_t *cache,
-    const referral_cache_hint_t *hint, const referral_str_t *key, void *buf,
+    const referral_cache_prefetch_t *hint, const referral_str_t *key, void *buf,
     size_t size, int64_t now, referral_cache_info_t *info);
 
 /* what get writes to info->epoch, for those that fetch without a get */

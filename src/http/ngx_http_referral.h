@@ -18,13 +18,13 @@
 #endif
 
 #include "ngx_http_referral_redis_conf.h"
-#include "referral_bound.h"
+#include "referral_limit.h"
 #include "referral_cache.h"
 #include "referral_cookie.h"
 #include "referral_decide.h"
 #include "referral_geo.h"
 #include "referral_journal.h"
-#include "referral_landing.h"
+#include "referral_rules.h"
 #include "referral_lang.h"
 #include "referral_link.h"
 #include "referral_record.h"
@@ -194,7 +194,7 @@ typedef struct {
                                                      before; 0: ask */
 
     uint64_t                         seed;        /* of addresses, below */
-    referral_bound_t                 bound;       /* clicks by address */
+    referral_limit_t                 bound;       /* clicks by address */
 
     u_char                          *cache;       /* where its table lies */
     size_t                           cache_size;
@@ -207,7 +207,7 @@ typedef struct {
     ngx_queue_t                      clicks;      /* of contexts */
     ngx_uint_t                       n;
     ngx_event_t                      event;
-} ngx_http_referral_turn_t;
+} ngx_http_referral_click_group_t;
 
 
 /* User-Agents that a worker remembers: a few hundred are most of the world's */
@@ -275,11 +275,11 @@ typedef struct {
     ngx_uint_t                       generation;
 
     /* of this worker */
-    ngx_http_referral_links_t       *lookup;
-    ngx_http_referral_recorder_t    *recorder;
-    ngx_http_referral_salts_t       *salts;
-    referral_random_t                random;
-    ngx_http_referral_turn_t         turn;
+    ngx_http_referral_links_t         *lookup;
+    ngx_http_referral_recorder_t      *recorder;
+    ngx_http_referral_salts_t         *salts;
+    referral_random_t                  random;
+    ngx_http_referral_click_group_t    group;
 } ngx_http_referral_main_conf_t;
 
 
@@ -365,7 +365,7 @@ typedef struct {
     void                            *data;
     ngx_pool_t                      *pool;        /* where the entry goes */
     referral_entry_t                *entry;       /* NULL: not known now */
-    referral_cache_hint_t            hint;
+    referral_cache_prefetch_t        hint;
     ngx_uint_t                       hinted;      /* for the next get */
     ngx_uint_t                       literal;     /* no request made up whose
                                                      entry it is */
@@ -658,10 +658,10 @@ ngx_int_t ngx_http_referral_links_get(ngx_http_referral_links_t *links,
  * A get will come, of the same: it need not wait for the memory then; in this
  * order.
  */
-void ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
+void ngx_http_referral_links_prefetch(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id);
-void ngx_http_referral_links_hint_value(ngx_http_referral_links_t *links,
+void ngx_http_referral_links_prefetch_value(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait);
 
 /* both may be called at any time; the second takes what the cache has left */
@@ -682,7 +682,7 @@ ngx_int_t ngx_http_referral_lookup(ngx_http_request_t *r,
 
 void ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
     referral_str_t *code, ngx_http_referral_found_pt found);
-void ngx_http_referral_lookup_ahead(ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_lookup_prefetch(ngx_http_referral_ctx_t *ctx);
 ngx_int_t ngx_http_referral_lookup_finish(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
@@ -695,9 +695,9 @@ ngx_int_t ngx_http_referral_lookup_touches(ngx_http_request_t *r,
 
 /* turn: clicks as they come, and their steps */
 
-void ngx_http_referral_turn_init(ngx_http_referral_turn_t *turn,
+void ngx_http_referral_click_group_init(ngx_http_referral_click_group_t *group,
     ngx_log_t *log);
-ngx_int_t ngx_http_referral_turn_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_referral_click_group_handler(ngx_http_request_t *r);
 
 /*
  * click: the short link, in the order of its steps.  admit: NGX_OK, or how to
@@ -706,10 +706,10 @@ ngx_int_t ngx_http_referral_turn_handler(ngx_http_request_t *r);
 
 ngx_int_t ngx_http_referral_click_admit(ngx_http_request_t *r,
     ngx_http_referral_ctx_t **click);
-void ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_click_look(ngx_http_referral_ctx_t *ctx);
-ngx_int_t ngx_http_referral_click_go(ngx_http_request_t *r,
+void ngx_http_referral_click_prefetch_keys(ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_click_prefetch_values(ngx_http_referral_ctx_t *ctx);
+void ngx_http_referral_click_lookup(ngx_http_referral_ctx_t *ctx);
+ngx_int_t ngx_http_referral_click_finish(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
 /*
@@ -761,13 +761,13 @@ char *ngx_http_referral_geo_init(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf);
 void ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
     ngx_log_t *log);
-void ngx_http_referral_geo_find(ngx_http_referral_geo_t *room,
+void ngx_http_referral_geo_find(ngx_http_referral_geo_t *geos,
     struct sockaddr *sa, referral_geo_result_t *result);
 
 /* a find will come: it need not wait for the memory then; in this order */
-void ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room,
+void ngx_http_referral_geo_prefetch(ngx_http_referral_geo_t *geos,
     struct sockaddr *sa);
-void ngx_http_referral_geo_hint_value(ngx_http_referral_geo_t *room,
+void ngx_http_referral_geo_prefetch_value(ngx_http_referral_geo_t *geos,
     struct sockaddr *sa);
 
 /* metrics */

@@ -30,7 +30,7 @@ struct ngx_http_referral_geo_s {
 #if (NGX_THREADS)
 
 typedef struct {
-    ngx_http_referral_geo_t       *room;
+    ngx_http_referral_geo_t       *geos;
     ngx_http_referral_geo_file_t  *file;
     referral_geo_t                *geo;
     char                           err[256];
@@ -43,11 +43,11 @@ static void ngx_http_referral_geo_doubt(ngx_http_referral_geo_file_t *file,
     referral_geo_t *geo, ngx_log_t *log);
 static void ngx_http_referral_geo_cleanup(void *data);
 static void ngx_http_referral_geo_handler(ngx_event_t *ev);
-static void ngx_http_referral_geo_check(ngx_http_referral_geo_t *room,
+static void ngx_http_referral_geo_check(ngx_http_referral_geo_t *geos,
     ngx_uint_t i);
-static void ngx_http_referral_geo_open(ngx_http_referral_geo_t *room,
+static void ngx_http_referral_geo_open(ngx_http_referral_geo_t *geos,
     ngx_http_referral_geo_file_t *file);
-static void ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
+static void ngx_http_referral_geo_swap(ngx_http_referral_geo_t *geos,
     ngx_http_referral_geo_file_t *file, referral_geo_t *geo, const char *err);
 #if (NGX_THREADS)
 static void ngx_http_referral_geo_thread(void *data, ngx_log_t *log);
@@ -65,15 +65,15 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
     ngx_str_t                     *path;
     ngx_uint_t                     i;
     ngx_pool_cleanup_t            *cln;
-    ngx_http_referral_geo_t       *room;
+    ngx_http_referral_geo_t       *geos;
     ngx_http_referral_geo_file_t  *file;
 
     if (rmcf->geoip == NULL) {
         return NGX_CONF_OK;
     }
 
-    room = ngx_pcalloc(cf->pool, sizeof(ngx_http_referral_geo_t));
-    if (room == NULL) {
+    geos = ngx_pcalloc(cf->pool, sizeof(ngx_http_referral_geo_t));
+    if (geos == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -83,21 +83,21 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
     }
 
     cln->handler = ngx_http_referral_geo_cleanup;
-    cln->data = room;
+    cln->data = geos;
 
-    if (ngx_array_init(&room->files, cf->pool, rmcf->geoip->nelts,
+    if (ngx_array_init(&geos->files, cf->pool, rmcf->geoip->nelts,
                        sizeof(ngx_http_referral_geo_file_t))
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    room->reload = (ngx_msec_t) rmcf->geoip_reload * 1000;
+    geos->reload = (ngx_msec_t) rmcf->geoip_reload * 1000;
 
     path = rmcf->geoip->elts;
 
     for (i = 0; i < rmcf->geoip->nelts; i++) {
-        file = ngx_array_push(&room->files);
+        file = ngx_array_push(&geos->files);
 
         ngx_memzero(file, sizeof(ngx_http_referral_geo_file_t));
         file->path = path[i];
@@ -113,7 +113,7 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
         ngx_http_referral_geo_doubt(file, file->geo, cf->log);
     }
 
-    rmcf->geo = room;
+    rmcf->geo = geos;
 
     return NGX_CONF_OK;
 }
@@ -137,22 +137,22 @@ ngx_http_referral_geo_doubt(ngx_http_referral_geo_file_t *file,
 static void
 ngx_http_referral_geo_cleanup(void *data)
 {
-    ngx_http_referral_geo_t *room = data;
+    ngx_http_referral_geo_t *geos = data;
 
     ngx_uint_t                     i;
     ngx_http_referral_geo_file_t  *file;
 
-    file = room->files.elts;
+    file = geos->files.elts;
 
-    for (i = 0; i < room->files.nelts; i++) {
+    for (i = 0; i < geos->files.nelts; i++) {
         if (file[i].geo) {
             referral_geo_close(file[i].geo);
             file[i].geo = NULL;
         }
     }
 
-    referral_geo_memo_free(room->memo);
-    room->memo = NULL;
+    referral_geo_memo_free(geos->memo);
+    geos->memo = NULL;
 }
 
 
@@ -160,28 +160,28 @@ void
 ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
     ngx_log_t *log)
 {
-    ngx_http_referral_geo_t  *room;
+    ngx_http_referral_geo_t  *geos;
 
-    room = rmcf->geo;
+    geos = rmcf->geo;
 
-    room->log = log;
+    geos->log = log;
 
     /* without memory every address is looked up */
 
-    room->memo = referral_geo_memo_create();
+    geos->memo = referral_geo_memo_create();
 
 #if (NGX_THREADS)
-    room->thread_pool = rmcf->thread_pool;
+    geos->thread_pool = rmcf->thread_pool;
 #endif
 
-    room->timer.data = room;
-    room->timer.handler = ngx_http_referral_geo_handler;
-    room->timer.log = log;
-    room->timer.cancelable = 1;
+    geos->timer.data = geos;
+    geos->timer.handler = ngx_http_referral_geo_handler;
+    geos->timer.log = log;
+    geos->timer.cancelable = 1;
 
-    if (room->reload) {
-        ngx_add_timer(&room->timer, room->reload
-                                    + ngx_random() % (room->reload / 10 + 1));
+    if (geos->reload) {
+        ngx_add_timer(&geos->timer, geos->reload
+                                    + ngx_random() % (geos->reload / 10 + 1));
     }
 }
 
@@ -189,31 +189,31 @@ ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
 static void
 ngx_http_referral_geo_handler(ngx_event_t *ev)
 {
-    ngx_http_referral_geo_t  *room;
+    ngx_http_referral_geo_t  *geos;
 
-    room = ev->data;
+    geos = ev->data;
 
-    ngx_http_referral_geo_check(room, 0);
+    ngx_http_referral_geo_check(geos, 0);
 
-    ngx_add_timer(ev, room->reload);
+    ngx_add_timer(ev, geos->reload);
 }
 
 
 /* from the i-th on: a thread reads one file, and then comes back for more */
 
 static void
-ngx_http_referral_geo_check(ngx_http_referral_geo_t *room, ngx_uint_t i)
+ngx_http_referral_geo_check(ngx_http_referral_geo_t *geos, ngx_uint_t i)
 {
     ngx_http_referral_geo_file_t  *file;
 
-    file = room->files.elts;
+    file = geos->files.elts;
 
-    for ( /* void */ ; i < room->files.nelts && !room->busy; i++) {
+    for ( /* void */ ; i < geos->files.nelts && !geos->busy; i++) {
 
         if (file[i].geo
             && referral_geo_changed(file[i].geo, (char *) file[i].path.data))
         {
-            ngx_http_referral_geo_open(room, &file[i]);
+            ngx_http_referral_geo_open(geos, &file[i]);
         }
     }
 }
@@ -222,7 +222,7 @@ ngx_http_referral_geo_check(ngx_http_referral_geo_t *room, ngx_uint_t i)
 /* reading a database takes a while: a thread does it where there are any */
 
 static void
-ngx_http_referral_geo_open(ngx_http_referral_geo_t *room,
+ngx_http_referral_geo_open(ngx_http_referral_geo_t *geos,
     ngx_http_referral_geo_file_t *file)
 {
     char                           err[256];
@@ -230,26 +230,26 @@ ngx_http_referral_geo_open(ngx_http_referral_geo_t *room,
 #if (NGX_THREADS)
     ngx_http_referral_geo_task_t  *t;
 
-    if (room->thread_pool) {
+    if (geos->thread_pool) {
 
-        if (room->task == NULL) {
-            room->task = ngx_thread_task_alloc(ngx_cycle->pool,
+        if (geos->task == NULL) {
+            geos->task = ngx_thread_task_alloc(ngx_cycle->pool,
                                          sizeof(ngx_http_referral_geo_task_t));
         }
 
-        if (room->task) {
-            t = room->task->ctx;
-            t->room = room;
+        if (geos->task) {
+            t = geos->task->ctx;
+            t->geos = geos;
             t->file = file;
 
-            room->task->handler = ngx_http_referral_geo_thread;
-            room->task->event.handler = ngx_http_referral_geo_opened;
-            room->task->event.data = t;
+            geos->task->handler = ngx_http_referral_geo_thread;
+            geos->task->event.handler = ngx_http_referral_geo_opened;
+            geos->task->event.data = t;
 
-            if (ngx_thread_task_post(room->thread_pool, room->task)
+            if (ngx_thread_task_post(geos->thread_pool, geos->task)
                 == NGX_OK)
             {
-                room->busy = 1;
+                geos->busy = 1;
                 return;
             }
         }
@@ -259,19 +259,19 @@ ngx_http_referral_geo_open(ngx_http_referral_geo_t *room,
 
     geo = referral_geo_open((char *) file->path.data, err, sizeof(err));
 
-    ngx_http_referral_geo_swap(room, file, geo, err);
+    ngx_http_referral_geo_swap(geos, file, geo, err);
 }
 
 
 static void
-ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
+ngx_http_referral_geo_swap(ngx_http_referral_geo_t *geos,
     ngx_http_referral_geo_file_t *file, referral_geo_t *geo, const char *err)
 {
     if (geo == NULL) {
 
         if (!file->said) {
             file->said = 1;
-            ngx_log_error(NGX_LOG_ERR, room->log, 0,
+            ngx_log_error(NGX_LOG_ERR, geos->log, 0,
                           "\"referral_geoip\": %s; the old one stays", err);
         }
 
@@ -283,14 +283,14 @@ ngx_http_referral_geo_swap(ngx_http_referral_geo_t *room,
     referral_geo_close(file->geo);
     file->geo = geo;
 
-    if (room->memo) {
-        referral_geo_memo_forget(room->memo);
+    if (geos->memo) {
+        referral_geo_memo_forget(geos->memo);
     }
 
-    ngx_log_error(NGX_LOG_NOTICE, room->log, 0,
+    ngx_log_error(NGX_LOG_NOTICE, geos->log, 0,
                   "\"referral_geoip\": \"%V\" was read again", &file->path);
 
-    ngx_http_referral_geo_doubt(file, geo, room->log);
+    ngx_http_referral_geo_doubt(file, geo, geos->log);
 }
 
 
@@ -313,13 +313,13 @@ ngx_http_referral_geo_opened(ngx_event_t *ev)
 
     ngx_http_referral_geo_file_t  *file;
 
-    t->room->busy = 0;
+    t->geos->busy = 0;
 
-    ngx_http_referral_geo_swap(t->room, t->file, t->geo, t->err);
+    ngx_http_referral_geo_swap(t->geos, t->file, t->geo, t->err);
 
-    file = t->room->files.elts;
+    file = t->geos->files.elts;
 
-    ngx_http_referral_geo_check(t->room, t->file - file + 1);
+    ngx_http_referral_geo_check(t->geos, t->file - file + 1);
 }
 
 #endif
@@ -328,7 +328,7 @@ ngx_http_referral_geo_opened(ngx_event_t *ev)
 /* many visitors come from where others came: a page's links, a carrier's NAT */
 
 void
-ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
+ngx_http_referral_geo_find(ngx_http_referral_geo_t *geos, struct sockaddr *sa,
     referral_geo_result_t *result)
 {
     ngx_uint_t                     i;
@@ -336,8 +336,8 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
     const referral_geo_result_t   *known;
     ngx_http_referral_geo_file_t  *file;
 
-    if (room->memo) {
-        known = referral_geo_memo_find(room->memo, sa);
+    if (geos->memo) {
+        known = referral_geo_memo_find(geos->memo, sa);
 
         if (known) {
             *result = *known;
@@ -345,14 +345,14 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
         }
     }
 
-    file = room->files.elts;
+    file = geos->files.elts;
 
-    for (i = 0; i < room->files.nelts; i++) {
+    for (i = 0; i < geos->files.nelts; i++) {
         (void) referral_geo_lookup(file[i].geo, sa, result);
     }
 
-    if (room->memo) {
-        place = referral_geo_memo_add(room->memo, sa);
+    if (geos->memo) {
+        place = referral_geo_memo_add(geos->memo, sa);
 
         if (place) {
             *place = *result;
@@ -362,25 +362,26 @@ ngx_http_referral_geo_find(ngx_http_referral_geo_t *room, struct sockaddr *sa,
 
 
 void
-ngx_http_referral_geo_hint(ngx_http_referral_geo_t *room, struct sockaddr *sa)
+ngx_http_referral_geo_prefetch(ngx_http_referral_geo_t *geos,
+    struct sockaddr *sa)
 {
-    if (room->memo) {
-        referral_geo_memo_hint(room->memo, sa);
+    if (geos->memo) {
+        referral_geo_memo_prefetch(geos->memo, sa);
     }
 }
 
 
 void
-ngx_http_referral_geo_hint_value(ngx_http_referral_geo_t *room,
+ngx_http_referral_geo_prefetch_value(ngx_http_referral_geo_t *geos,
     struct sockaddr *sa)
 {
     const referral_geo_result_t  *known;
 
-    if (room->memo == NULL) {
+    if (geos->memo == NULL) {
         return;
     }
 
-    known = referral_geo_memo_find(room->memo, sa);
+    known = referral_geo_memo_find(geos->memo, sa);
 
     if (known) {
         __builtin_prefetch(known);

@@ -10,7 +10,7 @@
 #define _REFERRAL_DECIDE_H_INCLUDED_
 
 
-#include "referral_landing.h"
+#include "referral_rules.h"
 #include "referral_link.h"
 #include "referral_result.h"
 #include "referral_str.h"

@@ -10,7 +10,7 @@
 
 
 #include "referral_code.h"
-#include "referral_landing.h"
+#include "referral_rules.h"
 #include "referral_name.h"
 #include "referral_str.h"
 #include "referral_time.h"

@@ -2,7 +2,7 @@
 /*
  * From records to one Redis command: what the counters, boards and streams of
  * a program are called and what goes into them.  The Redis schema stands in
- * referral_batch.c and referral_apply.lua and nowhere else.
+ * referral_batch.c and referral_click.lua and nowhere else.
  *
  * A batch belongs to one journal and one program.  Its command is a pure
  * function of the configuration, the journal id, the expected mark and the

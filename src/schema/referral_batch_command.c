@@ -3,7 +3,7 @@
 
 #include "referral_batch_core.h"
 
-#include "referral_apply_lua.h"
+#include "referral_click_lua.h"
 
 
 #define REFERRAL_BATCH_GAP          16      /* "$1048576\r\n" */
@@ -55,7 +55,7 @@ referral_batch_script(referral_batch_t *b)
     unsigned        len;
     referral_buf_t  buf;
 
-    if (EVP_Digest(referral_apply_lua, sizeof(referral_apply_lua) - 1, md,
+    if (EVP_Digest(referral_click_lua, sizeof(referral_click_lua) - 1, md,
                    &len, EVP_sha1(), NULL)
         != 1)
     {
@@ -88,8 +88,8 @@ referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
 
     if (full) {
         referral_batch_put_bulk(&out, "EVAL", 4);
-        referral_batch_put_bulk(&out, referral_apply_lua,
-                                sizeof(referral_apply_lua) - 1);
+        referral_batch_put_bulk(&out, referral_click_lua,
+                                sizeof(referral_click_lua) - 1);
 
     } else {
         referral_batch_put_bulk(&out, "EVALSHA", 7);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "referral_bots.h"
-#include "referral_words.h"
+#include "referral_automaton.h"
 #include "referral_bots_list.h"
 
 
@@ -24,7 +24,7 @@
  */
 
 struct referral_bots_s {
-    referral_words_t        *words;
+    referral_automaton_t    *words;
     referral_bots_word_t    *word;
     unsigned                 n;          /* of the list, with the first */
     unsigned                 all;        /* with the traits' words */
@@ -46,10 +46,10 @@ static int referral_bots_compile(referral_bots_t *bots);
 static void referral_bots_again(referral_bots_found_t *found,
     const referral_bots_t *bots, const referral_str_t *ua);
 static void referral_bots_person(referral_bots_found_t *found,
-    const referral_bots_word_t *word, const referral_words_match_t *match,
+    const referral_bots_word_t *word, const referral_automaton_match_t *match,
     u_char *covered);
 static int referral_bots_bare(const u_char *covered,
-    const referral_words_match_t *match, u_char of);
+    const referral_automaton_match_t *match, u_char of);
 static size_t referral_bots_names(u_char *covered, const referral_str_t *ua);
 static size_t referral_bots_model(u_char *covered, const referral_str_t *ua,
     size_t start, size_t end);
@@ -124,7 +124,7 @@ void
 referral_bots_free(referral_bots_t *bots)
 {
     if (bots->words) {
-        referral_words_free(bots->words);
+        referral_automaton_free(bots->words);
     }
 
     free(bots->word);
@@ -184,7 +184,7 @@ referral_bots_parse(referral_bots_t *bots,
             return REFERRAL_ERROR;
         }
 
-        if (bots->n > REFERRAL_WORDS_MAX - n) {
+        if (bots->n > REFERRAL_AUTOMATON_MAX - n) {
             error->what = "too many words: at most 16 thousand";
             return REFERRAL_ERROR;
         }
@@ -395,10 +395,10 @@ referral_bots_order(const void *one, const void *two)
 static int
 referral_bots_compile(referral_bots_t *bots)
 {
-    unsigned          i;
-    referral_word_t  *word;
+    unsigned                    i;
+    referral_automaton_word_t  *word;
 
-    word = malloc(bots->all * sizeof(referral_word_t));
+    word = malloc(bots->all * sizeof(referral_automaton_word_t));
     if (word == NULL) {
         return REFERRAL_ERROR;
     }
@@ -408,7 +408,7 @@ referral_bots_compile(referral_bots_t *bots)
         word[i - 1].flags = bots->word[i].flags;
     }
 
-    bots->words = referral_words_create(word, bots->all - 1);
+    bots->words = referral_automaton_create(word, bots->all - 1);
 
     free(word);
 
@@ -422,8 +422,8 @@ referral_bots_find(referral_bots_found_t *found, const referral_bots_t *bots,
 {
     size_t                       named;
     unsigned                     i, flags;
-    referral_words_scan_t        scan;
-    referral_words_match_t       match;
+    referral_automaton_scan_t    scan;
+    referral_automaton_match_t   match;
     const referral_bots_word_t  *word;
 
     memset(found, 0, sizeof(referral_bots_found_t));
@@ -431,9 +431,9 @@ referral_bots_find(referral_bots_found_t *found, const referral_bots_t *bots,
     flags = 0;
     named = 0;
 
-    referral_words_scan(&scan, bots->words, ua, REFERRAL_BOTS_UA_MAX);
+    referral_automaton_scan(&scan, bots->words, ua, REFERRAL_BOTS_UA_MAX);
 
-    while (referral_words_next(&scan, &match)) {
+    while (referral_automaton_next(&scan, &match)) {
         i = match.word + 1;
         word = &bots->word[i];
 
@@ -486,8 +486,8 @@ referral_bots_again(referral_bots_found_t *found, const referral_bots_t *bots,
     u_char                       covered[REFERRAL_BOTS_UA_MAX];
     unsigned                     i, pass;
     referral_str_t               s;
-    referral_words_scan_t        scan;
-    referral_words_match_t       match;
+    referral_automaton_scan_t    scan;
+    referral_automaton_match_t   match;
     const referral_bots_word_t  *word;
 
     s = *ua;
@@ -508,9 +508,9 @@ referral_bots_again(referral_bots_found_t *found, const referral_bots_t *bots,
 
     for (pass = 0; pass < 2; pass++) {
 
-        referral_words_scan(&scan, bots->words, ua, REFERRAL_BOTS_UA_MAX);
+        referral_automaton_scan(&scan, bots->words, ua, REFERRAL_BOTS_UA_MAX);
 
-        while (referral_words_next(&scan, &match)) {
+        while (referral_automaton_next(&scan, &match)) {
             i = match.word + 1;
             word = &bots->word[i];
 
@@ -539,7 +539,7 @@ referral_bots_again(referral_bots_found_t *found, const referral_bots_t *bots,
 
 static void
 referral_bots_person(referral_bots_found_t *found,
-    const referral_bots_word_t *word, const referral_words_match_t *match,
+    const referral_bots_word_t *word, const referral_automaton_match_t *match,
     u_char *covered)
 {
     size_t  i;
@@ -563,8 +563,8 @@ referral_bots_person(referral_bots_found_t *found,
 /* is there a byte of the word that is of none of these? */
 
 static int
-referral_bots_bare(const u_char *covered, const referral_words_match_t *match,
-    u_char of)
+referral_bots_bare(const u_char *covered,
+    const referral_automaton_match_t *match, u_char of)
 {
     size_t  i;
 
@@ -852,5 +852,5 @@ referral_bots_words(const referral_bots_t *bots)
 size_t
 referral_bots_size(const referral_bots_t *bots)
 {
-    return referral_words_size(bots->words);
+    return referral_automaton_size(bots->words);
 }

@@ -874,7 +874,7 @@ referral_geo_memo_find(const referral_geo_memo_t *memo,
 
 
 void
-referral_geo_memo_hint(const referral_geo_memo_t *memo,
+referral_geo_memo_prefetch(const referral_geo_memo_t *memo,
     const struct sockaddr *sa)
 {
     uint64_t  addr[2];

@@ -88,7 +88,7 @@ void referral_geo_memo_forget(referral_geo_memo_t *memo);
 void referral_geo_memo_free(referral_geo_memo_t *memo);
 
 /* begins to bring from memory what tells whether an address is remembered */
-void referral_geo_memo_hint(const referral_geo_memo_t *memo,
+void referral_geo_memo_prefetch(const referral_geo_memo_t *memo,
     const struct sockaddr *sa);
 
 /* what is remembered of an address; NULL: nothing */

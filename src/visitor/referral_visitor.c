@@ -1,5 +1,5 @@
 #include "referral_visitor.h"
-#include "referral_words.h"
+#include "referral_automaton.h"
 
 
 #define REFERRAL_PRODUCTS_MAX  16

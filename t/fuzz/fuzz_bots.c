@@ -1,4 +1,4 @@
-/* link: referral_visitor.c referral_bots.c referral_words.c referral_str.c */
+/* link: referral_visitor.c referral_bots.c referral_automaton.c referral_str.c */
 
 /*
  * A list of bots that an operator wrote, and a User-Agent: the list up to the

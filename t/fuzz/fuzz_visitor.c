@@ -1,4 +1,4 @@
-/* link: referral_visitor.c referral_bots.c referral_words.c referral_str.c */
+/* link: referral_visitor.c referral_bots.c referral_automaton.c referral_str.c */
 
 /*
  * What a browser says of itself.  Lines: User-Agent, Referer, Sec-Purpose,

@@ -1,7 +1,7 @@
-/* link: referral_visitor.c referral_bots.c referral_words.c referral_str.c */
+/* link: referral_visitor.c referral_bots.c referral_automaton.c referral_str.c */
 
 #include "referral_visitor.h"
-#include "referral_words.h"
+#include "referral_automaton.h"
 #include "unit.h"
 
 
@@ -165,14 +165,14 @@ test_marks(void)
 static void
 test_words(void)
 {
-    char                     text[9], word[16][4];
-    size_t                   i, k, n, len;
-    unsigned                 round, wrong, found, naive, seed;
-    referral_str_t           s;
-    referral_word_t          words[16];
-    referral_words_t        *automaton;
-    referral_words_scan_t    scan;
-    referral_words_match_t   match;
+    char                         text[9], word[16][4];
+    size_t                       i, k, n, len;
+    unsigned                     round, wrong, found, naive, seed;
+    referral_str_t               s;
+    referral_automaton_word_t    words[16];
+    referral_automaton_t        *automaton;
+    referral_automaton_scan_t    scan;
+    referral_automaton_match_t   match;
 
     seed = 1;
     wrong = 0;
@@ -197,7 +197,7 @@ test_words(void)
             text[k] = 'a' + rand_r(&seed) % 3;
         }
 
-        automaton = referral_words_create(words, n);
+        automaton = referral_automaton_create(words, n);
         if (automaton == NULL) {
             wrong++;
             continue;
@@ -207,9 +207,9 @@ test_words(void)
         s.len = sizeof(text);
         found = 0;
 
-        referral_words_scan(&scan, automaton, &s, sizeof(text));
+        referral_automaton_scan(&scan, automaton, &s, sizeof(text));
 
-        while (referral_words_next(&scan, &match)) {
+        while (referral_automaton_next(&scan, &match)) {
             found++;
 
             len = words[match.word].text.len;
@@ -229,7 +229,7 @@ test_words(void)
 
         wrong += (found != 0);
 
-        referral_words_free(automaton);
+        referral_automaton_free(automaton);
     }
 
     ok(naive > 10000 && wrong == 0,
@@ -260,7 +260,7 @@ test_bounds(void)
 
     p = text;
 
-    for (i = 0; i <= REFERRAL_WORDS_MAX; i++) {
+    for (i = 0; i <= REFERRAL_AUTOMATON_MAX; i++) {
         p += sprintf(p, "bot %zx.\n", i + 16);
     }
 

@@ -1,4 +1,4 @@
-/* link: referral_hash.c referral_near.c */
+/* link: referral_hash.c referral_cache_local.c */
 
 /*
  * The source itself, not its object: some tests forge what a writer that was
@@ -128,13 +128,13 @@ there(const char *key, int64_t now)
 static int
 past(const char *key, const char *value, int64_t now)
 {
-    referral_str_t         k;
-    referral_cache_hint_t  hint;
-    referral_cache_info_t  info;
+    referral_str_t             k;
+    referral_cache_info_t      info;
+    referral_cache_prefetch_t  hint;
 
     k = str(key);
 
-    referral_cache_hint(&cache, &hint, &k);
+    referral_cache_prefetch(&cache, &hint, &k);
 
     return referral_cache_get_past(&cache, &hint, &k, buf, sizeof(buf), now,
                                    &info)
@@ -240,8 +240,8 @@ test_basics(void)
     unsigned                   bad;
     referral_str_t             k;
     referral_cache_key_t       key;
-    referral_cache_hint_t      hint;
     referral_cache_info_t      info;
+    referral_cache_prefetch_t  hint;
     referral_cache_counters_t  c;
 
     fresh();
@@ -266,10 +266,10 @@ test_basics(void)
     ok(referral_cache_get(&cache, &k, buf, 3, 1500, &info) == REFERRAL_OK,
        "a buffer that is just large enough is not");
 
-    referral_cache_hint(&cache, &hint, &k);
-    referral_cache_hint_value(&cache, &hint);
-    ok(referral_cache_get_hinted(&cache, &hint, &k, buf, sizeof(buf), 1500,
-                                 &info) == REFERRAL_OK
+    referral_cache_prefetch(&cache, &hint, &k);
+    referral_cache_prefetch_value(&cache, &hint);
+    ok(referral_cache_get_prefetched(&cache, &hint, &k, buf, sizeof(buf), 1500,
+                                     &info) == REFERRAL_OK
        && info.len == 3 && memcmp(info.value, "two", 3) == 0
        && info.epoch == referral_cache_epoch(&cache, &k),
        "a hint is as good as the key");
@@ -355,14 +355,14 @@ test_basics(void)
 static void
 test_past(void)
 {
-    char                  *big;
-    u_char                 filler[2000];
-    char                   key[32], other[32];
-    unsigned               i;
-    referral_str_t         k;
-    referral_cache_key_t   one, two;
-    referral_cache_info_t  info;
-    referral_cache_hint_t  hint;
+    char                      *big;
+    u_char                     filler[2000];
+    char                       key[32], other[32];
+    unsigned                   i;
+    referral_str_t             k;
+    referral_cache_key_t       one, two;
+    referral_cache_info_t      info;
+    referral_cache_prefetch_t  hint;
 
     fresh();
     referral_cache_process(&cache);
@@ -383,7 +383,7 @@ test_past(void)
        "a flush leaves what was there for those who ask for the past");
 
     k = str("link:{p}:a");
-    referral_cache_hint(&cache, &hint, &k);
+    referral_cache_prefetch(&cache, &hint, &k);
     (void) referral_cache_get_past(&cache, &hint, &k, buf, sizeof(buf), 4000,
                                    &info);
     ok(info.age == 3000, "which is as old as it is");

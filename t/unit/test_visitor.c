@@ -1,4 +1,4 @@
-/* link: referral_visitor.c referral_bots.c referral_words.c referral_str.c */
+/* link: referral_visitor.c referral_bots.c referral_automaton.c referral_str.c */
 
 #include "referral_visitor.h"
 #include "unit.h"

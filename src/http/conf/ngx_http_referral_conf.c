@@ -166,7 +166,7 @@ ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "stands in a location that has other contents already";
     }
 
-    clcf->handler = ngx_http_referral_turn_handler;
+    clcf->handler = ngx_http_referral_click_group_handler;
 
     rlcf->short_link = 1;
     rlcf->file = cf->conf_file->file.name.data;

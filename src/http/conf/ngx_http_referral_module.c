@@ -265,7 +265,7 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
 
     /* not by the process: without a master it has several configurations */
 
-    ngx_http_referral_turn_init(&rmcf->turn, &cf->cycle->new_log);
+    ngx_http_referral_click_group_init(&rmcf->group, &cf->cycle->new_log);
 
     if (ngx_array_init(&rmcf->externals, cf->pool, 4, sizeof(ngx_int_t))
             != NGX_OK
@@ -495,7 +495,7 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (clcf->handler != ngx_http_referral_turn_handler) {
+    if (clcf->handler != ngx_http_referral_click_group_handler) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "another directive of this location makes its contents, "
                       "no click would ever reach \"referral\" in %s:%ui",

@@ -120,7 +120,7 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
 /* which link is it?  what is far in memory is asked for */
 
 void
-ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx)
+ngx_http_referral_click_prefetch_keys(ngx_http_referral_ctx_t *ctx)
 {
     ngx_http_request_t             *r;
     ngx_http_referral_main_conf_t  *rmcf;
@@ -136,14 +136,14 @@ ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx)
     }
 
     if (rmcf->lookup) {
-        ngx_http_referral_links_hint(rmcf->lookup,
-                                     &ctx->wait[NGX_HTTP_REFERRAL_LINK],
-                                     NGX_HTTP_REFERRAL_LINK,
-                                     &ctx->program, &ctx->code);
+        ngx_http_referral_links_prefetch(rmcf->lookup,
+                                         &ctx->wait[NGX_HTTP_REFERRAL_LINK],
+                                         NGX_HTTP_REFERRAL_LINK,
+                                         &ctx->program, &ctx->code);
     }
 
     if (rmcf->geo) {
-        ngx_http_referral_geo_hint(rmcf->geo, r->connection->sockaddr);
+        ngx_http_referral_geo_prefetch(rmcf->geo, r->connection->sockaddr);
     }
 }
 
@@ -151,7 +151,7 @@ ngx_http_referral_click_ask(ngx_http_referral_ctx_t *ctx)
 /* the second half of what was asked for comes while headers are looked at */
 
 void
-ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx)
+ngx_http_referral_click_prefetch_values(ngx_http_referral_ctx_t *ctx)
 {
     size_t                          len;
     const u_char                   *data;
@@ -168,12 +168,13 @@ ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx)
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
     if (rmcf->lookup) {
-        ngx_http_referral_links_hint_value(rmcf->lookup,
-                                           &ctx->wait[NGX_HTTP_REFERRAL_LINK]);
+        ngx_http_referral_links_prefetch_value(rmcf->lookup,
+                                       &ctx->wait[NGX_HTTP_REFERRAL_LINK]);
     }
 
     if (rmcf->geo) {
-        ngx_http_referral_geo_hint_value(rmcf->geo, r->connection->sockaddr);
+        ngx_http_referral_geo_prefetch_value(rmcf->geo,
+                                             r->connection->sockaddr);
     }
 
     ngx_http_referral_find_class(r, ctx);
@@ -187,13 +188,13 @@ ngx_http_referral_click_ahead(ngx_http_referral_ctx_t *ctx)
             ctx->address_hash = referral_hash64(zone->seed, data, len);
         }
 
-        referral_bound_hint(&zone->bound, ctx->address_hash);
+        referral_limit_prefetch(&zone->bound, ctx->address_hash);
     }
 }
 
 
 void
-ngx_http_referral_click_look(ngx_http_referral_ctx_t *ctx)
+ngx_http_referral_click_lookup(ngx_http_referral_ctx_t *ctx)
 {
     if (ctx->code.len) {
         ngx_http_referral_lookup_start(ctx, &ctx->code,
@@ -205,7 +206,8 @@ ngx_http_referral_click_look(ngx_http_referral_ctx_t *ctx)
 /* NGX_AGAIN: it waits, and finalizes itself */
 
 ngx_int_t
-ngx_http_referral_click_go(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
+ngx_http_referral_click_finish(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
@@ -1039,7 +1041,7 @@ ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
 
     zone = ngx_http_referral_zone(rmcf);
 
-    if (referral_bound_take(&zone->bound, ctx->address_hash,
+    if (referral_limit_take(&zone->bound, ctx->address_hash,
                             ngx_http_referral_msec() / 60000,
                             NGX_HTTP_REFERRAL_LISTED))
     {

@@ -246,7 +246,7 @@ ngx_http_referral_recorder_events(ngx_http_referral_recorder_t *rec)
     ngx_http_referral_recorder_event(&rec->tick, rec,
                                      ngx_http_referral_recorder_tick_handler);
     ngx_http_referral_recorder_event(&rec->adopt, rec,
-                                     ngx_http_referral_journals_adopt_handler);
+                                     ngx_http_referral_retire_adopt_handler);
 #if (NGX_THREADS)
     ngx_http_referral_recorder_event(&rec->hold, rec,
                                      ngx_http_referral_recorder_hold_handler);
@@ -609,7 +609,7 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
         ngx_http_referral_recorder_waits(rec);
     }
 
-    ngx_http_referral_journals_check(rec);
+    ngx_http_referral_retire_check(rec);
 
     if (rec->conf->sync == REFERRAL_SYNC_INTERVAL) {
         ngx_http_referral_recorder_sync(rec);

@@ -2,7 +2,7 @@
 /*
  * What the recorder's rooms share: ngx_http_referral_recorder.c takes clicks
  * and keeps the journal, ngx_http_referral_drain.c brings journals to Redis,
- * ngx_http_referral_journals.c adopts, watches and ends them.
+ * ngx_http_referral_retire.c adopts, watches and ends them.
  */
 
 
@@ -230,10 +230,10 @@ void ngx_http_referral_drain_behind(ngx_http_referral_recorder_t *rec,
 
 /* journals: a timer's handler takes over what the dead left behind */
 
-void ngx_http_referral_journals_adopt_handler(ngx_event_t *ev);
+void ngx_http_referral_retire_adopt_handler(ngx_event_t *ev);
 
 /* once a second: damage, other versions, marks, journals that are done */
-void ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec);
+void ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec);
 
 
 #endif /* _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_ */

@@ -238,7 +238,7 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     key.len = b.pos - data;
 
     if (!hinted) {
-        referral_cache_hint(&rmcf->cache, &wait->hint, &key);
+        referral_cache_prefetch(&rmcf->cache, &wait->hint, &key);
     }
 
     age = ngx_http_referral_links_cached(links, wait, part, &key, 0, &epoch);
@@ -308,7 +308,7 @@ found:
 
 
 void
-ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
+ngx_http_referral_links_prefetch(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id)
 {
@@ -322,16 +322,16 @@ ngx_http_referral_links_hint(ngx_http_referral_links_t *links,
     key.data = data;
     key.len = b.pos - data;
 
-    referral_cache_hint(&links->conf->cache, &wait->hint, &key);
+    referral_cache_prefetch(&links->conf->cache, &wait->hint, &key);
     wait->hinted = 1;
 }
 
 
 void
-ngx_http_referral_links_hint_value(ngx_http_referral_links_t *links,
+ngx_http_referral_links_prefetch_value(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait)
 {
-    referral_cache_hint_value(&links->conf->cache, &wait->hint);
+    referral_cache_prefetch_value(&links->conf->cache, &wait->hint);
 }
 
 
@@ -386,9 +386,8 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     past = 0;
     now = ngx_http_referral_msec();
 
-    if (referral_cache_get_hinted(&rmcf->cache, &wait->hint, key, links->buf,
-                                  sizeof(links->buf), now, &info)
-        != REFERRAL_OK)
+    if (referral_cache_get_prefetched(&rmcf->cache, &wait->hint, key,
+        links->buf, sizeof(links->buf), now, &info) != REFERRAL_OK)
     {
         *epoch = info.epoch;
 

@@ -22,7 +22,7 @@ ngx_http_referral_lookup(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
     referral_str_t *code, ngx_http_referral_found_pt found)
 {
     ngx_http_referral_lookup_start(ctx, code, found);
-    ngx_http_referral_lookup_ahead(ctx);
+    ngx_http_referral_lookup_prefetch(ctx);
 
     return ngx_http_referral_lookup_finish(r, ctx);
 }
@@ -55,9 +55,9 @@ ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
     (void) ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_LINK, code);
 
     if (ngx_http_referral_lookup_owner(ctx, &id)) {
-        ngx_http_referral_links_hint(rmcf->lookup, wait,
-                                     NGX_HTTP_REFERRAL_REFERRER,
-                                     &ctx->program, &id);
+        ngx_http_referral_links_prefetch(rmcf->lookup, wait,
+                                         NGX_HTTP_REFERRAL_REFERRER,
+                                         &ctx->program, &id);
     }
 
     (void) ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_PROGRAM, NULL);
@@ -65,7 +65,7 @@ ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
 
 
 void
-ngx_http_referral_lookup_ahead(ngx_http_referral_ctx_t *ctx)
+ngx_http_referral_lookup_prefetch(ngx_http_referral_ctx_t *ctx)
 {
     ngx_http_referral_wait_t       *wait;
     ngx_http_referral_main_conf_t  *rmcf;
@@ -76,7 +76,7 @@ ngx_http_referral_lookup_ahead(ngx_http_referral_ctx_t *ctx)
         rmcf = ngx_http_get_module_main_conf(ctx->request,
                                              ngx_http_referral_module);
 
-        ngx_http_referral_links_hint_value(rmcf->lookup, wait);
+        ngx_http_referral_links_prefetch_value(rmcf->lookup, wait);
     }
 }
 

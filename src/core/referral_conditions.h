@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _REFERRAL_PAIRS_H_INCLUDED_
-#define _REFERRAL_PAIRS_H_INCLUDED_
+#ifndef _REFERRAL_CONDITIONS_H_INCLUDED_
+#define _REFERRAL_CONDITIONS_H_INCLUDED_
 
 
 #include "referral_str.h"
@@ -32,8 +32,8 @@ typedef int (*referral_pair_pt)(void *data, const referral_pair_t *pair,
  * not REFERRAL_OK.  *rest is the last word, of no bytes if there is none.
  * A key or value is never empty.  REFERRAL_ERROR with *err: not such a line.
  */
-int referral_pairs_parse(const referral_str_t *line, referral_str_t *rest,
+int referral_conditions_parse(const referral_str_t *line, referral_str_t *rest,
     referral_pair_pt pair, void *data, const char **err);
 
 
-#endif /* _REFERRAL_PAIRS_H_INCLUDED_ */
+#endif /* _REFERRAL_CONDITIONS_H_INCLUDED_ */

@@ -1,20 +1,20 @@
-/* link: referral_near.c referral_hash.c */
+/* link: referral_cache_local.c referral_hash.c */
 
 /* protects: a copy is its key's, of its epoch, and a second old at most */
 
 #include "referral_hash.h"
-#include "referral_near.h"
+#include "referral_cache_local.h"
 #include "unit.h"
 
 
-static referral_near_t  *near;
+static referral_cache_local_t  *local;
 
 
-static referral_near_key_t
+static referral_cache_local_key_t
 place(const char *key)
 {
-    uint64_t             h;
-    referral_near_key_t  at;
+    uint64_t                    h;
+    referral_cache_local_key_t  at;
 
     h = referral_hash64(7, (const u_char *) key, strlen(key));
 
@@ -26,11 +26,11 @@ place(const char *key)
 
 
 static void
-keep(const referral_near_key_t *at, const char *key, const void *value,
+keep(const referral_cache_local_key_t *at, const char *key, const void *value,
     size_t len, uint64_t epoch, int64_t now)
 {
-    referral_str_t        k;
-    referral_near_copy_t  copy;
+    referral_str_t               k;
+    referral_cache_local_copy_t  copy;
 
     k.data = (u_char *) key;
     k.len = strlen(key);
@@ -41,23 +41,23 @@ keep(const referral_near_key_t *at, const char *key, const void *value,
     copy.len = len;
     copy.value = value;
 
-    referral_near_keep(near, at, &k, now, &copy);
+    referral_cache_local_keep(local, at, &k, now, &copy);
 }
 
 
 static int
-has(const referral_near_key_t *at, const char *key, const void *value,
+has(const referral_cache_local_key_t *at, const char *key, const void *value,
     size_t len, uint64_t epoch, int64_t now)
 {
-    referral_str_t        k;
-    referral_near_copy_t  copy;
+    referral_str_t               k;
+    referral_cache_local_copy_t  copy;
 
     k.data = (u_char *) key;
     k.len = strlen(key);
 
     copy.epoch = epoch;
 
-    return referral_near_find(near, at, &k, now, &copy) == REFERRAL_OK
+    return referral_cache_local_find(local, at, &k, now, &copy) == REFERRAL_OK
            && copy.len == len
            && memcmp(copy.value, value, len) == 0;
 }
@@ -66,27 +66,27 @@ has(const referral_near_key_t *at, const char *key, const void *value,
 int
 main(void)
 {
-    char                 key[32];
-    u_char               value[600];
-    size_t               len;
-    unsigned             i, found, wrong;
-    referral_near_key_t  a, b;
+    char                        key[32];
+    u_char                      value[600];
+    size_t                      len;
+    unsigned                    i, found, wrong;
+    referral_cache_local_key_t  a, b;
 
-    near = referral_near_create();
+    local = referral_cache_local_create();
 
-    if (near == NULL) {
+    if (local == NULL) {
         return 1;
     }
 
     a = place("a");
 
     ok(!has(&a, "a", "one", 3, 1, 100), "nothing is there at first");
-    ok(!referral_near_hint_value(near, &a), "a hint says so");
+    ok(!referral_cache_local_prefetch_value(local, &a), "a hint says so");
 
     keep(&a, "a", "one", 3, 1, 100);
     ok(has(&a, "a", "one", 3, 1, 100) && has(&a, "a", "one", 3, 1, 1099),
        "what is kept is there for a second");
-    ok(referral_near_hint_value(near, &a), "a hint says so");
+    ok(referral_cache_local_prefetch_value(local, &a), "a hint says so");
     ok(!has(&a, "a", "one", 3, 1, 1100), "and no longer");
     ok(!has(&a, "a", "one", 3, 1, 99), "nor before it was kept");
     ok(!has(&a, "a", "one", 3, 2, 100), "nor in another epoch");
@@ -101,7 +101,7 @@ main(void)
     keep(&a, "a", "two", 3, 1, 200);
     ok(has(&a, "a", "two", 3, 1, 200), "what comes later replaces");
 
-    referral_near_drop(near, &a);
+    referral_cache_local_drop(local, &a);
     ok(!has(&a, "a", "two", 3, 1, 200), "what is dropped is gone");
 
     wrong = 0;
@@ -135,7 +135,7 @@ main(void)
     ok(found > 3500 && found <= 4096 && wrong == 0,
        "of 20,000 keys those of late are there, each with its own: %u", found);
 
-    referral_near_free(near);
+    referral_cache_local_free(local);
 
     return unit_done();
 }

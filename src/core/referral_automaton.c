@@ -1,7 +1,7 @@
 
 #include <stdlib.h>
 
-#include "referral_words.h"
+#include "referral_automaton.h"
 
 
 /* one word that ends in a state; the shorter ones that end there follow */
@@ -11,7 +11,7 @@ typedef struct {
     uint16_t                 next;       /* 0: none */
     uint8_t                  len;
     uint8_t                  flags;
-} referral_words_end_t;
+} referral_automaton_end_t;
 
 
 /*
@@ -20,13 +20,13 @@ typedef struct {
  * place of the first such word in "ends".
  */
 
-struct referral_words_s {
-    uint32_t                *next;
-    uint32_t                 width;
-    uint32_t                 ending;     /* the first state with words */
-    referral_words_end_t    *ends;       /* [0] is none */
-    size_t                   size;
-    u_char                   column[256];
+struct referral_automaton_s {
+    uint32_t                    *next;
+    uint32_t                     width;
+    uint32_t                     ending;     /* the first state with words */
+    referral_automaton_end_t    *ends;       /* [0] is none */
+    size_t                       size;
+    u_char                       column[256];
 };
 
 
@@ -39,51 +39,52 @@ typedef struct {
     uint32_t                 state;
     uint16_t                 end;        /* in "ends", 0: none */
     u_char                   column;
-} referral_words_node_t;
+} referral_automaton_node_t;
 
 
 typedef struct {
-    referral_words_node_t   *node;       /* [0] is the root */
-    uint32_t                *queue;      /* nodes, by their depth */
-    uint32_t                *next;       /* as in the end, but of nodes */
-    uint32_t                 n;
-} referral_words_trie_t;
+    referral_automaton_node_t   *node;       /* [0] is the root */
+    uint32_t                    *queue;      /* nodes, by their depth */
+    uint32_t                    *next;       /* as in the end, but of nodes */
+    uint32_t                     n;
+} referral_automaton_trie_t;
 
 
-static size_t referral_words_columns(referral_words_t *words,
-    const referral_word_t *word, size_t n);
-static void referral_words_insert(referral_words_t *words,
-    referral_words_trie_t *trie, const referral_word_t *word, unsigned i);
-static void referral_words_link(referral_words_t *words,
-    referral_words_trie_t *trie);
-static int referral_words_rows(referral_words_t *words,
-    referral_words_trie_t *trie);
-static int referral_words_alnum(u_char c);
+static size_t referral_automaton_columns(referral_automaton_t *words,
+    const referral_automaton_word_t *word, size_t n);
+static void referral_automaton_insert(referral_automaton_t *words,
+    referral_automaton_trie_t *trie, const referral_automaton_word_t *word,
+    unsigned i);
+static void referral_automaton_link(referral_automaton_t *words,
+    referral_automaton_trie_t *trie);
+static int referral_automaton_rows(referral_automaton_t *words,
+    referral_automaton_trie_t *trie);
+static int referral_automaton_alnum(u_char c);
 
 
-referral_words_t *
-referral_words_create(const referral_word_t *word, size_t n)
+referral_automaton_t *
+referral_automaton_create(const referral_automaton_word_t *word, size_t n)
 {
-    int                     rc;
-    size_t                  i, total;
-    referral_words_t       *words;
-    referral_words_trie_t   trie;
+    int                         rc;
+    size_t                      i, total;
+    referral_automaton_t       *words;
+    referral_automaton_trie_t   trie;
 
-    if (n > REFERRAL_WORDS_MAX) {
+    if (n > REFERRAL_AUTOMATON_MAX) {
         return NULL;
     }
 
-    words = calloc(1, sizeof(referral_words_t));
+    words = calloc(1, sizeof(referral_automaton_t));
     if (words == NULL) {
         return NULL;
     }
 
-    total = referral_words_columns(words, word, n);
+    total = referral_automaton_columns(words, word, n);
 
-    memset(&trie, 0, sizeof(referral_words_trie_t));
+    memset(&trie, 0, sizeof(referral_automaton_trie_t));
 
-    trie.node = calloc(total + 1, sizeof(referral_words_node_t));
-    words->ends = calloc(n + 1, sizeof(referral_words_end_t));
+    trie.node = calloc(total + 1, sizeof(referral_automaton_node_t));
+    words->ends = calloc(n + 1, sizeof(referral_automaton_end_t));
 
     if (total == 0 || trie.node == NULL || words->ends == NULL) {
         goto failed;
@@ -92,14 +93,14 @@ referral_words_create(const referral_word_t *word, size_t n)
     trie.n = 1;
 
     for (i = 0; i < n; i++) {
-        referral_words_insert(words, &trie, &word[i], i);
+        referral_automaton_insert(words, &trie, &word[i], i);
     }
 
-    words->size = sizeof(referral_words_t)
-                  + (n + 1) * sizeof(referral_words_end_t)
+    words->size = sizeof(referral_automaton_t)
+                  + (n + 1) * sizeof(referral_automaton_end_t)
                   + (size_t) trie.n * words->width * sizeof(uint32_t);
 
-    if (words->size > REFERRAL_WORDS_MEMORY) {
+    if (words->size > REFERRAL_AUTOMATON_MEMORY) {
         goto failed;
     }
 
@@ -110,16 +111,16 @@ referral_words_create(const referral_word_t *word, size_t n)
         goto failed;
     }
 
-    referral_words_link(words, &trie);
+    referral_automaton_link(words, &trie);
 
-    rc = referral_words_rows(words, &trie);
+    rc = referral_automaton_rows(words, &trie);
 
     free(trie.node);
     free(trie.queue);
     free(trie.next);
 
     if (rc != REFERRAL_OK) {
-        referral_words_free(words);
+        referral_automaton_free(words);
         return NULL;
     }
 
@@ -130,14 +131,14 @@ failed:
     free(trie.node);
     free(trie.queue);
     free(trie.next);
-    referral_words_free(words);
+    referral_automaton_free(words);
 
     return NULL;
 }
 
 
 void
-referral_words_free(referral_words_t *words)
+referral_automaton_free(referral_automaton_t *words)
 {
     free(words->next);
     free(words->ends);
@@ -146,7 +147,7 @@ referral_words_free(referral_words_t *words)
 
 
 size_t
-referral_words_size(const referral_words_t *words)
+referral_automaton_size(const referral_automaton_t *words)
 {
     return words->size;
 }
@@ -159,8 +160,8 @@ referral_words_size(const referral_words_t *words)
  */
 
 static size_t
-referral_words_columns(referral_words_t *words, const referral_word_t *word,
-    size_t n)
+referral_automaton_columns(referral_automaton_t *words,
+    const referral_automaton_word_t *word, size_t n)
 {
     u_char  c;
     size_t  i, j, total;
@@ -205,14 +206,15 @@ referral_words_columns(referral_words_t *words, const referral_word_t *word,
 
 
 static void
-referral_words_insert(referral_words_t *words, referral_words_trie_t *trie,
-    const referral_word_t *word, unsigned i)
+referral_automaton_insert(referral_automaton_t *words,
+    referral_automaton_trie_t *trie, const referral_automaton_word_t *word,
+    unsigned i)
 {
-    size_t                  j;
-    u_char                  column;
-    uint32_t                at, child;
-    referral_words_end_t   *end;
-    referral_words_node_t  *node;
+    size_t                      j;
+    u_char                      column;
+    uint32_t                    at, child;
+    referral_automaton_end_t   *end;
+    referral_automaton_node_t  *node;
 
     at = 0;
     node = trie->node;
@@ -253,11 +255,12 @@ referral_words_insert(referral_words_t *words, referral_words_trie_t *trie,
  */
 
 static void
-referral_words_link(referral_words_t *words, referral_words_trie_t *trie)
+referral_automaton_link(referral_automaton_t *words,
+    referral_automaton_trie_t *trie)
 {
-    uint16_t               *end;
-    uint32_t                at, child, fail, i, last, *row;
-    referral_words_node_t  *node;
+    uint16_t                   *end;
+    uint32_t                    at, child, fail, i, last, *row;
+    referral_automaton_node_t  *node;
 
     node = trie->node;
 
@@ -292,10 +295,11 @@ referral_words_link(referral_words_t *words, referral_words_trie_t *trie)
 
 
 static int
-referral_words_rows(referral_words_t *words, referral_words_trie_t *trie)
+referral_automaton_rows(referral_automaton_t *words,
+    referral_automaton_trie_t *trie)
 {
-    uint32_t                at, c, i, pass, state, *row, *from;
-    referral_words_node_t  *node;
+    uint32_t                    at, c, i, pass, state, *row, *from;
+    referral_automaton_node_t  *node;
 
     node = trie->node;
 
@@ -338,8 +342,8 @@ referral_words_rows(referral_words_t *words, referral_words_trie_t *trie)
 
 
 void
-referral_words_scan(referral_words_scan_t *scan, const referral_words_t *words,
-    const referral_str_t *text, size_t max)
+referral_automaton_scan(referral_automaton_scan_t *scan,
+    const referral_automaton_t *words, const referral_str_t *text, size_t max)
 {
     scan->words = words;
     scan->start = text->data;
@@ -357,13 +361,14 @@ referral_words_scan(referral_words_scan_t *scan, const referral_words_t *words,
 
 
 int
-referral_words_next(referral_words_scan_t *scan, referral_words_match_t *match)
+referral_automaton_next(referral_automaton_scan_t *scan,
+    referral_automaton_match_t *match)
 {
-    uint32_t                     state;
-    const u_char                *p, *last, *start;
-    const uint32_t              *next;
-    const referral_words_t      *words;
-    const referral_words_end_t  *end;
+    uint32_t                         state;
+    const u_char                    *p, *last, *start;
+    const uint32_t                  *next;
+    const referral_automaton_t      *words;
+    const referral_automaton_end_t  *end;
 
     words = scan->words;
     next = words->next;
@@ -380,9 +385,10 @@ referral_words_next(referral_words_scan_t *scan, referral_words_match_t *match)
             if (((end->flags & REFERRAL_WORD_START) && start != scan->start)
                 || ((end->flags & REFERRAL_WORD_END) && p != scan->end)
                 || ((end->flags & REFERRAL_WORD_LEFT)
-                    && start != scan->start && referral_words_alnum(start[-1]))
+                    && start != scan->start
+                    && referral_automaton_alnum(start[-1]))
                 || ((end->flags & REFERRAL_WORD_RIGHT)
-                    && p != scan->end && referral_words_alnum(*p)))
+                    && p != scan->end && referral_automaton_alnum(*p)))
             {
                 continue;
             }
@@ -415,7 +421,7 @@ referral_words_next(referral_words_scan_t *scan, referral_words_match_t *match)
 
 
 static int
-referral_words_alnum(u_char c)
+referral_automaton_alnum(u_char c)
 {
     return (c >= '0' && c <= '9')
            || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');

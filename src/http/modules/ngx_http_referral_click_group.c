@@ -11,44 +11,48 @@
 #include "ngx_http_referral.h"
 
 
-static void ngx_http_referral_turn_leave(ngx_http_referral_ctx_t *ctx);
-static void ngx_http_referral_turn_event_handler(ngx_event_t *ev);
-static ngx_int_t ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
+static void ngx_http_referral_click_group_leave(ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_click_group_event_handler(ngx_event_t *ev);
+static ngx_int_t
+    ngx_http_referral_click_group_finish(ngx_http_referral_click_group_t *group,
     ngx_http_request_t *own);
 
 
 typedef void (*ngx_http_referral_step_pt)(ngx_http_referral_ctx_t *ctx);
 
 
-static const ngx_http_referral_step_pt  ngx_http_referral_turn_steps[] = {
-    ngx_http_referral_click_ask,
-    ngx_http_referral_click_ahead,
-    ngx_http_referral_click_look,
-    ngx_http_referral_lookup_ahead,
+static const ngx_http_referral_step_pt
+    ngx_http_referral_click_group_steps[] =
+{
+    ngx_http_referral_click_prefetch_keys,
+    ngx_http_referral_click_prefetch_values,
+    ngx_http_referral_click_lookup,
+    ngx_http_referral_lookup_prefetch,
     NULL
 };
 
 
 void
-ngx_http_referral_turn_init(ngx_http_referral_turn_t *turn, ngx_log_t *log)
+ngx_http_referral_click_group_init(ngx_http_referral_click_group_t *group,
+    ngx_log_t *log)
 {
-    ngx_memzero(turn, sizeof(ngx_http_referral_turn_t));
+    ngx_memzero(group, sizeof(ngx_http_referral_click_group_t));
 
-    ngx_queue_init(&turn->clicks);
+    ngx_queue_init(&group->clicks);
 
-    turn->event.data = turn;
-    turn->event.handler = ngx_http_referral_turn_event_handler;
-    turn->event.log = log;
+    group->event.data = group;
+    group->event.handler = ngx_http_referral_click_group_event_handler;
+    group->event.log = log;
 }
 
 
 ngx_int_t
-ngx_http_referral_turn_handler(ngx_http_request_t *r)
+ngx_http_referral_click_group_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                       rc;
-    ngx_http_referral_ctx_t        *ctx;
-    ngx_http_referral_turn_t       *turn;
-    ngx_http_referral_main_conf_t  *rmcf;
+    ngx_int_t                         rc;
+    ngx_http_referral_ctx_t          *ctx;
+    ngx_http_referral_main_conf_t    *rmcf;
+    ngx_http_referral_click_group_t  *group;
 
     rc = ngx_http_referral_click_admit(r, &ctx);
     if (rc != NGX_OK) {
@@ -57,25 +61,26 @@ ngx_http_referral_turn_handler(ngx_http_request_t *r)
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    turn = &rmcf->turn;
+    group = &rmcf->group;
 
-    ngx_queue_insert_tail(&turn->clicks, &ctx->queue);
-    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] = ngx_http_referral_turn_leave;
+    ngx_queue_insert_tail(&group->clicks, &ctx->queue);
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] =
+                                          ngx_http_referral_click_group_leave;
 
     r->main->count++;
 
     /* a mirror's subrequest comes next, and may ask what was decided */
 
-    if (++turn->n < NGX_HTTP_REFERRAL_GROUP && r->posted_requests == NULL) {
+    if (++group->n < NGX_HTTP_REFERRAL_GROUP && r->posted_requests == NULL) {
 
-        if (!turn->event.posted) {
-            ngx_post_event(&turn->event, &ngx_posted_events);
+        if (!group->event.posted) {
+            ngx_post_event(&group->event, &ngx_posted_events);
         }
 
         return NGX_DONE;
     }
 
-    rc = ngx_http_referral_turn_go(turn, r);
+    rc = ngx_http_referral_click_group_finish(group, r);
 
     if (rc == NGX_AGAIN) {
         return NGX_DONE;
@@ -88,7 +93,7 @@ ngx_http_referral_turn_handler(ngx_http_request_t *r)
 
 
 static void
-ngx_http_referral_turn_leave(ngx_http_referral_ctx_t *ctx)
+ngx_http_referral_click_group_leave(ngx_http_referral_ctx_t *ctx)
 {
     ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] = NULL;
 
@@ -97,9 +102,9 @@ ngx_http_referral_turn_leave(ngx_http_referral_ctx_t *ctx)
 
 
 static void
-ngx_http_referral_turn_event_handler(ngx_event_t *ev)
+ngx_http_referral_click_group_event_handler(ngx_event_t *ev)
 {
-    (void) ngx_http_referral_turn_go(ev->data, NULL);
+    (void) ngx_http_referral_click_group_finish(ev->data, NULL);
 }
 
 
@@ -109,7 +114,7 @@ ngx_http_referral_turn_event_handler(ngx_event_t *ev)
  */
 
 static ngx_int_t
-ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
+ngx_http_referral_click_group_finish(ngx_http_referral_click_group_t *group,
     ngx_http_request_t *own)
 {
     ngx_int_t                 rc;
@@ -119,26 +124,26 @@ ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
     ngx_http_request_t       *r;
     ngx_http_referral_ctx_t  *ctx;
 
-    turn->n = 0;
+    group->n = 0;
 
-    if (ngx_queue_empty(&turn->clicks)) {
+    if (ngx_queue_empty(&group->clicks)) {
         return NGX_AGAIN;
     }
 
     /* a request that ends takes itself out of whichever queue it is in */
 
     ngx_queue_init(&clicks);
-    ngx_queue_add(&clicks, &turn->clicks);
-    ngx_queue_init(&turn->clicks);
+    ngx_queue_add(&clicks, &group->clicks);
+    ngx_queue_init(&group->clicks);
 
-    for (i = 0; ngx_http_referral_turn_steps[i]; i++) {
+    for (i = 0; ngx_http_referral_click_group_steps[i]; i++) {
 
         for (q = ngx_queue_head(&clicks);
              q != ngx_queue_sentinel(&clicks);
              q = ngx_queue_next(q))
         {
             ctx = ngx_queue_data(q, ngx_http_referral_ctx_t, queue);
-            ngx_http_referral_turn_steps[i](ctx);
+            ngx_http_referral_click_group_steps[i](ctx);
         }
     }
 
@@ -155,7 +160,7 @@ ngx_http_referral_turn_go(ngx_http_referral_turn_t *turn,
 
         ngx_http_set_log_request(c->log, r);
 
-        rc = ngx_http_referral_click_go(r, ctx);
+        rc = ngx_http_referral_click_finish(r, ctx);
 
         if (r == own) {
             return rc;

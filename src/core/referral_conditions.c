@@ -1,14 +1,14 @@
-#include "referral_pairs.h"
+#include "referral_conditions.h"
 
 
-static int referral_pairs_word(referral_str_t *left, referral_str_t *word);
-static size_t referral_pairs_key(const referral_str_t *word);
-static int referral_pairs_list(const referral_str_t *word, size_t len,
+static int referral_conditions_word(referral_str_t *left, referral_str_t *word);
+static size_t referral_conditions_key(const referral_str_t *word);
+static int referral_conditions_list(const referral_str_t *word, size_t len,
     referral_pair_pt pair, void *data, const char **err);
 
 
 int
-referral_pairs_parse(const referral_str_t *line, referral_str_t *rest,
+referral_conditions_parse(const referral_str_t *line, referral_str_t *rest,
     referral_pair_pt pair, void *data, const char **err)
 {
     int             rc;
@@ -29,7 +29,7 @@ referral_pairs_parse(const referral_str_t *line, referral_str_t *rest,
 
     left = *line;
 
-    while (referral_pairs_word(&left, &word)) {
+    while (referral_conditions_word(&left, &word)) {
 
         if (rest->len) {
             *err = "only the last word may be without \"key=\"; a blank in a "
@@ -37,7 +37,7 @@ referral_pairs_parse(const referral_str_t *line, referral_str_t *rest,
             return REFERRAL_ERROR;
         }
 
-        len = referral_pairs_key(&word);
+        len = referral_conditions_key(&word);
 
         if (len == word.len || word.data[len] != '=') {
             *rest = word;
@@ -49,7 +49,7 @@ referral_pairs_parse(const referral_str_t *line, referral_str_t *rest,
             return REFERRAL_ERROR;
         }
 
-        rc = referral_pairs_list(&word, len, pair, data, err);
+        rc = referral_conditions_list(&word, len, pair, data, err);
 
         if (rc != REFERRAL_OK) {
             return rc;
@@ -63,7 +63,7 @@ referral_pairs_parse(const referral_str_t *line, referral_str_t *rest,
 /* takes the next word from "left"; 0 at the end or at a comment */
 
 static int
-referral_pairs_word(referral_str_t *left, referral_str_t *word)
+referral_conditions_word(referral_str_t *left, referral_str_t *word)
 {
     size_t   n, len;
     u_char  *p;
@@ -95,7 +95,7 @@ referral_pairs_word(referral_str_t *left, referral_str_t *word)
 /* the length of what may be a key at the word's start */
 
 static size_t
-referral_pairs_key(const referral_str_t *word)
+referral_conditions_key(const referral_str_t *word)
 {
     size_t  n;
     u_char  c;
@@ -115,7 +115,7 @@ referral_pairs_key(const referral_str_t *word)
 
 
 static int
-referral_pairs_list(const referral_str_t *word, size_t len,
+referral_conditions_list(const referral_str_t *word, size_t len,
     referral_pair_pt pair, void *data, const char **err)
 {
     int              rc;

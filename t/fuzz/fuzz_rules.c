@@ -1,4 +1,4 @@
-/* link: referral_landing.c referral_lang.c referral_template.c referral_url.c referral_pairs.c referral_hash.c referral_str.c referral_time.c referral_name.c */
+/* link: referral_rules.c referral_lang.c referral_template.c referral_url.c referral_conditions.c referral_hash.c referral_str.c referral_time.c referral_name.c */
 
 /*
  * The grammars by themselves.  The first byte picks one: a template, rules,
@@ -6,7 +6,7 @@
  */
 
 #include "fuzz.h"
-#include "referral_landing.h"
+#include "referral_rules.h"
 
 
 #define NOW  1795000000000LL

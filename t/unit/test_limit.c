@@ -1,4 +1,4 @@
-/* link: referral_bound.c */
+/* link: referral_limit.c */
 
 /* protects: one address has so many clicks in a minute that can be looked up,
  * and no more, whoever counts them */
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "referral_bound.h"
+#include "referral_limit.h"
 #include "unit.h"
 
 
@@ -15,7 +15,7 @@
 
 
 static unsigned
-taken(referral_bound_t *b, uint64_t key, uint64_t minute, unsigned n,
+taken(referral_limit_t *b, uint64_t key, uint64_t minute, unsigned n,
     uint32_t limit)
 {
     unsigned  i, got;
@@ -23,7 +23,7 @@ taken(referral_bound_t *b, uint64_t key, uint64_t minute, unsigned n,
     got = 0;
 
     for (i = 0; i < n; i++) {
-        got += referral_bound_take(b, key, minute, limit);
+        got += referral_limit_take(b, key, minute, limit);
     }
 
     return got;
@@ -38,10 +38,10 @@ test_workers(void)
     int                i, status;
     pid_t              pid[4];
     unsigned           sum;
-    referral_bound_t  *b;
+    referral_limit_t  *b;
     unsigned          *got;
 
-    b = mmap(NULL, sizeof(referral_bound_t) + sizeof(pid),
+    b = mmap(NULL, sizeof(referral_limit_t) + sizeof(pid),
              PROT_READ|PROT_WRITE, MAP_SHARED|MAP_ANONYMOUS, -1, 0);
 
     if (!ok(b != MAP_FAILED, "shared memory")) {
@@ -56,7 +56,7 @@ test_workers(void)
         pid[i] = fork();
 
         if (pid[i] == 0) {
-            got[i] = taken(b, ADDRESS(7), 9, 100000, REFERRAL_BOUND_MAX);
+            got[i] = taken(b, ADDRESS(7), 9, 100000, REFERRAL_LIMIT_MAX);
             _exit(0);
         }
     }
@@ -68,7 +68,7 @@ test_workers(void)
         sum += got[i];
     }
 
-    ok(sum == REFERRAL_BOUND_MAX, "four workers share one bound: %u", sum);
+    ok(sum == REFERRAL_LIMIT_MAX, "four workers share one bound: %u", sum);
 }
 
 
@@ -76,7 +76,7 @@ int
 main(void)
 {
     unsigned                 i, early;
-    static referral_bound_t  b;
+    static referral_limit_t  b;
 
     ok(taken(&b, ADDRESS(1), 0, 1000, 600) == 600, "the first 600 of 1,000");
     ok(taken(&b, ADDRESS(1), 1, 1000, 600) == 600, "in the next minute again");
@@ -84,9 +84,9 @@ main(void)
     ok(taken(&b, ADDRESS(2), 1, 300, 600) == 300, "others have their own");
     ok(taken(&b, ADDRESS(1), 0, 1, 600) == 1,
        "a clock that goes back begins anew");
-    ok(taken(&b, ADDRESS(3), 5, 5000, REFERRAL_BOUND_MAX)
-       == REFERRAL_BOUND_MAX, "the highest limit");
-    ok(taken(&b, ADDRESS(3), 5, 5000, REFERRAL_BOUND_MAX) == 0,
+    ok(taken(&b, ADDRESS(3), 5, 5000, REFERRAL_LIMIT_MAX)
+       == REFERRAL_LIMIT_MAX, "the highest limit");
+    ok(taken(&b, ADDRESS(3), 5, 5000, REFERRAL_LIMIT_MAX) == 0,
        "does not run into the minute");
     ok(taken(&b, ADDRESS(1), ((uint64_t) 1 << 40) + 3, 700, 600) == 600,
        "any minute");
@@ -94,7 +94,7 @@ main(void)
     early = 0;
 
     for (i = 0; i < 100000; i++) {
-        early += !referral_bound_take(&b, ADDRESS(i * 2654435761u), 77, 600);
+        early += !referral_limit_take(&b, ADDRESS(i * 2654435761u), 77, 600);
     }
 
     ok(early == 0, "100,000 addresses in a minute, none is cut off");

@@ -1,4 +1,4 @@
-/* link: referral_landing.c referral_lang.c referral_template.c referral_url.c referral_pairs.c referral_hash.c referral_str.c referral_time.c referral_name.c */
+/* link: referral_rules.c referral_lang.c referral_template.c referral_url.c referral_conditions.c referral_hash.c referral_str.c referral_time.c referral_name.c */
 
 /*
  * Templates, rules, URLs: what goes into Location.
@@ -6,7 +6,7 @@
 
 #include <ctype.h>
 
-#include "referral_landing.h"
+#include "referral_rules.h"
 #include "unit.h"
 
 
@@ -1155,35 +1155,35 @@ test_pairs(void)
 
     memset(&t, 0, sizeof(t));
     s = str("a=1,!2,x=y  b_c.d-e=! !f=g h");
-    ok(referral_pairs_parse(&s, &rest, pair, &t, &err) == REFERRAL_ERROR,
+    ok(referral_conditions_parse(&s, &rest, pair, &t, &err) == REFERRAL_ERROR,
        "an empty value after \"!\"");
 
     memset(&t, 0, sizeof(t));
     s = str(" a=1,!2,x=y\t b_c.d-e=!3 https://x/?y=z,1  # a=b");
-    ok(referral_pairs_parse(&s, &rest, pair, &t, &err) == REFERRAL_OK
+    ok(referral_conditions_parse(&s, &rest, pair, &t, &err) == REFERRAL_OK
        && strcmp(t.text, "a=1;+a!2;+a=x=y;b_c.d-e!3;") == 0
        && eq(&rest, "https://x/?y=z,1"), "pairs, lists and the rest");
 
     memset(&t, 0, sizeof(t));
     s = str("a=1#2 b=3");
-    ok(referral_pairs_parse(&s, &rest, pair, &t, &err) == REFERRAL_OK
+    ok(referral_conditions_parse(&s, &rest, pair, &t, &err) == REFERRAL_OK
        && strcmp(t.text, "a=1#2;b=3;") == 0 && rest.len == 0,
        "\"#\" inside of a word is its own");
 
     memset(&t, 0, sizeof(t));
     t.stop = 2;
     s = str("a=1 b=2 c=3");
-    ok(referral_pairs_parse(&s, &rest, pair, &t, &err) == REFERRAL_DECLINED
+    ok(referral_conditions_parse(&s, &rest, pair, &t, &err) == REFERRAL_DECLINED
        && strcmp(t.text, "a=1;b=2;") == 0 && has(err, "stop"),
        "the callback may stop");
 
     memset(&t, 0, sizeof(t));
     s = str("");
-    ok(referral_pairs_parse(&s, &rest, pair, &t, &err) == REFERRAL_OK
+    ok(referral_conditions_parse(&s, &rest, pair, &t, &err) == REFERRAL_OK
        && rest.len == 0 && t.text[0] == '\0', "an empty line");
 
     s = str("# a=1 \x01");
-    ok(referral_pairs_parse(&s, &rest, pair, &t, &err) == REFERRAL_ERROR,
+    ok(referral_conditions_parse(&s, &rest, pair, &t, &err) == REFERRAL_ERROR,
        "control characters nowhere");
 }
 

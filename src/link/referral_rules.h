@@ -5,11 +5,11 @@
  */
 
 
-#ifndef _REFERRAL_LANDING_H_INCLUDED_
-#define _REFERRAL_LANDING_H_INCLUDED_
+#ifndef _REFERRAL_RULES_H_INCLUDED_
+#define _REFERRAL_RULES_H_INCLUDED_
 
 
-#include "referral_pairs.h"
+#include "referral_conditions.h"
 #include "referral_str.h"
 #include "referral_template.h"
 #include "referral_time.h"
@@ -18,7 +18,7 @@
 
 /* one complaint: line counts from 1, "what" lives as long as the program */
 
-typedef void (*referral_landing_error_pt)(void *data, unsigned line,
+typedef void (*referral_rules_error_pt)(void *data, unsigned line,
     const char *what);
 
 
@@ -28,7 +28,7 @@ typedef void (*referral_landing_error_pt)(void *data, unsigned line,
  * when "out" is full.
  */
 int referral_rules_compile(referral_buf_t *out, const referral_str_t *text,
-    referral_landing_error_pt error, void *data);
+    referral_rules_error_pt error, void *data);
 
 
 typedef struct {
@@ -64,4 +64,4 @@ int referral_bucket(const referral_str_t *program, const u_char *visitor,
     size_t len);
 
 
-#endif /* _REFERRAL_LANDING_H_INCLUDED_ */
+#endif /* _REFERRAL_RULES_H_INCLUDED_ */

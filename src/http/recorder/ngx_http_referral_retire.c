@@ -15,19 +15,19 @@ typedef struct {
 } ngx_http_referral_probe_t;
 
 
-static void ngx_http_referral_journals_lost(ngx_http_referral_recorder_t *rec);
-static void ngx_http_referral_journals_probe(ngx_http_referral_recorder_t *rec,
+static void ngx_http_referral_retire_lost(ngx_http_referral_recorder_t *rec);
+static void ngx_http_referral_retire_probe(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
-static void ngx_http_referral_journals_probed(void *data, redisReply *reply);
-static void ngx_http_referral_journals_ending(
+static void ngx_http_referral_retire_probed(void *data, redisReply *reply);
+static void ngx_http_referral_retire_ending(
     ngx_http_referral_recorder_t *rec);
-static void ngx_http_referral_journals_end(ngx_http_referral_recorder_t *rec,
+static void ngx_http_referral_retire_end(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain);
-static void ngx_http_referral_journals_ended(void *data, redisReply *reply);
+static void ngx_http_referral_retire_ended(void *data, redisReply *reply);
 
 
 void
-ngx_http_referral_journals_adopt_handler(ngx_event_t *ev)
+ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
 {
     int                            n;
     ngx_http_referral_recorder_t  *rec;
@@ -44,7 +44,7 @@ ngx_http_referral_journals_adopt_handler(ngx_event_t *ev)
         }
 
     } else if (n == 0) {
-        ngx_http_referral_journals_lost(rec);
+        ngx_http_referral_retire_lost(rec);
     }
 
     /* many at once are taken in turns, by whoever comes first */
@@ -60,7 +60,7 @@ ngx_http_referral_journals_adopt_handler(ngx_event_t *ev)
  */
 
 static void
-ngx_http_referral_journals_lost(ngx_http_referral_recorder_t *rec)
+ngx_http_referral_retire_lost(ngx_http_referral_recorder_t *rec)
 {
     uint64_t                            n;
     ngx_uint_t                          i;
@@ -109,7 +109,7 @@ ngx_http_referral_journals_lost(ngx_http_referral_recorder_t *rec)
 
 
 void
-ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec)
+ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec)
 {
     uint64_t                    bad, foreign;
     ngx_queue_t                *q;
@@ -159,7 +159,7 @@ ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec)
     {
         rec->probed = ngx_current_msec;
 
-        ngx_http_referral_journals_ending(rec);
+        ngx_http_referral_retire_ending(rec);
 
         for (q = ngx_queue_head(&rec->drains);
              q != ngx_queue_sentinel(&rec->drains);
@@ -168,7 +168,7 @@ ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec)
             drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
 
             if (drain->probes == 0 && !drain->ending) {
-                ngx_http_referral_journals_probe(rec, drain);
+                ngx_http_referral_retire_probe(rec, drain);
             }
         }
     }
@@ -178,7 +178,7 @@ ngx_http_referral_journals_check(ngx_http_referral_recorder_t *rec)
 /* a Redis that went back while no click comes in would not be noticed */
 
 static void
-ngx_http_referral_journals_probe(ngx_http_referral_recorder_t *rec,
+ngx_http_referral_retire_probe(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain)
 {
     u_char                      data[REFERRAL_BATCH_MARK_MAX];
@@ -225,7 +225,7 @@ ngx_http_referral_journals_probe(ngx_http_referral_recorder_t *rec,
         probe->expected = mark->mark;
 
         if (ngx_http_referral_redis_formatted(&rec->redis,
-                                           ngx_http_referral_journals_probed,
+                                           ngx_http_referral_retire_probed,
                                            probe, (char *) data, b.pos - data)
             != NGX_OK)
         {
@@ -240,7 +240,7 @@ ngx_http_referral_journals_probe(ngx_http_referral_recorder_t *rec,
 
 
 static void
-ngx_http_referral_journals_probed(void *data, redisReply *reply)
+ngx_http_referral_retire_probed(void *data, redisReply *reply)
 {
     ngx_http_referral_probe_t *probe = data;
 
@@ -293,7 +293,7 @@ ngx_http_referral_journals_probed(void *data, redisReply *reply)
     }
 
     if (drain->ending && drain->probes == 0) {
-        ngx_http_referral_journals_end(rec, drain);
+        ngx_http_referral_retire_end(rec, drain);
     }
 }
 
@@ -301,7 +301,7 @@ ngx_http_referral_journals_probed(void *data, redisReply *reply)
 /* journals that are sent and kept long enough */
 
 static void
-ngx_http_referral_journals_ending(ngx_http_referral_recorder_t *rec)
+ngx_http_referral_retire_ending(ngx_http_referral_recorder_t *rec)
 {
     referral_journal_t         *j;
     ngx_http_referral_drain_t  *drain;
@@ -321,7 +321,7 @@ ngx_http_referral_journals_ending(ngx_http_referral_recorder_t *rec)
         if (!drain->ending) {
             drain->ending = 1;
 
-            ngx_http_referral_journals_probe(rec, drain);
+            ngx_http_referral_retire_probe(rec, drain);
 
             if (drain->probes) {
                 continue;
@@ -330,7 +330,7 @@ ngx_http_referral_journals_ending(ngx_http_referral_recorder_t *rec)
 
         /* the journal may be gone after this, and the list's next with it */
 
-        ngx_http_referral_journals_end(rec, drain);
+        ngx_http_referral_retire_end(rec, drain);
         return;
     }
 }
@@ -342,7 +342,7 @@ ngx_http_referral_journals_ending(ngx_http_referral_recorder_t *rec)
  */
 
 static void
-ngx_http_referral_journals_end(ngx_http_referral_recorder_t *rec,
+ngx_http_referral_retire_end(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_t *drain)
 {
     u_char                     data[REFERRAL_BATCH_MARK_MAX];
@@ -384,7 +384,7 @@ ngx_http_referral_journals_end(ngx_http_referral_recorder_t *rec,
                                                                   mark));
 
             if (ngx_http_referral_redis_formatted(&rec->redis,
-                                            ngx_http_referral_journals_ended,
+                                            ngx_http_referral_retire_ended,
                                             drain, (char *) data,
                                             b.pos - data)
                 == NGX_OK)
@@ -415,7 +415,7 @@ ngx_http_referral_journals_end(ngx_http_referral_recorder_t *rec,
 
 
 static void
-ngx_http_referral_journals_ended(void *data, redisReply *reply)
+ngx_http_referral_retire_ended(void *data, redisReply *reply)
 {
     ngx_http_referral_drain_t *drain = data;
 
@@ -431,5 +431,5 @@ ngx_http_referral_journals_ended(void *data, redisReply *reply)
         return;
     }
 
-    ngx_http_referral_journals_end(drain->recorder, drain);
+    ngx_http_referral_retire_end(drain->recorder, drain);
 }

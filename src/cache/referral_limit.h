@@ -6,33 +6,33 @@
  */
 
 
-#ifndef _REFERRAL_BOUND_H_INCLUDED_
-#define _REFERRAL_BOUND_H_INCLUDED_
+#ifndef _REFERRAL_LIMIT_H_INCLUDED_
+#define _REFERRAL_LIMIT_H_INCLUDED_
 
 
 #include <stdint.h>
 
 
-#define REFERRAL_BOUND_PLACES  8192
-#define REFERRAL_BOUND_MAX     4094   /* the highest limit */
+#define REFERRAL_LIMIT_PLACES  8192
+#define REFERRAL_LIMIT_MAX     4094   /* the highest limit */
 
 
 /* zeroed; lies in shared memory, where anybody may die at any time */
 
 typedef struct {
-    uint32_t    place[REFERRAL_BOUND_PLACES];
-} referral_bound_t;
+    uint32_t    place[REFERRAL_LIMIT_PLACES];
+} referral_limit_t;
 
 
 /* a take of the key will come: it need not wait for the memory then */
-void referral_bound_hint(const referral_bound_t *bound, uint64_t key);
+void referral_limit_prefetch(const referral_limit_t *bound, uint64_t key);
 
 /*
  * "key": a hash of the address; "minute": of a clock that all share.  1: it
  * is one of the first "limit" of its minute.
  */
-int referral_bound_take(referral_bound_t *bound, uint64_t key,
+int referral_limit_take(referral_limit_t *bound, uint64_t key,
     uint64_t minute, uint32_t limit);
 
 
-#endif /* _REFERRAL_BOUND_H_INCLUDED_ */
+#endif /* _REFERRAL_LIMIT_H_INCLUDED_ */

@@ -3,7 +3,7 @@
 #include "referral_block.h"
 #include "referral_hash.h"
 #include "referral_lang.h"
-#include "referral_landing.h"
+#include "referral_rules.h"
 #include "referral_name.h"
 
 
@@ -154,7 +154,7 @@ static const referral_condition_t  referral_conditions[] = {
 
 int
 referral_rules_compile(referral_buf_t *out, const referral_str_t *text,
-    referral_landing_error_pt error, void *data)
+    referral_rules_error_pt error, void *data)
 {
     int             bad;
     u_char         *p, *end, *last;
@@ -234,7 +234,7 @@ referral_rule_compile(referral_buf_t *out, const referral_str_t *text,
 
     block = referral_block_open(out);
 
-    if (referral_pairs_parse(text, &landing, referral_rule_pair, &ctx, err)
+    if (referral_conditions_parse(text, &landing, referral_rule_pair, &ctx, err)
         != REFERRAL_OK)
     {
         goto failed;
