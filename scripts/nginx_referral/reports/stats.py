@@ -7,17 +7,17 @@ from typing import Any, Mapping, Sequence
 
 import click
 
-from . import counters, people
+from ..cli.options import Choice, Command, Session, pass_session
+from ..store.events import DIMENSIONS
+from ..store.store import Keys, count
+from ..text.output import CSV, JSON, Output
+from ..text.problem import NEGATIVE, REFUSED, USAGE, Problem, several
+from . import counters, visitors
 from .counters import (NONE, TOTALS, Counts, falling, measure, parts, rounding,
                        shares, whole)
-from .cut import EXTRA, Cut, make_cut, read_where, totals_of
 from .days import (Zone, between, is_day, is_hour, read_range, zone_of,
                    zone_option)
-from .events import DIMENSIONS
-from .frame import Choice, Command, Session, pass_session
-from .output import CSV, JSON, Output
-from .problem import NEGATIVE, REFUSED, USAGE, Problem, several
-from .store import Keys, count
+from .filters import EXTRA, Cut, make_cut, read_where, totals_of
 
 DIVISIONS = (*DIMENSIONS, "class", "result")
 BY = ("day", "hour", *DIVISIONS, *EXTRA)
@@ -152,8 +152,8 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
         daily_visitors = counts.get("visitors", 0)
         # who came on two days is one of the range; of one day it is exact
         if len(days) > 1:
-            counts["visitors"] = people.together(store, keys, days)
-        lacking = people.lacking(by_day, "no_address")
+            counts["visitors"] = visitors.together(store, keys, days)
+        lacking = visitors.lacking(by_day, "no_address")
     else:
         counts = counters.numbers(store.redis.hgetall(keys.stats()))
         daily_visitors = sum(counts_of(session, keys, days, "visitors"))
@@ -162,10 +162,10 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
     if not counts.get("raw"):
         counters.require(store, keys)
 
-    addresses = sum(people.addresses_of(store, keys, days))
+    addresses = sum(visitors.addresses_of(store, keys, days))
     head["days"] = len(days)
-    lines = people.explain(daily_visitors, addresses, counts, lacking,
-                           len(days) > 1)
+    lines = visitors.explain(daily_visitors, addresses, counts, lacking,
+                             len(days) > 1)
 
     if (first or last) and len(days) > 1:
         lines.insert(0, "visitors of several days are estimated, within 2.5"
@@ -268,7 +268,7 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
                    *(day for day in found if (not first or day >= first)
                      and (not last or day <= last))})
     by_day = counters.of_days(store, keys, days)
-    addresses = people.addresses_of(store, keys, days)
+    addresses = visitors.addresses_of(store, keys, days)
     columns = ["day", "clicks", "visitors", "addresses", "raw", "no_address",
                "unlisted"]
     rows = [[day, found.get(day, 0), by_day[day].get("visitors", 0), unique,
@@ -278,16 +278,17 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
     total: list[Any] = ["total"]
     total.extend(sum(row[i] for row in rows) for i in range(1, len(columns)))
     several_days = len(days) > 1
-    together = people.together(store, keys, days) if several_days else total[2]
+    together = (visitors.together(store, keys, days) if several_days
+                else total[2])
 
     session.output.report(
         {**head, "visitors": together}, columns, rows, total,
         [*(["total of visitors and addresses: who came on two days counts on"
             " both; \"visitors\" above counts them once (estimated, within"
             " 2.5 percent)"] if several_days else []),
-         *people.explain(total[2], total[3], counters.add(by_day.values()),
-                         people.lacking(by_day, "no_address"),
-                         several_days)], "clicks")
+         *visitors.explain(total[2], total[3], counters.add(by_day.values()),
+                           visitors.lacking(by_day, "no_address"),
+                           several_days)], "clicks")
 
 
 def show_hours(session: Session, keys: Keys, zone: Zone, start: str | None,

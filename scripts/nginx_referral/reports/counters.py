@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Iterable, Mapping, Sequence
 
-from .events import DIMENSIONS
-from .problem import NEGATIVE, Problem
-from .store import BATCH, Keys, Store, batches, count
+from ..store.events import DIMENSIONS
+from ..store.store import BATCH, Keys, Store, batches, count
+from ..text.problem import NEGATIVE, Problem
 
 # hits of each class; "human" is clicks and missed
 MACHINES = ("duplicate", "bot", "preview", "prefetch", "head", "excluded")

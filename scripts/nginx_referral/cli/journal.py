@@ -12,10 +12,10 @@ from typing import Any, Sequence
 import click
 from redis.exceptions import RedisError
 
-from .frame import Command, Group, Session
-from .problem import MACHINE, NEGATIVE, OK, USAGE, Problem, are, several
-from .rooms import broken, find_tool
-from .store import BATCH, Store, batches, explain
+from ..store.ctool import broken, find_tool
+from ..store.store import BATCH, Store, batches, explain
+from ..text.problem import MACHINE, NEGATIVE, OK, USAGE, Problem, are, several
+from .options import Command, Group, Session
 
 TOOL = "referral_journal_check"
 TIMEOUT = 600

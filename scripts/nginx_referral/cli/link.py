@@ -6,13 +6,13 @@ from typing import Any, Mapping, Sequence
 
 import click
 
-from .change import Change, Mode, Outcome, apply, remove
-from .frame import Command, Group, Session, field_options, pass_session
-from .keyspace import links_by_hand
-from .problem import NEGATIVE, REFUSED, USAGE, Problem, are
+from ..store.importer import export_links, import_links
+from ..store.keyspace import links_by_hand
+from ..store.links import Change, Mode, Outcome, apply, remove
+from ..store.store import Keys, count, iso
+from ..text.problem import NEGATIVE, REFUSED, USAGE, Problem, are
+from .options import Command, Group, Session, field_options, pass_session
 from .program import in_order
-from .store import Keys, count, iso
-from .transfer import export_links, import_links
 
 LINK_OPTIONS = {
     "referrer": "The customer's id.",

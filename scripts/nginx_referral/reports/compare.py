@@ -6,13 +6,12 @@ from typing import Any, Mapping, Sequence
 
 import click
 
-from . import counters, people
-from .counters import (DIMENSIONS, MACHINES, NONE, Counts, measure, parts,
-                       whole)
+from ..cli.options import Command, Session
+from ..text.output import CSV
+from ..text.problem import NEGATIVE, USAGE, Problem, several
+from . import counters, visitors
+from .counters import DIMENSIONS, MACHINES, NONE, Counts, measure, parts, whole
 from .days import read_day, zone_of, zone_option
-from .frame import Command, Session
-from .output import CSV
-from .problem import NEGATIVE, USAGE, Problem, several
 from .top import links_of_days
 
 # the parts of people on a landing come last, the links first among them
@@ -64,7 +63,7 @@ def compare(ctx: click.Context, program: str, first: str, second: str,
     of_links = links_of_days(session.store, keys, days)
     links = [{code: clicks[i] for code, clicks in of_links.items()}
              for i in (0, 1)]
-    addresses = people.addresses_of(session.store, keys, days)
+    addresses = visitors.addresses_of(session.store, keys, days)
     rows = [["total", name, *pair] for name, *pair in totals(
         before, after, addresses)]
 
@@ -73,10 +72,10 @@ def compare(ctx: click.Context, program: str, first: str, second: str,
                           None if all_of_it else limit))
 
     show(session, program, days, rows,
-         people.explain(after.get("visitors", 0), addresses[-1],
-                        {**after, "no_address": before.get("no_address", 0)
-                         + after.get("no_address", 0)},
-                        people.lacking(found, "no_address")))
+         visitors.explain(after.get("visitors", 0), addresses[-1],
+                          {**after, "no_address": before.get("no_address", 0)
+                           + after.get("no_address", 0)},
+                          visitors.lacking(found, "no_address")))
 
 
 def totals(before: Counts, after: Counts, addresses: Sequence[int]

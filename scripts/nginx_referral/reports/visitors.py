@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Mapping, Sequence
 
+from ..store.store import Keys, Store
+from ..text.problem import are, several
 from .counters import Counts, uniques
-from .problem import are, several
-from .store import Keys, Store
 
 # a count that is this much larger than the other wants a word
 FAR = 1.5

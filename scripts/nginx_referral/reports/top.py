@@ -6,14 +6,14 @@ from typing import Any, Mapping, Sequence
 
 import click
 
+from ..cli.options import Choice, Command, Session, pass_session
+from ..store.store import BATCH, Keys, Store, batches, count
+from ..text.problem import NEGATIVE, USAGE, Problem, several
 from . import counters
 from .counters import rounding, shares
-from .cut import make_cut
 from .days import (Zone, between, read_day, read_month, read_week, zone_of,
                    zone_option)
-from .frame import Choice, Command, Session, pass_session
-from .problem import NEGATIVE, USAGE, Problem, several
-from .store import BATCH, Keys, Store, batches, count
+from .filters import make_cut
 
 MONTH = len("2026-11")
 

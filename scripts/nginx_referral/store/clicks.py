@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .problem import REFUSED, Problem
+from ..text.problem import REFUSED, Problem
 from .store import iso
 
 # the value's words; more may follow

@@ -8,9 +8,9 @@ from typing import Sequence
 
 import click
 
-from .frame import Command, Group, Session, pass_session
-from .problem import REFUSED, USAGE, Problem
-from .rooms import broken, find_tool
+from ..store.ctool import broken, find_tool
+from ..text.problem import REFUSED, USAGE, Problem
+from .options import Command, Group, Session, pass_session
 
 TOOL = "referral_bots_test"
 TIMEOUT = 60

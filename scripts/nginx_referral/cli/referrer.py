@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from .frame import Command, Group, Session, field_options, pass_session
-from .problem import NEGATIVE, USAGE, Problem
+from ..store.store import count
+from ..text.problem import NEGATIVE, USAGE, Problem
+from .options import Command, Group, Session, field_options, pass_session
 from .program import in_order
-from .store import count
 
 REFERRER_FIELDS = {
     "name": "Who invites; a link's own name wins.",

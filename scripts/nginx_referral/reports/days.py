@@ -8,10 +8,10 @@ from typing import Any, Iterator
 
 import click
 
-from .frame import Session
-from .problem import REFUSED, USAGE, Problem
-from .rooms import Rooms
-from .store import Keys
+from ..cli.options import Session
+from ..store.ctool import Rooms
+from ..store.store import Keys
+from ..text.problem import REFUSED, USAGE, Problem
 
 ONE = timedelta(days=1)
 

@@ -9,16 +9,16 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import click
 
+from ..cli.options import Command, Session, pass_session
+from ..store.events import (CHOSEN, CODE, Reach, ask_reach, chunks, decode,
+                            need, place_of, reach_of, read_reach)
+from ..store.keyspace import search
+from ..store.store import Keys, Store, batches, count
+from ..text.problem import NEGATIVE, OK, Problem, several
 from . import counters
 from .counters import Counts, numbers
 from .days import Zone, is_day, read_day, zone_of, zone_option
-from .events import (CHOSEN, CODE, Reach, ask_reach, chunks, decode, need,
-                     place_of, reach_of, read_reach)
-from .frame import Command, Session, pass_session
-from .keyspace import search
-from .problem import NEGATIVE, OK, Problem, several
-from .store import Keys, Store, batches, count
-from .tally import Tally
+from .event_counts import Tally
 
 # how many values of a dimension that requests choose a hash has room for
 ROOM = 500

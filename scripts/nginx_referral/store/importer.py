@@ -20,12 +20,12 @@ from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import NoPermissionError, RedisError
 from redis.exceptions import TimeoutError as RedisSilent
 
-from .change import LINK_FIELDS, Change, Mode, Outcome, apply
-from .frame import Session
-from .output import CSV, JSON, Output, clean
+from ..cli.options import Session
+from ..text.output import CSV, JSON, Output, clean
+from ..text.problem import (INTERRUPTED, MACHINE, NEGATIVE, REFUSED, USAGE,
+                            Problem, are, has, near, several)
 from .keyspace import links_by_hand
-from .problem import (INTERRUPTED, MACHINE, NEGATIVE, REFUSED, USAGE, Problem,
-                      are, has, near, several)
+from .links import LINK_FIELDS, Change, Mode, Outcome, apply
 from .store import BATCH, Keys, Store, batches, explain, iso
 
 COLUMNS = ("code", *LINK_FIELDS, "created")
@@ -409,7 +409,7 @@ def progress(file: BinaryIO) -> ContextManager[Any]:
     if not sys.stderr.isatty():
         return nullcontext(lambda lines: None)
 
-    from .terminal import Bar
+    from ..text.terminal import Bar
 
     return Bar(file)
 

@@ -8,12 +8,12 @@ from typing import Iterable
 
 import click
 
-from .counters import require
-from .frame import Command, Session, pass_session
+from ..reports.counters import require
+from ..store.keyspace import search
+from ..store.store import BATCH, Store, batches, iso
+from ..text.problem import NEGATIVE, USAGE, Problem, are, several
 from .journal import dir_option, unsent_of
-from .keyspace import search
-from .problem import NEGATIVE, USAGE, Problem, are, several
-from .store import BATCH, Store, batches, iso
+from .options import Command, Session, pass_session
 
 
 @click.command("reset", cls=Command)

@@ -7,10 +7,10 @@ from typing import Any
 import click
 from redis.exceptions import WatchError
 
-from . import change
-from .frame import Command, Group, Session, field_options, pass_session
-from .problem import NEGATIVE, REDIS, REFUSED, Problem, several
-from .store import BATCH, Keys, Store, batches, count
+from ..store.links import remove
+from ..store.store import BATCH, Keys, Store, batches, count
+from ..text.problem import NEGATIVE, REDIS, REFUSED, Problem, several
+from .options import Command, Group, Session, field_options, pass_session
 
 PROGRAM_FIELDS = {
     "landing": "Where visitors go: a URL with {lang}, {country|us}…",
@@ -164,7 +164,7 @@ def remove_links(store: Store, keys: Keys) -> int:
         codes = [code for code, _ in part]
         referrers = set(store.fields([keys.link(code) for code in codes],
                                      "referrer")) - {None, ""}
-        change.remove(store, keys, codes)
+        remove(store, keys, codes)
         removed += len(codes)
 
         if referrers:

@@ -10,15 +10,15 @@ import subprocess
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from .output import Output
-from .problem import MACHINE, REFUSED, Problem, near
+from ..text.output import Output
+from ..text.problem import MACHINE, REFUSED, Problem, near
 from .store import BATCH, batches
 
 TOOL = "referral_link_test"
 TIMEOUT = 60
 
 # by the Debian package, or in a checkout
-HERE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parents[2]
 INSTALLED = HERE == Path("/usr/share/nginx-referral")
 INSTALLED_TOOLS = "/usr/lib/nginx-referral"
 REMEDY = ("install the package libnginx-mod-http-referral again" if INSTALLED

@@ -8,23 +8,23 @@ import sys
 import click
 from redis.exceptions import RedisError
 
-from . import VERSION
-from .audit import audit
+from .. import VERSION
+from ..reports.audit import audit
+from ..reports.compare import compare
+from ..reports.stats import stats
+from ..reports.top import top
+from ..store.forget import forget
+from ..store.store import explain
+from ..text.output import say, stop_writing
+from ..text.problem import EXIT_CODES, INTERRUPTED, MACHINE, OK, USAGE, Problem
 from .bots import bots
-from .compare import compare
-from .forget import forget
-from .frame import Group, Session
+from .clicks import show_click, tail
 from .journal import journal
 from .link import link
-from .output import say, stop_writing
-from .problem import EXIT_CODES, INTERRUPTED, MACHINE, OK, USAGE, Problem
+from .options import Group, Session
 from .program import program
 from .referrer import referrer
-from .report import show_click, tail
 from .reset import reset
-from .stats import stats
-from .store import explain
-from .top import top
 
 
 @click.group(cls=Group, root=True, epilog=EXIT_CODES)

@@ -14,7 +14,7 @@ from redis.exceptions import (AuthenticationError, BusyLoadingError,
                               NoPermissionError, ReadOnlyError, RedisError,
                               ResponseError)
 
-from .problem import REDIS, USAGE, Problem
+from ..text.problem import REDIS, USAGE, Problem
 
 CONNECT_TIMEOUT = 5
 REPLY_TIMEOUT = 15

@@ -8,12 +8,12 @@ import click
 from redis import Redis
 from rich.cells import cell_len
 
-from .counters import require
-from .frame import Command, Session, pass_session
-from .output import CSV, JSON, Output, safe
-from .problem import NEGATIVE, Problem
-from .store import Store, iso
-from .touch import made_at, minute_of, read_click_id, words_of
+from ..reports.counters import require
+from ..store.clicks import made_at, minute_of, read_click_id, words_of
+from ..store.store import Store, iso
+from ..text.output import CSV, JSON, Output, safe
+from ..text.problem import NEGATIVE, Problem
+from .options import Command, Session, pass_session
 
 # what of an event is shown to people, and how wide its values mostly are
 EVENT = {"at": 20, "code": 12, "class": 9, "result": 11, "country": 2,
@@ -101,7 +101,7 @@ def events(redis: Redis, key: str, lines: int,
 
 def room_of(output: Output) -> tuple[int, list[str]]:
     """How wide the terminal is, and what has room there."""
-    from .terminal import width
+    from ..text.terminal import width
 
     room = width(output.out)
     left = room
@@ -152,7 +152,7 @@ class EventPrinter:
             width = WIDTH[name]
 
             if self.room is not None:
-                from .terminal import cut
+                from ..text.terminal import cut
 
                 # what comes last has all that is left
                 text = cut(text, self.room - cell_len(line)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Iterator, Sequence
 
+from ..store.events import (AT, CLASS, CODE, DIMENSION_PLACES, ERASED,
+                            REFERRER, RESULT, TYPE, VISITOR, Event, hit_fields,
+                            is_click)
 from .days import Zone
-from .events import (AT, CLASS, CODE, DIMENSION_PLACES, ERASED, REFERRER,
-                     RESULT, TYPE, VISITOR, Event, hit_fields, is_click)
 
 Fields = Counter[bytes]
 

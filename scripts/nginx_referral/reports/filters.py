@@ -8,15 +8,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from ..cli.options import Session
+from ..store.events import (AT, CLASS, DIMENSIONS, PLACE, TYPE, Event, Reach,
+                            ask_reach, chunks, decode, fields_of, is_click,
+                            need, reach_of, read_reach)
+from ..store.store import Keys, count
+from ..text.problem import (MACHINE, NEGATIVE, REFUSED, USAGE, Problem, near,
+                            several)
 from .counters import APPS, CLASSES, NONE, RESULTS, Counts
 from .days import Zone, after, between
-from .events import (AT, CLASS, DIMENSIONS, PLACE, TYPE, Event,
-                     Reach, ask_reach, chunks, decode, fields_of, is_click,
-                     need, reach_of, read_reach)
-from .frame import Session
-from .problem import (MACHINE, NEGATIVE, REFUSED, USAGE, Problem, near,
-                      several)
-from .store import Keys, count
 
 # divisions that stand in no counter
 EXTRA = ("code", "referrer", "first", "region", "city", "landing_host")

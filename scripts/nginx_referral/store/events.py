@@ -8,8 +8,8 @@ from typing import Any, Callable, Iterator, Sequence
 
 from redis.exceptions import ResponseError
 
-from .days import Zone, after
-from .problem import NEGATIVE, Problem
+from ..reports.days import Zone, after
+from ..text.problem import NEGATIVE, Problem
 from .store import Keys, Store
 
 CHUNK = 10000

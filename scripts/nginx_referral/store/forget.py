@@ -10,13 +10,13 @@ from typing import Iterator
 
 import click
 
+from ..cli.options import Command, Session, pass_session
+from ..text.problem import NEGATIVE, REFUSED, Problem, several
+from .clicks import UUID7, minute_of, words_of
 from .events import (ERASED, FIELDS, PLACE, TYPE, VISITOR, Event, chunks,
                      decode, reach_of)
-from .frame import Command, Session, pass_session
 from .keyspace import glob
-from .problem import NEGATIVE, REFUSED, Problem, several
 from .store import BATCH, Keys, Store, batches, iso
-from .touch import UUID7, minute_of, words_of
 
 VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 

@@ -12,7 +12,7 @@ from typing import Any, Callable, Sequence
 
 from redis.exceptions import WatchError
 
-from .problem import REDIS, Problem
+from ..text.problem import REDIS, Problem
 from .store import Keys, Store
 
 LINK_FIELDS = ("referrer", "name", "landing", "landing_args", "rules",

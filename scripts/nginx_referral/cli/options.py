@@ -9,10 +9,10 @@ from typing import Any, Callable, Sequence
 
 import click
 
-from .output import CSV, JSON, TABLE, Output
-from .problem import REFUSED, USAGE, Problem, near
-from .rooms import Rooms
-from .store import Keys, Store
+from ..store.ctool import Rooms
+from ..store.store import Keys, Store
+from ..text.output import CSV, JSON, TABLE, Output
+from ..text.problem import REFUSED, USAGE, Problem, near
 
 DEFAULT_REDIS = "127.0.0.1:6379"
 DEFAULT_PREFIX = "ref:"

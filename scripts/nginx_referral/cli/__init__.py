@@ -1,0 +1,1 @@
+"""The commands: options, arguments and what they call."""

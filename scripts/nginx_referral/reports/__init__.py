@@ -1,0 +1,1 @@
+"""What was counted, read from counters or from events, and shown."""

@@ -1,0 +1,1 @@
+"""Output for people and for programs, and problems in a sentence."""
