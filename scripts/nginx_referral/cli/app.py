@@ -9,22 +9,24 @@ import click
 from redis.exceptions import RedisError
 
 from .. import VERSION
-from ..reports.audit import audit
-from ..reports.compare import compare
-from ..reports.stats import stats
-from ..reports.top import top
-from ..store.forget import forget
+from ..store.session import Session
 from ..store.store import explain
 from ..text.output import say, stop_writing
 from ..text.problem import EXIT_CODES, INTERRUPTED, MACHINE, OK, USAGE, Problem
+from .audit import audit
 from .bots import bots
 from .clicks import show_click, tail
+from .compare import compare
+from .forget import forget
 from .journal import journal
 from .link import link
-from .options import Group, Session
+from .link_test import test_link
+from .options import Group
 from .program import program
 from .referrer import referrer
 from .reset import reset
+from .stats import stats
+from .top import top
 
 
 @click.group(cls=Group, root=True, epilog=EXIT_CODES)
@@ -47,6 +49,8 @@ def cli() -> None:
 for command in (program, link, referrer, show_click, stats, top, compare,
                 audit, tail, forget, reset, journal, bots):
     cli.add_command(command)
+
+link.add_command(test_link)
 
 
 def main(args: list[str] | None = None) -> int:

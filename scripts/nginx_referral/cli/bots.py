@@ -1,4 +1,4 @@
-"""What a User-Agent is, and why; asked of the module's own rooms."""
+"""What a User-Agent is, and why, by the module's own rules."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Sequence
 import click
 
 from ..store.ctool import broken, find_tool
+from ..store.session import Session
 from ..text.problem import REFUSED, USAGE, Problem
-from .options import Command, Group, Session, pass_session
+from .options import Command, Group, pass_session
 
 TOOL = "referral_bots_test"
 TIMEOUT = 60

@@ -6,13 +6,16 @@ from typing import Any, Mapping, Sequence
 
 import click
 
-from ..store.importer import export_links, import_links
+from ..store.exporter import export_links
+from ..store.importer import import_links
+from ..store.keys import Keys
 from ..store.keyspace import links_by_hand
 from ..store.links import Change, Mode, Outcome, apply, remove
-from ..store.store import Keys, count, iso
+from ..store.session import Session
+from ..store.store import count, iso
 from ..text.problem import NEGATIVE, REFUSED, USAGE, Problem, are
-from .options import Command, Group, Session, field_options, pass_session
-from .program import in_order
+from .fields import field_options, in_order
+from .options import Command, Group, pass_session
 
 LINK_OPTIONS = {
     "referrer": "The customer's id.",
@@ -74,7 +77,7 @@ def write(session: Session, program: str, code: str | None,
     if code == "":
         raise Problem(REFUSED, "an empty code; leave it out to have one made")
 
-    session.rooms.must("link", wanted.code, fields)
+    session.rules.must("link", wanted.code, fields)
     known = session.store.redis.sismember(session.store.programs, program)
     outcome = apply(session.store, keys, [wanted], mode)[0]
 
@@ -140,7 +143,7 @@ def show_link(session: Session, program: str, code: str) -> None:
                             f" {state if state in STATES else 'disabled'}\""
                             " puts it there")
 
-    session.rooms.warn(session.output, "link", code, fields)
+    session.rules.warn(session.output, "link", code, fields)
 
 
 @link.command("list", cls=Command)
@@ -239,7 +242,7 @@ def states_of(session: Session, keys: Keys,
     program = session.store.redis.hgetall(keys.program)
 
     try:
-        found = session.rooms.states(program, [links[i] for i in dated])
+        found = session.rules.states(program, [links[i] for i in dated])
     except Problem as problem:
         session.output.note("which links have ended, and which have not begun,"
                             f" is not known: {problem}")
@@ -328,120 +331,6 @@ def missing(program: str, code: str) -> Problem:
     return Problem(NEGATIVE, f"program {program} has no link {code};"
                    f" \"nginx-referral link list {program}\" shows what there"
                    " is")
-
-
-@link.command("test", cls=Command)
-@click.argument("program", metavar="PROGRAM")
-@click.argument("code")
-@click.option("--country", metavar="CC", help="Like JP.")
-@click.option("--region", metavar="TEXT", help="Like JP-13.")
-@click.option("--city", metavar="TEXT")
-@click.option("--lang", metavar="TEXT",
-              help="What the browser prefers: ja, or a whole"
-              " Accept-Language.")
-@click.option("--device", metavar="WORD", help="Like mobile.")
-@click.option("--os", metavar="WORD", help="Like ios.")
-@click.option("--app", metavar="WORD", help="Like line.")
-@click.option("--user-agent", metavar="TEXT",
-              help="Gives device, os and app where they are not said.")
-@click.option("--channel", metavar="WORD", help="Like mail.")
-@click.option("--visitor", metavar="ID",
-              help="Whose bucket; as in the events.")
-@click.option("--bucket", type=click.IntRange(0, 99), metavar="0-99",
-              help="The bucket itself.")
-@click.option("--at", metavar="TIME", help="Instead of now, like"
-              " 2026-12-24T18:00Z.")
-@click.option("--query", metavar="TEXT",
-              help="The visitor's own arguments, where"
-              " referral_forward_args is on.")
-@click.option("--default-landing", metavar="URL",
-              help="The configuration's referral_landing.")
-@click.option("--default-args", metavar="TEXT",
-              help="The configuration's referral_landing_args.")
-@click.option("--default-fallback", metavar="URL",
-              help="The configuration's referral_fallback.")
-@click.option("--allow", metavar="HOST", multiple=True,
-              help="The configuration's referral_allow; without it every"
-              " host is allowed here.")
-@pass_session
-def test_link(session: Session, program: str, code: str,
-              default_landing: str | None, default_args: str | None,
-              default_fallback: str | None, allow: tuple[str, ...],
-              **request: Any) -> None:
-    """Where would this visitor land, and why?
-
-    Nothing is counted.  What stands in nginx's configuration only is not
-    known here: say it with --default-landing and its neighbours.
-    """
-    keys = session.keys(program)
-    code = session.code(code)
-    redis = session.store.redis
-
-    for name in ("country", "region", "device", "os", "app", "channel"):
-        if request.get(name):
-            session.rooms.possible(name, request[name],
-                                   f"--{name} {request[name]!r}")
-
-    with redis.pipeline(transaction=False) as pipe:
-        pipe.hgetall(keys.program)
-        pipe.hgetall(keys.link(code))
-        hashes = pipe.execute()
-
-    referrer = hashes[1].get("referrer")
-    hashes.append(redis.hgetall(keys.referrer(referrer)) if referrer else {})
-
-    answer = session.rooms.test(program, code, hashes, request, {
-        "landing": default_landing or "", "landing_args": default_args or "",
-        "fallback": default_fallback or "", "allow": " ".join(allow)})
-
-    session.output.record(explain(answer) if session.output.for_people
-                          else answer)
-
-    if not answer.get("landed"):
-        raise Problem(NEGATIVE, "this visitor would not reach a landing:"
-                      f" {answer.get('refused') or answer.get('result')}"
-                      + advice(answer, default_landing, default_fallback))
-
-
-def advice(answer: Mapping[str, Any], landing: str | None,
-           fallback: str | None) -> str:
-    """What nginx's configuration may say that is not known here."""
-    name = ("landing" if answer.get("result") in ("landing", "refused")
-            else "fallback")
-
-    if answer.get("from") or (landing if name == "landing" else fallback):
-        return ""
-
-    return (f"; if nginx's configuration has a referral_{name}, say it with"
-            f" --default-{name}")
-
-
-def explain(answer: dict[str, Any]) -> dict[str, Any]:
-    """What the module's rooms said, for people."""
-    chosen = str(answer.get("from") or "nothing says where to")
-
-    if answer.get("line"):
-        chosen += f", line {answer['line']}"
-
-    tried = [f"{rule.get('of')} rule, line {rule.get('line')}: "
-             + ("matches" if rule.get("matched")
-                else f"no, {rule.get('why')}")
-             for rule in answer.get("rules", [])]
-
-    wrong = [f"{item.get('of')} {item.get('field')}"
-             + (f", line {item['line']}" if item.get("line") else "")
-             + f": {item.get('problem')}"
-             for item in answer.get("complaints", [])]
-
-    shown = {"result": answer.get("result"), "goes to": answer.get("url"),
-             "because": chosen, "variant": answer.get("variant"),
-             "refused": answer.get("refused"), "tried": "\n".join(tried),
-             "with": {name: value for name, value
-                      in answer.get("values", {}).items()
-                      if value not in ("", None)},
-             "class": answer.get("class"), "not taken": "\n".join(wrong)}
-
-    return {name: value for name, value in shown.items() if value}
 
 
 @link.command("import", cls=Command)

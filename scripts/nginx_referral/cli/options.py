@@ -2,61 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cached_property, wraps
 from typing import Any, Callable, Sequence
 
 import click
 
-from ..store.ctool import Rooms
-from ..store.store import Keys, Store
-from ..text.output import CSV, JSON, TABLE, Output
-from ..text.problem import REFUSED, USAGE, Problem, near
-
-DEFAULT_REDIS = "127.0.0.1:6379"
-DEFAULT_PREFIX = "ref:"
-
-
-@dataclass
-class Session:
-    """One run of the program: what it was told, and what it opened."""
-
-    redis: str = DEFAULT_REDIS
-    prefix: str = DEFAULT_PREFIX
-    password: str = ""
-    form: str = TABLE
-    case_sensitive: bool = False
-    quiet: bool = False
-
-    @cached_property
-    def store(self) -> Store:
-        if not self.prefix or re.search(r"[{}\s]", self.prefix):
-            raise Problem(USAGE, "a prefix is not empty and holds no spaces"
-                          " and no braces, like ref:")
-
-        return Store(self.redis, self.password, self.prefix)
-
-    @cached_property
-    def output(self) -> Output:
-        return Output(self.form, self.quiet)
-
-    @cached_property
-    def rooms(self) -> Rooms:
-        return Rooms()
-
-    def keys(self, program: str) -> Keys:
-        """Of a program that is to be read: only what cannot be a name is
-        refused here."""
-        if not re.fullmatch(r"[a-z0-9_.-]{1,64}", program):
-            raise Problem(REFUSED, f"{program!r} is no program's name: 1 to"
-                          " 64 of a-z 0-9 _ . -")
-
-        return self.store.keys(program)
-
-    def code(self, text: str) -> str:
-        """A code as it lies in Redis, where the module looks for it."""
-        return text if self.case_sensitive else text.lower()
+from ..store.session import DEFAULT_PREFIX, DEFAULT_REDIS, Session
+from ..text.output import CSV, JSON
+from ..text.problem import USAGE, Problem, near
 
 
 def _set(name: str, value: Any) -> Callable[..., None]:
@@ -169,49 +121,9 @@ class Choice(click.Choice):
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
-def field_options(names: dict[str, str]) -> Callable[[Any], Any]:
-    """An option for each field, and one that reads the rules from a file.
-    The command gets them as "fields": those that were given."""
-    def decorate(command: Any) -> Any:
-        @wraps(command)
-        def wrapped(*args: Any, **given: Any) -> Any:
-            fields = {name: given.pop(name) for name in names}
-            rules = given.pop("rules_file", None)
-
-            if rules is not None:
-                if fields["rules"] is not None:
-                    raise Problem(USAGE, "give --rules or --rules-file, not"
-                                  " both")
-                fields["rules"] = _read_rules(rules)
-
-            return command(*args, **given, fields={
-                name: value for name, value in fields.items()
-                if value is not None})
-
-        options = [click.option(f"--{name.replace('_', '-')}", name,
-                                metavar="TEXT", help=text)
-                   for name, text in names.items()]
-
-        if "rules" in names:
-            options.append(click.option(
-                "--rules-file", metavar="FILE",
-                help="Reads the rules from a file; - is the standard"
-                " input."))
-
-        for option in reversed(options):
-            wrapped = option(wrapped)
-
-        return wrapped
-
-    return decorate
-
-
-def _read_rules(path: str) -> str:
-    try:
-        with click.open_file(path, "rb") as file:
-            text = file.read(65536).decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise Problem(USAGE, f"{path} cannot be read: {error.strerror}"
-                      ) from None
-
-    return "\n".join(text.splitlines())
+def zone_option(command: Any) -> Any:
+    return click.option(
+        "--utc-offset", metavar="+HH:MM", envvar="REFERRAL_UTC_OFFSET",
+        show_envvar=True,
+        help="What nginx's referral_utc_offset says, for a program whose own"
+        " utc_offset does not.")(command)

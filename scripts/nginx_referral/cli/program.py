@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
-from redis.exceptions import WatchError
 
-from ..store.links import remove
-from ..store.store import BATCH, Keys, Store, batches, count
-from ..text.problem import NEGATIVE, REDIS, REFUSED, Problem, several
-from .options import Command, Group, Session, field_options, pass_session
+from ..store import programs
+from ..store.session import Session
+from ..store.store import count
+from ..text.problem import NEGATIVE, Problem, several
+from .fields import field_options, in_order
+from .options import Command, Group, pass_session
 
 PROGRAM_FIELDS = {
     "landing": "Where visitors go: a URL with {lang}, {country|us}…",
@@ -39,22 +38,9 @@ def program() -> None:
 def set_program(session: Session, name: str, fields: dict[str, str]) -> None:
     """Make a program, or change fields of it; an empty text removes one."""
     keys = session.keys(name)
-    session.rooms.must("program", name, fields)
+    session.rules.must("program", name, fields)
 
-    given = {k: v for k, v in fields.items() if v}
-    gone = [k for k, v in fields.items() if not v]
-    store = session.store
-
-    with store.redis.pipeline() as tx:
-        tx.exists(keys.program)
-        if gone:
-            tx.hdel(keys.program, *gone)
-        if "state" not in given:
-            tx.hsetnx(keys.program, "state", "active")
-        if given:
-            tx.hset(keys.program, mapping=given)
-        tx.sadd(store.programs, name)
-        there = tx.execute()[0]
+    there = programs.write(session.store, keys, fields)
 
     session.output.done(f"program {name}: {'changed' if there else 'made'}",
                         program=name,
@@ -89,7 +75,7 @@ def show_program(session: Session, name: str) -> None:
     session.output.record({"program": name,
                            **in_order(fields, PROGRAM_FIELDS),
                            "links": links, "clicks": count(clicks)})
-    session.rooms.warn(session.output, "program", name, fields)
+    session.rules.warn(session.output, "program", name, fields)
 
 
 @program.command("list", cls=Command)
@@ -127,23 +113,8 @@ def remove_program(session: Session, name: str, links: bool) -> None:
     """Forget a program's settings.  Its counts stay."""
     keys = session.keys(name)
     store = session.store
-    removed = remove_links(store, keys) if links else 0
-
-    with store.redis.pipeline() as tx:
-        try:
-            tx.watch(keys.links)
-
-            if tx.zcard(keys.links):
-                raise Problem(REFUSED, f"program {name} has links; --links"
-                              " removes them too")
-
-            tx.multi()
-            tx.delete(keys.program)
-            tx.srem(store.programs, name)
-            there = any(tx.execute())
-        except WatchError:
-            raise Problem(REDIS, "somebody added a link meanwhile; nothing"
-                          " more was removed; try again") from None
+    removed = programs.remove_links(store, keys) if links else 0
+    there = programs.remove(store, keys)
 
     if not there:
         raise Problem(NEGATIVE, f"there is no program {name};"
@@ -154,29 +125,3 @@ def remove_program(session: Session, name: str, links: bool) -> None:
                         + (f", with {several(removed, 'link')}" if links
                            else ""),
                         program=name, outcome="removed", links=removed)
-
-
-def remove_links(store: Store, keys: Keys) -> int:
-    """All links of a program, and what is known of their referrers."""
-    removed = 0
-
-    for part in batches(store.codes(keys), BATCH):
-        codes = [code for code, _ in part]
-        referrers = set(store.fields([keys.link(code) for code in codes],
-                                     "referrer")) - {None, ""}
-        remove(store, keys, codes)
-        removed += len(codes)
-
-        if referrers:
-            store.redis.delete(*(keys.referrer(name) for name in referrers))
-
-    return removed
-
-
-def in_order(fields: dict[str, Any], order: Any) -> dict[str, Any]:
-    """The known fields first, then whatever else a hand wrote."""
-    known = {name: fields[name] for name in order if name in fields}
-    more = {name: fields[name] for name in sorted(fields)
-            if name not in known}
-
-    return {**known, **more}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from ..store.session import Session
 from ..store.store import count
 from ..text.problem import NEGATIVE, USAGE, Problem
-from .options import Command, Group, Session, field_options, pass_session
-from .program import in_order
+from .fields import field_options, in_order
+from .options import Command, Group, pass_session
 
 REFERRER_FIELDS = {
     "name": "Who invites; a link's own name wins.",
@@ -32,7 +33,7 @@ def set_referrer(session: Session, program: str, who: str,
         raise Problem(USAGE, "nothing to change: give --name or --segment")
 
     keys = session.keys(program)
-    session.rooms.must("referrer", who, fields)
+    session.rules.must("referrer", who, fields)
     given = {k: v for k, v in fields.items() if v}
     gone = [k for k, v in fields.items() if not v]
 
@@ -69,7 +70,7 @@ def show_referrer(session: Session, program: str, who: str) -> None:
     session.output.record({"program": program, "referrer": who,
                            **in_order(fields, REFERRER_FIELDS),
                            "links": sorted(codes), "clicks": count(clicks)})
-    session.rooms.warn(session.output, "referrer", who, fields)
+    session.rules.warn(session.output, "referrer", who, fields)
 
 
 @referrer.command("list", cls=Command)

@@ -9,11 +9,13 @@ from typing import Iterable
 import click
 
 from ..reports.counters import require
+from ..store.journal import unsent_of
 from ..store.keyspace import search
+from ..store.session import Session
 from ..store.store import BATCH, Store, batches, iso
 from ..text.problem import NEGATIVE, USAGE, Problem, are, several
-from .journal import dir_option, unsent_of
-from .options import Command, Session, pass_session
+from .journal import dir_option
+from .options import Command, pass_session
 
 
 @click.command("reset", cls=Command)

@@ -7,18 +7,16 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Iterable, Mapping, Sequence
 
-import click
-
-from ..cli.options import Command, Session, pass_session
-from ..store.events import (CHOSEN, CODE, Reach, ask_reach, chunks, decode,
-                            need, place_of, reach_of, read_reach)
-from ..store.keyspace import search
-from ..store.store import Keys, Store, batches, count
-from ..text.problem import NEGATIVE, OK, Problem, several
+from ..store.events import CHOSEN, Reach, decode, need
+from ..store.keys import Keys
+from ..store.session import Session
+from ..store.store import Store
+from ..store.zone import Zone, is_day
+from ..text.problem import NEGATIVE, Problem, several
 from . import counters
 from .counters import Counts, numbers
-from .days import Zone, is_day, read_day, zone_of, zone_option
-from .event_counts import Tally
+from .event_counts import EventCounts
+from .snapshot import Snapshot, is_complete, recount, take
 
 # how many values of a dimension that requests choose a hash has room for
 ROOM = 500
@@ -30,24 +28,10 @@ UNIQUES_DAYS = 399
 
 # of an estimate, four standard deviations
 ESTIMATE = 0.0325
-
-LINKS = 200
 SHOWN = 50
 
 # no event tells of these
 UNTOLD = ("visitors", "no_address", "unlisted")
-
-Place = tuple[int, int]
-
-
-@dataclass
-class Snapshot:
-    """What is to be checked: each key with the place in the stream up to
-    which it had been counted when it was read."""
-
-    reach: Reach
-    known: dict[str, dict[str, Any]] = field(default_factory=dict)
-    limits: dict[str, Place] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,35 +59,13 @@ class Findings:
             self.number(key, name, counted.get(name, 0), told.get(name, 0))
 
 
-@click.command("audit", cls=Command)
-@click.argument("program", metavar="PROGRAM")
-@click.option("--from", "start", metavar="DATE",
-              help="Only days from this one on, and no totals.")
-@zone_option
-@pass_session
-def audit(session: Session, program: str, start: str | None,
-          utc_offset: str | None) -> int:
-    """Recompute every counter from the events: 0 they agree, 1 they do not.
-
-    Days are checked that the stream of events holds whole, today so far:
-    statistics, clicks by day and hour, of the program and of each link, and
-    the boards.  Totals of all time are checked if nothing was ever cut from
-    the stream.  The answer says which days, how many numbers, and what could
-    not be checked.  Clicks may come in meanwhile.
-
-    A difference is not always a wrong count: the events may have been off or
-    deleted for a while, the program's day may have been another (then give
-    --utc-offset), Redis refused an operation (see ref:errors:{p}), or a
-    browser sent the cookie of an earlier day twice, and was new to this day
-    each time.
-    """
-    keys = session.keys(program)
-    zone = zone_of(session, keys, utc_offset)
-    first = read_day(start, zone) if start else None
+def audit_program(session: Session, keys: Keys, zone: Zone, first: str | None
+                  ) -> bool:
+    """Compares, and shows each difference; True if there is none."""
     counters.require(session.store, keys)
     snapshot = take(session.store, keys, zone)
 
-    need(snapshot.reach, program)
+    need(snapshot.reach, keys.program_name)
 
     ours, links = recount(session, keys, zone, snapshot)
     complete = is_complete(keys, snapshot, ours)
@@ -116,132 +78,17 @@ def audit(session: Session, program: str, start: str | None,
                 complete and not first)
     tell_limits(findings, session.store, keys, days, since, complete, first)
 
-    show(session, {"program": program, "utc_offset": str(zone),
+    show(session, {"program": keys.program_name, "utc_offset": str(zone),
                    "from": days[0] if days else since,
                    "to": days[-1] if days else None,
                    "totals": "checked" if complete and not first
                    else "not checked",
-                   "events": sum(sum(tally.hits.values()) for tally in ours),
+                   "events": sum(sum(counts.hits.values())
+                                 for counts in ours),
                    "keys": len(findings.keys), "numbers": findings.checked,
                    "differences": len(findings.rows)}, findings)
 
-    return NEGATIVE if findings.rows else OK
-
-
-def take(store: Store, keys: Keys, zone: Zone) -> Snapshot:
-    """Reads the counters.  Those of the program in one transaction with the
-    end of the stream, those of the links by the hundred: a batch of clicks is
-    in both or in none."""
-    early = reach_of(store, keys)
-    snapshot = Snapshot(early)
-
-    if not early:
-        return snapshot
-
-    found = search(store, keys)
-    names = found.get("links", [])
-
-    for part in batches(names, LINKS):
-        with store.redis.pipeline(transaction=True) as pipe:
-            for name in part:
-                pipe.hgetall(name)
-
-            ask_reach(pipe, keys.events)
-            replies = answers(pipe)
-            last = read_reach(replies[-3:]).last
-
-        for name, fields in zip(part, replies):
-            snapshot.known[name] = fields
-            snapshot.limits[name] = last
-
-    hashes = [name for kind in ("stats", "days", "hours", "day")
-              for name in found.get(kind, [])]
-    boards = found.get("boards", [])
-    today = keys.day(zone.today())
-
-    if today not in hashes:
-        hashes.append(today)
-
-    with store.redis.pipeline(transaction=True) as pipe:
-        for name in hashes:
-            pipe.hgetall(name)
-
-        for name in boards:
-            pipe.zrange(name, 0, -1, withscores=True)
-
-        ask_reach(pipe, keys.events)
-        replies = answers(pipe)
-
-    late = read_reach(replies[-3:])
-    snapshot.known.update(zip(hashes, replies))
-    snapshot.known.update(zip(boards, map(dict, replies[len(hashes):-3])))
-    snapshot.limits[""] = late.last
-    snapshot.reach = late
-
-    # a link that has no key yet, or not any more
-    snapshot.limits["new"] = early.last
-
-    return snapshot
-
-
-def answers(pipe: Any) -> list[Any]:
-    """That the stream is not there is no failure; all else is."""
-    replies = pipe.execute(raise_on_error=False)
-
-    for reply in replies[:-3]:
-        if isinstance(reply, Exception):
-            raise reply
-
-    return list(replies)
-
-
-def recount(session: Session, keys: Keys, zone: Zone, snapshot: Snapshot
-            ) -> tuple[list[Tally], list[Tally]]:
-    """What the program's, and what the links' counters must be.  Up to a
-    place in the stream it is the same; after it each counter has its own
-    end."""
-    shared, ours, links = Tally(zone), Tally(zone), Tally(zone)
-    common = min(snapshot.limits.values())
-    total = snapshot.limits[""]
-
-    with session.output.progress(snapshot.reach.length) as told:
-        for names, events in chunks(session.store, keys, total, (0, 0), told):
-            if not names or place_of(names[-1]) <= common:
-                shared.add(events)
-                continue
-
-            places = list(map(place_of, names))
-            shared.add([event for place, event in zip(places, events)
-                        if place <= common])
-            rest = [(place, event) for place, event in zip(places, events)
-                    if place > common]
-            ours.add([event for _, event in rest])
-            links.add([event for place, event in rest
-                       if place <= limit_of(snapshot, keys,
-                                            decode(event[CODE]))])
-
-    return [shared, ours], [shared, links]
-
-
-def limit_of(snapshot: Snapshot, keys: Keys, code: str) -> Place:
-    limits = snapshot.limits
-
-    return limits.get(keys.stats(code),
-                      limits.get(keys.days(code), limits["new"]))
-
-
-def is_complete(keys: Keys, snapshot: Snapshot, ours: Sequence[Tally]
-                ) -> bool:
-    """Was nothing ever cut from the stream?  Who was forgotten was taken out
-    and put in again without the name."""
-    reach = snapshot.reach
-    erased = sum(tally.erased for tally in ours)
-
-    if reach.added is None:
-        return (count(snapshot.known.get(keys.stats(), {}).get("raw"))
-                == sum(sum(tally.hits.values()) for tally in ours))
-
-    return reach.gone() == erased
+    return not findings.rows
 
 
 def first_day(zone: Zone, reach: Reach, complete: bool, first: str | None
@@ -257,7 +104,7 @@ def first_day(zone: Zone, reach: Reach, complete: bool, first: str | None
 
 
 def check_program(findings: Findings, store: Store, keys: Keys, zone: Zone,
-                  snapshot: Snapshot, ours: Sequence[Tally], since: str,
+                  snapshot: Snapshot, ours: Sequence[EventCounts], since: str,
                   totals: bool) -> list[str]:
     """Returns the days that were checked."""
     known = snapshot.known
@@ -266,17 +113,17 @@ def check_program(findings: Findings, store: Store, keys: Keys, zone: Zone,
     referrers: dict[str, Counts] = defaultdict(Counter)
     hours: Counts = Counter()
 
-    for tally in ours:
-        for day, name, n in tally.fields(False):
+    for part in ours:
+        for day, name, n in part.fields(False):
             told[str(day)][decode(name)] += n
 
-        for day, code, n in tally.clicks():
+        for day, code, n in part.clicks():
             clicks[day][decode(code)] += n
 
-        for (day, name), n in tally.referrers.items():
+        for (day, name), n in part.referrers.items():
             referrers[day][decode(name)] += n
 
-        for hour, n in tally.hours.items():
+        for hour, n in part.hours.items():
             hours[decode(hour)] += n
 
     prefix = keys.day("")
@@ -352,20 +199,20 @@ def compare_statistics(findings: Findings, key: str, counted: Counts,
 
 
 def compare_visitors(findings: Findings, key: str, counted: Counts,
-                     ours: Sequence[Tally], day: str, after_reset: bool
+                     ours: Sequence[EventCounts], day: str, after_reset: bool
                      ) -> None:
     """Of a day, or of all.  Who was forgotten may have been one more; who
     came before a reset is not new after it."""
     seen: set[bytes] = set()
     nameless = 0
 
-    for tally in ours:
+    for part in ours:
         if day:
-            seen |= tally.visitors.get(day, set())
-            nameless += tally.nameless[day]
+            seen |= part.visitors.get(day, set())
+            nameless += part.nameless[day]
         else:
-            seen.update(*tally.visitors.values())
-            nameless += sum(tally.nameless.values())
+            seen.update(*part.visitors.values())
+            nameless += sum(part.nameless.values())
 
     found = counted.get("visitors", 0)
     told = len(seen)
@@ -428,7 +275,7 @@ def check_boards(findings: Findings, keys: Keys, zone: Zone,
 
 
 def check_uniques(findings: Findings, store: Store, keys: Keys, zone: Zone,
-                  ours: Sequence[Tally], days: Sequence[str]) -> None:
+                  ours: Sequence[EventCounts], days: Sequence[str]) -> None:
     """Estimates, within what an estimate may be off."""
     oldest = zone.day_of(time.time() - UNIQUES_DAYS * 86400)
     days = [day for day in days if day > oldest and day != zone.today()]
@@ -436,8 +283,8 @@ def check_uniques(findings: Findings, store: Store, keys: Keys, zone: Zone,
 
     for day, estimate in zip(days, estimates):
         seen: set[bytes] = set()
-        seen.update(*(tally.visitors.get(day, ()) for tally in ours))
-        nameless = sum(tally.nameless[day] for tally in ours)
+        seen.update(*(part.visitors.get(day, ()) for part in ours))
+        nameless = sum(part.nameless[day] for part in ours)
         slack = int(len(seen) * ESTIMATE) + 2
 
         findings.checked += 1
@@ -449,18 +296,19 @@ def check_uniques(findings: Findings, store: Store, keys: Keys, zone: Zone,
 
 
 def check_links(findings: Findings, keys: Keys, snapshot: Snapshot,
-                links: Sequence[Tally], since: str, totals: bool) -> None:
+                links: Sequence[EventCounts], since: str, totals: bool
+                ) -> None:
     known = snapshot.known
     days: dict[str, Counts] = defaultdict(Counter)
     told: dict[str, Counts] = defaultdict(Counter)
 
-    for tally in links:
-        for day, code, n in tally.clicks():
+    for part in links:
+        for day, code, n in part.clicks():
             if day >= since:
                 days[decode(code)][day] += n
 
         if totals:
-            for name, what, n in tally.fields(True):
+            for name, what, n in part.fields(True):
                 told[decode(bytes(name))][decode(what)] += n
 
     for code in sorted({*days, *codes_in(snapshot, keys.days())}):

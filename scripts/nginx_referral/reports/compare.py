@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
-import click
-
-from ..cli.options import Command, Session
+from ..store.events import DIMENSIONS
+from ..store.keys import Keys
+from ..store.session import Session
 from ..text.output import CSV
-from ..text.problem import NEGATIVE, USAGE, Problem, several
+from ..text.problem import NEGATIVE, Problem, several
 from . import counters, visitors
-from .counters import DIMENSIONS, MACHINES, NONE, Counts, measure, parts, whole
-from .days import read_day, zone_of, zone_option
+from .counters import MACHINES, NONE, Counts, measure, parts, whole
 from .top import links_of_days
 
 # the parts of people on a landing come last, the links first among them
@@ -21,37 +20,9 @@ TOTALS = ("raw", "clicks", "visitors", "addresses", "missed", *MACHINES,
           "no_consent")
 
 
-@click.command("compare", cls=Command)
-@click.argument("program", metavar="PROGRAM")
-@click.argument("first", metavar="DAY")
-@click.argument("second", metavar="DAY")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=5,
-              show_default=True,
-              help="So many of each kind, those that moved most; the rest is"
-              " one line.  JSON and CSV have all, unless this is given.")
-@zone_option
-@click.pass_context
-def compare(ctx: click.Context, program: str, first: str, second: str,
-            limit: int, utc_offset: str | None) -> None:
-    """Why did yesterday drop?  Two days, side by side.
-
-    What moved: classes of hits, results of people, then the clicks by link
-    and by each dimension, the largest change first.  The changes of a section
-    add up to the change of its total.  From counters, so any two days can be
-    compared; a day that is not over yet counts so far.
-    """
-    session = ctx.ensure_object(Session)
-    all_of_it = (not session.output.for_people and
-                 ctx.get_parameter_source("limit")
-                 is click.core.ParameterSource.DEFAULT)
-    keys = session.keys(program)
-    zone = zone_of(session, keys, utc_offset)
-    days = [read_day(text, zone) for text in (first, second)]
-
-    if days[0] == days[1]:
-        raise Problem(USAGE, "a day is not compared with itself: both are"
-                      f" {days[0]}")
-
+def compare_days(session: Session, keys: Keys, days: Sequence[str],
+                 limit: int | None) -> None:
+    """Two days; of each section as many parts as the limit says, or all."""
     found = counters.of_days(session.store, keys, days)
     before, after = found[days[0]], found[days[1]]
 
@@ -68,10 +39,9 @@ def compare(ctx: click.Context, program: str, first: str, second: str,
         before, after, addresses)]
 
     for section in SECTIONS:
-        rows.extend(moved(section, before, after, links,
-                          None if all_of_it else limit))
+        rows.extend(moved(section, before, after, links, limit))
 
-    show(session, program, days, rows,
+    show(session, keys.program_name, days, rows,
          visitors.explain(after.get("visitors", 0), addresses[-1],
                           {**after, "no_address": before.get("no_address", 0)
                            + after.get("no_address", 0)},

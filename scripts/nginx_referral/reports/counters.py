@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping, Sequence
 
 from ..store.events import DIMENSIONS
-from ..store.store import BATCH, Keys, Store, batches, count
+from ..store.keys import Keys
+from ..store.store import BATCH, Store, batches, count
 from ..text.problem import NEGATIVE, Problem
 
 # hits of each class; "human" is clicks and missed

@@ -8,12 +8,12 @@ from typing import Iterator, Sequence
 from ..store.events import (AT, CLASS, CODE, DIMENSION_PLACES, ERASED,
                             REFERRER, RESULT, TYPE, VISITOR, Event, hit_fields,
                             is_click)
-from .days import Zone
+from ..store.zone import Zone
 
 Fields = Counter[bytes]
 
 
-class Tally:
+class EventCounts:
     """Counts, kept so that every counter can be had from them."""
 
     def __init__(self, zone: Zone) -> None:

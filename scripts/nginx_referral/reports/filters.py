@@ -8,15 +8,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
-from ..cli.options import Session
 from ..store.events import (AT, CLASS, DIMENSIONS, PLACE, TYPE, Event, Reach,
                             ask_reach, chunks, decode, fields_of, is_click,
                             need, reach_of, read_reach)
-from ..store.store import Keys, count
+from ..store.keys import Keys
+from ..store.session import Session
+from ..store.store import count
+from ..store.zone import Zone, after, between
 from ..text.problem import (MACHINE, NEGATIVE, REFUSED, USAGE, Problem, near,
                             several)
 from .counters import APPS, CLASSES, NONE, RESULTS, Counts
-from .days import Zone, after, between
 
 # divisions that stand in no counter
 EXTRA = ("code", "referrer", "first", "region", "city", "landing_host")
@@ -173,11 +174,11 @@ def read_value(session: Session, name: str, value: str) -> str:
             wrong = ([f"{name} is a host, like shop.example.com"]
                      if not HOST.fullmatch(value) else [])
         elif name in ("code", "referrer"):
-            wrong = session.rooms.wrong(name, value)
+            wrong = session.rules.wrong(name, value)
         elif name == "first":
-            wrong = session.rooms.wrong("code", value)
+            wrong = session.rules.wrong("code", value)
         else:
-            session.rooms.possible("segment" if name == "variant" else name,
+            session.rules.possible("segment" if name == "variant" else name,
                                    value, said)
     except Problem as problem:
         if problem.code != MACHINE:

@@ -5,85 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Mapping, Sequence
 
-import click
-
-from ..cli.options import Choice, Command, Session, pass_session
 from ..store.events import DIMENSIONS
-from ..store.store import Keys, count
+from ..store.keys import Keys
+from ..store.session import Session
+from ..store.store import count
+from ..store.zone import Zone, between, is_day, is_hour
 from ..text.output import CSV, JSON, Output
 from ..text.problem import NEGATIVE, REFUSED, USAGE, Problem, several
 from . import counters, visitors
 from .counters import (NONE, TOTALS, Counts, falling, measure, parts, rounding,
                        shares, whole)
-from .days import (Zone, between, is_day, is_hour, read_range, zone_of,
-                   zone_option)
-from .filters import EXTRA, Cut, make_cut, read_where, totals_of
+from .days import read_range
+from .filters import Cut, totals_of
 
 DIVISIONS = (*DIMENSIONS, "class", "result")
-BY = ("day", "hour", *DIVISIONS, *EXTRA)
-
-
-@click.command("stats", cls=Command)
-@click.argument("program", metavar="[PROGRAM", required=False)
-@click.argument("code", metavar="[CODE]]", required=False)
-@click.option("--by", type=Choice(BY), multiple=True,
-              help="Divide the clicks; of \"class\" all hits, of \"result\""
-              " all people.  Given twice: by both.")
-@click.option("--where", metavar="NAME=VALUE", multiple=True,
-              help="Only these, such as country=JP, channel=mail or"
-              " class=bot; a value may be empty.")
-@click.option("--from", "start", metavar="DATE",
-              help="The first day, like 2026-11-22, today or yesterday; of"
-              " hours (UTC) also like 2026-11-22T13.")
-@click.option("--to", "end", metavar="DATE", help="The last.")
-@zone_option
-@pass_session
-def stats(session: Session, program: str | None, code: str | None,
-          by: Sequence[str], where: Sequence[str], start: str | None,
-          end: str | None, utc_offset: str | None) -> None:
-    """Totals of all programs, of one, or of a link; or divided.
-
-    Without --by and dates the totals are of all time.  Days are the
-    program's, hours are of UTC.  What stands in counters comes from them: of
-    a program each division by day, of a link its divisions of all time and
-    its days.  Any other cut, such as a link's countries in one week, two
-    divisions at once, or --where, comes from the stream of events, which
-    reaches back only so far: the answer says since when, and a range that
-    begins earlier is refused (exit code 1).
-    """
-    if program is None:
-        if by or where or start or end:
-            raise Problem(USAGE, "--by, --where, --from and --to need a"
-                          " program")
-        all_stats(session)
-        return
-
-    by = tuple(dict.fromkeys(by))
-    keys = session.keys(program)
-    code = session.code(code) if code else ""
-    zone = zone_of(session, keys, utc_offset)
-
-    if by == ("hour",) and not code and not where:
-        show_hours(session, keys, zone, start, end)
-        return
-
-    first, last = read_range(start, end, zone)
-
-    if where or not counted(by, code, bool(first or last)):
-        show_cut(session, keys, zone, make_cut(
-            by, read_where(session, where), code, first, last))
-
-    elif not by:
-        show_totals(session, keys, zone, code, first, last)
-
-    elif by == ("day",):
-        show_days(session, keys, zone, code, first, last)
-
-    elif len(by) > 1:
-        show_daily(session, keys, zone, by, first, last)
-
-    else:
-        show_parts(session, keys, zone, code, by[0], first, last)
 
 
 def counted(by: Sequence[str], code: str, dated: bool) -> bool:

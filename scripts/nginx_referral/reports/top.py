@@ -4,71 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
 
-import click
-
-from ..cli.options import Choice, Command, Session, pass_session
-from ..store.store import BATCH, Keys, Store, batches, count
-from ..text.problem import NEGATIVE, USAGE, Problem, several
+from ..store.keys import Keys
+from ..store.session import Session
+from ..store.store import BATCH, Store, batches, count
+from ..store.zone import Zone, between
+from ..text.problem import NEGATIVE, Problem, several
 from . import counters
 from .counters import rounding, shares
-from .days import (Zone, between, read_day, read_month, read_week, zone_of,
-                   zone_option)
 from .filters import make_cut
 
 MONTH = len("2026-11")
-
-
-@click.command("top", cls=Command)
-@click.argument("program", metavar="PROGRAM")
-@click.option("--by", type=Choice(["links", "referrers"]),
-              default="links", show_default=True)
-@click.option("--day", metavar="DATE",
-              help="Like 2026-11-22, today or yesterday.")
-@click.option("--week", metavar="WEEK",
-              help="Monday to Sunday: 2026-W47, a day of it, this or last.")
-@click.option("--month", metavar="MONTH", help="2026-11, this or last.")
-@click.option("-n", "--limit", type=click.IntRange(min=1), default=10,
-              show_default=True)
-@zone_option
-@pass_session
-def top(session: Session, program: str, by: str, day: str | None,
-        week: str | None, month: str | None, limit: int,
-        utc_offset: str | None) -> None:
-    """Leaderboards by clicks: links or referrers, of all time or of a day, a
-    week, a month.
-
-    Share is of all the program's clicks in that time, in percent; who has as
-    many shares the rank.  Boards of days are kept nine days; links of an
-    older day, of a week or a month are added up from each link's own days.
-    Referrers of a day or a week come from the events, and are refused where
-    these do not reach back that far (exit code 1).
-    """
-    if sum(given is not None for given in (day, week, month)) > 1:
-        raise Problem(USAGE, "--day, --week or --month, one of them")
-
-    keys = session.keys(program)
-    zone = zone_of(session, keys, utc_offset)
-    first, last = period(zone, day, week, month)
-    found, source = (links(session, keys, first, last) if by == "links"
-                     else referrers(session, keys, zone, first, last, month))
-    total = clicks_of(session.store, keys, first, last)
-
-    if not found:
-        counters.require(session.store, keys)
-
-    check(found, total, source)
-    show(session, keys, by, found, total, limit, first, last)
-
-
-def period(zone: Zone, day: str | None, week: str | None, month: str | None
-           ) -> tuple[str | None, str | None]:
-    if day is not None:
-        return (read_day(day, zone),) * 2
-
-    if week is not None:
-        return read_week(week, zone)
-
-    return read_month(month, zone) if month is not None else (None, None)
 
 
 def links(session: Session, keys: Keys, first: str | None, last: str | None
@@ -155,6 +100,19 @@ def check(found: Mapping[str, int], total: int, source: str) -> None:
         raise Problem(NEGATIVE, f"the events hold {sum(found.values())} of"
                       f" {several(total, 'click')}; once more, if clicks just"
                       " came in")
+
+
+def show_board(session: Session, keys: Keys, by: str,
+               found: Mapping[str, int], source: str, limit: int,
+               first: str | None, last: str | None) -> None:
+    """The members of a board by falling clicks, each with its share."""
+    total = clicks_of(session.store, keys, first, last)
+
+    if not found:
+        counters.require(session.store, keys)
+
+    check(found, total, source)
+    show(session, keys, by, found, total, limit, first, last)
 
 
 def show(session: Session, keys: Keys, by: str, found: Mapping[str, int],

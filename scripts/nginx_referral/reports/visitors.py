@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Mapping, Sequence
 
-from ..store.store import Keys, Store
+from ..store.keys import Keys
+from ..store.store import Store
 from ..text.problem import are, several
 from .counters import Counts, uniques
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Sequence
 
 from ..text.problem import REFUSED, Problem
-from .store import iso
+from .store import Store, iso
 
 # the value's words; more may follow
 TOUCH = ("code", "visitor", "at", "first_code", "first_at", "first_click_id",
@@ -57,3 +58,14 @@ def words_of(click_id: str, text: str) -> dict[str, str | None]:
             fields[name] = None
 
     return fields
+
+
+def in_each(store: Store, names: Sequence[str], click_id: str
+            ) -> list[str | None]:
+    minute = minute_of(click_id)
+
+    with store.redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hget(store.keys(name).clicks(minute), click_id)
+
+        return pipe.execute()

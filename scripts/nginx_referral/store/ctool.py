@@ -38,7 +38,7 @@ EXAMPLES = {"country": "JP", "region": "JP-13", "lang": "ja",
 OFFERED = re.compile(r": there are (.*)|must be ([a-z]+(?:, [a-z]+)+.*)")
 
 
-class Rooms:
+class Rules:
     """Asks it."""
 
     def check(self, kind: str,

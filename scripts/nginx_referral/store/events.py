@@ -6,11 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Sequence
 
+from redis import Redis
 from redis.exceptions import ResponseError
 
-from ..reports.days import Zone, after
 from ..text.problem import NEGATIVE, Problem
-from .store import Keys, Store
+from .keys import Keys
+from .store import Store
+from .zone import Zone, after
 
 CHUNK = 10000
 
@@ -207,3 +209,21 @@ def _in_order(fields: Sequence[bytes]) -> Event:
 
 def decode(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
+
+
+def follow(redis: Redis, key: str, lines: int, wait: bool
+           ) -> Iterator[dict[str, str]]:
+    """The last so many events, and then those that come."""
+    last = redis.xrevrange(key, count=1)
+    after = last[0][0] if last else "0-0"
+
+    if last and lines:
+        for _, event in reversed(redis.xrevrange(key, max=after,
+                                                 count=lines)):
+            yield event
+
+    while wait:
+        for _, entries in redis.xread({key: after}, count=500,
+                                      block=5000) or []:
+            for after, event in entries:
+                yield event

@@ -6,17 +6,16 @@ import hashlib
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Iterator
+from typing import Iterator, Sequence
 
-import click
-
-from ..cli.options import Command, Session, pass_session
-from ..text.problem import NEGATIVE, REFUSED, Problem, several
+from ..text.problem import REFUSED, Problem
 from .clicks import UUID7, minute_of, words_of
 from .events import (ERASED, FIELDS, PLACE, TYPE, VISITOR, Event, chunks,
                      decode, reach_of)
+from .keys import Keys
 from .keyspace import glob
-from .store import BATCH, Keys, Store, batches, iso
+from .session import Session
+from .store import BATCH, Store, batches, iso
 
 VISITOR_ID = re.compile(r"[A-Za-z0-9_-]{16}")
 
@@ -48,66 +47,6 @@ class Trace:
 
     touches: list[tuple[str, bytes]] = field(default_factory=list)
     events: list[tuple[bytes, Event]] = field(default_factory=list)
-
-
-@click.command("forget", cls=Command,
-               context_settings={"ignore_unknown_options": True})
-@click.argument("name", metavar="VISITOR|CLICK_ID")
-@click.option("--program", metavar="PROGRAM",
-              help="Where to look; else in all programs.")
-@click.option("--dry-run", is_flag=True, help="Only show what would go.")
-@pass_session
-def forget(session: Session, name: str, program: str | None,
-           dry_run: bool) -> None:
-    """Forget a person, for good: a visitor id, as the cookie and the events
-    name it, or the id of a click, which stands for the visitor who made it.
-
-    Their clicks can no longer be looked up, and their events lose visitor,
-    click id, first link, region and city.  The counts stay: they name nobody.
-    What the journals still hold, or send again, loses its name on the way,
-    for 90 days: ref:forgotten:{p} keeps a hash of the id and the time.
-    Clicks of more than five minutes from now on are new ones.
-
-    Exit code 1: nothing was found; what may still come is forgotten as well.
-    """
-    name = read_name(name)
-    store = session.store
-    all_keys = look_up(session, program)
-    names = {name}
-
-    for keys in all_keys:
-        visitor = visitor_of(store, keys, name)
-
-        if visitor:
-            names.add(visitor)
-            break
-
-    if not dry_run:
-        for keys in all_keys:
-            entomb(store, keys, names)
-
-    found = {keys: trace(store, keys, names) for keys in all_keys}
-    touches = sum(len(of.touches) for of in found.values())
-    events = sum(len(of.events) for of in found.values())
-    programs = [keys.program_name for keys, of in found.items()
-                if of.touches or of.events]
-
-    if not dry_run:
-        for keys, of in found.items():
-            erase(store, keys, of)
-
-    if not programs:
-        raise Problem(NEGATIVE, f"nothing is known of {name}"
-                      + (f" in program {program}" if program else "")
-                      + ("" if dry_run else
-                         "; what may still come of it will have no name"))
-
-    session.output.done(
-        f"{'would be ' if dry_run else ''}forgotten in"
-        f" {' '.join(programs)}: {several(touches, 'click')} that could be"
-        f" looked up, {several(events, 'event')}",
-        outcome="would forget" if dry_run else "forgotten",
-        programs=programs, clicks=touches, events=events)
 
 
 def read_name(text: str) -> str:
@@ -143,6 +82,33 @@ def look_up(session: Session, program: str | None) -> list[Keys]:
                 names.add(match.group(1))
 
     return list(map(store.keys, sorted(names)))
+
+
+def forget_person(store: Store, all_keys: Sequence[Keys], name: str,
+                  dry_run: bool) -> dict[Keys, Trace]:
+    """Takes the person out of these programs; what was known of them in each.
+    The hashes are written first: a click that comes in meanwhile loses its
+    name too."""
+    names = {name}
+
+    for keys in all_keys:
+        visitor = visitor_of(store, keys, name)
+
+        if visitor:
+            names.add(visitor)
+            break
+
+    if not dry_run:
+        for keys in all_keys:
+            entomb(store, keys, names)
+
+    found = {keys: trace(store, keys, names) for keys in all_keys}
+
+    if not dry_run:
+        for keys, of in found.items():
+            erase(store, keys, of)
+
+    return found
 
 
 def visitor_of(store: Store, keys: Keys, name: str) -> str:

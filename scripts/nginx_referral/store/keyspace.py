@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .store import Keys, Store
+from .keys import Keys
+from .store import Store
 
 # what a key counts, by what stands after the program's name; in the order in
 # which they go: a program's own first, all of a kind together

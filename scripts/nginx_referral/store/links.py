@@ -13,7 +13,8 @@ from typing import Any, Callable, Sequence
 from redis.exceptions import WatchError
 
 from ..text.problem import REDIS, Problem
-from .store import Keys, Store
+from .keys import Keys
+from .store import Store
 
 LINK_FIELDS = ("referrer", "name", "landing", "landing_args", "rules",
                "state", "starts", "ends", "segment", "channel")

@@ -12,8 +12,7 @@ import re
 import sys
 import unicodedata
 from contextlib import contextmanager
-from typing import (Any, Callable, Iterable, Iterator, Mapping, Sequence,
-                    TextIO)
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence, TextIO
 
 from rich.cells import cell_len
 

@@ -17,7 +17,6 @@ from rich.progress import (BarColumn, Progress, TaskProgressColumn, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-
 # the longest and the shortest bar of a chart
 BAR = 30
 BAR_LEAST = 6

@@ -1,0 +1,146 @@
+"""The counters of a program at one moment, and what the events make of them
+up to then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Sequence
+
+from ..store.events import (CODE, Reach, ask_reach, chunks, decode, place_of,
+                            reach_of, read_reach)
+from ..store.keys import Keys
+from ..store.keyspace import search
+from ..store.session import Session
+from ..store.store import Store, batches, count
+from ..store.zone import Zone
+from .event_counts import EventCounts
+
+LINKS = 200
+
+Place = tuple[int, int]
+
+
+@dataclass
+class Snapshot:
+    """What is to be checked: each key with the place in the stream up to
+    which it had been counted when it was read."""
+
+    reach: Reach
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    limits: dict[str, Place] = field(default_factory=dict)
+
+
+def take(store: Store, keys: Keys, zone: Zone) -> Snapshot:
+    """Reads the counters.  Those of the program in one transaction with the
+    end of the stream, those of the links by the hundred: a batch of clicks is
+    in both or in none."""
+    early = reach_of(store, keys)
+    snapshot = Snapshot(early)
+
+    if not early:
+        return snapshot
+
+    found = search(store, keys)
+    names = found.get("links", [])
+
+    for part in batches(names, LINKS):
+        with store.redis.pipeline(transaction=True) as pipe:
+            for name in part:
+                pipe.hgetall(name)
+
+            ask_reach(pipe, keys.events)
+            replies = answers(pipe)
+            last = read_reach(replies[-3:]).last
+
+        for name, fields in zip(part, replies):
+            snapshot.known[name] = fields
+            snapshot.limits[name] = last
+
+    hashes = [name for kind in ("stats", "days", "hours", "day")
+              for name in found.get(kind, [])]
+    boards = found.get("boards", [])
+    today = keys.day(zone.today())
+
+    if today not in hashes:
+        hashes.append(today)
+
+    with store.redis.pipeline(transaction=True) as pipe:
+        for name in hashes:
+            pipe.hgetall(name)
+
+        for name in boards:
+            pipe.zrange(name, 0, -1, withscores=True)
+
+        ask_reach(pipe, keys.events)
+        replies = answers(pipe)
+
+    late = read_reach(replies[-3:])
+    snapshot.known.update(zip(hashes, replies))
+    snapshot.known.update(zip(boards, map(dict, replies[len(hashes):-3])))
+    snapshot.limits[""] = late.last
+    snapshot.reach = late
+
+    # a link that has no key yet, or not any more
+    snapshot.limits["new"] = early.last
+
+    return snapshot
+
+
+def answers(pipe: Any) -> list[Any]:
+    """That the stream is not there is no failure; all else is."""
+    replies = pipe.execute(raise_on_error=False)
+
+    for reply in replies[:-3]:
+        if isinstance(reply, Exception):
+            raise reply
+
+    return list(replies)
+
+
+def recount(session: Session, keys: Keys, zone: Zone, snapshot: Snapshot
+            ) -> tuple[list[EventCounts], list[EventCounts]]:
+    """What the program's, and what the links' counters must be.  Up to a
+    place in the stream it is the same; after it each counter has its own
+    end."""
+    shared, ours, links = (EventCounts(zone) for _ in range(3))
+    common = min(snapshot.limits.values())
+    total = snapshot.limits[""]
+
+    with session.output.progress(snapshot.reach.length) as told:
+        for names, events in chunks(session.store, keys, total, (0, 0), told):
+            if not names or place_of(names[-1]) <= common:
+                shared.add(events)
+                continue
+
+            places = list(map(place_of, names))
+            shared.add([event for place, event in zip(places, events)
+                        if place <= common])
+            rest = [(place, event) for place, event in zip(places, events)
+                    if place > common]
+            ours.add([event for _, event in rest])
+            links.add([event for place, event in rest
+                       if place <= limit_of(snapshot, keys,
+                                            decode(event[CODE]))])
+
+    return [shared, ours], [shared, links]
+
+
+def limit_of(snapshot: Snapshot, keys: Keys, code: str) -> Place:
+    limits = snapshot.limits
+
+    return limits.get(keys.stats(code),
+                      limits.get(keys.days(code), limits["new"]))
+
+
+def is_complete(keys: Keys, snapshot: Snapshot, ours: Sequence[EventCounts]
+                ) -> bool:
+    """Was nothing ever cut from the stream?  Who was forgotten was taken out
+    and put in again without the name."""
+    reach = snapshot.reach
+    erased = sum(part.erased for part in ours)
+
+    if reach.added is None:
+        return (count(snapshot.known.get(keys.stats(), {}).get("raw"))
+                == sum(sum(part.hits.values()) for part in ours))
+
+    return reach.gone() == erased

@@ -1,0 +1,57 @@
+"""One run of a program: what it was told, and what it opened."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..text.output import TABLE, Output
+from ..text.problem import REFUSED, USAGE, Problem
+from .ctool import Rules
+from .keys import Keys
+from .store import Store
+
+DEFAULT_REDIS = "127.0.0.1:6379"
+DEFAULT_PREFIX = "ref:"
+
+
+@dataclass
+class Session:
+    """One run of the program: what it was told, and what it opened."""
+
+    redis: str = DEFAULT_REDIS
+    prefix: str = DEFAULT_PREFIX
+    password: str = ""
+    form: str = TABLE
+    case_sensitive: bool = False
+    quiet: bool = False
+
+    @cached_property
+    def store(self) -> Store:
+        if not self.prefix or re.search(r"[{}\s]", self.prefix):
+            raise Problem(USAGE, "a prefix is not empty and holds no spaces"
+                          " and no braces, like ref:")
+
+        return Store(self.redis, self.password, self.prefix)
+
+    @cached_property
+    def output(self) -> Output:
+        return Output(self.form, self.quiet)
+
+    @cached_property
+    def rules(self) -> Rules:
+        return Rules()
+
+    def keys(self, program: str) -> Keys:
+        """Of a program that is to be read: only what cannot be a name is
+        refused here."""
+        if not re.fullmatch(r"[a-z0-9_.-]{1,64}", program):
+            raise Problem(REFUSED, f"{program!r} is no program's name: 1 to"
+                          " 64 of a-z 0-9 _ . -")
+
+        return self.store.keys(program)
+
+    def code(self, text: str) -> str:
+        """A code as it lies in Redis, where the module looks for it."""
+        return text if self.case_sensitive else text.lower()
