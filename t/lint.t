@@ -1,4 +1,4 @@
-# protects: the C code from what clang-tidy and cppcheck know to be wrong
+# protects: the code from what clang-tidy, cppcheck and mypy know to be wrong
 #
 # Runs under scripts/test --lint, for minutes.  What is looked for, and what
 # is not, stands with its reasons in .clang-tidy; a single finding that is
@@ -43,6 +43,12 @@ lint('cppcheck', 'xargs', 'cppcheck', '--quiet', '-j2', '--std=c11',
      includes(), '-Ibuild/nginx/objs');
 
 is(join("\n", sort keys %found), '', 'nothing is wrong');
+
+# the command line; mypy.ini says what is asked
+
+my $types = `mypy 2>&1`;
+
+is($?, 0, 'mypy finds nothing') or diag($types);
 
 for my $i (0 .. $#none) {
     ok($seen{$i}, "still found, and none: $none[$i][0]: $none[$i][1]");

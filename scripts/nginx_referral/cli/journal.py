@@ -193,7 +193,7 @@ def show(session: Session, directory: str | None) -> int:
             rows.append([slot["slot"], slot["held"], slot["owner"], None, 0,
                          0, None, None, 0, None, 0, None, False, 0, []])
 
-    rows.sort(key=lambda row: row[0])
+    rows.sort(key=lambda row: str(row[0]))
 
     output.rows(PEOPLE if output.for_people else PROGRAMS, rows,
                 "there are no slots here; nginx makes them with its first"

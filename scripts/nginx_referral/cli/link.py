@@ -188,7 +188,7 @@ def list_links(session: Session, program: str, referrer: str | None,
         found = [*session.store.codes(keys)[::-1]]
         total = len(found)
     else:
-        found = redis.zrevrange(keys.links, 0, limit - 1, withscores=True)
+        found = [*redis.zrevrange(keys.links, 0, limit - 1, withscores=True)]
         total = redis.zcard(keys.links)
 
     if not everything:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from ..store.session import Session
@@ -34,7 +36,7 @@ def set_referrer(session: Session, program: str, who: str,
 
     keys = session.keys(program)
     session.rules.must("referrer", who, fields)
-    given = {k: v for k, v in fields.items() if v}
+    given: dict[Any, str] = {k: v for k, v in fields.items() if v}
     gone = [k for k, v in fields.items() if not v]
 
     with session.store.redis.pipeline() as tx:

@@ -114,8 +114,8 @@ def check_program(findings: Findings, store: Store, keys: Keys, zone: Zone,
     hours: Counts = Counter()
 
     for part in ours:
-        for day, name, n in part.fields(False):
-            told[str(day)][decode(name)] += n
+        for day, _, name, n in part.fields():
+            told[day][decode(name)] += n
 
         for day, code, n in part.clicks():
             clicks[day][decode(code)] += n
@@ -308,21 +308,21 @@ def check_links(findings: Findings, keys: Keys, snapshot: Snapshot,
                 days[decode(code)][day] += n
 
         if totals:
-            for name, what, n in part.fields(True):
-                told[decode(bytes(name))][decode(what)] += n
+            for _, code, name, n in part.fields():
+                told[decode(code)][decode(name)] += n
 
-    for code in sorted({*days, *codes_in(snapshot, keys.days())}):
-        key = keys.days(code)
+    for link in sorted({*days, *codes_in(snapshot, keys.days())}):
+        key = keys.days(link)
         counted = numbers(known.get(key, {}))
-        findings.numbers(key, counted, days[code],
-                         [day for day in {*counted, *days[code]}
+        findings.numbers(key, counted, days[link],
+                         [day for day in {*counted, *days[link]}
                           if day >= since])
 
-    for code in sorted({*told, *codes_in(snapshot, keys.stats())}
+    for link in sorted({*told, *codes_in(snapshot, keys.stats())}
                        if totals else ()):
-        key = keys.stats(code)
+        key = keys.stats(link)
         compare_statistics(findings, key, numbers(known.get(key, {})),
-                           told[code], ROOM_LINK)
+                           told[link], ROOM_LINK)
 
 
 def codes_in(snapshot: Snapshot, start: str) -> set[str]:

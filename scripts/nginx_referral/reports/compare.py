@@ -75,12 +75,12 @@ def moved(section: str, before: Counts, after: Counts,
     if not set(names) - {NONE}:
         return []
 
-    pairs = sorted(([name, old.get(name, 0), new.get(name, 0)]
+    pairs = sorted(((name, old.get(name, 0), new.get(name, 0))
                     for name in names),
                    key=lambda row: (-abs(row[2] - row[1]), -row[2], row[0]))
     shown = pairs[:limit] if limit else pairs
     rest = pairs[len(shown):]
-    rows = [[section, *pair] for pair in shown]
+    rows: list[list[Any]] = [[section, *pair] for pair in shown]
 
     if rest:
         rows.append([section, f"({several(len(rest), 'other')})",
@@ -95,7 +95,7 @@ def show(session: Session, program: str, days: Sequence[str],
     output = session.output
     columns = ["of", "what", "before", "after", "change", "percent", "share"]
     total = {section: whole_change(rows, section) for section in SECTIONS}
-    table = []
+    table: list[list[Any]] = []
     last = None
 
     for section, what, old, new in rows:

@@ -65,18 +65,17 @@ class EventCounts:
             elif visitor:
                 self.visitors[day].add(visitor)
 
-    def fields(self, by_code: bool) -> Iterator[tuple[str | bytes, bytes,
-                                                      int]]:
-        """What each day's, or each link's, statistics must hold."""
+    def fields(self) -> Iterator[tuple[str, bytes, bytes, int]]:
+        """What each day's, and each link's, statistics must hold: day, code,
+        field and number."""
         for (day, code, kind, result, click, unknown), n in self.hits.items():
             for field in hit_fields(kind, result, click, unknown):
-                yield code if by_code else day, field, n
+                yield day, code, field, n
 
         for name, values in self.values.items():
             for (day, code, value), n in values.items():
                 if value:
-                    yield (code if by_code else day,
-                           b"%s:%s" % (name, value), n)
+                    yield day, code, b"%s:%s" % (name, value), n
 
     def clicks(self) -> Iterator[tuple[str, bytes, int]]:
         """By day and link."""

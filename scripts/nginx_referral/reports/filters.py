@@ -107,10 +107,13 @@ class Cut:
             elif name == "hour":
                 getters.append(lambda event: decode(event[AT][:13]))
             else:
-                getters.append(lambda event, place=PLACE[name]:
-                               decode(event[place]) or NONE)
+                getters.append(_getter(PLACE[name]))
 
         return lambda event: tuple(get(event) for get in getters)
+
+
+def _getter(place: int) -> Callable[[Event], str]:
+    return lambda event: decode(event[place]) or NONE
 
 
 def make_cut(by: Sequence[str], filters: Mapping[str, str], code: str,

@@ -41,6 +41,7 @@ def minute_of(click_id: str) -> str:
 
 def words_of(click_id: str, text: str) -> dict[str, str | None]:
     """The words of a click; those that say "this click's own" written out."""
+    fields: dict[str, str | None]
     fields = dict(zip(TOUCH, text.split(" ")))
 
     # its time is written out where it is not that of its id, and was before

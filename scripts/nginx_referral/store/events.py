@@ -211,7 +211,7 @@ def decode(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
-def follow(redis: Redis, key: str, lines: int, wait: bool
+def follow(redis: Redis[str], key: str, lines: int, wait: bool
            ) -> Iterator[dict[str, str]]:
     """The last so many events, and then those that come."""
     last = redis.xrevrange(key, count=1)

@@ -57,9 +57,10 @@ class Journal:
     @property
     def foreign(self) -> int:
         """Segments, and records in others, of another version."""
-        return (sum(segment["header"] == "foreign"
-                    for segment in self.told["segments"])
-                + int(self.told["newer"]))
+        segments = sum(segment["header"] == "foreign"
+                       for segment in self.told["segments"])
+
+        return int(segments + self.told["newer"])
 
     def mark_of(self, program: str) -> tuple[str, int]:
         """Under which id its clicks are in Redis, and from which one on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import Any, Mapping
 
 from redis.exceptions import WatchError
 
@@ -14,6 +14,7 @@ from .store import BATCH, Store, batches
 
 def write(store: Store, keys: Keys, fields: Mapping[str, str]) -> bool:
     """Sets fields; an empty value removes one.  Was the program there?"""
+    given: dict[Any, str]
     given = {name: value for name, value in fields.items() if value}
     gone = [name for name, value in fields.items() if not value]
 

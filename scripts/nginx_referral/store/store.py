@@ -30,15 +30,16 @@ class Store:
 
     def __init__(self, address: str, password: str, prefix: str) -> None:
         self.prefix = prefix
-        self.redis = _client(address, password)
+        self.redis: redis.Redis[str] = _client(address, password)
         self.programs = f"{prefix}programs"
         self._open = (address, password)
 
     @cached_property
-    def raw(self) -> redis.Redis:
+    def raw(self) -> redis.Redis[bytes]:
         """A connection whose answers stay bytes, for a great many of them."""
         client = _client(*self._open, decode_responses=False)
-        client.set_response_callback("XRANGE", lambda reply, **_: reply)
+        client.set_response_callback(  # type: ignore[no-untyped-call]
+            "XRANGE", lambda reply, **_: reply)
 
         return client
 
@@ -104,7 +105,7 @@ def iso(seconds: float) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _client(address: str, password: str, **more: Any) -> redis.Redis:
+def _client(address: str, password: str, **more: Any) -> redis.Redis[Any]:
     url = _url(address)
     options: dict[str, Any] = {
         "decode_responses": True,

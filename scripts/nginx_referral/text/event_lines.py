@@ -24,7 +24,7 @@ def room_of(output: Output) -> tuple[int, list[str]]:
 
     room = width(output.out)
     left = room
-    shown = []
+    shown: list[str] = []
 
     for name in FIRST:
         left -= WIDTH[name] + (GAP if shown else 0)

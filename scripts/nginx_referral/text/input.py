@@ -6,7 +6,7 @@ import codecs
 import io
 import sys
 from contextlib import contextmanager, nullcontext
-from typing import Any, BinaryIO, ContextManager, Iterator
+from typing import Any, BinaryIO, ContextManager, Iterator, cast
 
 from .problem import NEGATIVE, REFUSED, USAGE, Problem
 
@@ -83,8 +83,8 @@ def read_lines(file: Input) -> Iterator[str]:
     number = 0
 
     # it does not close a file that is not its own
-    text = io.TextIOWrapper(Unclosed(file), "utf-8-sig", "surrogateescape",
-                            newline="")
+    text = io.TextIOWrapper(cast(BinaryIO, Unclosed(file)), "utf-8-sig",
+                            "surrogateescape", newline="")
 
     while line := text.readline(LINE_MAX + 1):
         number += 1

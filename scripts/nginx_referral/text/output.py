@@ -152,6 +152,7 @@ class Output:
         """A table with what it is about, its sums, and what they mean.  CSV
         has the rows alone; the rest goes to stderr."""
         if self.form == JSON:
+            answer: dict[str, Any]
             answer = {**head, "rows": [dict(zip(columns, row))
                                        for row in rows]}
 
@@ -234,7 +235,7 @@ class Output:
         if isinstance(value, (dict, list)):
             return json.dumps(clean(value))
 
-        text = "" if value is None else clean(str(value))
+        text = "" if value is None else str(clean(str(value)))
 
         return _safe_lines(text) if self.terminal else text
 
