@@ -1,4 +1,4 @@
-"""The command line, whole."""
+"""The whole command line: every command, and exceptions as exit codes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ link.add_command(test_link)
 
 def main(args: list[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    # who closed them wants to read nothing
+    # a caller that closed stdout or stderr does not want the output
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
 
@@ -96,7 +96,8 @@ def main(args: list[str] | None = None) -> int:
 
 
 def complain(text: str, code: int) -> int:
-    """Says it, after what there is of an answer; the exit code."""
+    """Prints the problem below what was written of an answer; returns the exit
+    code."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -59,7 +59,7 @@ def _read_rules(path: str) -> str:
 
 
 def in_order(fields: dict[str, Any], order: Any) -> dict[str, Any]:
-    """The known fields first, then whatever else a hand wrote."""
+    """The known fields first, then fields that somebody added by hand."""
     known = {name: fields[name] for name in order if name in fields}
     more = {name: fields[name] for name in sorted(fields)
             if name not in known}

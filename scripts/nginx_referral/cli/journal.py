@@ -23,7 +23,7 @@ PROGRAMS = ("slot", "held", "owner", "journal", "segments", "bytes", "first",
 
 
 class JournalGroup(Group):
-    """A first word that is no command is a directory to be listed."""
+    """Takes a first word that is not a command as the directory to list."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]
                         ) -> tuple[Any, Any, list[str]]:
@@ -154,7 +154,7 @@ def verdict_of_all(session: Session, path: str, code: int,
 
 
 def show(session: Session, directory: str | None) -> int:
-    """The listing; Redis's exit code if it did not tell its part."""
+    """Lists the journals; returns the exit code for Redis if Redis failed."""
     found, slots = read_journals(directory or DEFAULT_DIR)
     why = set_unsent(session, directory or DEFAULT_DIR, found)
     output = session.output

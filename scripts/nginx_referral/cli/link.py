@@ -33,7 +33,7 @@ LINK_OPTIONS = {
 TOTALS = ("clicks", "visitors", "raw", "missed")
 STATES = ("active", "disabled")
 
-# what becomes of a click, where the link's own state does not say it
+# states that come from the link's dates, not from its own state field
 TIMES = {"ended": "ended", "not_started": "not yet"}
 
 
@@ -135,7 +135,7 @@ def show_link(session: Session, program: str, code: str) -> None:
     session.output.record(shown)
 
     if created is None:
-        # a state that is none counts as disabled
+        # the module takes an unknown state for disabled
         state = fields.get("state") or "active"
         session.output.note("this link is not in the program's list;"
                             f" \"nginx-referral link set {program} {code}"
@@ -230,7 +230,8 @@ def link_rows(session: Session, keys: Keys,
 
 def states_of(session: Session, keys: Keys,
               links: Sequence[Mapping[str, str]]) -> list[str]:
-    """What each link's state is now; one that is active may be over."""
+    """The state of each link now; an active one may have ended, or not
+    begun."""
     states = [(fields.get("state") or "active") if fields else "gone"
               for fields in links]
     dated = [i for i, fields in enumerate(links) if states[i] == "active"
@@ -303,8 +304,8 @@ def remove_link(session: Session, program: str,
 
 def report(session: Session, program: str, codes: Sequence[str],
            done: Sequence[bool], outcome: str) -> None:
-    """An answer for each of several links; one that is missing is told by
-    the exit code too."""
+    """Answers for each of several links; the exit code is 1 if one is
+    missing."""
     output = session.output
     words = [outcome if ok else "missing" for ok in done]
 

@@ -86,7 +86,7 @@ def test_link(session: Session, program: str, code: str,
 
 def advice(answer: Mapping[str, Any], landing: str | None,
            fallback: str | None) -> str:
-    """What nginx's configuration may say that is not known here."""
+    """Which option would tell what only nginx's configuration says."""
     name = ("landing" if answer.get("result") in ("landing", "refused")
             else "fallback")
 
@@ -98,7 +98,7 @@ def advice(answer: Mapping[str, Any], landing: str | None,
 
 
 def explain(answer: dict[str, Any]) -> dict[str, Any]:
-    """What the module's rules said, for people."""
+    """The answer of the C program, reworded for people."""
     chosen = str(answer.get("from") or "nothing says where to")
 
     if answer.get("line"):

@@ -12,7 +12,7 @@ from ..text.problem import USAGE, Problem, near
 
 
 def _set(name: str, value: Any) -> Callable[..., None]:
-    """A callback that writes what an option said into the session."""
+    """A callback that stores the option's value in the session."""
     def callback(ctx: click.Context, _: click.Parameter, given: Any) -> None:
         if given:
             session = ctx.ensure_object(Session)
@@ -41,7 +41,8 @@ def _read_password(ctx: click.Context, _: click.Parameter,
 
 
 def shared_options(root: bool) -> list[click.Option]:
-    """Shown and with their environment variables at the root only."""
+    """The options; only at the root are they in --help and read from the
+    environment."""
     def option(*names: str, env: str = "", **more: Any) -> click.Option:
         return click.Option(list(names), expose_value=False,
                             hidden=not root, show_envvar=bool(root and env),
@@ -104,7 +105,8 @@ class Group(click.Group):
 
 
 class Choice(click.Choice):
-    """One of some words; a word that is none is told what it was to be."""
+    """One of a list of words; for an unknown word the error suggests a similar
+    one."""
 
     def __init__(self, words: Sequence[str]) -> None:
         super().__init__(words, case_sensitive=False)

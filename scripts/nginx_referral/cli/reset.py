@@ -56,7 +56,8 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
     removed = remove(session.store, [name for names in found.values()
                                      for name in names])
 
-    # who comes again after this is no new visitor: an audit must know
+    # a cookie from before the reset is not counted as a new visitor; the audit
+    # allows for that after this time
     session.store.redis.set(keys.reset, iso(time.time()))
 
     output.done(f"program {program}: counts forgotten,"
@@ -67,7 +68,8 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
 
 def tell_unsent(session: Session, directory: str | None,
                 program: str) -> int | None:
-    """What is not in Redis yet will be counted after all."""
+    """Warns that clicks which are not in Redis yet will count after the
+    reset."""
     try:
         unsent = unsent_of(session, directory, program)
     except Problem as problem:

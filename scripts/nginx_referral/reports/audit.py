@@ -18,7 +18,7 @@ from .counters import Counts, numbers
 from .event_counts import EventCounts
 from .snapshot import Snapshot, is_complete, recount, take
 
-# how many values of a dimension that requests choose a hash has room for
+# a hash counts so many values of a dimension whose values requests choose
 ROOM = 500
 ROOM_LINK = 50
 
@@ -26,11 +26,11 @@ HOURS_DAYS = 89
 BOARD_DAYS = 9
 UNIQUES_DAYS = 399
 
-# of an estimate, four standard deviations
+# four standard deviations of a HyperLogLog's estimate
 ESTIMATE = 0.0325
 SHOWN = 50
 
-# no event tells of these
+# fields that cannot be recomputed from events
 UNTOLD = ("visitors", "no_address", "unlisted")
 
 
@@ -43,8 +43,8 @@ class Findings:
 
     def number(self, key: str, name: str, counted: int, told: int,
                most: int | None = None) -> None:
-        """"told" is what the events say; with "most" any number up to it is
-        right."""
+        """Compares a counter with what the events add up to; with "most"
+        anything from "told" up to it agrees."""
         self.checked += 1
         self.keys.add(key)
 
@@ -171,8 +171,8 @@ def zone_day(store: Store, keys: Keys, zone: Zone) -> str:
 
 def compare_statistics(findings: Findings, key: str, counted: Counts,
                        told: Mapping[str, int], room: int) -> None:
-    """Where a hash has no room for more values of a dimension, "other" is
-    what is not told apart."""
+    """Compares a hash of statistics; values beyond those that it has room for
+    are in "other"."""
     told = dict(told)
     names = {name for name in {*counted, *told}
              if name not in UNTOLD and not name.startswith("fields:")}
@@ -201,8 +201,8 @@ def compare_statistics(findings: Findings, key: str, counted: Counts,
 def compare_visitors(findings: Findings, key: str, counted: Counts,
                      ours: Sequence[EventCounts], day: str, after_reset: bool
                      ) -> None:
-    """Of a day, or of all.  Who was forgotten may have been one more; who
-    came before a reset is not new after it."""
+    """Compares visitors of a day, or of all time.  A forgotten person may be
+    one more; a visitor from before a reset is not new after it."""
     seen: set[bytes] = set()
     nameless = 0
 
@@ -226,7 +226,8 @@ def compare_visitors(findings: Findings, key: str, counted: Counts,
 def check_hours(findings: Findings, keys: Keys, zone: Zone,
                 known: Mapping[str, Mapping[str, Any]], told: Counts,
                 since: str) -> None:
-    """Hours that lie in whole days, and are not so old that they end."""
+    """Compares the hours of whole days, except old ones that are about to
+    expire."""
     oldest = zone.day_of(time.time() - HOURS_DAYS * 86400)
     start = hour_from(zone.begin(max(since, oldest)))
     counted = numbers(known.get(keys.hours, {}))
@@ -236,7 +237,7 @@ def check_hours(findings: Findings, keys: Keys, zone: Zone,
 
 
 def hour_from(seconds: float) -> str:
-    """The first hour that begins then or later."""
+    """The first hour that begins at this time or later."""
     whole = -(-seconds // 3600) * 3600
 
     return time.strftime("%Y-%m-%dT%H", time.gmtime(whole))
@@ -276,7 +277,8 @@ def check_boards(findings: Findings, keys: Keys, zone: Zone,
 
 def check_uniques(findings: Findings, store: Store, keys: Keys, zone: Zone,
                   ours: Sequence[EventCounts], days: Sequence[str]) -> None:
-    """Estimates, within what an estimate may be off."""
+    """Compares the estimated visitors of each day, within the error of the
+    estimate."""
     oldest = zone.day_of(time.time() - UNIQUES_DAYS * 86400)
     days = [day for day in days if day > oldest and day != zone.today()]
     estimates = counters.uniques(store, [keys.visitors(day) for day in days])
@@ -326,7 +328,7 @@ def check_links(findings: Findings, keys: Keys, snapshot: Snapshot,
 
 
 def codes_in(snapshot: Snapshot, start: str) -> set[str]:
-    """Links that have a key of this kind."""
+    """The codes of links that have a key with this prefix."""
     return {key[len(start) + 1:] for key in snapshot.limits
             if key.startswith(f"{start}:")}
 
@@ -334,7 +336,7 @@ def codes_in(snapshot: Snapshot, start: str) -> set[str]:
 def tell_limits(findings: Findings, store: Store, keys: Keys,
                 days: Sequence[str], since: str, complete: bool,
                 first: str | None) -> None:
-    """What was not checked."""
+    """Adds notes about what could not be checked."""
     notes = findings.notes
 
     if not complete:

@@ -1,4 +1,4 @@
-"""What was different between two days."""
+"""What changed between two days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import counters, visitors
 from .counters import MACHINES, NONE, Counts, measure, parts, whole
 from .top import links_of_days
 
-# the parts of people on a landing come last, the links first among them
+# clicks are divided by link, and then by each dimension
 SECTIONS = ("class", "result", "link", *DIMENSIONS)
 
 TOTALS = ("raw", "clicks", "visitors", "addresses", "missed", *MACHINES,
@@ -22,7 +22,7 @@ TOTALS = ("raw", "clicks", "visitors", "addresses", "missed", *MACHINES,
 
 def compare_days(session: Session, keys: Keys, days: Sequence[str],
                  limit: int | None) -> None:
-    """Two days; of each section as many parts as the limit says, or all."""
+    """Shows two days side by side; of each section "limit" parts, or all."""
     found = counters.of_days(session.store, keys, days)
     before, after = found[days[0]], found[days[1]]
 
@@ -60,8 +60,8 @@ def totals(before: Counts, after: Counts, addresses: Sequence[int]
 def moved(section: str, before: Counts, after: Counts,
           links: Sequence[Mapping[str, int]], limit: int | None
           ) -> list[list[Any]]:
-    """One section's parts, the largest change first; they add up to what they
-    are parts of, on both days."""
+    """The parts of a section, the largest change first; on both days they add
+    up to the section's total."""
     if section == "link":
         old, new = ({**of, NONE: whole(counts, "link") - sum(of.values())}
                     for of, counts in zip(links, (before, after)))
@@ -71,7 +71,7 @@ def moved(section: str, before: Counts, after: Counts,
     names = [name for name in {**old, **new}
              if old.get(name) or new.get(name)]
 
-    # a dimension that nothing is known of says nothing
+    # leave out a dimension without a single known value
     if not set(names) - {NONE}:
         return []
 
@@ -102,7 +102,7 @@ def show(session: Session, program: str, days: Sequence[str],
         if output.for_people and last not in (None, section):
             table.append([None] * len(columns))
 
-        # + 0.0: there is a zero that is negative
+        # + 0.0 makes a negative zero positive
         share = (round(100 * (new - old) / total[section], 1) + 0.0
                  if total.get(section) else None)
         table.append([measure_of(section) if output.for_people
@@ -125,6 +125,6 @@ def whole_change(rows: Sequence[Sequence[Any]], section: str) -> int:
 
 
 def measure_of(section: str) -> str:
-    """What a section's parts are of, for people."""
+    """The heading of a section, for people: what is counted, and by what."""
     return (section if section == "total"
             else f"{measure(section)} by {section}")

@@ -24,13 +24,13 @@ APPS = ("messenger", "instagram", "threads", "facebook", "line", "kakaotalk",
 
 TOTALS = ("clicks", "visitors", "raw", "missed", *MACHINES, "no_consent")
 
-# counted only where something was left out
+# shown only if they are not zero
 REMARKS = ("unresolved", "no_address", "unlisted")
 
-# the clicks of which nothing is known in a dimension
+# clicks without a known value in a dimension
 NONE = "(none)"
 
-# fields that the module needs for itself
+# prefix of fields that the module keeps for itself
 INTERNAL = "fields"
 
 Counts = dict[str, int]
@@ -51,12 +51,12 @@ def add(hashes: Iterable[Mapping[str, int]]) -> Counts:
 
 
 def measure(by: str) -> str:
-    """What the parts of a division are of."""
+    """What is counted if hits are divided by this."""
     return {"class": "hits", "result": "people"}.get(by, "clicks")
 
 
 def whole(counts: Mapping[str, int], by: str) -> int:
-    """What the parts must add up to."""
+    """The sum that the parts of this division must have."""
     if by == "class":
         return counts.get("raw", 0)
 
@@ -66,8 +66,8 @@ def whole(counts: Mapping[str, int], by: str) -> int:
 
 
 def parts(counts: Mapping[str, int], by: str) -> Counts:
-    """One division of the hits; its sum is whole().  What is known of no
-    part stands under NONE."""
+    """Divides the hits; the parts add up to whole(), and the rest is under
+    NONE."""
     if by == "class":
         found = {name: counts.get(name, 0) for name in MACHINES}
         found["human"] = counts.get("clicks", 0) + counts.get("missed", 0)
@@ -97,7 +97,8 @@ def parts(counts: Mapping[str, int], by: str) -> Counts:
 
 
 def divisions(counts: Mapping[str, int]) -> dict[str, Counts]:
-    """By every dimension that something is known of, falling."""
+    """The clicks by every dimension that has a known value, the largest part
+    first."""
     found = {}
 
     for by in sorted(DIMENSIONS):
@@ -110,13 +111,13 @@ def divisions(counts: Mapping[str, int]) -> dict[str, Counts]:
 
 
 def falling(divided: Mapping[str, int]) -> Counts:
-    """The largest first; what is not known last."""
+    """Sorts the parts, the largest first and NONE last."""
     return dict(sorted(divided.items(), key=lambda item:
                        (item[0] == NONE, -item[1], item[0])))
 
 
 def rounding(values: Sequence[int], total: int) -> list[str]:
-    """A note, where a share is not what dividing gives."""
+    """A note, if a share was rounded so that all shares add up to 100."""
     if all(share is None or share == round(100 * value / total, 1)
            for value, share in zip(values, shares(values, total))):
         return []
@@ -126,7 +127,8 @@ def rounding(values: Sequence[int], total: int) -> list[str]:
 
 
 def shares(values: Sequence[int], total: int) -> list[float | None]:
-    """In percent, to a tenth; of all parts of a whole they add up to 100."""
+    """Shares in percent, to a tenth; if the values are all parts of the total,
+    the shares add up to 100."""
     if not total or any(value < 0 for value in values):
         return [None for _ in values]
 
@@ -147,13 +149,13 @@ def shares(values: Sequence[int], total: int) -> list[float | None]:
 
 def of_days(store: Store, keys: Keys, days: Sequence[str]
             ) -> dict[str, Counts]:
-    """What ref:day:{p}:DAY hold."""
+    """The statistics of each day, from ref:day:{p}:DAY."""
     return dict(zip(days, map(numbers,
                               store.hashes([keys.day(day) for day in days]))))
 
 
 def uniques(store: Store, names: Sequence[str]) -> list[int]:
-    """Each HyperLogLog's estimate."""
+    """The estimate of each HyperLogLog."""
     found: list[int] = []
 
     for part in batches(names, BATCH):
@@ -167,8 +169,8 @@ def uniques(store: Store, names: Sequence[str]) -> list[int]:
 
 
 def require(store: Store, keys: Keys, code: str = "") -> None:
-    """Nothing counted is a zero for what exists, and not found for what does
-    not."""
+    """Raises "not found" if there is no such program or link; one without
+    counts is fine."""
     redis = store.redis
 
     if code:

@@ -1,4 +1,4 @@
-"""The program's days: what is a day, a week, a month, and when they begin."""
+"""Days, weeks and months as operators write them, in the program's zone."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ..store.session import Session
 from ..store.zone import ONE, Zone, before, is_day
 from ..text.problem import REFUSED, USAGE, Problem
 
-# as nearly all write it; how else it may be written the module knows
+# the usual spellings of an offset; all others are left to the C program
 OFFSET = re.compile(r"Z|([+-])((?:0\d|1[0-3])(?=:)|14(?=:00)):([0-5]\d)",
                     re.ASCII)
 
 
 def zone_of(session: Session, keys: Keys, given: str | None) -> Zone:
-    """The program's own, else what was told of nginx's configuration."""
+    """The program's own offset, else the one that was given, else UTC."""
     own = session.store.redis.hget(keys.program, "utc_offset")
     answers = [read_offset(text) for text in (own, given) if text]
 
@@ -56,8 +56,8 @@ def read_day(text: str, zone: Zone) -> str:
 
 
 def find_day(text: str) -> str:
-    """The day that is written here, as the module reads it; empty for what
-    is none that there are counts of."""
+    """The day in this text, as the module reads it; empty if it is not a day
+    that can have counts."""
     if not is_day(text):
         text = Rules().read("day", [text])[0].get("day", "")
 
@@ -65,7 +65,7 @@ def find_day(text: str) -> str:
 
 
 def read_week(text: str, zone: Zone) -> tuple[str, str]:
-    """Monday to Sunday; of a day, or 2026-W47, or this or last."""
+    """Monday and Sunday of the week: 2026-W47, a day in it, this or last."""
     if text in ("this", "last"):
         day = date.fromisoformat(zone.today())
         day -= 7 * ONE if text == "last" else 0 * ONE

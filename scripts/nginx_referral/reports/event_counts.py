@@ -1,4 +1,4 @@
-"""What the events of a stream add up to, by day and by link."""
+"""Counts from the events of a stream, by day and by link."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fields = Counter[bytes]
 
 
 class EventCounts:
-    """Counts, kept so that every counter can be had from them."""
+    """Counts of events from which every counter can be recomputed."""
 
     def __init__(self, zone: Zone) -> None:
         self.zone = zone
@@ -32,7 +32,8 @@ class EventCounts:
         self.nameless: Counter[str] = Counter()
 
     def add(self, events: Sequence[Event]) -> None:
-        """Whole columns at a time: there may be a million events."""
+        """Adds events, a whole column at a time: there may be a million of
+        them."""
         day_at = self.zone.day_at
         days = [day_at(event[AT]) for event in events]
         clicks = list(map(is_click, events))
@@ -78,7 +79,7 @@ class EventCounts:
                     yield day, code, b"%s:%s" % (name, value), n
 
     def clicks(self) -> Iterator[tuple[str, bytes, int]]:
-        """By day and link."""
+        """Clicks by day and link: day, code and number."""
         for (day, code, _, _, click, _), n in self.hits.items():
             if click:
                 yield day, code, n

@@ -1,5 +1,5 @@
-"""Any cut through the hits: from the stream of events, and only of days that
-the stream holds whole."""
+"""Counts with filters and divisions that no counter has.  They come from the
+stream of events, and only for days that the stream holds whole."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..text.problem import (MACHINE, NEGATIVE, REFUSED, USAGE, Problem, near,
                             several)
 from .counters import APPS, CLASSES, NONE, RESULTS, Counts
 
-# divisions that stand in no counter
+# divisions that only events have
 EXTRA = ("code", "referrer", "first", "region", "city", "landing_host")
 
 # divisions that have these values alone
@@ -31,7 +31,7 @@ FILTERS = (*DIMENSIONS, "class", "result", *EXTRA)
 # a name, an IPv4 or an IPv6 address, perhaps with a port
 HOST = re.compile(r"[\w.-]+(:\d+)?|\[[0-9a-f:.]+\](:\d+)?", re.ASCII)
 
-# a host's clock may be this wrong before all of the stream must be read
+# reading starts this much before the first day, for hosts whose clock is wrong
 SKEW_MS = 86400 * 1000
 
 Names = tuple[str, ...]
@@ -56,14 +56,15 @@ class Cut:
 
     @property
     def measure(self) -> str:
-        """People on a landing, unless it is asked what became of hits."""
+        """What is counted: clicks, or hits or people if class or result is
+        asked for."""
         asked = {*self.by, *self.filters}
 
         return ("hits" if "class" in asked
                 else "people" if "result" in asked else "clicks")
 
     def read(self, session: Session, keys: Keys, zone: Zone) -> Found:
-        """Counts by names."""
+        """Counts by the values of the divisions."""
         names = self._names(zone)
         takes = self._takes()
 
@@ -125,7 +126,7 @@ def make_cut(by: Sequence[str], filters: Mapping[str, str], code: str,
 
 
 def read_where(session: Session, where: Sequence[str]) -> dict[str, str]:
-    """What --where says, each value as it stands in the events."""
+    """The filters of --where, with values spelled as they are in events."""
     filters: dict[str, str] = {}
 
     for text in where:
@@ -148,8 +149,8 @@ def read_where(session: Session, where: Sequence[str]) -> dict[str, str]:
 
 
 def read_value(session: Session, name: str, value: str) -> str:
-    """One value; what no click can have is refused, because nothing would be
-    found of it, and that would be taken for an answer."""
+    """The value as events spell it.  A value that no click can have is
+    refused: a zero would be taken for an answer."""
     said = f"--where {name}={value}"
 
     if name in ("code", "first"):
@@ -159,7 +160,7 @@ def read_value(session: Session, name: str, value: str) -> str:
     elif name not in ("city", "referrer"):
         value = value.lower()
 
-    # a source is kept without it
+    # events have a source without www.
     if name == "source":
         value = value.removeprefix("www.")
 
@@ -196,7 +197,7 @@ def read_value(session: Session, name: str, value: str) -> str:
 
 def totals_of(session: Session, keys: Keys, zone: Zone, code: str,
               first: str | None, last: str | None) -> Found:
-    """The statistics of a link, of some days."""
+    """The statistics of a link for a range of days."""
     wanted = code.encode("utf-8", "surrogateescape")
     visitors: set[bytes] = set()
 
@@ -225,8 +226,9 @@ def totals_of(session: Session, keys: Keys, zone: Zone, code: str,
 def scan(session: Session, keys: Keys, zone: Zone, first: str | None,
          last: str | None, of: Callable[[Event], Iterable[Any]]
          ) -> tuple[Counter[tuple[str, Any]], dict[str, Any], list[str]]:
-    """Counts by day and by what "of" makes of an event, once the program's
-    own counters agree that the stream holds these days whole."""
+    """Counts by day and by the names that "of" gives for an event.  Before
+    that it is checked against the program's counters that the stream holds
+    these days whole."""
     reach = reach_of(session.store, keys)
 
     need(reach, keys.program_name)
@@ -253,7 +255,7 @@ def scan(session: Session, keys: Keys, zone: Zone, first: str | None,
     since = (reach.since(zone) if lost
              else min(seen, default=reach.begins(zone)))
 
-    # of what was not asked for by name, what is not whole is left out
+    # without --from, early days that are not whole are left out
 
     if short and not first:
         since = after(max(short))
@@ -274,7 +276,8 @@ def scan(session: Session, keys: Keys, zone: Zone, first: str | None,
 
 
 def refuse_early(reach: Reach, zone: Zone, first: str | None) -> None:
-    """What begins before the stream does, once something was cut from it."""
+    """Refuses a first day before the stream's begin, if entries were cut from
+    it."""
     if first and first < reach.begins(zone):
         raise Problem(NEGATIVE, f"the events reach back to"
                       f" {reach.since(zone)}, as far as whole days go; from"
@@ -286,14 +289,14 @@ def _count(session: Session, keys: Keys, zone: Zone, first: str | None,
            last: str | None, of: Callable[[Event], Iterable[Any]], begin: int
            ) -> tuple[Counter[tuple[str, Any]], Counter[str], Counts, Reach,
                       bool]:
-    """Counts, hits by day of the stream and of the counters, and whether
-    something was cut from the stream: who was forgotten was taken out and put
-    in again without the name."""
+    """Returns counts, hits by day of the stream, hits by day of the counters,
+    and whether entries were cut from the stream.  Entries of a forgotten
+    person were replaced, not cut."""
     store = session.store
     days = list(between(first, min(last or "9999", after(zone.today())))
                 if first and first <= after(zone.today()) else ())
 
-    # counters and the stream's end of one moment
+    # one transaction: the counters and the end of the stream must agree
 
     with store.redis.pipeline(transaction=True) as pipe:
         for day in days:
@@ -339,8 +342,8 @@ def _count(session: Session, keys: Keys, zone: Zone, first: str | None,
 
 def _short(session: Session, keys: Keys, seen: Mapping[str, int],
            raw: Counts) -> dict[str, tuple[int, int]]:
-    """Days of which the stream and the program's counter tell something
-    else: what the stream holds, and what was counted."""
+    """Days on which the stream and the program's counter differ: hits in the
+    stream, and hits counted."""
     more = sorted(day for day in seen if day and day not in raw)
     raw.update(zip(more, map(count, session.store.fields(
         [keys.day(day) for day in more], "raw"))))

@@ -1,5 +1,5 @@
-"""The counters of a program at one moment, and what the events make of them
-up to then."""
+"""The counters of a program at one moment, and the events up to that
+moment."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Place = tuple[int, int]
 
 @dataclass
 class Snapshot:
-    """What is to be checked: each key with the place in the stream up to
-    which it had been counted when it was read."""
+    """The counters to check, each with the last entry of the stream at the
+    moment when it was read."""
 
     reach: Reach
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -31,9 +31,9 @@ class Snapshot:
 
 
 def take(store: Store, keys: Keys, zone: Zone) -> Snapshot:
-    """Reads the counters.  Those of the program in one transaction with the
-    end of the stream, those of the links by the hundred: a batch of clicks is
-    in both or in none."""
+    """Reads the counters of the program in one transaction with the end of the
+    stream, and those of links likewise, by the hundred: a batch of clicks is
+    in the counters and in the stream, or in neither."""
     early = reach_of(store, keys)
     snapshot = Snapshot(early)
 
@@ -80,14 +80,15 @@ def take(store: Store, keys: Keys, zone: Zone) -> Snapshot:
     snapshot.limits[""] = late.last
     snapshot.reach = late
 
-    # a link that has no key yet, or not any more
+    # for a link that had no key
     snapshot.limits["new"] = early.last
 
     return snapshot
 
 
 def answers(pipe: Any) -> list[Any]:
-    """That the stream is not there is no failure; all else is."""
+    """The replies; an error is raised, except for a stream that does not
+    exist."""
     replies = pipe.execute(raise_on_error=False)
 
     for reply in replies[:-3]:
@@ -99,9 +100,8 @@ def answers(pipe: Any) -> list[Any]:
 
 def recount(session: Session, keys: Keys, zone: Zone, snapshot: Snapshot
             ) -> tuple[list[EventCounts], list[EventCounts]]:
-    """What the program's, and what the links' counters must be.  Up to a
-    place in the stream it is the same; after it each counter has its own
-    end."""
+    """Counts the events for the program's counters, and for those of links.
+    Events up to the earliest limit are counted once for both."""
     shared, ours, links = (EventCounts(zone) for _ in range(3))
     common = min(snapshot.limits.values())
     total = snapshot.limits[""]
@@ -134,8 +134,8 @@ def limit_of(snapshot: Snapshot, keys: Keys, code: str) -> Place:
 
 def is_complete(keys: Keys, snapshot: Snapshot, ours: Sequence[EventCounts]
                 ) -> bool:
-    """Was nothing ever cut from the stream?  Who was forgotten was taken out
-    and put in again without the name."""
+    """Does the stream hold every event there ever was?  Entries of a forgotten
+    person were replaced, not cut."""
     reach = snapshot.reach
     erased = sum(part.erased for part in ours)
 

@@ -22,8 +22,8 @@ DIVISIONS = (*DIMENSIONS, "class", "result")
 
 
 def counted(by: Sequence[str], code: str, dated: bool) -> bool:
-    """Does a counter tell it?  Totals of a link's days have a way of their
-    own."""
+    """Can counters answer this, or does it take the events?  Totals of a link
+    over some days are counted in show_totals()."""
     if not by or by == ("day",):
         return True
 
@@ -85,7 +85,8 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
         counts = counters.add(by_day.values())
         head.update({"from": first, "to": last})
         daily_visitors = counts.get("visitors", 0)
-        # who came on two days is one of the range; of one day it is exact
+        # a visitor of two days is one visitor of the range; for one day the
+        # exact count stays
         if len(days) > 1:
             counts["visitors"] = visitors.together(store, keys, days)
         lacking = visitors.lacking(by_day, "no_address")
@@ -156,7 +157,7 @@ def days_in(session: Session, keys: Keys, first: str | None,
     redis = session.store.redis
     known = set(filter(is_day, redis.hkeys(keys.days())))
 
-    # a day of machines only has no clicks
+    # days on which only machines came are not in ref:days:{p}
     if known or first:
         start = first or min(known)
         end = last or max([*known, start])
@@ -228,8 +229,8 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
 
 def show_hours(session: Session, keys: Keys, zone: Zone, start: str | None,
                end: str | None) -> None:
-    """A day that is asked for is the program's, so it begins where an hour
-    does, or hours must be asked for."""
+    """Clicks by hour of UTC. Days in --from and --to are the program's; if
+    these do not begin on a full hour of UTC, hours must be given."""
     store = session.store
 
     with store.redis.pipeline(transaction=True) as pipe:
@@ -237,7 +238,7 @@ def show_hours(session: Session, keys: Keys, zone: Zone, start: str | None,
         pipe.hgetall(keys.days())
         hours, days = map(counters.numbers, pipe.execute())
 
-    # what else a hand put there is no time
+    # leave out fields that are not times, added by hand
     hours = {hour: hours[hour] for hour in filter(is_hour, hours)}
     days = {day: days[day] for day in filter(is_day, days)}
 
@@ -283,7 +284,7 @@ def hour_of(text: str | None, zone: Zone, at_end: bool) -> str | None:
 def check_hours(zone: Zone, hours: Mapping[str, int],
                 days: Mapping[str, int], first: str | None,
                 last: str | None) -> None:
-    """Old hours are thrown away: what is asked for must be all there."""
+    """Refuses a range that is no longer whole: hours are kept 90 days."""
     if not first or not days:
         return
 
@@ -400,7 +401,7 @@ def show_cut(session: Session, keys: Keys, zone: Zone, cut: Cut) -> None:
 
 def sorted_rows(by: Sequence[str], counts: Counter[tuple[str, ...]]
                 ) -> list[tuple[tuple[str, ...], int]]:
-    """Times in their order, all else falling."""
+    """Days and hours in order of time, the rest by falling counts."""
     def order(item: tuple[tuple[str, ...], int]) -> Any:
         names, value = item
         times = [name for kind, name in zip(by, names)

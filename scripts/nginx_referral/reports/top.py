@@ -26,7 +26,7 @@ def links(session: Session, keys: Keys, first: str | None, last: str | None
     if first == last:
         found = board(store, keys.board("clicks", first))
 
-        # whole while it is kept; a link's own days stay
+        # the board of a day is kept for nine days; the days of each link stay
         if sum(found.values()) == clicks_of(store, keys, first, last):
             return found, "counters"
 
@@ -37,7 +37,8 @@ def links(session: Session, keys: Keys, first: str | None, last: str | None
 
 def links_of_days(store: Store, keys: Keys, days: Sequence[str]
                   ) -> dict[str, list[int]]:
-    """From the days of each link that was ever clicked."""
+    """Clicks of each link on these days, from the days of all links on the
+    board."""
     found = {}
     codes = list(board(store, keys.board("clicks")))
 
@@ -86,7 +87,8 @@ def board(store: Store, key: str) -> dict[str, int]:
 
 def clicks_of(store: Store, keys: Keys, first: str | None, last: str | None
               ) -> int:
-    """All clicks of the program in that time, that shares are of."""
+    """All clicks of the program in that time: the whole that shares are parts
+    of."""
     if not first or not last:
         return count(store.redis.hget(keys.stats(), "clicks"))
 
@@ -95,7 +97,8 @@ def clicks_of(store: Store, keys: Keys, first: str | None, last: str | None
 
 
 def check(found: Mapping[str, int], total: int, source: str) -> None:
-    """A share of what is not all of it would be wrong."""
+    """Refuses events that do not add up to the total: shares would be
+    wrong."""
     if source == "events" and sum(found.values()) != total:
         raise Problem(NEGATIVE, f"the events hold {sum(found.values())} of"
                       f" {several(total, 'click')}; once more, if clicks just"

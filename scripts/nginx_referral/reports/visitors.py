@@ -1,4 +1,4 @@
-"""How many people: two counts that err on different sides."""
+"""Visitors and addresses: two counts of people that err on different sides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..store.store import Store
 from ..text.problem import are, several
 from .counters import Counts, uniques
 
-# a count that is this much larger than the other wants a word
+# a note explains a count that is this many times the other
 FAR = 1.5
 
 
@@ -19,14 +19,14 @@ def addresses_of(store: Store, keys: Keys, days: Sequence[str]) -> list[int]:
 
 
 def together(store: Store, keys: Keys, days: Sequence[str]) -> int:
-    """Visitors of all these days: who came on two of them is one."""
+    """Visitors of all these days together, one of two days counted once."""
     return int(store.redis.pfcount(*map(keys.visitors, days))) if days else 0
 
 
 def explain(visitors: int, addresses: int,
             counts: Mapping[str, int], days: Sequence[str] = (),
             on_many: bool = False) -> list[str]:
-    """What the two mean, and what was left out."""
+    """Notes on what the two counts mean, and what is in neither."""
     lines = [
         "visitors: browsers, told apart by the cookie; one that refuses"
         " cookies is a new visitor with every click",

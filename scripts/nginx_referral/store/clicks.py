@@ -8,11 +8,11 @@ from typing import Sequence
 from ..text.problem import REFUSED, Problem
 from .store import Store, iso
 
-# the value's words; more may follow
+# the words of the value, in their order; later versions may add more
 TOUCH = ("code", "visitor", "at", "first_code", "first_at", "first_click_id",
          "country", "channel", "variant", "device")
 
-# a word that is none, and one that is this click's own
+# words that stand for nothing, and for a value of this click itself
 NOTHING = "-"
 OWN = "="
 
@@ -35,16 +35,18 @@ def made_at(click_id: str) -> float:
 
 
 def minute_of(click_id: str) -> str:
-    """The suffix of the key that it is in."""
+    """The minute in the name of the key that holds the click."""
     return iso(made_at(click_id))[:len("2026-11-22T13:05")]
 
 
 def words_of(click_id: str, text: str) -> dict[str, str | None]:
-    """The words of a click; those that say "this click's own" written out."""
+    """What is kept of a click, by name, with "=" replaced by the click's own
+    value."""
     fields: dict[str, str | None]
     fields = dict(zip(TOUCH, text.split(" ")))
 
-    # its time is written out where it is not that of its id, and was before
+    # "at" is "=" if it is the time in the id; older records always have the
+    # time
 
     if fields.get("at") == OWN:
         fields["at"] = iso(made_at(click_id))

@@ -1,5 +1,5 @@
-"""The C program that holds the module's own rules.  Nothing of them is
-written down a second time here."""
+"""Asks the C programs that hold the module's own rules, which are therefore
+not repeated in Python."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .store import BATCH, batches
 TOOL = "referral_link_test"
 TIMEOUT = 60
 
-# by the Debian package, or in a checkout
+# where this package is: installed from the Debian package, or in a checkout
 HERE = Path(__file__).resolve().parents[2]
 INSTALLED = HERE == Path("/usr/share/nginx-referral")
 INSTALLED_TOOLS = "/usr/lib/nginx-referral"
@@ -26,20 +26,20 @@ REMEDY = ("install the package libnginx-mod-http-referral again" if INSTALLED
 
 Complaint = dict[str, Any]
 
-# how "link test" calls what the program knows by other names
+# options of "link test" that the C program knows by other names
 REQUEST = {"lang": "accept_language", "query": "args"}
 
-# what a value of these is like
+# an example of each, for messages
 EXAMPLES = {"country": "JP", "region": "JP-13", "lang": "ja",
             "device": "mobile", "os": "ios", "app": "line",
             "channel": "mail", "segment": "vip"}
 
-# the words that a message offers instead of one that is none
+# in a message of the C program: the words that would be right
 OFFERED = re.compile(r": there are (.*)|must be ([a-z]+(?:, [a-z]+)+.*)")
 
 
 class Rules:
-    """Asks it."""
+    """The module's rules, as the C program applies them."""
 
     def check(self, kind: str,
               items: Sequence[tuple[str, Mapping[str, str]]]
@@ -62,7 +62,8 @@ class Rules:
             return [[_sentence(complaint, fields) for complaint in answer]
                     for answer, (_, fields) in zip(answers, items)]
 
-        # one that cannot be read must not speak for its neighbours
+        # an item that spoils the whole answer is found by asking for each
+        # alone
         if len(items) > 1:
             return [self.check(kind, [item])[0] for item in items]
 
@@ -72,7 +73,7 @@ class Rules:
         raise broken(TOOL, "its answer is not understood")
 
     def must(self, kind: str, name: str, fields: Mapping[str, str]) -> None:
-        """Refuses what is wrong."""
+        """Raises a problem if a program, link or referrer is wrong."""
         complaints = self.check(kind, [(name, fields)])[0]
 
         if complaints:
@@ -80,8 +81,8 @@ class Rules:
                           + "; ".join(complaints))
 
     def possible(self, name: str, value: str, said: str) -> None:
-        """Refuses what no visitor has, and so no rule could ask for."""
-        # of several words a rule would take each
+        """Raises a problem for a value that no visitor can have."""
+        # a rule takes a list of words; here it must be one
         complaints = (self.wrong("rules", f"{name}={value} https://shop"
                                  ".example.com/")
                       if re.fullmatch(r"[^\s,!#][^\s,]*", value)
@@ -116,7 +117,7 @@ class Rules:
 
     def warn(self, output: Output, kind: str, name: str,
              fields: Mapping[str, str]) -> None:
-        """Tells what is wrong with what lies in Redis already."""
+        """Notes what is wrong with values that are in Redis already."""
         try:
             complaints = self.check(kind, [(name, fields)])[0]
         except Problem as problem:
@@ -130,7 +131,7 @@ class Rules:
              hashes: Sequence[Mapping[str, str]],
              request: Mapping[str, Any],
              defaults: Mapping[str, str]) -> dict[str, Any]:
-        """Where this click would go; the hashes are those of program, link
+        """Where this click would lead; the hashes are those of program, link
         and referrer."""
         fields = {"click.program": program, "click.code": code}
 
@@ -148,8 +149,8 @@ class Rules:
 
     def states(self, program: Mapping[str, str],
                links: Sequence[Mapping[str, str]]) -> list[str]:
-        """What becomes now of a click on each of these links, by when they
-        begin and end alone: "ended", "not_started", or "landing"."""
+        """What a click on each of these links would be now, by their dates
+        alone: "ended", "not_started" or "landing"."""
         said = {name: value for name, value in (
             ("program.utc_offset", program.get("utc_offset")),
             ("default.landing", "https://shop.example.com/")) if value}
@@ -204,7 +205,7 @@ class Rules:
 
 
 def find_tool(name: str = TOOL) -> Path:
-    """Where the program is; a sentence if it is nowhere."""
+    """The path of a C program; a problem if it is missing."""
     place = Path(os.environ.get("REFERRAL_TOOLS")
                  or (INSTALLED_TOOLS if INSTALLED else HERE.parent / "build"))
 
@@ -217,7 +218,7 @@ def find_tool(name: str = TOOL) -> Path:
 
 
 def broken(name: str, why: str) -> Problem:
-    """One of them does not do what it is made for."""
+    """The problem of a C program that fails or answers nonsense."""
     return Problem(MACHINE, f"{name} is broken ({why}); {REMEDY}")
 
 
@@ -250,8 +251,8 @@ def _sentence(complaint: Complaint, fields: Mapping[str, str]) -> str:
 
 
 def _wrong_word(problem: str, value: str, line: int) -> str:
-    """The word of the value that the message means, where it offers others
-    in its place, and which of those it was to be."""
+    """If the message lists the right words: which word of the value is wrong,
+    and which one may have been meant."""
     found = OFFERED.search(problem)
 
     if not found:

@@ -1,5 +1,5 @@
-"""The stream of events, read once from its begin to its end, and what an
-event counts as: the same as the module counts it."""
+"""The stream of events, and what each event counts as, which is the same as in
+the module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACE = {name: place for place, name in enumerate(FIELDS)}
 DIMENSIONS = ("country", "device", "os", "app", "lang", "source", "channel",
               "variant", "segment")
 
-# of these a request can choose the value, so they are capped
+# requests can choose the values of these, so the number of values is capped
 CHOSEN = ("lang", "source", "channel")
 
 DIMENSION_PLACES = [(name.encode(), PLACE[name]) for name in DIMENSIONS]
@@ -52,8 +52,8 @@ def is_click(event: Event) -> bool:
 
 
 def fields_of(event: Event) -> list[bytes]:
-    """What the event adds 1 to in a hash of statistics; visitors, and what
-    was left out, are not told by one event."""
+    """The fields of a hash of statistics that the event adds 1 to.  A single
+    event does not tell whether its visitor is new."""
     click = is_click(event)
     names = hit_fields(event[CLASS], event[RESULT], click,
                        not event[VISITOR])
@@ -67,7 +67,7 @@ def fields_of(event: Event) -> list[bytes]:
 
 def hit_fields(kind: bytes, result: bytes, click: bool, unknown: bool
                ) -> list[bytes]:
-    """The same without the dimensions.  A person is unknown without
+    """The same without the dimensions; "unknown" is a person without
     consent."""
     if kind != b"human":
         return [b"raw", kind]
@@ -101,8 +101,8 @@ class Reach:
         return self.length > 0
 
     def since(self, zone: Zone) -> str:
-        """The first day that it holds whole, if entries were cut from it: all
-        that was cut came before the first entry that is left."""
+        """The first day that the stream holds whole, if entries were cut from
+        it: only entries before the first one are missing."""
         day = zone.day_of(self.first[0] / 1000)
 
         return (day if zone.begin(day) * 1000 >= self.first[0]
@@ -112,7 +112,7 @@ class Reach:
         return zone.day_of(self.first[0] / 1000)
 
     def gone(self) -> int:
-        """Entries that were cut or removed; of Redis 6 it is not known."""
+        """How many entries were cut or removed; Redis 6 does not know."""
         return max(0, (self.added or 0) - self.length)
 
 
@@ -124,7 +124,8 @@ def ask_reach(pipe: Any, key: str) -> None:
 
 
 def read_reach(replies: Sequence[Any]) -> Reach:
-    """The answers; that of a stream that is not there is an error."""
+    """Reads the three replies; for a stream that does not exist Redis replies
+    with an error."""
     info, first, last = replies
 
     if isinstance(info, ResponseError) or not first:
@@ -166,8 +167,8 @@ def chunks(store: Store, keys: Keys, last: tuple[int, int],
            first: tuple[int, int] = (0, 0),
            told: Callable[[int], None] | None = None
            ) -> Iterator[tuple[list[Any], list[Event]]]:
-    """Names and events, some thousands at a time; what has another type than
-    a click's is left out."""
+    """Ids of entries and their events, some thousands at a time; events that
+    are not clicks are left out."""
     redis = store.raw
     place, end = first, text_of(last)
 
@@ -213,7 +214,8 @@ def decode(value: bytes) -> str:
 
 def follow(redis: Redis[str], key: str, lines: int, wait: bool
            ) -> Iterator[dict[str, str]]:
-    """The last so many events, and then those that come."""
+    """The last events, as many as "lines"; with "wait" also all that come
+    later."""
     last = redis.xrevrange(key, count=1)
     after = last[0][0] if last else "0-0"
 

@@ -16,7 +16,7 @@ from .store import Store, iso
 
 
 def export_links(session: Session, program: str, path: str | None) -> None:
-    """The command."""
+    """Writes all links to a file, or to the standard output."""
     keys = session.keys(program)
     output = session.output
 
@@ -36,7 +36,7 @@ def export_links(session: Session, program: str, path: str | None) -> None:
 
     output.terminal = False
 
-    # half a backup would be taken for a whole one
+    # a partial file is removed: it would be taken for a whole backup
     try:
         with output.out:
             write_links(session.store, keys, output)
@@ -51,8 +51,8 @@ def export_links(session: Session, program: str, path: str | None) -> None:
 
 
 def write_links(store: Store, keys: Keys, output: Output) -> None:
-    """All that there are, in the order in which they were made; what stands
-    in no list comes last."""
+    """Writes all links, in the order in which they were made; links that are
+    in no list come last."""
     codes: list[tuple[str, float | None]] = [*store.codes(keys)]
     by_hand = 0
     unreadable = 0

@@ -1,4 +1,5 @@
-"""Forgetting a person: the numbers stay, what leads to the person goes."""
+"""Forgetting a person: counts stay, everything that identifies the person
+goes."""
 
 from __future__ import annotations
 
@@ -24,13 +25,14 @@ CLICK_ID = PLACE["click_id"]
 # how far the clock of a host may be ahead of Redis's
 SKEW = 300
 
-# no journal is sent again after so long
+# no journal is kept, and so sent again, for longer
 LIFE = 90 * 86400
 
-# what else leads to the person
+# fields that are emptied, besides the visitor
 PERSONAL = ("click_id", "first", "region", "city")
 
-# an entry of a stream cannot be changed; there is never one more or less
+# an entry of a stream cannot be changed; it is replaced in one step, so that
+# the number of entries stays
 REPLACE = """
 if redis.call('XDEL', KEYS[1], ARGV[1]) == 0 then
     return 0
@@ -64,7 +66,7 @@ def read_name(text: str) -> str:
 
 
 def look_up(session: Session, program: str | None) -> list[Keys]:
-    """The programs; also those that stand in no list."""
+    """The programs to search, also those that are in no list."""
     if program is not None:
         return [session.keys(program)]
 
@@ -86,9 +88,9 @@ def look_up(session: Session, program: str | None) -> list[Keys]:
 
 def forget_person(store: Store, all_keys: Sequence[Keys], name: str,
                   dry_run: bool) -> dict[Keys, Trace]:
-    """Takes the person out of these programs; what was known of them in each.
-    The hashes are written first: a click that comes in meanwhile loses its
-    name too."""
+    """Takes a person out of these programs; returns what each of them had.
+    The hashes are written first, so that clicks which come in meanwhile lose
+    the name too."""
     names = {name}
 
     for keys in all_keys:
@@ -112,7 +114,7 @@ def forget_person(store: Store, all_keys: Sequence[Keys], name: str,
 
 
 def visitor_of(store: Store, keys: Keys, name: str) -> str:
-    """Who made the click; empty where that is not known."""
+    """The visitor who made the click; empty if that is not known."""
     if not UUID7.fullmatch(name):
         return ""
 
@@ -138,7 +140,8 @@ def entries(store: Store, keys: Keys) -> Iterator[tuple[bytes, Event]]:
 
 
 def entomb(store: Store, keys: Keys, names: set[str]) -> None:
-    """A hash of a random id tells nothing to who does not have the id."""
+    """Writes hashes of the ids to ref:forgotten:{p}, and drops old ones.  The
+    hash of a random id tells nothing to anybody who does not have the id."""
     redis = store.redis
     now = int(redis.time()[0])
     old = iso(now - LIFE)
@@ -204,8 +207,8 @@ def erase(store: Store, keys: Keys, found: Trace) -> None:
 
 
 def nameless(event: Event) -> Iterator[bytes]:
-    """The fields as they are added again.  Who had no visitor id, without
-    consent, has none."""
+    """The fields and values of the new entry.  A person without consent had no
+    visitor id, and gets none."""
     values = list(event)
     values[TYPE] = b"erased"
     values[VISITOR] = ERASED if event[VISITOR] else b""

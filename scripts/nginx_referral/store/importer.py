@@ -25,7 +25,7 @@ from .store import BATCH, batches, explain
 KEPT_COMPLAINTS = 1000
 SHOWN_COMPLAINTS = 50
 
-# seconds that it may take to count a file of which a part is written
+# seconds to count the lines of a file that was not written to its end
 COUNTING = 10
 
 INTERRUPTION = Problem(INTERRUPTED, "interrupted")
@@ -66,7 +66,8 @@ class Importer:
         self.seen: dict[str, int] = {}
         self.patience = Patience()
 
-        # rows that Redis was given when it went away, without an answer
+        # rows that were sent to Redis when the connection broke, without a
+        # reply
         self.doubtful = 0
         self.codeless = False
 
@@ -154,7 +155,7 @@ class Importer:
 
 def import_links(session: Session, program: str, path: str, update: bool,
                  strict: bool, dry_run: bool) -> None:
-    """The command."""
+    """Adds or changes links from a file."""
     keys = session.keys(program)
     session.rules.must("program", program, {})
     importer = Importer(session, keys, Mode.EITHER if update else Mode.ADD,
@@ -196,7 +197,7 @@ def import_links(session: Session, program: str, path: str, update: bool,
 
 
 def reason_of(error: BaseException) -> Problem:
-    """Why it did not come to its end."""
+    """Why the import ended early."""
     if isinstance(error, Problem):
         return error
 
@@ -204,7 +205,7 @@ def reason_of(error: BaseException) -> Problem:
 
 
 def how_far(importer: Importer, path: str, update: bool) -> str:
-    """What is written of a file, and how the rest of it will be."""
+    """How much of the file is written, and how to write the rest."""
     summary = importer.summary
 
     if importer.dry_run:
@@ -236,8 +237,8 @@ def of_all(number: int, path: str) -> str:
 
 
 def count_rows(path: str) -> int | None:
-    """How many rows the file has; not of what cannot be read twice, nor if
-    it takes long."""
+    """The number of lines of a file; None if it cannot be read twice, or takes
+    long."""
     if path == "-" or not os.path.isfile(path):
         return None
 
@@ -270,7 +271,7 @@ class Patience:
 
     def __enter__(self) -> None:
         for number in self.SIGNALS:
-            # nohup stays what it is
+            # a signal that is ignored stays ignored, as under nohup
             if signal.getsignal(number) != signal.SIG_IGN:
                 self.before[number] = signal.signal(number, self._asked)
 

@@ -63,7 +63,8 @@ class Journal:
         return int(segments + self.told["newer"])
 
     def mark_of(self, program: str) -> tuple[str, int]:
-        """Under which id its clicks are in Redis, and from which one on."""
+        """The journal id under which its clicks of a program are in Redis, and
+        the first number under that id."""
         for alias in self.told["aliases"]:
             if alias["program"] == program:
                 return str(alias["journal"]), int(alias["from"])
@@ -90,7 +91,8 @@ def journals_of(told: dict[str, Any]) -> list[Journal]:
 
 def set_unsent(session: Session, directory: str,
                found: Sequence[Journal]) -> Problem | None:
-    """Sets what is unsent; or why it is not known."""
+    """Sets the number of unsent clicks of each journal; returns the problem if
+    Redis does not answer."""
     pairs = [(one.name, program["program"])
              for one in found for program in one.programs]
     where = [one.mark_of(program["program"])
@@ -104,7 +106,8 @@ def set_unsent(session: Session, directory: str,
     except RedisError as error:
         return explain(error)
 
-    # all of a program's records, or none of them, are counted already
+    # the first run tells how many records a program has; where only some are
+    # in Redis, a second run counts those behind the mark
     partly = [(name, program["program"], known[name, program["program"]])
               for one in found for name in [one.name]
               for program in one.programs
@@ -131,7 +134,7 @@ def set_unsent(session: Session, directory: str,
                 program.pop("unsent_at", None)
 
             elif mark:
-                # one that is gone meanwhile was sent
+                # a journal that is gone by now was sent
                 program.update(exact.get((one.name, program["program"]),
                                          {"unsent": 0}))
 
@@ -146,7 +149,8 @@ def set_unsent(session: Session, directory: str,
 
 
 def marks(store: Store, pairs: Sequence[tuple[str, str]]) -> list[int]:
-    """The last number that Redis has of each journal's program; 0: none."""
+    """The number of the last click that Redis has of each journal and program;
+    0 for none."""
     found: list[Any] = []
 
     for part in batches(pairs, BATCH):
@@ -161,7 +165,7 @@ def marks(store: Store, pairs: Sequence[tuple[str, str]]) -> list[int]:
 
 def unsent_of(session: Session, directory: str | None,
               program: str) -> int:
-    """Clicks of one program that are on this machine's disk only."""
+    """How many clicks of a program are only on this machine's disk."""
     found, _ = read_journals(directory or DEFAULT_DIR)
     why = set_unsent(session, directory or DEFAULT_DIR, found)
 
@@ -176,12 +180,12 @@ def unsent_of(session: Session, directory: str | None,
 
 
 def path_argument(path: str) -> list[str]:
-    """The path, which must not be taken for an option."""
+    """The path as an argument that cannot be taken for an option."""
     return [f"./{path}" if path.startswith("-") else path]
 
 
 def ask(args: Sequence[str], text: str = "") -> tuple[int, dict[str, Any]]:
-    """Runs the program: whether there is damage, and what it tells."""
+    """Runs the C program; returns its exit code and its answer."""
     command = [str(find_tool(TOOL)), *args]
 
     try:

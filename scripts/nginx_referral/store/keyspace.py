@@ -7,8 +7,8 @@ import re
 from .keys import Keys
 from .store import Store
 
-# what a key counts, by what stands after the program's name; in the order in
-# which they go: a program's own first, all of a kind together
+# kinds of keys: name, family, and what follows the program's name; in the
+# order in which "reset" removes them
 KINDS = (
     ("stats", "stats", r""),
     ("days", "days", r""),
@@ -25,9 +25,8 @@ KINDS = (
 
 
 def search(store: Store, keys: Keys) -> dict[str, list[str]]:
-    """The keys that hold counts, by kind.  All of Redis is looked through, a
-    little at a time: links that were removed have counts and stand in no
-    list."""
+    """The keys that hold counts, by kind.  This scans all keys, because links
+    that were removed still have counts and are in no list."""
     start, name = keys.prefix, f"{{{keys.program_name}}}"
     forms = [(kind, re.compile(f"{re.escape(start)}{family}:"
                                f"{re.escape(name)}{rest}"))
@@ -40,14 +39,14 @@ def search(store: Store, keys: Keys) -> dict[str, list[str]]:
                 found[kind].add(key)
                 break
 
-    # what belongs to one link goes together
+    # the keys of one link side by side
     return {kind: sorted(names, key=lambda key: (key.rpartition(":")[2], key))
             for kind, names in found.items() if names}
 
 
 def links_by_hand(store: Store, keys: Keys, listed: set[str]) -> list[str]:
-    """The codes of links that stand in no list: a hand wrote the hash only.
-    All of Redis is looked through for them, a little at a time."""
+    """The codes of links that are in no list, because only their hash was
+    written, by hand.  This scans all keys."""
     start = keys.link("")
     found = {key[len(start):] for key
              in store.redis.scan_iter(f"{glob(start)}*", count=1000,
@@ -57,5 +56,5 @@ def links_by_hand(store: Store, keys: Keys, listed: set[str]) -> list[str]:
 
 
 def glob(text: str) -> str:
-    """The text as a pattern of Redis that means nothing but itself."""
+    """The text as a pattern for Redis that matches this text only."""
     return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)

@@ -21,7 +21,7 @@ SEPARATOR = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 
 @dataclass
 class Row:
-    """One link of a file, or why it is none."""
+    """One link of a file, or the reason why it is refused."""
 
     line: int
     change: Change
@@ -81,8 +81,8 @@ def csv_rows(lines: Iterable[str]) -> Iterator[Row]:
                 return
             continue
 
-        # a sheet's empty line is none, its empty cells at the end are no
-        # values
+        # empty lines of a sheet are skipped, as are empty cells at the end of
+        # a line
 
         if not any(cell.strip() for cell in cells):
             continue
@@ -124,8 +124,8 @@ class Counted:
 
 
 def not_csv(source: Counted, first: int, why: str) -> tuple[Row, bool]:
-    """A row that cannot be read, and whether it is the last one: what follows
-    a quote that nothing closes might be part of a value, and is no link."""
+    """The row for a line that is not CSV, and whether it ends the file: all
+    that follows a quote which is never closed may belong to a value."""
     opened = first
     odd = False
 

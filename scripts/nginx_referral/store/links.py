@@ -1,5 +1,5 @@
-"""Writing links, with their lists: each batch is one transaction that only
-happens if nobody else touched the same links since they were looked at."""
+"""Writing links and the lists that they are in.  Each batch is one
+transaction, which fails if one of its links was changed since it was read."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .store import Store
 LINK_FIELDS = ("referrer", "name", "landing", "landing_args", "rules",
                "state", "starts", "ends", "segment", "channel")
 
-# no vowels, so no words; nothing that is mistaken for something else in
-# print or on the phone
+# no vowels, so that no words appear; no characters that are easily mistaken,
+# in print or on the phone
 ALPHABET = "cdfhjkmnprtvwxy23456789"
 CODE_BITS = 40
 CODE_LENGTH = math.ceil(CODE_BITS / math.log2(len(ALPHABET)))
@@ -29,7 +29,7 @@ ATTEMPTS = 20
 
 
 class Mode(Enum):
-    """What may become of a link that is there, or is not."""
+    """May a link be added, changed, or either?"""
 
     ADD = "add"
     SET = "set"
@@ -45,8 +45,8 @@ class Outcome(Enum):
 
 @dataclass
 class Change:
-    """One link as it shall be; an empty value removes the field.  Without a
-    code one is made."""
+    """A link to write; an empty value removes the field, an empty code stands
+    for a new random one."""
 
     code: str
     fields: dict[str, str] = field(default_factory=dict)
@@ -56,8 +56,8 @@ class Change:
 
 def apply(store: Store, keys: Keys, changes: Sequence[Change], mode: Mode,
           strict: bool = False, dry_run: bool = False) -> list[Outcome]:
-    """Writes links with different codes; an outcome for each.  "strict"
-    writes up to the first that cannot be, and has outcomes up to it."""
+    """Writes links, whose codes must differ; returns an outcome for each.
+    "strict" stops at the first one that cannot be written."""
     make_codes(store, keys, changes)
     codes = [change.code for change in changes]
 
@@ -81,7 +81,7 @@ def apply(store: Store, keys: Keys, changes: Sequence[Change], mode: Mode,
 
 
 def remove(store: Store, keys: Keys, codes: Sequence[str]) -> list[bool]:
-    """Forgets links; which of them were there."""
+    """Removes links; returns for each whether it was there."""
     def plan(tx: Any, before: Sequence[dict[str, str]]) -> list[bool]:
         for code, old in zip(codes, before):
             tx.delete(keys.link(code))
@@ -96,7 +96,7 @@ def remove(store: Store, keys: Keys, codes: Sequence[str]) -> list[bool]:
 
 
 def make_codes(store: Store, keys: Keys, changes: Sequence[Change]) -> None:
-    """Gives a code that is free to each that has none."""
+    """Gives a free code to each link without one."""
     taken = {change.code for change in changes if change.code}
 
     while True:
@@ -152,7 +152,8 @@ def _write(tx: Any, keys: Keys, change: Change, old: dict[str, str]) -> None:
     else:
         tx.zadd(keys.links, {change.code: int(time.time())}, nx=True)
 
-    # the lists follow, also where a hand wrote the hash and forgot them
+    # the lists are brought up to date, also for a hash that was written by
+    # hand
     if "referrer" in change.fields:
         before = old.get("referrer")
 
@@ -168,7 +169,7 @@ def _write(tx: Any, keys: Keys, change: Change, old: dict[str, str]) -> None:
 def _transaction(store: Store, keys: Keys, codes: Sequence[str],
                  plan: Callable[[Any, Sequence[dict[str, str]]], list[Any]],
                  dry_run: bool) -> list[Any]:
-    """Runs the plan on the links as they are."""
+    """Runs the plan on the present links, in a transaction."""
     names = [keys.link(code) for code in codes]
 
     for _ in range(ATTEMPTS):
@@ -176,8 +177,8 @@ def _transaction(store: Store, keys: Keys, codes: Sequence[str],
             if names:
                 tx.watch(*names)
 
-            # by another connection, in one go: what changes after the watch
-            # makes the transaction void
+            # over another connection, all at once; a change after WATCH makes
+            # the transaction fail
             before = list(store.hashes(names))
 
             tx.multi()

@@ -13,7 +13,8 @@ from .store import BATCH, Store, batches
 
 
 def write(store: Store, keys: Keys, fields: Mapping[str, str]) -> bool:
-    """Sets fields; an empty value removes one.  Was the program there?"""
+    """Sets the fields of a program; an empty value removes one.  Returns
+    whether the program was there."""
     given: dict[Any, str]
     given = {name: value for name, value in fields.items() if value}
     gone = [name for name, value in fields.items() if not value]
@@ -36,7 +37,8 @@ def write(store: Store, keys: Keys, fields: Mapping[str, str]) -> bool:
 
 
 def remove(store: Store, keys: Keys) -> bool:
-    """Its settings, once it has no links.  Was it there?"""
+    """Removes the settings of a program that has no links.  Returns whether it
+    was there."""
     name = keys.program_name
 
     with store.redis.pipeline() as tx:
@@ -58,7 +60,7 @@ def remove(store: Store, keys: Keys) -> bool:
 
 
 def remove_links(store: Store, keys: Keys) -> int:
-    """All links of a program, and what is known of their referrers."""
+    """Removes all links of a program, and the hashes of their referrers."""
     removed = 0
 
     for part in batches(store.codes(keys), BATCH):

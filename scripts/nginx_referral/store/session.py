@@ -1,4 +1,4 @@
-"""One run of a program: what it was told, and what it opened."""
+"""What one run has: Redis, the output, the module's rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ DEFAULT_PREFIX = "ref:"
 
 @dataclass
 class Session:
-    """One run of the program: what it was told, and what it opened."""
+    """The shared options of one run, and what is opened when it is first
+    used."""
 
     redis: str = DEFAULT_REDIS
     prefix: str = DEFAULT_PREFIX
@@ -44,8 +45,8 @@ class Session:
         return Rules()
 
     def keys(self, program: str) -> Keys:
-        """Of a program that is to be read: only what cannot be a name is
-        refused here."""
+        """The keys of a program; only a name that no program can have is
+        refused."""
         if not re.fullmatch(r"[a-z0-9_.-]{1,64}", program):
             raise Problem(REFUSED, f"{program!r} is no program's name: 1 to"
                           " 64 of a-z 0-9 _ . -")
@@ -53,5 +54,5 @@ class Session:
         return self.store.keys(program)
 
     def code(self, text: str) -> str:
-        """A code as it lies in Redis, where the module looks for it."""
+        """The code as it is spelled in Redis."""
         return text if self.case_sensitive else text.lower()

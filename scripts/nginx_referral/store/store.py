@@ -1,4 +1,4 @@
-"""The connection to Redis: its address, its failures in a sentence."""
+"""The connection to Redis, and its errors as sentences."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ REPLY_TIMEOUT = 15
 BATCH = 500
 TEXT_MAX = 400
 
-# what is none would be the first one, and somebody else's
+# redis-py takes a path that is not a number for database 0, so it is refused
 _DATABASE = re.compile(r"/?|/[0-9]{1,9}")
 
 
 class Store:
-    """One connection, opened by the first command that needs it."""
+    """A connection to Redis, and the reads that all commands share."""
 
     def __init__(self, address: str, password: str, prefix: str) -> None:
         self.prefix = prefix
@@ -36,7 +36,8 @@ class Store:
 
     @cached_property
     def raw(self) -> redis.Redis[bytes]:
-        """A connection whose answers stay bytes, for a great many of them."""
+        """A second connection that does not decode replies, for a great many
+        of them."""
         client = _client(*self._open, decode_responses=False)
         client.set_response_callback(  # type: ignore[no-untyped-call]
             "XRANGE", lambda reply, **_: reply)
@@ -50,8 +51,8 @@ class Store:
         return sorted(self.redis.smembers(self.programs))
 
     def codes(self, keys: Keys) -> list[tuple[str, float]]:
-        """All links of the program with the time they were made, in order
-        of it.  A scan, so that a long list does not hold Redis up."""
+        """All links of the program with the time when they were made, oldest
+        first.  ZSCAN, so that a long list does not block Redis."""
         found = dict(self.redis.zscan_iter(keys.links, count=1000))
 
         return sorted(found.items(), key=lambda item: (item[1], item[0]))
@@ -88,7 +89,7 @@ def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 
 def count(value: Any) -> int:
-    """A counter as a number; what is none counts as nothing."""
+    """A counter as a number; 0 if it is not a number."""
     try:
         return int(float(value or 0))
     except (TypeError, ValueError, OverflowError):
@@ -96,7 +97,7 @@ def count(value: Any) -> int:
 
 
 def iso(seconds: float) -> str:
-    """The time in UTC, to the second; empty for what is no time."""
+    """The time in UTC, to the second; empty if there is no such time."""
     try:
         when = datetime.fromtimestamp(seconds, timezone.utc)
     except (OverflowError, OSError, ValueError):
@@ -124,8 +125,8 @@ def _client(address: str, password: str, **more: Any) -> redis.Redis[Any]:
 
 
 def _url(address: str) -> str:
-    """As redis-py wants it.  The address is never repeated in a complaint:
-    there may be a password in it."""
+    """The address as redis-py wants it.  The message does not repeat it,
+    because there may be a password in it."""
     if address.startswith("unix:") and not address.startswith("unix://"):
         address = "unix://" + address[len("unix:"):]
 

@@ -10,7 +10,8 @@ ONE = timedelta(days=1)
 
 
 class Zone:
-    """Whose midnight ends a day; east is positive, in minutes."""
+    """An offset from UTC, in minutes, east positive, and the days that begin
+    at its midnight."""
 
     def __init__(self, minutes: int) -> None:
         self.minutes = minutes
@@ -43,7 +44,7 @@ class Zone:
         return (start - timedelta(minutes=self.minutes)).timestamp()
 
     def day_at(self, at: bytes) -> str:
-        """The day of an event, by its time; empty for what is none."""
+        """The day of an event's time; empty if that is not a time."""
         minute = at[:16]
         day = self._days.get(minute)
 
@@ -61,8 +62,8 @@ class Zone:
             return ""
 
     def hours(self, first: str, last: str) -> tuple[str, str]:
-        """The hours of UTC that such days are made of; only in a zone of
-        whole hours."""
+        """The first and the last hour of UTC of these days; only for an offset
+        of whole hours."""
         return (_hour(self.begin(first)), _hour(self.begin(after(last)) - 1))
 
 

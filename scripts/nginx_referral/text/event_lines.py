@@ -6,20 +6,20 @@ from rich.cells import cell_len
 
 from .output import CSV, JSON, Output, safe
 
-# what of an event is shown to people, and how wide its values mostly are
+# columns for people, and the usual width of their values
 EVENT = {"at": 20, "code": 12, "class": 9, "result": 11, "country": 2,
          "lang": 5, "device": 7, "os": 8, "app": 9, "source": 16,
          "channel": 8, "variant": 7, "landing_host": 0}
 WIDTH = {name: max(width, len(name)) for name, width in EVENT.items()}
 
-# what a narrow terminal shows first
+# columns by importance: a narrow terminal shows the first ones
 FIRST = ("at", "code", "class", "result", "country", "device", "source",
          "lang", "os", "channel", "app", "variant", "landing_host")
 GAP = 2
 
 
 def room_of(output: Output) -> tuple[int, list[str]]:
-    """How wide the terminal is, and what has room there."""
+    """The width of the terminal, and the columns that fit into it."""
     from .terminal import width
 
     room = width(output.out)
@@ -73,7 +73,7 @@ class EventPrinter:
             if self.room is not None:
                 from .terminal import cut
 
-                # what comes last has all that is left
+                # the last column has the rest of the line
                 text = cut(text, self.room - cell_len(line)
                            if name == self.shown[-1] else width)
 

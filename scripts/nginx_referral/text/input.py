@@ -12,15 +12,15 @@ from .problem import NEGATIVE, REFUSED, USAGE, Problem
 
 LINE_MAX = 256 * 1024
 
-# what is looked at before any of a stream is written; of that, the begin that
-# tells UTF-16
+# how much of a stream is checked before a line of it is written, and how much
+# of that is checked for UTF-16
 AHEAD = 1024 * 1024
 SNIFFED = 1000
 
 
 class Input:
-    """What is read: its begin, which is looked at first, and then all of
-    it."""
+    """An open file or stream whose first megabyte can be looked at before it
+    is read."""
 
     def __init__(self, raw: BinaryIO) -> None:
         self.raw = raw
@@ -32,10 +32,11 @@ class Input:
         return self.left.read(size) or self.raw.read(size)
 
     def all_lines(self) -> Iterator[bytes]:
-        """All lines of a file, or those of a stream's begin."""
+        """All lines of a file, or the lines in the first megabyte of a
+        stream."""
         lines = self.begin.splitlines(keepends=True)
 
-        # its last line may be a part of one
+        # the last line may be cut off
         last = b"" if self.whole else lines.pop()
 
         yield from lines
@@ -68,8 +69,8 @@ def open_input(path: str) -> Iterator[Input]:
 
 
 def progress(file: BinaryIO) -> ContextManager[Any]:
-    """A bar on a terminal, nothing elsewhere; gives a function that is told
-    how many lines were read."""
+    """A bar on a terminal, and nothing elsewhere; the context is a function
+    that takes the number of lines read."""
     if not sys.stderr.isatty():
         return nullcontext(lambda lines: None)
 
@@ -79,10 +80,10 @@ def progress(file: BinaryIO) -> ContextManager[Any]:
 
 
 def read_lines(file: Input) -> Iterator[str]:
-    """Lines with their ends, which may be those of any system."""
+    """Lines with their line ends, of any system."""
     number = 0
 
-    # it does not close a file that is not its own
+    # Unclosed: the wrapper would close the file when it is deleted
     text = io.TextIOWrapper(cast(BinaryIO, Unclosed(file)), "utf-8-sig",
                             "surrogateescape", newline="")
 
@@ -97,7 +98,7 @@ def read_lines(file: Input) -> Iterator[str]:
 
 
 class Unclosed(io.RawIOBase):
-    """A file that stays open when what reads it is thrown away."""
+    """A raw file that stays open when the object that reads it is deleted."""
 
     def __init__(self, file: Input) -> None:
         self.file = file
@@ -113,9 +114,8 @@ class Unclosed(io.RawIOBase):
 
 
 def check_encoding(path: str, file: Input) -> None:
-    """Refuses a file in another encoding than UTF-8, before any of it is
-    written.  A single wrong line in a file that is UTF-8 elsewhere is told by
-    itself."""
+    """Refuses a file that is not in UTF-8, before any of it is written.  A few
+    wrong lines in a file of UTF-8 are refused one by one later."""
     what = right = wrong = 0
 
     if file.begin.startswith((b"\xff\xfe", b"\xfe\xff")) \

@@ -20,16 +20,18 @@ TABLE = "table"
 JSON = "json"
 CSV = "csv"
 
-# what is worth a bar of progress
+# from so many events on, progress is shown
 MANY = 50000
 
 # controls, formats (which turn the direction of text), surrogates, separators
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
-# what a spreadsheet would compute; an offset of UTC and a code are harmless
+# the begin of a formula in a spreadsheet; an offset such as +09:00 and a code
+# such as -x are harmless
 FORMULA = re.compile(r"[=@\x00-\x1f]|[+-](?![\w:-]*\Z)", re.ASCII)
 
-# what a reader of CSV would take for the end of a cell or of a line, or might
+# cells that must be quoted: some readers of CSV would end the cell or the line
+# there
 QUOTED = re.compile(r"[\",\x00-\x1f\x7f-\x9f\u2028\u2029]|\A\s|\s\Z")
 
 # zero-width joiners belong to Persian words and to emoji
@@ -74,7 +76,7 @@ def clean(value: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """A line on stderr; it may be full or closed."""
+    """Prints a line on stderr, which may be closed or full."""
     try:
         print(f"nginx-referral: {safe(text)}", file=sys.stderr, flush=True)
     except OSError:
@@ -82,8 +84,8 @@ def say(text: str) -> None:
 
 
 def stop_writing(stream: TextIO) -> None:
-    """What is left goes nowhere: the interpreter must not complain of it when
-    it ends."""
+    """Sends what is still buffered to /dev/null, so that Python does not fail
+    on it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -197,7 +199,7 @@ class Output:
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Callable[[int], None] | None]:
-        """How far it has come, for people who wait for many."""
+        """Progress on a terminal, for many events."""
         if total < MANY or not sys.stderr.isatty():
             yield None
             return
@@ -240,8 +242,8 @@ class Output:
         return _safe_lines(text) if self.terminal else text
 
     def _inert(self, value: Any) -> str:
-        """A cell that no spreadsheet takes for a formula: a name may come
-        from a stranger.  A code may begin with a minus."""
+        """A cell that no spreadsheet takes for a formula: a stranger may have
+        chosen the name in it."""
         text = self._cell(value)
 
         return (f"'{text}" if isinstance(value, str) and FORMULA.match(text)

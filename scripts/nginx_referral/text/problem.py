@@ -1,4 +1,4 @@
-"""What can go wrong, told in a sentence, and the exit codes."""
+"""Problems as a sentence with an exit code, and words for such sentences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Exit codes:
 
 
 class Problem(Exception):
-    """Ends the command: what happened, what to do, and the exit code."""
+    """Ends the command; the text says what happened and what to do."""
 
     def __init__(self, code: int, what: str) -> None:
         super().__init__(what)
@@ -48,8 +48,8 @@ def has(number: int) -> str:
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about a word that is none: what it was to be,
-    perhaps."""
+    """The end of a sentence about an unknown word: a known one that is
+    similar, if there is one."""
     found = get_close_matches(word.lower(), list(known), 1)
 
     return f"; did you mean {found[0]}?" if found else ""

@@ -1,5 +1,5 @@
-"""What only a terminal gets to see: tables with lines, a progress bar.  It is
-loaded there only, for scripts call often and should not wait for it."""
+"""Tables, bars and progress on a terminal.  Loaded only there, because it is
+slow to load and scripts call often."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ BAR_LEAST = 6
 
 GAP = 2
 
-# a text is cut down to this, but not further
+# texts, and keys, are not cut to less than this
 LEAST = 8
 LEAST_KEY = 20
 
-# the moment of which the day says most; a day, an hour, which are never cut
+# a narrow terminal shows the day of a full time; days and hours are never cut
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 DAY = len("2026-11-22")
 TIME = re.compile(r"\d{4}-\d\d-\d\d(T[\d:Z]*)?")
 
 NOUGHT = {"", "0", "0.0"}
 
-# what a narrow terminal can do without, the first of them first
+# columns that a narrow terminal leaves out, in this order
 SPARE = ("landing", "unlisted", "no_address", "segments", "excluded", "head",
          "prefetch", "preview", "bytes", "created", "no_consent", "duplicate",
          "header", "bot", "age", "records", "missed", "raw",
          "share", "share %", "percent", "difference", "before", "after")
 
-# names of sections are few and tell what a number is of
+# columns that are never cut
 WHOLE = ("of", "kind", "slot")
 
-# sentences are broken between words, not cut
+# columns of sentences, which are wrapped, not cut
 SENTENCES = ("reason", "why")
 
-# of these the end says as much as the begin
+# columns that are cut in the middle, because the end says as much as the begin
 NAMES_OF_KEYS = ("key", "file")
 
 
@@ -67,8 +67,8 @@ class Column:
 
     @property
     def least(self) -> int:
-        """How narrow it may become: a number, a day in part would be read as
-        another."""
+        """The least width.  Numbers and days are never cut: a part would be
+        read as another number or day."""
         if self.right or self.name in WHOLE:
             return self.width
 
@@ -93,8 +93,9 @@ class Column:
 def show_rows(out: TextIO, columns: Sequence[str],
               rows: Sequence[Sequence[str]], right: Sequence[bool],
               chart: Sequence[float] = ()) -> list[str]:
-    """A table, with a bar for each number of the chart, in the width that
-    there is; all texts are safe already.  Returns what had no room."""
+    """Prints a table that fits the terminal, with a bar for each number of the
+    chart; all texts are safe already.  Returns the columns that did not
+    fit."""
     console = _console(out)
     shown = [Column(name, numeric, list(cells)) for name, numeric, *cells
              in zip(columns, right, *rows)]
@@ -122,8 +123,8 @@ def show_rows(out: TextIO, columns: Sequence[str],
 
 def fit(columns: list[Column], width: int
         ) -> tuple[list[Column], list[str]]:
-    """Columns as narrow as they must be, and the names of those that had to
-    go."""
+    """Makes columns narrower, or leaves some out, until they fit; returns the
+    columns and the names of those left out."""
     left_out = []
 
     if width_of(columns) > width:
@@ -153,7 +154,7 @@ def fit(columns: list[Column], width: int
         if not long:
             break
 
-        # the widest becomes as wide as the next one, or as it must be
+        # the widest column becomes as narrow as the next one, or as needed
         widest = max(long, key=lambda column: column.width)
         next_one = max((column.width for column in long
                         if column.width < widest.width), default=0)
@@ -168,7 +169,7 @@ def width_of(columns: Sequence[Column]) -> int:
 
 
 def lines_of(columns: Sequence[Column], row: int) -> list[str]:
-    """One row; more than one line only for a sentence."""
+    """The lines of a row; more than one if a sentence is wrapped."""
     cells = [textwrap.wrap(column.cells[row], column.width) or [""]
              if column.name in SENTENCES else [column.cells[row]]
              for column in columns]
@@ -179,7 +180,7 @@ def lines_of(columns: Sequence[Column], row: int) -> list[str]:
 
 
 def cut(text: str, width: int, middle: bool = False) -> str:
-    """The text in so many columns; a wide character takes two."""
+    """The text cut to so many columns; a wide character takes two."""
     if cell_len(text) <= width:
         return text
 
@@ -212,8 +213,7 @@ def show_record(out: TextIO, fields: Mapping[str, str]) -> None:
 
 
 def bars(values: Sequence[float], longest: int) -> list[str]:
-    """A bar for each value, as long as it is large; what fell hangs on the
-    other side of nothing and is drawn hollow."""
+    """A bar for each value; the bar of a negative one is hollow."""
     most = max((abs(value) for value in values), default=0) or 1
     drawn = []
 
