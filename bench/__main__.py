@@ -69,7 +69,7 @@ def options():
     parser.add_argument("--rows", help="only these, by name: limit,module")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true",
-                        help="the tables as the README has them")
+                        help="the tables as docs/cost.md has them")
 
     o = parser.parse_args()
 

@@ -115,7 +115,7 @@ def figure_lines(result):
 
 
 def show(result, markdown):
-    """Both tables, on a terminal or for the README."""
+    """Both tables, on a terminal or for the manual."""
 
     heads = [(COLUMNS, list(lines(result, False))),
              (["at the same pace"] + COLUMNS[1:], list(lines(result, True))),

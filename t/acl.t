@@ -1,4 +1,4 @@
-# protects: the user of the README's ACL line may do all that the module does,
+# protects: the user of the manual's ACL line (docs/redis.md) may do all that the module does,
 # and nothing stands in that line that is not needed for it
 
 use strict;
@@ -10,10 +10,10 @@ use Digest::SHA qw(sha1_hex);
 use Referral;
 
 my $t = Referral->new;
-my $readme = $t->read_file("$Referral::ROOT/README.md");
+my $page = $t->read_file("$Referral::ROOT/docs/redis.md");
 
-my ($line) = $readme =~ /^    user referral (.*)$/m;
-ok($line, 'the README has the line') or do { done_testing; exit };
+my ($line) = $page =~ /^    user referral (.*)$/m;
+ok($line, 'the manual has the line') or do { done_testing; exit };
 
 my @words = split ' ', $line;
 my ($password) = $line =~ />(\S+)/;

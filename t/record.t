@@ -1,5 +1,4 @@
-# protects: the keys of section "Redis" of the README, after hits of every
-# kind: names, types, contents, ends of life
+# protects: the keys of docs/redis-keys.md, after hits of every kind: names, types, contents, ends of life
 
 use strict;
 use warnings;

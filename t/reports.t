@@ -503,10 +503,10 @@ is(r('audit', 'old'), 1, 'a day after is');
 is(r('audit', 'nobody'), 1, 'a program without events');
 
 
-# the README's page for the analyst: each line is understood
+# the analyst's questions in the manual: each line is understood
 
-my ($page) = $t->read_file("$Referral::ROOT/README.md")
-    =~ /^## The analyst's page\n(.*?)^\*\*What adds up/ms;
+my ($page) = $t->read_file("$Referral::ROOT/docs/reports.md")
+    =~ /^# Questions and reports\n(.*?)^\*\*What adds up/ms;
 my @lines = grep { @$_ == 5 && $_->[1] !~ /^(?:question|-+)$/ }
             map { [ split / *\| */ ] } grep { /^\|/ } split /\n/, $page;
 

@@ -1,6 +1,6 @@
 # protects: what a web team does on a Debian 12 and a Debian 13 that never saw
-# the module: installs the package, pastes README's first configuration, and
-# its first click works and is counted; and what the package may not do to an
+# the module: installs the package, pastes the first configuration of
+# docs/install.md, and its first click works and is counted; and what the package may not do to an
 # nginx that runs
 #
 #     scripts/test --package [12|13]
@@ -91,7 +91,7 @@ sub on {
     is($s->traces, $before, 'no file, no connection, nothing in the log');
 
 
-    # README's first configuration
+    # the first configuration of docs/install.md
 
     my $answer;
 
@@ -148,8 +148,8 @@ sub on {
     is($s->clicks(3), 3, 'a click after a restart');
 
 
-    # what Debian's systemd unit does, and no file writable but README's paths:
-    # as with ProtectSystem=strict
+    # what Debian's systemd unit does, and no file writable but the
+    # paths of docs/operations.md: as with ProtectSystem=strict
 
     $s->must('service nginx stop');
     $s->must("rm -r $JOURNAL");
@@ -232,7 +232,7 @@ sub on {
 }
 
 
-# README's way without a package, line by line, beside an nginx that runs
+# the manual's way without a package, line by line, beside an nginx that runs
 
 sub recipe {
     my ($release) = @_;
@@ -243,9 +243,9 @@ sub recipe {
     chroot_('make', $suite{$release}, $dir);
     chroot_('copy', $dir);
 
-    my ($lines) = slurp("$root/README.md")
+    my ($lines) = slurp("$root/docs/install.md")
                   =~ /^\*\*From the build\*\*.*\n\n((?:^ {4}.*\n)+)/m
-        or die "README.md does not say how to do without a package\n";
+        or die "docs/install.md does not say how to do without a package\n";
 
     $lines =~ s/^ {4}//mg;
 
@@ -304,9 +304,9 @@ sub package_for {
 # the section as its reader takes it: commands are run, files are written
 
 sub first_configuration {
-    my ($section) = slurp("$root/README.md")
-                    =~ /^## A first configuration\n(.*?)^## /ms
-        or die "README.md has no first configuration\n";
+    my ($section) = slurp("$root/docs/install.md")
+                    =~ /^## A first configuration\n(.*?)(?:^## |\z)/ms
+        or die "docs/install.md has no first configuration\n";
 
     my (@steps, $file);
 
@@ -315,7 +315,7 @@ sub first_configuration {
                             |(?<text>.*\n))/gmx)
     {
         if (defined $+{conf}) {
-            die "README.md: where does this go?\n" unless $file;
+            die "docs/install.md: where does this go?\n" unless $file;
             push @steps, { file => $file, text => $+{conf} };
 
         } elsif (defined $+{commands}) {
@@ -326,17 +326,17 @@ sub first_configuration {
         }
     }
 
-    die "README.md: no steps\n" unless @steps > 3;
+    die "docs/install.md: no steps\n" unless @steps > 3;
 
     return @steps;
 }
 
 
-# what README says an nginx must write where systemd protects the rest
+# what the manual says an nginx must write where systemd protects the rest
 
 sub writable {
-    my ($paths) = slurp("$root/README.md") =~ /^ +ReadWritePaths=(.*)/m
-        or die "README.md has no ReadWritePaths\n";
+    my ($paths) = slurp("$root/docs/operations.md") =~ /^ +ReadWritePaths=(.*)/m
+        or die "docs/operations.md has no ReadWritePaths\n";
 
     # /run is a file system of its own here
 
