@@ -507,13 +507,13 @@ is(r('audit', 'nobody'), 1, 'a program without events');
 
 my ($page) = $t->read_file("$Referral::ROOT/docs/reports.md")
     =~ /^# Questions and reports\n(.*?)^\*\*What adds up/ms;
-my @lines = grep { @$_ == 5 && $_->[1] !~ /^(?:question|-+)$/ }
+my @lines = grep { @$_ == 4 && $_->[1] !~ /^(?:question|-+)$/ }
             map { [ split / *\| */ ] } grep { /^\|/ } split /\n/, $page;
 
 cmp_ok(scalar(@lines), '>=', 20, 'questions');
 
 for my $line (@lines) {
-    my (undef, $question, undef, $redis, $command) = @$line;
+    my (undef, $question, $redis, $command) = @$line;
 
     if ($redis =~ /^`([A-Z].*)`$/) {
         ok(eval { $t->redis(map { s/^'|'$//gr } split ' ', $1); 1 },
