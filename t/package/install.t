@@ -135,6 +135,8 @@ sub on {
          qr/\bbot\b/, 'and the words of machines');
     like($s->must('zcat /usr/share/man/man1/nginx-referral.1.gz'),
          qr/^\.SS "link test /m, 'it has a manual');
+    like($s->must("cat /usr/share/doc/$PACKAGE/docs/directives.md"),
+         qr/^### referral$/m, 'and so has the module');
 
 
     # the same again while nginx runs, a restart, another day
