@@ -433,7 +433,10 @@ sub machine {
     my @nginx = $t->nginx_command('nginx.conf');
 
     $t->write_file('bin/nginx', "#!/bin/sh\nexec @nginx \"\$\@\"\n", 0755);
-    $t->write_file('bin/redis-cli', "#!/bin/sh\nexec /usr/bin/redis-cli"
+
+    my ($cli) = grep { -x } map { "/usr/bin/$_-cli" } qw(redis valkey);
+
+    $t->write_file('bin/redis-cli', "#!/bin/sh\nexec $cli"
                    . " -p $t->{redis_port} \"\$\@\"\n", 0755);
 
     # Debian's
