@@ -15,6 +15,8 @@ use IPC::Open2;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+plan skip_all => 'scripts/test --package' unless $ENV{TEST_PACKAGE};
+
 my $root = dirname(dirname(dirname(abs_path(__FILE__))));
 
 my %suite = (12 => 'bookworm', 13 => 'trixie');

@@ -1,5 +1,5 @@
 /*
- * One batch from lines on stdin, its command on stdout; for t/batch.t.  A
+ * One batch from lines on stdin, its command on stdout; for t/redis/batch.t.  A
  * line is words with a tab between them:
  *
  *   conf NAME=VALUE...     begin PROGRAM JOURNAL EXPECTED

@@ -408,7 +408,7 @@ table_ms(const char *text)
 }
 
 
-/* t/lib/dates.txt, which t/dates.t asks of the others too */
+/* t/lib/dates.txt, which t/click/dates.t asks of the others too */
 
 static void
 test_table(void)

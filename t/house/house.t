@@ -1,0 +1,262 @@
+# protects: the house: which room may know what, and who may call whom
+
+use strict;
+use warnings;
+
+use FindBin;
+use Test::More;
+
+use lib "$FindBin::Bin/../lib";
+use Sources qw(layers sources);
+
+chdir "$FindBin::Bin/../.." or die "chdir: $!";
+
+my %path = map { m{([^/]+)$} => $_ } sources('*.[ch]');
+my @files = sort keys %path;
+
+is(scalar(@files), scalar(sources('*.[ch]')), 'each file has a name of its own');
+
+my (%text, %code);
+
+for my $file (@files) {
+    open my $f, '<', $path{$file} or die "$file: $!";
+    local $/;
+    $text{$file} = <$f>;
+
+    # comments and strings name what they like; one pass, so that neither
+    # hides the other
+
+    my $code = $text{$file};
+
+    $code =~ s{
+        (/\*.*?\*/) | ("(?:[^"\\\n]|\\.)*") | ('(?:[^'\\\n]|\\.)*')
+    }{
+        my $s = $1 // '';
+        $s =~ tr/\n//cd;
+        defined $1 ? $s : defined $2 ? '""' : "''"
+    }gsex;
+
+    $code{$file} = $code;
+}
+
+sub includes { $text{$_[0]} =~ /^\s*#\s*include\s*[<"]([^>"]+)[>"]/mg }
+
+
+# rooms that know nothing of nginx
+
+for my $file (grep { /^referral_/ } @files) {
+    my @foreign = grep { /^ngx_|^nginx|hiredis/ } includes($file);
+
+    is("@foreign", '', "$file includes nothing of nginx or Redis");
+
+    my @names = $code{$file} =~ /\b((?:ngx|NGX)_\w+)/g;
+
+    is("@names", '', "$file uses no name of nginx");
+
+    my @calls = $code{$file} =~ /\b(assert|abort|exit|_exit|system|popen)
+                                 \s*\(/gx;
+
+    is("@calls", '', "$file never ends the worker");
+}
+
+
+# each library has one room that knows it
+
+my @homes = (
+    [ qr{^hiredis},    qr{^ngx_http_referral_redis\.[ch]$} ],
+    [ qr{^maxminddb},  qr{^referral_geo\.c$} ],
+    [ qr{^openssl},    qr{^referral_(?:address|batch_command|cookie|id)\.c$} ],
+);
+
+for my $home (@homes) {
+    my ($library, $room) = @$home;
+
+    my @others = grep {
+        my $file = $_;
+        $file !~ $room && grep { $_ =~ $library } includes($file)
+    } @files;
+
+    is("@others", '', "only its room includes $library");
+}
+
+
+# each room has its own header; a large room has several files, each of which
+# begins with the room's name
+
+for my $file (grep { /^referral_.*\.c$/ } @files) {
+    (my $stem = $file) =~ s/\.c$//;
+
+    my @headers = grep {
+        /^(.*?)(?:_core)?\.h$/ && $stem =~ /^\Q$1\E(?:_|$)/
+    } includes($file);
+
+    ok(scalar(@headers), "$file includes its own header");
+}
+
+for my $file (grep { /\.h$/ } @files) {
+    (my $guard = '_' . uc $file . '_INCLUDED_') =~ tr/.a-z/_A-Z/;
+
+    like($text{$file}, qr/^#ifndef \Q$guard\E\n#define \Q$guard\E\n/m,
+         "$file is guarded by its own name");
+}
+
+
+# Folders are layers, from the ground up as src/layers has them: a file
+# includes and calls what lies in its own folder or in one that stands behind
+# its folder there.  One file starts all the others.
+
+my $STARTS = 'ngx_http_referral_module.c';
+
+my %below = map { my ($folder, @below) = @$_; $folder => { map { $_ => 1 } @below } }
+                layers();
+
+my %folder = map { $_ => $path{$_} =~ m{^src/(?:(.*)/)?[^/]+$} ? $1 // '' : '' }
+                 @files;
+
+for my $file (@files) {
+    ok($below{$folder{$file}}, "$file lies in a folder of src/layers");
+}
+
+for my $folder (sort keys %below) {
+    my @order = map { $_->[0] } layers();
+    my ($place) = grep { $order[$_] eq $folder } 0 .. $#order;
+    my @above = grep { my $name = $_;
+                       !grep { $_ eq $name } @order[0 .. $place - 1] }
+                sort keys %{ $below{$folder} };
+
+    is("@above", '', "$folder includes nothing that stands above it");
+}
+
+sub may {
+    my ($file, $other) = @_;
+
+    return 1 if $file eq $STARTS || $folder{$file} eq $folder{$other};
+    return $below{$folder{$file}}{$folder{$other}};
+}
+
+# which functions a file defines for others
+
+my %home;
+
+for my $file (grep { /\.c$/ } @files) {
+    while ($code{$file} =~ /^((?:static\s)?[^\n;{}()#]*)\n
+                            ((?:ngx_http_)?referral\w*)\([^;{}]*\)\s*\n\{/gmx)
+    {
+        my ($type, $name) = ($1, $2);
+
+        $home{$name} = $file unless $type =~ /\bstatic\b/;
+    }
+}
+
+my %uses;
+
+for my $file (@files) {
+    my @wrong = grep { $path{$_} && !may($file, $_) } includes($file);
+
+    is("@wrong", '', "$file includes what lies below it");
+
+    my %names = map { $_ => 1 } $code{$file} =~ /\b((?:ngx_http_)?referral\w*)\b/g;
+    my %others;
+
+    for my $name (grep { $home{$_} && $home{$_} ne $file } keys %names) {
+        push @{ $others{$home{$name}} }, $name if $file =~ /\.c$/;
+    }
+
+    $uses{$file} = \%others;
+
+    @wrong = map { my $other = $_; map { "$_ of $other" } @{ $others{$other} } }
+             grep { !may($file, $_) } sort keys %others;
+
+    is("@wrong", '', "$file calls what lies below it");
+}
+
+# Within a folder the calls run one way too.  The files whose functions one
+# header declares are one; what the umbrella declares, each file is for itself.
+
+my %declared;
+
+for my $header (grep { /\.h$/ && $_ ne 'ngx_http_referral.h' } @files) {
+    $declared{$_} //= $header for $code{$header} =~ /\b((?:ngx_http_)?referral\w*)\(/g;
+}
+
+my %unit;
+
+for my $name (sort keys %home) {
+    my $header = $declared{$name} or next;
+
+    $unit{$home{$name}} //= $header =~ s/(?:_core)?\.h$//r;
+}
+
+sub unit { $unit{$_[0]} // $_[0] =~ s/\.[ch]$//r }
+
+for my $folder (sort keys %below) {
+    my %to;
+
+    for my $file (grep { $folder{$_} eq $folder && $_ ne $STARTS } @files) {
+        for my $other (keys %{ $uses{$file} }) {
+            $to{unit($file)}{unit($other)} = 1
+                if $folder{$other} eq $folder && $other ne $STARTS
+                   && unit($file) ne unit($other);
+        }
+    }
+
+    my ($way, %state) = ('');
+    my $walk;
+
+    $walk = sub {
+        my ($at, @from) = @_;
+
+        return if ($state{$at} // 0) == 2 || $way;
+
+        if ($state{$at}) {
+            $way = join ' -> ', @from, $at;
+            return;
+        }
+
+        $state{$at} = 1;
+        $walk->($_, @from, $at) for sort keys %{ $to{$at} // {} };
+        $state{$at} = 2;
+    };
+
+    $walk->($_) for sort keys %to;
+
+    is($way, '', "src/$folder: calls run one way");
+}
+
+
+# the style that a machine can see
+
+for my $file (@files) {
+    my @lines = split /\n/, $text{$file}, -1;
+
+    my @long = grep { length $lines[$_ - 1] > 80 } 1 .. @lines;
+    my @tabs = grep { $lines[$_ - 1] =~ /\t/ } 1 .. @lines;
+    my @space = grep { $lines[$_ - 1] =~ /\s$/ } 1 .. @lines;
+    my @slash = grep { (split /\n/, $code{$file}, -1)[$_ - 1] =~ m{//} }
+                1 .. @lines;
+
+    is("@long", '', "$file: no line is longer than 80");
+    is("@tabs", '', "$file: no tabs");
+    is("@space", '', "$file: no space at a line's end");
+    is("@slash", '', "$file: no // comments");
+}
+
+
+# a test is asked for by its name, and what takes longest is known by its path
+
+my (%place, @twice);
+
+for my $test (glob 't/*/*.t') {
+    my ($name) = $test =~ m{([^/]+)\.t$};
+
+    push @twice, $name if $place{$name}++;
+}
+
+is("@twice", '', 'each test has a name of its own');
+
+open my $longest, '<', 't/longest' or die "t/longest: $!";
+my @gone = grep { !-f } map { /^\d+ (\S+)/ } <$longest>;
+
+is("@gone", '', 't/longest names tests that are there');
+
+done_testing;
