@@ -5,11 +5,11 @@ use strict;
 use warnings;
 
 use FindBin;
-use List::Util qw(max);
+use POSIX ();
 use Test::More;
 
 use lib "$FindBin::Bin/../lib";
-use Sources qw(source sources includes);
+use Sources qw(sources includes);
 
 chdir "$FindBin::Bin/../.." or die "chdir: $!";
 
@@ -18,50 +18,47 @@ my @common = (qw(-std=gnu11 -D_FILE_OFFSET_BITS=64 -g -Wall -Wextra -Werror
                 -It/unit -Ibuild/unit), includes());
 my @only = split ' ', $ENV{TEST_UNIT} // '';
 
-my @tests = @only ? map { "t/unit/test_$_.c" } @only
-                  : sort glob 't/unit/test_*.c';
+# a file of src/ by its name
 
-system('mkdir', '-p', 'build/unit') == 0 or die;
+my %path = map { m{([^/]+)$} => $_ } sources('*.c', '*.lua');
 
-# the script that Redis runs and the list of bots, as the build makes them
+my @all = map { m{test_(\w+)\.c$} } sort glob 't/unit/test_*.c';
+my @names = @only ? @only : @all;
 
-system('sh auto/embed referral_click_lua ' . source('referral_click.lua')
-       . ' > build/unit/referral_click_lua.h') == 0 or die;
-system('sh auto/embed referral_bots_list conf/bots.list'
-       . ' > build/unit/referral_bots_list.h') == 0 or die;
-
-my $newest = max map { (stat $_)[9] }
-                     sources('*.[ch]', '*.lua'),
-                     glob('conf/bots.list t/unit/* t/lib/*.pl t/lib/*.h');
-
+my ($cores) = `nproc` =~ /(\d+)/;
 my $valgrind = grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
 
-ok(@tests > 0, 'there are unit tests');
+my %flags = (
+    sanitizers => '-O1 -fsanitize=address,undefined -fno-sanitize-recover',
+    valgrind   => '-O2',
+);
 
-for my $test (@tests) {
-    my ($name) = $test =~ m{test_(\w+)\.c$} or die "$test?";
+my @kinds = ('sanitizers', $valgrind ? 'valgrind' : ());
 
-    subtest "$name, sanitizers" => sub {
-        my $binary = build($test, "build/unit/$name.asan", '-O1',
-                           '-fsanitize=address,undefined',
-                           '-fno-sanitize-recover')
-            or return;
+ok(@names > 0, 'there are unit tests');
 
-        run($binary);
-    };
+my %made = make();
 
-    SKIP: {
-        skip 'no valgrind', 1 unless $valgrind;
+# as many at a time as there are cores
 
-        subtest "$name, valgrind" => sub {
-            my $binary = build($test, "build/unit/$name", '-O2') or return;
+my @jobs = map { my $name = $_; map { [ $name, $_ ] } @kinds } @names;
+my (%running, %status);
 
-            local $ENV{UNIT_VALGRIND} = 1;
+for my $job (grep { $made{"@$_"} } @jobs) {
+    reap() if keys %running >= $cores;
 
-            run('valgrind', '--quiet', '--error-exitcode=99',
-                '--leak-check=full', '--errors-for-leak-kinds=definite',
-                '--track-fds=no', "./$binary");
-        };
+    $running{ start(@$job) } = "@$job";
+}
+
+reap() while %running;
+
+for my $name (@names) {
+    for my $kind ('sanitizers', 'valgrind') {
+        SKIP: {
+            skip 'no valgrind', 1 if $kind eq 'valgrind' && !$valgrind;
+
+            subtest "$name, $kind" => sub { check($name, $kind) };
+        }
     }
 }
 
@@ -94,65 +91,188 @@ SKIP: {
 done_testing;
 
 
-sub build {
-    my ($test, $binary, @flags) = @_;
+sub binary { "build/unit/$_[1]/test_$_[0]" }
 
-    open my $f, '<', $test or die "$test: $!";
-    my $line = <$f>;
 
-    if ($line !~ m{^/\* link: (.*?) \*/$}) {
-        fail("$test says in its first line what it links");
-        return;
+# Builds all that is older than its sources; each of them once for each kind,
+# however many tests link it.
+
+sub make {
+    my @embedded = (
+        [ 'referral_click_lua', $path{'referral_click.lua'} ],
+        [ 'referral_bots_list', 'conf/bots.list' ],
+    );
+
+    my $rules = ".DELETE_ON_ERROR:\n";
+
+    for my $header (@embedded) {
+        my ($name, $file) = @$header;
+
+        $rules .= "build/unit/$name.h: $file auto/embed\n"
+                . "\tsh auto/embed $name $file > \$@\n";
     }
 
-    my @words = split ' ', $1;
-    my @sources = map { source($_) } grep { !/^-/ } @words;
+    for my $kind (@kinds) {
+        my %objects;
+
+        system('mkdir', '-p', "build/unit/$kind") == 0 or die 'mkdir';
+
+        for my $name (@all) {
+            my ($sources, $libraries) = links("t/unit/test_$name.c") or next;
+            my @objects;
+
+            for my $source ("t/unit/test_$name.c", @$sources) {
+                my ($object) = $source =~ m{([^/]+)\.c$};
+
+                push @objects, "build/unit/$kind/$object.o";
+                $objects{$objects[-1]} = $source;
+            }
+
+            $rules .= binary($name, $kind) . ": @objects\n"
+                    . "\t$cc $flags{$kind} -o \$@ @objects @$libraries\n";
+        }
+
+        for my $object (sort keys %objects) {
+            my $source = $objects{$object};
+            my $headers = $object =~ s/o$/d/r;
+
+            # a source that was moved: the old path would be missed
+
+            unlink $object, $headers
+                if -e $headers && read_file($headers) !~ / \Q$source\E\b/;
+
+            $rules .= "$object: $source build/unit/flags |"
+                    . join('', map { " build/unit/$_->[0].h" } @embedded)
+                    . "\n\t$cc @common $flags{$kind} -MMD -MP -c -o \$@"
+                    . " $source\n-include $headers\n";
+        }
+    }
+
+    # flags that changed are a reason to compile, a new test is none
+
+    my $flags = join ' ', $cc, @common, %flags{@kinds};
+
+    write_file('build/unit/flags', $flags)
+        if !-e 'build/unit/flags' || read_file('build/unit/flags') ne $flags;
+
+    write_file('build/unit/Makefile', $rules);
+
+    my @make = ('make', '-s', '-f', 'build/unit/Makefile');
+    my @binaries = map { my $name = $_; map { binary($name, $_) } @kinds }
+                       @names;
+
+    system("@make -k -j$cores @binaries > build/unit/make.log 2>&1");
+
+    my %made;
+
+    for my $name (@names) {
+        for my $kind (@kinds) {
+            my $binary = binary($name, $kind);
+
+            $made{"$name $kind"} = system("@make -q $binary > /dev/null 2>&1")
+                                   == 0;
+        }
+    }
+
+    return %made;
+}
+
+
+# what the first line of a test says that it links: sources and libraries
+
+sub links {
+    my ($test) = @_;
+
+    my ($line) = read_file($test) =~ m{\A/\* link: (.*?) \*/\n}
+        or return;
+
+    my @words = split ' ', $line;
+
     my @libraries = grep { /^-/ } @words;
+    my @sources = map { $path{$_} // die "src/ has no $_\n" }
+                  grep { !/^-/ } @words;
 
-    if (-e $binary && (stat $binary)[9] > $newest) {
-        pass("$binary is up to date");
-        return $binary;
+    return (\@sources, \@libraries);
+}
+
+
+sub read_file {
+    my ($path) = @_;
+
+    open my $f, '<', $path or die "$path: $!";
+    local $/;
+
+    return scalar(<$f>) // '';
+}
+
+
+sub write_file {
+    my ($path, $text) = @_;
+
+    open my $f, '>', $path or die "$path: $!";
+    print $f $text;
+    close $f or die "$path: $!";
+}
+
+
+sub start {
+    my ($name, $kind) = @_;
+
+    my $binary = binary($name, $kind);
+    my @command = "./$binary";
+
+    unshift @command, 'valgrind', '--quiet', '--error-exitcode=99',
+                      '--leak-check=full',
+                      '--errors-for-leak-kinds=definite', '--track-fds=no'
+        if $kind eq 'valgrind';
+
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        $ENV{ASAN_OPTIONS} = 'detect_leaks=1:strict_string_checks=1';
+        $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1';
+        $ENV{UNIT_VALGRIND} = 1 if $kind eq 'valgrind';
+
+        open STDOUT, '>', "$binary.out";
+        open STDERR, '>&', \*STDOUT;
+        exec @command or POSIX::_exit(127);
     }
 
-    my @command = ($cc, @common, @flags, $test, @sources, @libraries,
-                   '-o', "$binary.new");
+    return $pid;
+}
 
-    my $output = `@command 2>&1`;
 
-    if ($? != 0) {
-        fail("$test compiles without a warning");
-        diag("@command\n$output");
-        return;
-    }
+sub reap {
+    my $pid = waitpid -1, 0;
 
-    rename "$binary.new", $binary or die "rename: $!";
-    pass("$test compiles without a warning");
+    die "wait: $!" if $pid < 0;
 
-    return $binary;
+    my $job = delete $running{$pid};
+
+    $status{$job} = $? if defined $job;
 }
 
 
 # its TAP becomes ours
 
-sub run {
-    my (@command) = @_;
+sub check {
+    my ($name, $kind) = @_;
 
-    local $ENV{ASAN_OPTIONS} = 'detect_leaks=1:strict_string_checks=1';
-    local $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1';
+    my $test = "t/unit/test_$name.c";
 
-    my $pid = open(my $out, '-|') // die "fork: $!";
+    ok(links($test), "$test says in its first line what it links") or return;
 
-    if ($pid == 0) {
-        open STDERR, '>&', \*STDOUT;
-        exec @command;
-        die "exec $command[0]: $!";
+    if (!$made{"$name $kind"}) {
+        fail("$test compiles without a warning");
+        diag(read_file('build/unit/make.log'));
+        return;
     }
+
+    pass("$test compiles without a warning");
 
     my ($count, $plan, @rest) = (0, -1);
 
-    while (my $line = <$out>) {
-        chomp $line;
-
+    for my $line (split /\n/, read_file(binary($name, $kind) . '.out')) {
         if ($line =~ /^ok \d+/) {
             $count++;
 
@@ -168,12 +288,8 @@ sub run {
         }
     }
 
-    close $out;
-
-    my $status = $?;
-
     my $ok = ok($plan == $count, "ran all its checks ($count)");
-    $ok &= is($status, 0, 'ends well');
+    $ok &= is($status{"$name $kind"}, 0, 'ends well');
 
     diag(join "\n", @rest) if !$ok && @rest;
 }
