@@ -22,7 +22,7 @@ my @homes = (
 
 my $MANY = 500;
 
-my $top = "$FindBin::Bin/../scripts/nginx_referral";
+my $top = "$FindBin::Bin/../../scripts/nginx_referral";
 
 my %layer = map { $layers[$_] => $_ } 0 .. $#layers;
 my (%text, %imports);

@@ -8,7 +8,7 @@ no warnings 'portable';
 use utf8;
 
 use FindBin;
-use lib "$FindBin::Bin/lib";
+use lib "$FindBin::Bin/../lib";
 use Referral;
 
 use File::Basename qw(basename dirname);
@@ -330,7 +330,7 @@ sub in_place {
 
 my @not_run = (
     [ 'README.md', 'friend ', 'a picture' ],
-    [ 'README.md', 'scripts/demo', 't/demo.t runs it; the other is this' ],
+    [ 'README.md', 'scripts/demo', 't/click/demo.t runs it; the other is this' ],
     [ 'docs/install.md', 'scripts/package', 't/package/install.t does it' ],
     [ 'docs/install.md', 'scripts/install-packages',
       't/package/install.t does it' ],
@@ -342,9 +342,9 @@ my @not_run = (
     [ 'docs/redis-keys.md', 'CODE VISITOR', 'a value' ],
     [ 'docs/redis-keys.md', 'type click_id', 'names of fields' ],
     [ 'docs/redis.md', 'appendonly yes', 'redis.conf: set below' ],
-    [ 'docs/redis.md', 'user referral', 'an ACL file: t/acl.t' ],
+    [ 'docs/redis.md', 'user referral', 'an ACL file: t/redis/acl.t' ],
     [ 'docs/operations.md', '[Service]', 'a unit: t/package/install.t' ],
-    [ 'docs/troubleshooting.md', 'referral click:', 'a log: t/story.t' ],
+    [ 'docs/troubleshooting.md', 'referral click:', 'a log: t/click/debug_log.t' ],
 );
 
 # what a block says: page, how it begins, its output
