@@ -50,6 +50,13 @@ subtest 'the example, as delivered and with what it suggests' => sub {
         $u->config(http => $text);
         $u->start;
 
+        # Redis may not be reached yet: then it is the default that leads
+
+        wait_for {
+            $u->head('/r/aiko7', host => 'go.example.com')->location
+                =~ m{/en/};
+        };
+
         my $r = $u->get('/r/aiko7', host => 'go.example.com');
 
         is($r->status, 302, 'a click');
