@@ -1,6 +1,8 @@
 # protects: that the page of metrics adds up however many lives workers had,
 # and that a journal which is only kept takes no room in it
 #
+# Runs without sanitizers: hundreds of processes of them are too many.
+#
 # TEST_SOAK=1: workers that are killed, too, hundreds of them
 
 use strict;
