@@ -12,6 +12,7 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use IPC::Open2;
 use JSON::PP;
 use POSIX ();
 use Test::More ();
@@ -21,36 +22,119 @@ our ($out, $err, $stdin);
 
 my $t;
 
+# the process that runs commands, with the environment that it began in
+
+my ($host, $requests, $answers, %began);
+
 
 sub begin {
     (my $class, $t) = @_;
 
     $ENV{REFERRAL_REDIS} = "unix://$t->{redis_socket}";
-    $ENV{PYTHONPYCACHEPREFIX} = "$t->{dir}/pycache";
+    $ENV{PYTHONPYCACHEPREFIX} = "$Referral::ROOT/build/pycache";
     delete @ENV{qw(REFERRAL_PREFIX REFERRAL_PASSWORD REFERRAL_PASSWORD_FILE
                    REFERRAL_CASE_SENSITIVE REFERRAL_UTC_OFFSET
                    PYTHONDONTWRITEBYTECODE)};
 }
 
 
-sub r {
-    my @args = @_;
+# what Python and the C library read when a program begins
 
-    my $in = $t->write_file('cli.in', $stdin // '');
-    undef $stdin;
+sub beginning {
+    return map { $_ => $ENV{$_} } grep { /^(?:PYTHON|LANG|LC_|LD_|TZ$)/ }
+                                       keys %ENV;
+}
+
+
+sub host {
+    my @command = ('/usr/bin/python3', "$Referral::ROOT/t/lib/cli_host.py",
+                   "$Referral::ROOT/scripts/referral");
+
+    $host = open2($answers, $requests, @command);
+    %began = beginning();
+}
+
+
+END {
+    my $status = $?;
+
+    if ($host && $$ == $Referral::main) {
+        close $requests;
+        waitpid $host, 0;
+    }
+
+    $? = $status;
+}
+
+
+# a command in a child of the process that has loaded all it needs
+
+sub hosted {
+    my (%request) = @_;
+
+    host() unless $requests;
+
+    my %now = beginning();
+
+    return undef if join("\0", map { ($_, $now{$_}) } sort keys %now)
+                    ne join("\0", map { ($_, $began{$_}) } sort keys %began);
+
+    $request{env} = { map { bytes($_) => bytes($ENV{$_}) } keys %ENV };
+    $_ = bytes($_) for @{ $request{args} };
+
+    print $requests encode_json(\%request), "\n";
+    $requests->flush;
+
+    my $status = <$answers>;
+
+    die "the commands' host ended\n" unless defined $status;
+
+    return $status;
+}
+
+
+# what exec() would hand over
+
+sub bytes {
+    my ($text) = @_;
+
+    utf8::encode($text) if utf8::is_utf8($text);
+
+    return "$text";
+}
+
+
+sub started {
+    my (%request) = @_;
 
     my $pid = fork // die "fork: $!";
 
     if (!$pid) {
-        open STDIN, '<', $in;
-        open STDOUT, '>', "$t->{dir}/cli.out";
-        open STDERR, '>', "$t->{dir}/cli.err";
-        exec "$Referral::ROOT/scripts/referral", @args or POSIX::_exit(127);
+        open STDIN, '<', $request{stdin};
+        open STDOUT, '>', $request{stdout};
+        open STDERR, '>', $request{stderr};
+        exec "$Referral::ROOT/scripts/referral", @{ $request{args} }
+            or POSIX::_exit(127);
     }
 
     waitpid $pid, 0;
 
-    my $code = $? & 127 ? "signal $?" : $? >> 8;
+    return $?;
+}
+
+
+sub r {
+    my @args = @_;
+
+    my %request = (
+        args => [ @args ], stdin => $t->write_file('cli.in', $stdin // ''),
+        stdout => "$t->{dir}/cli.out", stderr => "$t->{dir}/cli.err",
+    );
+
+    undef $stdin;
+
+    my $status = hosted(%request) // started(%request);
+    my $code = $status & 127 ? "signal $status" : $status >> 8;
 
     ($out, $err) = map { $t->read_file("cli.$_") } qw(out err);
 

@@ -476,7 +476,7 @@ sub audited {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     local $ENV{REFERRAL_REDIS} = "unix://$self->{t}{redis_socket}";
-    local $ENV{PYTHONPYCACHEPREFIX} = "$self->{t}{dir}/pycache";
+    local $ENV{PYTHONPYCACHEPREFIX} = "$Referral::ROOT/build/pycache";
 
     for my $program (sort keys %{ $self->{programs} }) {
         my $output = `$Referral::ROOT/scripts/referral audit $program 2>&1`;
