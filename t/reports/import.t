@@ -204,6 +204,22 @@ my $codeless = spew('codeless.csv', "name\n" . "x\n" x 30_000);
 
 sub written { $t->redis('ZCARD', "ref:links:{$_[0]}") }
 
+# Lets an import run until it has written so many, then holds it.  It is held
+# during each look, too: on a busy machine it could be done before the next.
+
+sub stop_at {
+    my ($pid, $program, $least) = @_;
+
+    wait_for {
+        kill 'STOP', $pid;
+        return 1 if written($program) >= $least;
+
+        kill 'CONT', $pid;
+        return 0;
+    } 60;
+}
+
+
 sub interrupt {
     my ($signal, $program, @args) = @_;
 
@@ -217,8 +233,9 @@ sub interrupt {
         exec $script, 'link', 'import', $program, @args or POSIX::_exit(127);
     }
 
-    wait_for { written($program) >= $least } 60;
+    stop_at($pid, $program, $least);
     kill $signal, $pid;
+    kill 'CONT', $pid;
     waitpid $pid, 0;
 
     ($out, $err) = map { $t->read_file("cli.$_") } qw(out err);
@@ -268,9 +285,10 @@ cmp_ok(written('full'), '>', 0, 'some');
         exec $script, 'link', 'import', 'away', $big or POSIX::_exit(127);
     }
 
-    wait_for { written('away') >= 1000 } 60;
+    stop_at($pid, 'away', 1000);
     $t->redis('CONFIG', 'SET', 'maxclients', 1);
     $t->redis('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    kill 'CONT', $pid;
     waitpid $pid, 0;
     is($? >> 8, 4, 'Redis goes away') or diag $t->read_file('cli.err');
     $t->redis('CONFIG', 'SET', 'maxclients', 1000);
