@@ -3,7 +3,7 @@ package Referral;
 # What every test stands on: a private directory with an nginx, a Redis and
 # free ports of its own, clients for both, and at the end a look into the log.
 #
-#   use lib 't/lib';
+#   use lib "$FindBin::Bin/../lib";
 #   use Referral;
 #
 #   my $t = Referral->new(server => 'location /r/ { referral shop; }');
@@ -110,18 +110,18 @@ sub patience() {
 }
 
 
-# Tries "sub" until it is true, at most so many seconds; gives what it gave.
-# Without a figure as long as a busy machine may need.
+# Tries "sub" until it is true, at most so many seconds of a machine that has
+# time; gives what it gave.
 
 sub wait_for(&;$) {
     my ($sub, $seconds) = @_;
 
-    my $end = time + ($seconds // 15);
+    my $start = time;
 
     for ( ;; ) {
         my $r = $sub->();
 
-        return $r if $r || time > $end;
+        return $r if $r || time - $start > ($seconds // 15) * patience;
 
         sleep 0.02;
     }
@@ -179,20 +179,28 @@ sub random {
 }
 
 
-# below what the kernel gives to outgoing connections
+# A port below what the kernel gives to outgoing connections.  It stays this
+# test's while nothing listens there, as when Redis is stopped: tests that run
+# at the same time hold theirs by a UDP socket on another address.
 
-my %taken;
+my @held;
 
 sub free_port {
     for (1 .. 1000) {
         my $port = 20000 + int rand 12000;
 
-        next if $taken{$port}++;
+        my $hold = IO::Socket::INET->new(LocalAddr => '127.0.0.2',
+                                         LocalPort => $port, Proto => 'udp')
+            or next;
 
         my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
                                       LocalPort => $port, Listen => 1,
-                                      ReuseAddr => 1);
-        return $port if $s;
+                                      ReuseAddr => 1)
+            or next;
+
+        push @held, $hold;
+
+        return $port;
     }
 
     die "no free port";
