@@ -107,9 +107,10 @@ for my $where ('country=jp', 'region=jp-13', 'device=Mobile', 'os=iOS',
 is(j('stats', 'shop', '--where', $_)->{total}{clicks}, 0, "$_ may be asked")
     for 'country=(none)', 'app=', 'device=tv', 'app=WhatsApp', 'app=google';
 
-my ($traits) = $t->read_file("$Referral::ROOT/src/referral_visitor.c")
+my ($traits) = $t->read_file("$Referral::ROOT/src/visitor/referral_visitor.c")
                =~ /^static .*referral_ua_apps\[.*?\{(.*?)\};/ms;
 
+ok($traits, 'the apps of the module\'s list');
 j('stats', 'shop', '--where', "app=$_") for $traits =~ /string\("(\w+)"\)/g;
 
 refused(2, qr/did you mean country\?/, 'stats', 'shop', '--where',
