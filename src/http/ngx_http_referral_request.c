@@ -10,6 +10,8 @@
 static void ngx_http_referral_cleanup(void *data);
 static void ngx_http_referral_join_cookies(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_bad_cookie(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_str_t *name);
 static ngx_int_t ngx_http_referral_lower(ngx_http_request_t *r,
     referral_str_t *dst, ngx_str_t *src);
 static ngx_uint_t ngx_http_referral_consented(ngx_http_request_t *r,
@@ -489,26 +491,37 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
     }
 
     if (tries) {
+        ngx_http_referral_bad_cookie(r, ctx, &name);
+    }
+}
 
-        /* a program alone, without short links, has no zone */
 
-        if (rmcf->sh) {
-            ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
-        }
+static void
+ngx_http_referral_bad_cookie(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, ngx_str_t *name)
+{
+    ngx_http_referral_main_conf_t  *rmcf;
 
 #if (NGX_DEBUG)
-        {
-        static char  *reasons[] = {
-            "", "malformed", "of an unknown key", "its signature is wrong",
-            "of another program", "expired"
-        };
-
-        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                       "referral cookie: \"%V\" is as if absent: %s",
-                       &name, reasons[ctx->old_cookie]);
-        }
+    static char  *reasons[] = {
+        "", "malformed", "of an unknown key", "its signature is wrong",
+        "of another program", "expired"
+    };
 #endif
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    /* a program alone, without short links, has no zone */
+
+    if (rmcf->sh) {
+        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
     }
+
+#if (NGX_DEBUG)
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral cookie: \"%V\" is as if absent: %s",
+                   name, reasons[ctx->old_cookie]);
+#endif
 }
 
 
