@@ -286,21 +286,25 @@ referral_code_ends(u_char c, referral_str_t rest)
     u_char    value;
     unsigned  class;
 
-    if (c == '.') {
-        return !referral_code_image(rest);
-    }
-
     if (c == '/') {
 
         do {
             class = referral_code_next(&rest, &value);
         } while (class == REFERRAL_CODE_UNSEEN);
 
-        if (class == REFERRAL_CODE_ASK) {
-            return value != '/' && referral_code_ends(value, rest);
+        if (class != REFERRAL_CODE_ASK) {
+            return class >= REFERRAL_CODE_BLANK;
         }
 
-        return class >= REFERRAL_CODE_BLANK;
+        if (value == '/') {
+            return 0;
+        }
+
+        c = value;
+    }
+
+    if (c == '.') {
+        return !referral_code_image(rest);
     }
 
     /*

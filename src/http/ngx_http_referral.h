@@ -543,7 +543,7 @@ ngx_int_t ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 
 ngx_int_t ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone,
     u_char *id, ngx_uint_t born, uint64_t base, uint64_t last,
-    ngx_http_referral_journal_entry_t **entry);
+    ngx_http_referral_journal_entry_t **found);
 void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
     ngx_http_referral_journal_entry_t *entry);
 

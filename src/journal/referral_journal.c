@@ -609,16 +609,18 @@ referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono)
 uint64_t
 referral_journals_unwritten(referral_journals_t *js, referral_journal_t *j)
 {
-    uint64_t  n;
-
-    if (j) {
-        return referral_journal_in_memory(j) + referral_journal_nameless(j);
-    }
+    uint64_t             n;
+    referral_journal_t  *one;
 
     n = 0;
 
-    for (j = js->own; j; j = j->next) {
-        n += referral_journals_unwritten(js, j);
+    for (one = j ? j : js->own; one; one = one->next) {
+
+        n += referral_journal_in_memory(one) + referral_journal_nameless(one);
+
+        if (j) {
+            break;
+        }
     }
 
     return n;

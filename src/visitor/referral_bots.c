@@ -698,7 +698,7 @@ referral_bots_fields(u_char *covered, const referral_str_t *ua)
             continue;
         }
 
-        for (k = 0; k < 4 && memcmp(&ua->data[i], fields[k], 5); k++) {
+        for (k = 0; k < 4 && memcmp(&ua->data[i], fields[k], 5) != 0; k++) {
             /* void */
         }
 

@@ -34,7 +34,7 @@ static void *ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
     const char *name);
 static const char *ngx_http_referral_check_codes(ngx_array_t *codes,
     ngx_http_core_loc_conf_t *clcf, ngx_uint_t server);
-static size_t ngx_http_referral_code_size(u_char *p);
+static size_t ngx_http_referral_code_size(const u_char *p);
 #if (NGX_PCRE)
 static ngx_uint_t ngx_http_referral_rewrites(ngx_http_script_regex_code_t *code,
     ngx_http_core_loc_conf_t *clcf);
@@ -490,7 +490,7 @@ ngx_http_referral_check_codes(ngx_array_t *codes,
 /* 0: the end, or not known */
 
 static size_t
-ngx_http_referral_code_size(u_char *p)
+ngx_http_referral_code_size(const u_char *p)
 {
     ngx_http_script_code_pt  code;
 
