@@ -1,7 +1,7 @@
 
 /*
  * What the files of the journal share: referral_journal.c (memory, writing),
- * referral_journal_sync.c, referral_journal_dir.c (slots, adoption, expiry),
+ * referral_journal_sync.c, referral_journal_adopt.c (slots, adoption, expiry),
  * referral_journal_move.c (to another directory), referral_journal_alias.c
  * (other ids) and referral_journal_reader.c.
  */
@@ -126,7 +126,7 @@ void referral_journal_alias_load(referral_journal_t *j, const char *file);
 void referral_journal_alias_unlink(referral_journal_t *j);
 void referral_journal_alias_free(referral_journal_t *j);
 
-/* referral_journal_dir.c */
+/* referral_journal_adopt.c */
 
 int referral_journal_take_slot(referral_journals_t *js, int64_t mono);
 int referral_journal_open_dir(referral_journals_t *js, referral_journal_t *j);
