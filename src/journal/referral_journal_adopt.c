@@ -1,20 +1,14 @@
 
 #include "referral_journal_core.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <sys/file.h>
 
 
-static int referral_journal_root(referral_journals_t *js);
-static int referral_journal_lock_slot(int root, const char *name, int *dir,
-    int *lock);
-static DIR *referral_journal_opendir(int dir, const char *name);
 static int referral_journal_adopt_slot(referral_journals_t *js, int from,
     unsigned *n, int64_t mono);
 static int referral_journal_adopt_orphans(referral_journals_t *js,
     unsigned *n, int64_t mono);
-static int referral_journal_holds_any(int dir);
+static int referral_journal_holds_any(int root, const char *slot);
 static int referral_journal_holds(int root, const char *slot,
     const char *name);
 static int referral_journal_known(referral_journals_t *js, const u_char *id);
@@ -27,223 +21,6 @@ static int referral_journal_cmp_segments(const void *one, const void *two);
 static int referral_journal_find_last(referral_journal_t *j);
 static uint64_t referral_journal_last_in(const u_char *data, size_t len,
     uint32_t seed);
-static off_t referral_journal_count_slot(referral_journals_t *js,
-    referral_quota_count_t *count, int root, const char *name);
-static off_t referral_journal_count_dir(int slot, const char *name);
-static int referral_journal_unlink_first(referral_journals_t *js,
-    referral_journal_t *j);
-static void referral_journal_check_lost(referral_journals_t *js);
-static int referral_journal_pressed(referral_journals_t *js);
-
-
-static int
-referral_journal_root(referral_journals_t *js)
-{
-    int  fd;
-
-    fd = open(js->path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (fd == -1 && errno == ENOENT && mkdir(js->path, 0700) == 0) {
-        fd = open(js->path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-    }
-
-    return fd;
-}
-
-
-int
-referral_journal_take_slot(referral_journals_t *js, int64_t mono)
-{
-    int       rc, err, root;
-    char      name[REFERRAL_SLOT_NAME_MAX];
-    unsigned  n;
-
-    root = referral_journal_root(js);
-
-    if (root == -1) {
-        referral_journal_fail(js, "open() of the journal's directory failed",
-                              errno, mono);
-        return REFERRAL_ERROR;
-    }
-
-    errno = EUSERS;
-
-    for (n = 0; n < REFERRAL_JOURNAL_SLOTS; n++) {
-        (void) snprintf(name, sizeof(name), "slot-%03u", n);
-
-        if (mkdirat(root, name, 0700) == -1 && errno != EEXIST) {
-            break;
-        }
-
-        rc = referral_journal_lock_slot(root, name, &js->slot_dir, &js->lock);
-
-        if (rc == REFERRAL_ERROR) {
-            break;
-        }
-
-        if (rc == REFERRAL_OK) {
-
-            if (js->conf.sync != REFERRAL_SYNC_OFF) {
-                (void) fsync(root);
-
-                if (js->sync_fd == -1) {
-                    js->sync_fd = fcntl(js->slot_dir, F_DUPFD_CLOEXEC, 0);
-                }
-
-                if (js->sync_fd == -1) {
-                    err = errno;
-                    referral_journal_leave_slot(js);
-                    errno = err;
-                    break;
-                }
-            }
-
-            js->slot = n;
-            js->failed = 0;
-
-            (void) close(root);
-
-            return REFERRAL_OK;
-        }
-
-        errno = EUSERS;
-    }
-
-    referral_journal_fail(js, "no slot of the journal can be taken", errno,
-                          mono);
-    (void) close(root);
-
-    return REFERRAL_ERROR;
-}
-
-
-/* REFERRAL_DECLINED: somebody holds it, or it is not for us */
-
-static int
-referral_journal_lock_slot(int root, const char *name, int *dir, int *lock)
-{
-    int          err;
-    struct stat  st;
-
-    *lock = -1;
-
-    *dir = openat(root, name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-
-    if (*dir != -1) {
-        *lock = openat(*dir, "lock", O_RDWR|O_CREAT|O_NOFOLLOW|O_CLOEXEC,
-                       0600);
-    }
-
-    /* the file may have been removed between open() and flock() */
-
-    if (*lock != -1
-        && flock(*lock, LOCK_EX|LOCK_NB) == 0
-        && fstat(*lock, &st) == 0
-        && st.st_nlink)
-    {
-        return REFERRAL_OK;
-    }
-
-    err = errno;
-
-    if (*lock != -1) {
-        (void) close(*lock);
-        *lock = -1;
-        err = EWOULDBLOCK;
-    }
-
-    if (*dir != -1) {
-        (void) close(*dir);
-        *dir = -1;
-    }
-
-    errno = err;
-
-    switch (err) {
-
-    case EWOULDBLOCK:
-    case EACCES:
-    case EPERM:
-    case ENOTDIR:
-    case EISDIR:
-    case ELOOP:
-    case ENOENT:
-        return REFERRAL_DECLINED;
-
-    default:
-        return REFERRAL_ERROR;
-    }
-}
-
-
-void
-referral_journal_leave_slot(referral_journals_t *js)
-{
-    if (js->slot_dir != -1) {
-        (void) close(js->slot_dir);
-    }
-
-    if (js->lock != -1) {
-        (void) close(js->lock);
-    }
-
-    js->slot = -1;
-    js->slot_dir = -1;
-    js->lock = -1;
-}
-
-
-/*
- * The directory of a journal that others wrote is open only while something is
- * wanted of it: hundreds may be kept, and a worker has few descriptors.
- */
-
-int
-referral_journal_open_dir(referral_journals_t *js, referral_journal_t *j)
-{
-    char  name[REFERRAL_JOURNAL_ID_LEN + 1];
-
-    if (j->dir != -1) {
-        return REFERRAL_OK;
-    }
-
-    referral_journal_id_text(name, j->id);
-
-    j->dir = openat(js->slot_dir, name,
-                    O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-
-    return j->dir == -1 ? REFERRAL_ERROR : REFERRAL_OK;
-}
-
-
-void
-referral_journal_close_dir(referral_journal_t *j)
-{
-    if (j->dir != -1 && !j->own && !j->moved) {
-        (void) close(j->dir);
-        j->dir = -1;
-    }
-}
-
-
-static DIR *
-referral_journal_opendir(int dir, const char *name)
-{
-    int   fd;
-    DIR  *d;
-
-    fd = openat(dir, name, O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-    if (fd == -1) {
-        return NULL;
-    }
-
-    d = fdopendir(fd);
-    if (d == NULL) {
-        (void) close(fd);
-    }
-
-    return d;
-}
 
 
 int
@@ -251,13 +28,13 @@ referral_journals_adopt(referral_journals_t *js, int64_t mono)
 {
     unsigned  n;
 
-    if (js->slot == -1 || js->lost) {
+    if (js->slot.number == -1 || js->lost) {
         return REFERRAL_ERROR;
     }
 
     n = 0;
 
-    if (referral_journal_adopt_slot(js, js->slot_dir, &n, mono) != REFERRAL_OK
+    if (referral_journal_adopt_slot(js, js->slot.dir, &n, mono) != REFERRAL_OK
         || referral_journal_adopt_orphans(js, &n, mono) != REFERRAL_OK)
     {
         return n ? (int) n : REFERRAL_ERROR;
@@ -278,7 +55,7 @@ referral_journal_adopt_slot(referral_journals_t *js, int from, unsigned *n,
     u_char          id[REFERRAL_JOURNAL_ID_SIZE];
     struct dirent  *de;
 
-    d = referral_journal_opendir(from, ".");
+    d = referral_slot_opendir(from, ".");
     if (d == NULL) {
         return REFERRAL_ERROR;
     }
@@ -298,11 +75,11 @@ referral_journal_adopt_slot(referral_journals_t *js, int from, unsigned *n,
             continue;
         }
 
-        if (from != js->slot_dir) {
+        if (from != js->slot.dir) {
 
             referral_quota_changed(js->quota);
 
-            if (renameat(from, de->d_name, js->slot_dir, de->d_name) == -1) {
+            if (renameat(from, de->d_name, js->slot.dir, de->d_name) == -1) {
                 rc = REFERRAL_ERROR;
                 continue;
             }
@@ -310,7 +87,7 @@ referral_journal_adopt_slot(referral_journals_t *js, int from, unsigned *n,
             referral_quota_changed(js->quota);
 
             if (js->conf.sync != REFERRAL_SYNC_OFF) {
-                (void) fsync(js->slot_dir);
+                (void) fsync(js->slot.dir);
                 (void) fsync(from);
             }
         }
@@ -337,80 +114,58 @@ static int
 referral_journal_adopt_orphans(referral_journals_t *js, unsigned *n,
     int64_t mono)
 {
-    int             rc, root, slot, lock;
-    DIR            *d;
-    struct dirent  *de;
+    int                rc;
+    const char        *name;
+    referral_slot_t    slot;
+    referral_slots_t   slots;
 
-    root = referral_journal_root(js);
-    if (root == -1) {
-        return REFERRAL_ERROR;
-    }
-
-    d = referral_journal_opendir(root, ".");
-    if (d == NULL) {
-        (void) close(root);
+    if (referral_slots_open(&slots, js->path) != 0) {
         return REFERRAL_ERROR;
     }
 
     rc = REFERRAL_OK;
 
+    referral_slot_init(&slot, js->path);
+
     while (*n < REFERRAL_JOURNAL_ADOPT) {
-        de = readdir(d);
+        name = referral_slots_next(&slots);
 
-        if (de == NULL) {
+        if (name == NULL) {
             break;
-        }
-
-        if (strncmp(de->d_name, "slot-", 5) != 0) {
-            continue;
         }
 
         /* a lock is not even tried where there is nothing to be had */
 
-        slot = openat(root, de->d_name,
-                      O_RDONLY|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC);
-
-        if (slot == -1) {
-            continue;
-        }
-
-        if (!referral_journal_holds_any(slot)) {
-            (void) close(slot);
-            continue;
-        }
-
-        (void) close(slot);
-
-        if (referral_journal_lock_slot(root, de->d_name, &slot, &lock)
-            != REFERRAL_OK)
+        if (!referral_journal_holds_any(slots.root, name)
+            || referral_slot_lock(&slot, slots.root, name) != 0)
         {
             continue;
         }
 
-        if (referral_journal_adopt_slot(js, slot, n, mono) != REFERRAL_OK) {
+        if (referral_journal_adopt_slot(js, slot.dir, n, mono)
+            != REFERRAL_OK)
+        {
             rc = REFERRAL_ERROR;
         }
 
-        (void) close(lock);
-        (void) close(slot);
+        referral_slot_leave(&slot);
     }
 
-    (void) closedir(d);
-    (void) close(root);
+    referral_slots_close(&slots);
 
     return rc;
 }
 
 
 static int
-referral_journal_holds_any(int dir)
+referral_journal_holds_any(int root, const char *slot)
 {
     int             found;
     DIR            *d;
     u_char          id[REFERRAL_JOURNAL_ID_SIZE];
     struct dirent  *de;
 
-    d = referral_journal_opendir(dir, ".");
+    d = referral_slot_opendir(root, slot);
     if (d == NULL) {
         return 0;
     }
@@ -430,46 +185,38 @@ referral_journal_holds_any(int dir)
 int
 referral_journals_miss(referral_journals_t *js, const u_char *id)
 {
-    int                      root, found;
-    DIR                     *d;
+    int                      found;
     char                     name[REFERRAL_JOURNAL_ID_LEN + 1];
     uint64_t                 changes;
-    struct dirent           *de;
+    const char              *slot;
+    referral_slots_t         slots;
     referral_quota_count_t   count;
 
-    root = referral_journal_root(js);
-    if (root == -1) {
+    if (referral_slots_open(&slots, js->path) != 0) {
         return 0;
     }
 
-    found = 1;
-    d = referral_journal_opendir(root, ".");
+    referral_journal_id_text(name, id);
 
-    if (d) {
-        referral_journal_id_text(name, id);
+    /* a journal that moves meanwhile may be seen in neither slot */
 
-        /* a journal that moves meanwhile may be seen in neither slot */
+    referral_quota_begin(js->quota, &count);
 
-        referral_quota_begin(js->quota, &count);
+    changes = count.changes;
+    found = 0;
 
-        changes = count.changes;
-        found = 0;
-
-        while (!found && (de = readdir(d)) != NULL) {
-
-            if (strncmp(de->d_name, "slot-", 5) == 0) {
-                found = referral_journal_holds(root, de->d_name, name);
-            }
-        }
-
-        referral_quota_begin(js->quota, &count);
-
-        found |= (count.changes != changes);
-
-        (void) closedir(d);
+    for (slot = referral_slots_next(&slots);
+         slot && !found;
+         slot = referral_slots_next(&slots))
+    {
+        found = referral_journal_holds(slots.root, slot, name);
     }
 
-    (void) close(root);
+    referral_quota_begin(js->quota, &count);
+
+    found |= (count.changes != changes);
+
+    referral_slots_close(&slots);
 
     return !found;
 }
@@ -595,7 +342,7 @@ referral_journal_load_files(referral_journal_t *j)
     uint64_t        first, barred;
     struct dirent  *de;
 
-    d = referral_journal_opendir(j->dir, ".");
+    d = referral_slot_opendir(j->dir, ".");
     if (d == NULL) {
         return REFERRAL_ERROR;
     }
@@ -811,386 +558,4 @@ referral_journal_last_in(const u_char *data, size_t len, uint32_t seed)
     }
 
     return last;
-}
-
-
-int
-referral_journals_tick(referral_journals_t *js, int64_t now, int64_t mono)
-{
-    referral_journal_t  *j;
-    referral_segment_t  *seg;
-
-    if (js->slot == -1) {
-
-        if (mono >= js->retry) {
-            (void) referral_journal_take_slot(js, mono);
-        }
-
-    } else {
-        referral_journal_check_lost(js);
-    }
-
-    if (mono - js->counted >= (referral_journal_pressed(js)
-                               ? REFERRAL_JOURNAL_RETRY
-                               : REFERRAL_JOURNAL_RECOUNT))
-    {
-        referral_journal_count(js, mono);
-    }
-
-    for (j = js->own; j; j = j->next) {
-
-        (void) referral_journal_alias_note(js, j);
-
-        while (j->nsegments > 1) {
-            seg = &j->segments[0];
-
-            if (seg->acked_at == -1 || mono - seg->acked_at < js->conf.retain
-                || referral_journal_unlink_first(js, j) != REFERRAL_OK)
-            {
-                break;
-            }
-        }
-    }
-
-    if (referral_journal_pressed(js)) {
-        (void) referral_journal_reclaim(js, referral_quota_max(js->quota) / 16,
-                                        0);
-    }
-
-    (void) referral_journal_write(js, now, mono);
-
-    return js->lost ? REFERRAL_DECLINED : REFERRAL_OK;
-}
-
-
-static void
-referral_journal_check_lost(referral_journals_t *js)
-{
-    struct stat          st;
-    referral_journal_t  *j;
-
-    if (fstat(js->lock, &st) == -1 || st.st_nlink == 0) {
-        js->lost = 1;
-        return;
-    }
-
-    j = js->own;
-
-    if (js->active
-        && fstat(j->segments[j->nsegments - 1].fd, &st) == 0
-        && st.st_nlink == 0)
-    {
-        js->lost = 1;
-    }
-}
-
-
-/* little is left of max=: let go of what may go */
-
-static int
-referral_journal_pressed(referral_journals_t *js)
-{
-    return !referral_journal_has_room(js, referral_quota_max(js->quota) / 16);
-}
-
-
-void
-referral_journal_count(referral_journals_t *js, int64_t mono)
-{
-    int                      root;
-    DIR                     *d;
-    off_t                    bytes;
-    struct dirent           *de;
-    referral_quota_count_t   count;
-
-    js->counted = mono;
-
-    root = referral_journal_root(js);
-    if (root == -1) {
-        return;
-    }
-
-    d = referral_journal_opendir(root, ".");
-
-    if (d) {
-        bytes = 0;
-        referral_quota_begin(js->quota, &count);
-
-        while ((de = readdir(d)) != NULL) {
-
-            if (strncmp(de->d_name, "slot-", 5) == 0) {
-                bytes += referral_journal_count_slot(js, &count, root,
-                                                     de->d_name);
-            }
-        }
-
-        (void) closedir(d);
-
-        referral_quota_counted(js->quota, &count, bytes);
-    }
-
-    (void) close(root);
-}
-
-
-static off_t
-referral_journal_count_slot(referral_journals_t *js,
-    referral_quota_count_t *count, int root, const char *name)
-{
-    DIR            *d;
-    off_t           bytes;
-    u_char          id[REFERRAL_JOURNAL_ID_SIZE];
-    struct dirent  *de;
-
-    d = referral_journal_opendir(root, name);
-    if (d == NULL) {
-        return 0;
-    }
-
-    bytes = 0;
-
-    while ((de = readdir(d)) != NULL) {
-
-        if (referral_journal_id_parse(id, de->d_name) == REFERRAL_OK) {
-            referral_quota_saw(js->quota, count, referral_journal_key(id));
-            bytes += referral_journal_count_dir(dirfd(d), de->d_name);
-        }
-    }
-
-    (void) closedir(d);
-
-    return bytes;
-}
-
-
-static off_t
-referral_journal_count_dir(int slot, const char *name)
-{
-    DIR            *d;
-    off_t           bytes;
-    struct stat     st;
-    struct dirent  *de;
-
-    d = referral_journal_opendir(slot, name);
-    if (d == NULL) {
-        return 0;
-    }
-
-    bytes = 0;
-
-    while ((de = readdir(d)) != NULL) {
-
-        if (fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0
-            && S_ISREG(st.st_mode))
-        {
-            bytes += st.st_size;
-        }
-    }
-
-    (void) closedir(d);
-
-    return bytes;
-}
-
-
-static int
-referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
-{
-    char                 name[REFERRAL_SEGMENT_NAME_LEN + 1];
-    referral_segment_t  *seg;
-
-    seg = &j->segments[0];
-
-    referral_segment_name(name, seg->first, seg->n);
-    referral_quota_gone(js->quota, seg->size);
-
-    if ((referral_journal_open_dir(js, j) != REFERRAL_OK
-         || unlinkat(j->dir, name, 0) == -1)
-        && errno != ENOENT)
-    {
-        referral_quota_add(js->quota, seg->size);
-        return REFERRAL_ERROR;
-    }
-
-    referral_journal_close_dir(j);
-    referral_journal_drop_segment(j, 0);
-
-    return REFERRAL_OK;
-}
-
-
-/*
- * Unlinks acknowledged segments, the oldest first, until "need" bytes are
- * free below max=.  "last": the last one of the own journal may go too, for
- * another will follow at once.  Returns how many were unlinked.
- */
-
-unsigned
-referral_journal_reclaim(referral_journals_t *js, int64_t need, unsigned last)
-{
-    unsigned             n;
-    referral_journal_t  *j, *oldest;
-
-    for (n = 0; !referral_journal_has_room(js, need); n++) {
-
-        oldest = NULL;
-
-        for (j = js->own; j; j = j->next) {
-
-            if (j->nsegments > (last && j == js->own ? 0 : 1)
-                && j->segments[0].acked_at != -1
-                && (oldest == NULL
-                    || j->segments[0].created < oldest->segments[0].created))
-            {
-                oldest = j;
-            }
-        }
-
-        if (oldest == NULL
-            || referral_journal_unlink_first(js, oldest) != REFERRAL_OK)
-        {
-            break;
-        }
-    }
-
-    return n;
-}
-
-
-referral_journal_t *
-referral_journals_ending(referral_journals_t *js, referral_journal_t *j,
-    int64_t mono)
-{
-    referral_segment_t  *seg;
-
-    j = (j == NULL) ? js->own : j;
-
-    for (j = j->next; j; j = j->next) {
-
-        if (j->finished || j->foreign || j->acked < j->last) {
-            continue;
-        }
-
-        if (j->nsegments == 0) {
-            return j;
-        }
-
-        seg = &j->segments[j->nsegments - 1];
-
-        if (seg->acked_at != -1
-            && (mono - seg->acked_at >= js->conf.retain
-                || referral_journal_pressed(js)))
-        {
-            return j;
-        }
-    }
-
-    return NULL;
-}
-
-
-/*
- * What is no segment of ours, somebody's file, is not deleted: the directory
- * goes to "damaged" with it.
- */
-
-int
-referral_journal_unlink(referral_journals_t *js, referral_journal_t *j,
-    int64_t now)
-{
-    int   err, root, damaged;
-    char  name[REFERRAL_JOURNAL_ID_LEN + 1], to[sizeof(name) + 40];
-
-    if (j->own) {
-        errno = EINVAL;
-        return REFERRAL_ERROR;
-    }
-
-    while (j->nsegments) {
-
-        if (referral_journal_unlink_first(js, j) != REFERRAL_OK) {
-            return REFERRAL_ERROR;
-        }
-    }
-
-    referral_journal_id_text(name, j->id);
-
-    if (js->slot_dir != -1
-        && referral_journal_open_dir(js, j) != REFERRAL_OK
-        && errno != ENOENT)
-    {
-        return REFERRAL_ERROR;
-    }
-
-    if (!j->unlinked && j->dir != -1 && js->slot_dir != -1) {
-
-        /* a power loss must not bring back what has no marks any more */
-
-        (void) fsync(j->dir);
-
-        referral_journal_alias_unlink(j);
-
-        if (unlinkat(js->slot_dir, name, AT_REMOVEDIR) == -1
-            && errno != ENOENT)
-        {
-            if (errno != ENOTEMPTY && errno != EEXIST) {
-                return REFERRAL_ERROR;
-            }
-
-            root = referral_journal_root(js);
-            if (root == -1) {
-                return REFERRAL_ERROR;
-            }
-
-            (void) mkdirat(root, "damaged", 0700);
-            (void) snprintf(to, sizeof(to), "damaged/%s", name);
-
-            damaged = renameat(js->slot_dir, name, root, to);
-
-            if (damaged == -1 && (errno == ENOTEMPTY || errno == EEXIST)) {
-                (void) snprintf(to, sizeof(to), "damaged/%s-%lld", name,
-                                (long long) (now & 0xffffffffff));
-                damaged = renameat(js->slot_dir, name, root, to);
-            }
-
-            err = errno;
-            (void) close(root);
-
-            if (damaged == -1) {
-                errno = err;
-                return REFERRAL_ERROR;
-            }
-        }
-    }
-
-    j->unlinked = 1;
-
-    return REFERRAL_OK;
-}
-
-
-void
-referral_journal_finish(referral_journals_t *js, referral_journal_t *j,
-    int64_t now)
-{
-    referral_journal_t  **p;
-
-    if (j->own) {
-        return;
-    }
-
-    if (!j->unlinked && referral_journal_unlink(js, j, now) != REFERRAL_OK) {
-        j->finished = 1;
-        return;
-    }
-
-    for (p = &js->own; *p; p = &(*p)->next) {
-
-        if (*p == j) {
-            *p = j->next;
-            break;
-        }
-    }
-
-    referral_journal_free(js, j);
 }

@@ -237,19 +237,6 @@ referral_journal_alias_unlink(referral_journal_t *j)
 }
 
 
-void
-referral_journal_alias_free(referral_journal_t *j)
-{
-    referral_alias_t  *alias;
-
-    while (j->aliases) {
-        alias = j->aliases;
-        j->aliases = alias->next;
-        free(alias);
-    }
-}
-
-
 static referral_alias_t *
 referral_alias_add(referral_journal_t *j, const referral_str_t *name)
 {

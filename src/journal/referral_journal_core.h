@@ -1,9 +1,17 @@
 
 /*
- * What the files of the journal share: referral_journal.c (memory, writing),
- * referral_journal_sync.c, referral_journal_adopt.c (slots, adoption, expiry),
- * referral_journal_move.c (to another directory), referral_journal_alias.c
- * (other ids) and referral_journal_reader.c.
+ * What the files of the journal share.  Each calls those before it only:
+ *
+ *     referral_journal_list.c      journals, their segments and directories
+ *     referral_journal_alias.c     other ids for a part of a journal
+ *     referral_journal_reader.c    records, from disk or memory
+ *     referral_journal_memory.c    records in memory
+ *     referral_journal_expire.c    what is acknowledged, and files that go
+ *     referral_journal_write.c     memory to disk
+ *     referral_journal_sync.c      fdatasync
+ *     referral_journal_adopt.c     journals of earlier lives
+ *     referral_journal.c           begin, tick and end
+ *     referral_journal_move.c      to another directory
  */
 
 
@@ -22,12 +30,11 @@
 #include <sys/stat.h>
 
 #include "referral_journal.h"
+#include "referral_slot.h"
 
 
-#define REFERRAL_JOURNAL_SLOTS    4096
 #define REFERRAL_JOURNAL_RETRY    1000    /* ms */
 #define REFERRAL_JOURNAL_RECOUNT  5000    /* ms */
-#define REFERRAL_SLOT_NAME_MAX    sizeof("slot-4294967295")
 
 
 /*
@@ -67,9 +74,7 @@ struct referral_journals_s {
 
     referral_journal_t        *own;       /* the first of the list */
 
-    int                        slot;
-    int                        slot_dir;
-    int                        lock;
+    referral_slot_t            slot;
 
     referral_chunk_t          *writing;   /* the first not all written */
     referral_chunk_t          *spare;
@@ -103,38 +108,48 @@ struct referral_journals_s {
 };
 
 
-/* referral_journal.c */
+/* referral_journal_list.c */
 
-void referral_journal_fail(referral_journals_t *js, const char *what, int err,
-    int64_t mono);
 referral_journal_t *referral_journal_alloc(const u_char *id);
 void referral_journal_free(referral_journals_t *js, referral_journal_t *j);
 referral_segment_t *referral_journal_add_segment(referral_journal_t *j);
 void referral_journal_drop_segment(referral_journal_t *j, unsigned i);
-unsigned referral_journal_has_room(referral_journals_t *js, int64_t need);
 void referral_journal_update_first(referral_journal_t *j);
 void referral_journal_sample(referral_journal_t *j, uint64_t seq, int64_t at);
-int referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono);
-void referral_journal_release(referral_journals_t *js);
-void referral_journal_close_segment(referral_journals_t *js, int64_t mono);
-void referral_journal_close_files(referral_journals_t *js,
-    referral_journal_t *j);
+int referral_journal_open_dir(referral_journals_t *js, referral_journal_t *j);
+void referral_journal_close_dir(referral_journal_t *j);
+void referral_journal_fail(referral_journals_t *js, const char *what, int err,
+    int64_t mono);
+int referral_journal_take_slot(referral_journals_t *js, int64_t mono);
 
 /* referral_journal_alias.c */
 
 void referral_journal_alias_load(referral_journal_t *j, const char *file);
 void referral_journal_alias_unlink(referral_journal_t *j);
-void referral_journal_alias_free(referral_journal_t *j);
 
-/* referral_journal_adopt.c */
+/* referral_journal_memory.c */
 
-int referral_journal_take_slot(referral_journals_t *js, int64_t mono);
-int referral_journal_open_dir(referral_journals_t *js, referral_journal_t *j);
-void referral_journal_close_dir(referral_journal_t *j);
-void referral_journal_leave_slot(referral_journals_t *js);
-void referral_journal_count(referral_journals_t *js, int64_t mono);
+void referral_journal_release(referral_journals_t *js);
+void referral_journal_release_head(referral_journals_t *js,
+    referral_journal_t *j);
+void referral_journal_requeue(referral_journals_t *js);
+
+/* referral_journal_expire.c */
+
+void referral_journal_close_files(referral_journals_t *js,
+    referral_journal_t *j);
+unsigned referral_journal_has_room(referral_journals_t *js, int64_t need);
+unsigned referral_journal_pressed(referral_journals_t *js);
+void referral_journal_expire(referral_journals_t *js, referral_journal_t *j,
+    int64_t mono);
 unsigned referral_journal_reclaim(referral_journals_t *js, int64_t need,
     unsigned last);
+void referral_journal_count(referral_journals_t *js, int64_t mono);
+
+/* referral_journal_write.c */
+
+int referral_journal_write(referral_journals_t *js, int64_t now, int64_t mono);
+void referral_journal_close_segment(referral_journals_t *js, int64_t mono);
 
 
 #endif /* _REFERRAL_JOURNAL_CORE_H_INCLUDED_ */

@@ -2,9 +2,6 @@
 #include "referral_journal_core.h"
 
 
-static void referral_journal_requeue(referral_journals_t *js);
-
-
 int
 referral_journal_sync_begin(referral_journals_t *js, int *fd)
 {
@@ -72,8 +69,8 @@ referral_journal_sync_end(referral_journals_t *js, int err, int64_t now,
 
     /* a file that is removed is not to be kept by it */
 
-    if (js->slot_dir != -1) {
-        (void) dup3(js->slot_dir, js->sync_fd, O_CLOEXEC);
+    if (js->slot.dir != -1) {
+        (void) dup3(js->slot.dir, js->sync_fd, O_CLOEXEC);
     }
 
     if (js->sync_stale) {
@@ -121,51 +118,5 @@ referral_journal_sync_end(referral_journals_t *js, int err, int64_t now,
     if (!i) {
         js->retry = mono;
         (void) referral_journal_write(js, now, mono);
-    }
-}
-
-
-/* what the disk did not keep for sure, and memory still has, is unwritten */
-
-static void
-referral_journal_requeue(referral_journals_t *js)
-{
-    size_t               pos;
-    referral_chunk_t    *c;
-    referral_frame_t     frame;
-    referral_journal_t  *j;
-
-    j = js->own;
-
-    for (c = j->head; c; c = c->next) {
-
-        if (c->len && c->last > j->synced) {
-            break;
-        }
-    }
-
-    if (c == NULL || c->written == 0) {
-        return;
-    }
-
-    js->writing = c;
-
-    for (pos = 0; pos < c->written; pos += frame.size) {
-
-        if (referral_frame_peek(&frame, j->seed, c->data + pos, c->len - pos)
-            != REFERRAL_OK
-            || frame.seq > j->synced)
-        {
-            break;
-        }
-    }
-
-    if (pos < c->written) {
-        j->written = frame.seq - 1;
-        c->written = pos;
-    }
-
-    for (c = c->next; c; c = c->next) {
-        c->written = 0;
     }
 }

@@ -1,4 +1,4 @@
-/* link: referral_journal.c referral_journal_adopt.c referral_journal_alias.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_quota.c referral_segment.c referral_hash.c referral_str.c */
+/* link: referral_journal.c referral_journal_adopt.c referral_journal_expire.c referral_journal_list.c referral_journal_memory.c referral_journal_write.c referral_slot.c referral_journal_alias.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_quota.c referral_segment.c referral_hash.c referral_str.c */
 
 /*
  * A journal's directory as a crash, a bad disk or somebody else left it:
