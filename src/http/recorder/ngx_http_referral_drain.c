@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_recorder_core.h"
 
 
 /* ms: a click is sent this much later, at most, while Redis is well */

@@ -6,8 +6,8 @@
  */
 
 
-#ifndef _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_
-#define _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_
+#ifndef _NGX_HTTP_REFERRAL_RECORDER_CORE_H_INCLUDED_
+#define _NGX_HTTP_REFERRAL_RECORDER_CORE_H_INCLUDED_
 
 
 #include "ngx_http_referral.h"
@@ -236,4 +236,4 @@ void ngx_http_referral_retire_adopt_handler(ngx_event_t *ev);
 void ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec);
 
 
-#endif /* _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_ */
+#endif /* _NGX_HTTP_REFERRAL_RECORDER_CORE_H_INCLUDED_ */
