@@ -737,24 +737,6 @@ void ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts);
 ngx_int_t ngx_http_referral_salt_address(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uint64_t *address);
 
-/* recorder */
-
-/* by the master, before its workers: whose directory the journal is in */
-void ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf);
-
-ngx_http_referral_recorder_t *ngx_http_referral_recorder_create(
-    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
-void ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *recorder);
-
-/*
- * NGX_AGAIN: the record is safe when commit->handler is called, in this turn
- * of the event loop; NGX_OK: it is safe, or counted as dropped.
- */
-ngx_int_t ngx_http_referral_recorder_add(
-    ngx_http_referral_recorder_t *recorder, u_char *data, size_t len,
-    int64_t at, ngx_uint_t unresolved, ngx_http_referral_commit_t *commit);
-void ngx_http_referral_recorder_cancel(ngx_http_referral_commit_t *commit);
-
 /* geo */
 
 char *ngx_http_referral_geo_init(ngx_conf_t *cf,

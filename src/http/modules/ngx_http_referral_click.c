@@ -1,5 +1,6 @@
 
 #include "ngx_http_referral.h"
+#include "ngx_http_referral_recorder.h"
 #include "referral_address.h"
 #include "referral_hash.h"
 #include "referral_url.h"

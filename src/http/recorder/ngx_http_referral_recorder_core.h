@@ -10,7 +10,7 @@
 #define _NGX_HTTP_REFERRAL_RECORDER_CORE_H_INCLUDED_
 
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_recorder.h"
 #include "ngx_http_referral_redis.h"
 #include "referral_batch.h"
 #include "referral_journal.h"
