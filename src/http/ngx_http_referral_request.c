@@ -1,5 +1,6 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_request.h"
 #include "referral_hash.h"
 
 

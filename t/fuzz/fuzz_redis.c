@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
 #include "fuzz.h"
 
 #define CONNECTIONS  8

@@ -1,5 +1,6 @@
 
 #include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_request.h"
 #include "referral_journal.h"
 
 

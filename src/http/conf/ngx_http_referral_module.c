@@ -1,6 +1,10 @@
 
+#include "ngx_http_referral_click.h"
 #include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_links.h"
 #include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_salts.h"
 #include "referral_template.h"
 
 

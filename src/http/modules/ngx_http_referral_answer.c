@@ -2,7 +2,8 @@
 /* what a short link answers: a redirect with its cookie, or the fallback */
 
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_click.h"
+#include "ngx_http_referral_request.h"
 
 
 static ngx_int_t ngx_http_referral_answer_fallback(ngx_http_request_t *r,

@@ -1,6 +1,11 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_click.h"
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_links.h"
+#include "ngx_http_referral_lookup.h"
 #include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_request.h"
+#include "ngx_http_referral_salts.h"
 #include "referral_address.h"
 #include "referral_hash.h"
 #include "referral_url.h"

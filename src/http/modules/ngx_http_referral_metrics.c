@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_tracking.h"
 
 
 #define NGX_HTTP_REFERRAL_PAGE         32768

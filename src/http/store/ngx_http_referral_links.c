@@ -1,6 +1,7 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
 #include "ngx_http_referral_redis.h"
+#include "ngx_http_referral_tracking.h"
 #include "referral_hash.h"
 
 

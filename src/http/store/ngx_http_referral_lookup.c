@@ -1,5 +1,7 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
+#include "ngx_http_referral_lookup.h"
+#include "ngx_http_referral_request.h"
 
 
 static ngx_int_t ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx,

@@ -1,6 +1,8 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
 #include "ngx_http_referral_redis.h"
+#include "ngx_http_referral_request.h"
+#include "ngx_http_referral_salts.h"
 #include "referral_address.h"
 
 

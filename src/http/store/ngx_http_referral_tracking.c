@@ -1,6 +1,6 @@
 
-#include "ngx_http_referral.h"
 #include "ngx_http_referral_redis.h"
+#include "ngx_http_referral_tracking.h"
 
 
 /*
