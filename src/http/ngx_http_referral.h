@@ -17,6 +17,8 @@
 #include <ngx_thread_pool.h>
 #endif
 
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_journal_conf.h"
 #include "ngx_http_referral_redis_conf.h"
 #include "ngx_http_referral_zone.h"
 #include "referral_cache.h"
@@ -42,7 +44,6 @@ typedef struct ngx_http_referral_ctx_s       ngx_http_referral_ctx_t;
 typedef struct ngx_http_referral_links_s     ngx_http_referral_links_t;
 typedef struct ngx_http_referral_tracking_s  ngx_http_referral_tracking_t;
 typedef struct ngx_http_referral_recorder_s  ngx_http_referral_recorder_t;
-typedef struct ngx_http_referral_geo_s       ngx_http_referral_geo_t;
 typedef struct ngx_http_referral_agent_s     ngx_http_referral_agent_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
 
@@ -56,62 +57,53 @@ typedef struct {
 } ngx_http_referral_click_group_t;
 
 
+/* of one worker, made when it starts; a configuration has its own */
+
+typedef struct {
+    ngx_http_referral_links_t       *links;       /* NULL: none, or no memory */
+    ngx_http_referral_recorder_t    *recorder;    /* the same */
+    ngx_http_referral_salts_t       *salts;       /* the same */
+    ngx_http_referral_agent_t       *agents;      /* of late, by their hash */
+    referral_random_t                random;
+} ngx_http_referral_worker_t;
+
+
+/* the keys that sign cookies, and whether there is a cookie to sign */
+
+typedef struct {
+    ngx_uint_t                       cookies;     /* some are signed or read */
+    ngx_str_t                        file;
+    ngx_conf_file_t                 *place;       /* where that was said */
+    referral_keys_t                 *keys;        /* NULL: none */
+} ngx_http_referral_keys_conf_t;
+
+
 typedef struct {
     ngx_uint_t                       enabled;     /* something needs it */
     ngx_uint_t                       links;       /* short links or look-ups */
     ngx_uint_t                       resolve;     /* some page looks up */
 
     ngx_http_referral_redis_conf_t   redis;
+    ngx_http_referral_zone_conf_t    zone;
+    ngx_http_referral_journal_conf_t  journal;
+    ngx_http_referral_geo_conf_t     geo;
+    ngx_http_referral_keys_conf_t    keys;
 
-    ngx_shm_zone_t                  *shm_zone;
-    ngx_http_referral_zone_t        *sh;
-    size_t                           zone_size;
-    ngx_uint_t                       zone_set;
-    time_t                           valid;
-    time_t                           untracked;
-    time_t                           negative;
-    time_t                           stale;
+    referral_bots_t                 *bots;
+
+    ngx_int_t                        events_maxlen;
+    time_t                           events_age;
 
 #if (NGX_THREADS)
     ngx_thread_pool_t               *thread_pool;
 #endif
 
-    ngx_path_t                      *journal;
-    ngx_http_referral_directory_t   *directory;   /* may be NULL */
-    off_t                            segment;
-    off_t                            journal_max;
-    time_t                           retain;
-    ngx_uint_t                       sync;
-
-    ngx_array_t                     *geoip;       /* of ngx_str_t */
-    ngx_conf_file_t                 *geoip_conf;  /* where that was said */
-    time_t                           geoip_reload;
-    ngx_http_referral_geo_t         *geo;
-
-    ngx_uint_t                       cookies;     /* some are signed or read */
-    ngx_str_t                        key_file;
-    ngx_conf_file_t                 *key_conf;    /* where that was said */
-    referral_keys_t                 *keys;
-
-    referral_bots_t                 *bots;
-    ngx_http_referral_agent_t       *agents;      /* of late, by their hash */
-
-    ngx_int_t                        events_maxlen;
-    time_t                           events_age;
-
     ngx_array_t                      shorts;      /* of ..._short_t: what is
                                                      checked at the end */
     ngx_array_t                      externals;   /* of ngx_int_t: the nginx
                                                      variables of templates */
-    referral_cache_t                 cache;
-    ngx_uint_t                       generation;
-
-    /* of this worker */
-    ngx_http_referral_links_t         *lookup;
-    ngx_http_referral_recorder_t      *recorder;
-    ngx_http_referral_salts_t         *salts;
-    referral_random_t                  random;
-    ngx_http_referral_click_group_t    group;
+    ngx_http_referral_worker_t      *worker;
+    ngx_http_referral_click_group_t  group;
 } ngx_http_referral_main_conf_t;
 
 

@@ -167,7 +167,23 @@ typedef struct {
 } ngx_http_referral_zone_t;
 
 
-#define ngx_http_referral_zone(rmcf)  ((rmcf)->sh)
+/* the memory, and how long what lies in it serves, as "referral_zone" says */
+
+typedef struct {
+    ngx_shm_zone_t                  *shm_zone;
+    ngx_http_referral_zone_t        *sh;          /* NULL: nothing needs it */
+    referral_cache_t                 cache;
+    size_t                           size;
+    ngx_uint_t                       set;
+    ngx_uint_t                       generation;  /* of the configuration */
+    time_t                           valid;       /* s, as the others */
+    time_t                           untracked;
+    time_t                           negative;
+    time_t                           stale;
+} ngx_http_referral_zone_conf_t;
+
+
+#define ngx_http_referral_zone(rmcf)  ((rmcf)->zone.sh)
 
 /* the zone's clock: one of all processes */
 
