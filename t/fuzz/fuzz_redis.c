@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "ngx_http_referral_links.h"
+#include "ngx_http_referral_redis.h"
 #include "fuzz.h"
 
 #define CONNECTIONS  8
