@@ -1,7 +1,7 @@
 
 /*
- * What the rooms that know nginx share: configuration, the state of a
- * request, and who may ask whom for what.
+ * What the files that know nginx share: the configuration, and the state of a
+ * request.  Functions stand in the headers of their files.
  */
 
 
@@ -17,8 +17,10 @@
 #include <ngx_thread_pool.h>
 #endif
 
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_journal_conf.h"
 #include "ngx_http_referral_redis_conf.h"
-#include "referral_limit.h"
+#include "ngx_http_referral_zone.h"
 #include "referral_cache.h"
 #include "referral_cookie.h"
 #include "referral_decide.h"
@@ -31,174 +33,19 @@
 #include "referral_visitor.h"
 
 
-/* how many look-ups may wait for Redis in one worker */
-#define NGX_HTTP_REFERRAL_LOOKUPS_MAX  512
-
 /*
  * Clicks that are decided together, and whose answers wait for one write: what
  * they take stays in the processor's second cache.
  */
 #define NGX_HTTP_REFERRAL_GROUP        32
 
-/* the key of an entry without the prefix: "referrer:{p}:ID" */
-#define NGX_HTTP_REFERRAL_KEY_MAX                                             \
-    (sizeof("referrer:{}:") + REFERRAL_PROGRAM_MAX + REFERRAL_REFERRER_MAX)
-
 
 typedef struct ngx_http_referral_ctx_s       ngx_http_referral_ctx_t;
 typedef struct ngx_http_referral_links_s     ngx_http_referral_links_t;
 typedef struct ngx_http_referral_tracking_s  ngx_http_referral_tracking_t;
 typedef struct ngx_http_referral_recorder_s  ngx_http_referral_recorder_t;
-typedef struct ngx_http_referral_geo_s       ngx_http_referral_geo_t;
+typedef struct ngx_http_referral_agent_s     ngx_http_referral_agent_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
-
-
-/* events of all workers, in the zone; only ever added to */
-
-typedef enum {
-    NGX_HTTP_REFERRAL_RESENT = 0,
-    NGX_HTTP_REFERRAL_LOST_BY_REDIS,
-    NGX_HTTP_REFERRAL_QUARANTINED,
-    NGX_HTTP_REFERRAL_CACHE_HITS,
-    NGX_HTTP_REFERRAL_CACHE_STALE,
-    NGX_HTTP_REFERRAL_CACHE_REFRESHED,
-    NGX_HTTP_REFERRAL_CACHE_MISSES,
-    NGX_HTTP_REFERRAL_LOOKUPS,
-    NGX_HTTP_REFERRAL_LOOKUPS_FAILED,
-    NGX_HTTP_REFERRAL_LOOKUPS_REFUSED,
-    NGX_HTTP_REFERRAL_BAD_FIELDS,
-    NGX_HTTP_REFERRAL_BAD_COOKIES,
-    NGX_HTTP_REFERRAL_UNLISTED,
-    NGX_HTTP_REFERRAL_NO_ADDRESS,
-    NGX_HTTP_REFERRAL_UNTOLD,
-    NGX_HTTP_REFERRAL_COUNTERS
-} ngx_http_referral_counter_e;
-
-
-/* clicks that were not recorded, beside those that the journal dropped */
-
-#define NGX_HTTP_REFERRAL_DROP_UNRESOLVED  REFERRAL_DROPS
-#define NGX_HTTP_REFERRAL_DROP_RECORDER    (REFERRAL_DROPS + 1)
-#define NGX_HTTP_REFERRAL_DROPS            (REFERRAL_DROPS + 2)
-
-#define NGX_HTTP_REFERRAL_JOURNALS         512
-#define NGX_HTTP_REFERRAL_SETTLED          4096
-#define NGX_HTTP_REFERRAL_WORKERS          256
-
-/* two of a configuration; at a reload two follow two */
-#define NGX_HTTP_REFERRAL_LISTENERS        4
-
-
-/*
- * One journal that has unsettled clicks, as its owner, or who adopted it, last
- * saw it.  All numbers are sequence numbers, so whoever takes over corrects
- * what a killed process could not say any more.
- */
-
-typedef struct {
-    ngx_atomic_t                     state;       /* pid; 0: free */
-    u_char                           id[16];
-    uint64_t                         base;        /* settled before this zone */
-    uint64_t                         last;
-    uint64_t                         settled;     /* recorded or bad */
-    uint64_t                         bad;
-    int64_t                          oldest;      /* ms, 0: all is settled */
-    ngx_uint_t                       born;        /* in this zone's life */
-    ngx_uint_t                       filed;       /* the disk has some of it */
-} ngx_http_referral_journal_entry_t;
-
-
-/* a journal's directory: that of the configuration, and those before it */
-
-#define NGX_HTTP_REFERRAL_DIRECTORIES      3
-#define NGX_HTTP_REFERRAL_DIRECTORY_MAX    1024
-
-typedef struct {
-    ngx_uint_t                       generation;  /* latest; 0: free */
-    size_t                           len;
-    u_char                           path[NGX_HTTP_REFERRAL_DIRECTORY_MAX];
-    referral_quota_t                 quota;
-} ngx_http_referral_directory_t;
-
-
-/* a journal without an entry: how much of it the totals have */
-
-typedef struct {
-    uint64_t                         id;          /* the first half */
-    uint64_t                         last;        /* 0: not to be read */
-    ngx_uint_t                       born;
-} ngx_http_referral_settled_t;
-
-
-/*
- * A time in the zone, as ngx_current_msec tells it, which has 32 bits on some
- * machines and wraps after 49 days: these have 64 everywhere.
- */
-
-typedef int64_t  ngx_http_referral_msec_t  __attribute__((aligned(8)));
-
-#define ngx_http_referral_load(p)      __atomic_load_n(p, __ATOMIC_RELAXED)
-#define ngx_http_referral_store(p, n)  __atomic_store_n(p, n, __ATOMIC_RELAXED)
-
-
-typedef struct {
-    ngx_atomic_t                     pid;         /* 0: free */
-    ngx_http_referral_msec_t         seen;
-    ngx_uint_t                       lookup_up;
-    ngx_uint_t                       recorder_up;
-    ngx_msec_t                       lookup_latency;
-    ngx_msec_t                       recorder_latency;
-    ngx_uint_t                       disk_failed;
-    ngx_uint_t                       journals;
-    uint64_t                         foreign;     /* kept for others */
-} ngx_http_referral_worker_entry_t;
-
-
-/* a worker that hears of edits in Redis, or did */
-
-typedef struct {
-    ngx_atomic_t                     pid;         /* 0: free */
-    ngx_atomic_t                     generation;  /* of the configuration */
-    ngx_http_referral_msec_t         seen;        /* last turn of its timer */
-    ngx_http_referral_msec_t         lease;       /* the cache is true until */
-} ngx_http_referral_listener_t;
-
-
-typedef struct {
-    uint64_t                         magic;
-    size_t                           size;        /* of this struct */
-
-    ngx_atomic_t                     counters[NGX_HTTP_REFERRAL_COUNTERS];
-    ngx_atomic_t                     hits[REFERRAL_RESULTS][REFERRAL_CLASSES];
-    ngx_atomic_t                     dropped[NGX_HTTP_REFERRAL_DROPS];
-
-    /* of journals that have no entry any more */
-    ngx_atomic_t                     accepted;
-    ngx_atomic_t                     adopted;
-    ngx_atomic_t                     recorded;
-    ngx_atomic_t                     bad;
-
-    off_t                            journal_bytes;
-    ngx_http_referral_directory_t    directories[
-                                              NGX_HTTP_REFERRAL_DIRECTORIES];
-    ngx_http_referral_journal_entry_t  journals[NGX_HTTP_REFERRAL_JOURNALS];
-    ngx_http_referral_settled_t      settled[NGX_HTTP_REFERRAL_SETTLED];
-    ngx_atomic_t                     nsettled;    /* the newest ones stay */
-    ngx_atomic_t                     said_full;   /* time; 0: never */
-    ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
-
-    ngx_uint_t                       generation;  /* of the configuration */
-    ngx_http_referral_listener_t     listeners[NGX_HTTP_REFERRAL_LISTENERS];
-    ngx_http_referral_msec_t         flushed;     /* 0: never */
-    ngx_http_referral_msec_t         refused;     /* not to be asked for edits
-                                                     before; 0: ask */
-
-    uint64_t                         seed;        /* of addresses, below */
-    referral_limit_t                 bound;       /* clicks by address */
-
-    u_char                          *cache;       /* where its table lies */
-    size_t                           cache_size;
-} ngx_http_referral_zone_t;
 
 
 /* clicks that wait for the others of their turn of the event loop */
@@ -210,18 +57,25 @@ typedef struct {
 } ngx_http_referral_click_group_t;
 
 
-/* User-Agents that a worker remembers: a few hundred are most of the world's */
-#define NGX_HTTP_REFERRAL_AGENTS     256
-#define NGX_HTTP_REFERRAL_AGENT_MAX  256
-
-
-/* one of them and what it tells */
+/* of one worker, made when it starts; a configuration has its own */
 
 typedef struct {
-    size_t                           len;
-    u_char                           text[NGX_HTTP_REFERRAL_AGENT_MAX];
-    referral_agent_t                 agent;
-} ngx_http_referral_agent_t;
+    ngx_http_referral_links_t       *links;       /* NULL: none, or no memory */
+    ngx_http_referral_recorder_t    *recorder;    /* the same */
+    ngx_http_referral_salts_t       *salts;       /* the same */
+    ngx_http_referral_agent_t       *agents;      /* of late, by their hash */
+    referral_random_t                random;
+} ngx_http_referral_worker_t;
+
+
+/* the keys that sign cookies, and whether there is a cookie to sign */
+
+typedef struct {
+    ngx_uint_t                       cookies;     /* some are signed or read */
+    ngx_str_t                        file;
+    ngx_conf_file_t                 *place;       /* where that was said */
+    referral_keys_t                 *keys;        /* NULL: none */
+} ngx_http_referral_keys_conf_t;
 
 
 typedef struct {
@@ -230,56 +84,26 @@ typedef struct {
     ngx_uint_t                       resolve;     /* some page looks up */
 
     ngx_http_referral_redis_conf_t   redis;
+    ngx_http_referral_zone_conf_t    zone;
+    ngx_http_referral_journal_conf_t  journal;
+    ngx_http_referral_geo_conf_t     geo;
+    ngx_http_referral_keys_conf_t    keys;
 
-    ngx_shm_zone_t                  *shm_zone;
-    ngx_http_referral_zone_t        *sh;
-    size_t                           zone_size;
-    ngx_uint_t                       zone_set;
-    time_t                           valid;
-    time_t                           untracked;
-    time_t                           negative;
-    time_t                           stale;
+    referral_bots_t                 *bots;
+
+    ngx_int_t                        events_maxlen;
+    time_t                           events_age;
 
 #if (NGX_THREADS)
     ngx_thread_pool_t               *thread_pool;
 #endif
 
-    ngx_path_t                      *journal;
-    ngx_http_referral_directory_t   *directory;   /* may be NULL */
-    off_t                            segment;
-    off_t                            journal_max;
-    time_t                           retain;
-    ngx_uint_t                       sync;
-
-    ngx_array_t                     *geoip;       /* of ngx_str_t */
-    ngx_conf_file_t                 *geoip_conf;  /* where that was said */
-    time_t                           geoip_reload;
-    ngx_http_referral_geo_t         *geo;
-
-    ngx_uint_t                       cookies;     /* some are signed or read */
-    ngx_str_t                        key_file;
-    ngx_conf_file_t                 *key_conf;    /* where that was said */
-    referral_keys_t                 *keys;
-
-    referral_bots_t                 *bots;
-    ngx_http_referral_agent_t       *agents;      /* of late, by their hash */
-
-    ngx_int_t                        events_maxlen;
-    time_t                           events_age;
-
     ngx_array_t                      shorts;      /* of ..._short_t: what is
                                                      checked at the end */
     ngx_array_t                      externals;   /* of ngx_int_t: the nginx
                                                      variables of templates */
-    referral_cache_t                 cache;
-    ngx_uint_t                       generation;
-
-    /* of this worker */
-    ngx_http_referral_links_t         *lookup;
-    ngx_http_referral_recorder_t      *recorder;
-    ngx_http_referral_salts_t         *salts;
-    referral_random_t                  random;
-    ngx_http_referral_click_group_t    group;
+    ngx_http_referral_worker_t      *worker;
+    ngx_http_referral_click_group_t  group;
 } ngx_http_referral_main_conf_t;
 
 
@@ -519,256 +343,9 @@ struct ngx_http_referral_ctx_s {
 extern ngx_module_t  ngx_http_referral_module;
 
 
-/* zone */
-
-#define ngx_http_referral_zone(rmcf)  ((rmcf)->sh)
-
-/* the zone's clock: one of all processes */
-
-#if (NGX_PTR_SIZE == 8)
-#define ngx_http_referral_msec()  ((int64_t) ngx_current_msec)
-#else
-int64_t ngx_http_referral_msec(void);
-#endif
-
-ngx_int_t ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data);
-
-/*
- * The book of journals: an entry is found or made, for the own journal always,
- * for others if the totals lack some of it.  NGX_DECLINED: they do not;
- * NGX_BUSY: there is no room.  "born": this process made the journal; "base":
- * what was settled before, for one that comes from elsewhere.  close: what it
- * held goes into the totals.
- */
-
-ngx_int_t ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone,
-    u_char *id, ngx_uint_t born, uint64_t base, uint64_t last,
-    ngx_http_referral_journal_entry_t **found);
-void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
-    ngx_http_referral_journal_entry_t *entry);
-
-/*
- * dead: has the entry clicks that wait in the memory of a worker that is gone?
- * Its pid, or 0.  lost: its journal lies nowhere, so what waits is dropped, of
- * which the number is returned; 0 if the entry is not that worker's any more.
- */
-ngx_atomic_uint_t ngx_http_referral_zone_journal_dead(
-    ngx_http_referral_journal_entry_t *entry);
-uint64_t ngx_http_referral_zone_journal_lost(ngx_http_referral_zone_t *zone,
-    ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid);
-
-/* the line of this process; NULL if there is no room */
-ngx_http_referral_worker_entry_t *ngx_http_referral_zone_worker(
-    ngx_http_referral_zone_t *zone);
-void ngx_http_referral_zone_leave(ngx_http_referral_zone_t *zone);
-
-/* a worker that was not heard of for longer is none, ms */
-#define NGX_HTTP_REFERRAL_WORKER_GONE  5000
-
-#define ngx_http_referral_count(rmcf, counter)                                \
-    (void) ngx_atomic_fetch_add(                                              \
-        &ngx_http_referral_zone(rmcf)->counters[counter], 1)
-
-/* request: what one request says; all may be asked in any phase */
-
-ngx_http_referral_ctx_t *ngx_http_referral_get_ctx(ngx_http_request_t *r);
-ngx_http_referral_ctx_t *ngx_http_referral_make_ctx(ngx_http_request_t *r);
-ngx_int_t ngx_http_referral_guard(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-ngx_int_t ngx_http_referral_find_code(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-ngx_int_t ngx_http_referral_find_program(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_find_cookie(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, int64_t window);
-void ngx_http_referral_find_geo(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_find_agent(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_find_lang(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, referral_str_t *languages);
-void ngx_http_referral_find_source(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_find_class(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-ngx_uint_t ngx_http_referral_consent(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-referral_touch_t *ngx_http_referral_touch(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
-    ngx_http_referral_ctx_t *ctx, ngx_str_t *name, u_char *buf);
-void ngx_http_referral_read_headers(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-
-/* one of ..._header_e, the first of its name; data is NULL: there is none */
-
-static ngx_inline referral_str_t *
-ngx_http_referral_header(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,
-    ngx_uint_t name)
-{
-    if (!ctx->has_headers) {
-        ngx_http_referral_read_headers(r->main, ctx);
-    }
-
-    return &ctx->header[name];
-}
-
-#define NGX_HTTP_REFERRAL_COOKIE_NAME_MAX  (4 + REFERRAL_PROGRAM_MAX)
-
-/* tracking: edits in Redis leave the cache at once */
-
-#define NGX_HTTP_REFERRAL_TRACKED    0   /* the cache is true */
-#define NGX_HTTP_REFERRAL_LAPSED     1   /* it was some seconds ago */
-#define NGX_HTTP_REFERRAL_UNTRACKED  2
-
-ngx_uint_t ngx_http_referral_tracked(ngx_http_referral_zone_t *zone);
-
-/*
- * Told when the cache is not true any more, as Redis may hang, and (1) when it
- * is there again: for a listener that is when it reaches Redis.
- */
-
-typedef void (*ngx_http_referral_told_pt)(void *data, ngx_uint_t tracked);
-
-ngx_http_referral_tracking_t *ngx_http_referral_tracking_create(
-    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log,
-    ngx_http_referral_told_pt told, void *data);
-void ngx_http_referral_tracking_close(ngx_http_referral_tracking_t *tracking);
-
-/* links */
-
-ngx_http_referral_links_t *ngx_http_referral_links_create(
-    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
-void ngx_http_referral_links_close(ngx_http_referral_links_t *links);
-
-/* the connection, for others who ask little; "wake": it is there (again) */
-ngx_http_referral_redis_t *ngx_http_referral_links_redis(
-    ngx_http_referral_links_t *links, void (*wake)(void *data), void *data);
-
-/*
- * The caller sets handler, data, pool and literal of "wait".  NGX_OK:
- * wait->entry is filled; NGX_AGAIN: wait->handler is called once, later, unless
- * the wait is ended first.  An entry that is NULL is not known now.
- */
-ngx_int_t ngx_http_referral_links_get(ngx_http_referral_links_t *links,
-    ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
-    referral_str_t *id);
-
-/*
- * A get will come, of the same: it need not wait for the memory then; in this
- * order.
- */
-void ngx_http_referral_links_prefetch(ngx_http_referral_links_t *links,
-    ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
-    referral_str_t *id);
-void ngx_http_referral_links_prefetch_value(ngx_http_referral_links_t *links,
-    ngx_http_referral_wait_t *wait);
-
-/* both may be called at any time; the second takes what the cache has left */
-void ngx_http_referral_links_cancel(ngx_http_referral_wait_t *wait);
-void ngx_http_referral_links_give_up(ngx_http_referral_wait_t *wait);
-
-/*
- * lookup: what Redis knows of a code, in ctx->wait[].  NGX_OK: it is there;
- * NGX_AGAIN: "found" is called later, within the time-out, unless the request
- * ends first.
- */
-
-ngx_int_t ngx_http_referral_lookup(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, referral_str_t *code,
-    ngx_http_referral_found_pt found);
-
-/* the same in three steps; no event may be handled between them */
-
-void ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
-    referral_str_t *code, ngx_http_referral_found_pt found);
-void ngx_http_referral_lookup_prefetch(ngx_http_referral_ctx_t *ctx);
-ngx_int_t ngx_http_referral_lookup_finish(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-
-/*
- * The links of the cookie's open touches, in ctx->touches[]; the two waits
- * together are no longer than one.
- */
-ngx_int_t ngx_http_referral_lookup_touches(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, ngx_http_referral_found_pt found);
-
-/* turn: clicks as they come, and their steps */
-
-void ngx_http_referral_click_group_init(ngx_http_referral_click_group_t *group,
-    ngx_log_t *log);
-ngx_int_t ngx_http_referral_click_group_handler(ngx_http_request_t *r);
-
-/*
- * click: the short link, in the order of its steps.  admit: NGX_OK, or how to
- * answer; go: NGX_AGAIN, it finalizes itself later, or how to answer.
- */
-
-ngx_int_t ngx_http_referral_click_admit(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t **click);
-void ngx_http_referral_click_prefetch_keys(ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_click_prefetch_values(ngx_http_referral_ctx_t *ctx);
-void ngx_http_referral_click_lookup(ngx_http_referral_ctx_t *ctx);
-ngx_int_t ngx_http_referral_click_finish(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-
-/*
- * answer: the header is made first, and sent when the click is safe.  prepare:
- * NGX_ERROR without memory; where the fallback is a location there is none.
- * send: for ngx_http_finalize_request(), never NGX_AGAIN.
- */
-
-ngx_int_t ngx_http_referral_answer_prepare(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-ngx_int_t ngx_http_referral_answer_send(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-
 /* resolve: other pages that want to know a link's words */
 
 ngx_int_t ngx_http_referral_resolve_handler(ngx_http_request_t *r);
-
-/* salt */
-
-ngx_http_referral_salts_t *ngx_http_referral_salts_create(
-    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
-void ngx_http_referral_salts_close(ngx_http_referral_salts_t *salts);
-
-/* NGX_DECLINED: no address, or the day's salt is not known (yet) */
-ngx_int_t ngx_http_referral_salt_address(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, uint64_t *address);
-
-/* recorder */
-
-/* by the master, before its workers: whose directory the journal is in */
-void ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf);
-
-ngx_http_referral_recorder_t *ngx_http_referral_recorder_create(
-    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
-void ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *recorder);
-
-/*
- * NGX_AGAIN: the record is safe when commit->handler is called, in this turn
- * of the event loop; NGX_OK: it is safe, or counted as dropped.
- */
-ngx_int_t ngx_http_referral_recorder_add(
-    ngx_http_referral_recorder_t *recorder, u_char *data, size_t len,
-    int64_t at, ngx_uint_t unresolved, ngx_http_referral_commit_t *commit);
-void ngx_http_referral_recorder_cancel(ngx_http_referral_commit_t *commit);
-
-/* geo */
-
-char *ngx_http_referral_geo_init(ngx_conf_t *cf,
-    ngx_http_referral_main_conf_t *rmcf);
-void ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
-    ngx_log_t *log);
-void ngx_http_referral_geo_find(ngx_http_referral_geo_t *geos,
-    struct sockaddr *sa, referral_geo_result_t *result);
-
-/* a find will come: it need not wait for the memory then; in this order */
-void ngx_http_referral_geo_prefetch(ngx_http_referral_geo_t *geos,
-    struct sockaddr *sa);
-void ngx_http_referral_geo_prefetch_value(ngx_http_referral_geo_t *geos,
-    struct sockaddr *sa);
 
 /* metrics */
 

@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_geo.h"
 
 
 typedef struct {
@@ -58,8 +58,7 @@ static void ngx_http_referral_geo_opened(ngx_event_t *ev);
 /* opened by the master, so that all workers share one copy */
 
 char *
-ngx_http_referral_geo_init(ngx_conf_t *cf,
-    ngx_http_referral_main_conf_t *rmcf)
+ngx_http_referral_geo_init(ngx_conf_t *cf, ngx_http_referral_geo_conf_t *conf)
 {
     char                           err[256];
     ngx_str_t                     *path;
@@ -68,7 +67,7 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
     ngx_http_referral_geo_t       *geos;
     ngx_http_referral_geo_file_t  *file;
 
-    if (rmcf->geoip == NULL) {
+    if (conf->files == NULL) {
         return NGX_CONF_OK;
     }
 
@@ -85,18 +84,18 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
     cln->handler = ngx_http_referral_geo_cleanup;
     cln->data = geos;
 
-    if (ngx_array_init(&geos->files, cf->pool, rmcf->geoip->nelts,
+    if (ngx_array_init(&geos->files, cf->pool, conf->files->nelts,
                        sizeof(ngx_http_referral_geo_file_t))
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    geos->reload = (ngx_msec_t) rmcf->geoip_reload * 1000;
+    geos->reload = (ngx_msec_t) conf->reload * 1000;
 
-    path = rmcf->geoip->elts;
+    path = conf->files->elts;
 
-    for (i = 0; i < rmcf->geoip->nelts; i++) {
+    for (i = 0; i < conf->files->nelts; i++) {
         file = ngx_array_push(&geos->files);
 
         ngx_memzero(file, sizeof(ngx_http_referral_geo_file_t));
@@ -113,7 +112,7 @@ ngx_http_referral_geo_init(ngx_conf_t *cf,
         ngx_http_referral_geo_doubt(file, file->geo, cf->log);
     }
 
-    rmcf->geo = geos;
+    conf->geos = geos;
 
     return NGX_CONF_OK;
 }
@@ -157,12 +156,12 @@ ngx_http_referral_geo_cleanup(void *data)
 
 
 void
-ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
+ngx_http_referral_geo_start(ngx_http_referral_geo_conf_t *conf,
     ngx_log_t *log)
 {
     ngx_http_referral_geo_t  *geos;
 
-    geos = rmcf->geo;
+    geos = conf->geos;
 
     geos->log = log;
 
@@ -171,7 +170,7 @@ ngx_http_referral_geo_start(ngx_http_referral_main_conf_t *rmcf,
     geos->memo = referral_geo_memo_create();
 
 #if (NGX_THREADS)
-    geos->thread_pool = rmcf->thread_pool;
+    geos->thread_pool = conf->thread_pool;
 #endif
 
     geos->timer.data = geos;

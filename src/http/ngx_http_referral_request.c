@@ -1,5 +1,6 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_request.h"
 #include "referral_hash.h"
 
 
@@ -438,7 +439,7 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    if (!rlcf->cookie->enabled || rmcf->keys == NULL) {
+    if (!rlcf->cookie->enabled || rmcf->keys.keys == NULL) {
         return;
     }
 
@@ -478,7 +479,8 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
             text.len = end - text.data;
             tries++;
 
-            ctx->old_cookie = referral_cookie_decode(&ctx->cookie, rmcf->keys,
+            ctx->old_cookie = referral_cookie_decode(&ctx->cookie,
+                                                     rmcf->keys.keys,
                                                      &ctx->program, &text,
                                                      ctx->now, window);
 
@@ -513,7 +515,7 @@ ngx_http_referral_bad_cookie(ngx_http_request_t *r,
 
     /* a program alone, without short links, has no zone */
 
-    if (rmcf->sh) {
+    if (rmcf->zone.sh) {
         ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
     }
 
@@ -597,8 +599,8 @@ ngx_http_referral_find_geo(ngx_http_request_t *r,
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    if (rmcf->geo) {
-        ngx_http_referral_geo_find(rmcf->geo, sa, &ctx->geo);
+    if (rmcf->geo.geos) {
+        ngx_http_referral_geo_find(rmcf->geo.geos, sa, &ctx->geo);
     }
 
     if (ctx->geo.asn) {
@@ -635,7 +637,7 @@ ngx_http_referral_find_agent(ngx_http_request_t *r,
         return;
     }
 
-    known = &rmcf->agents[ctx->agent_hash % NGX_HTTP_REFERRAL_AGENTS];
+    known = &rmcf->worker->agents[ctx->agent_hash % NGX_HTTP_REFERRAL_AGENTS];
 
     if (known->len != ua->len
         || ngx_memcmp(known->text, ua->data, ua->len) != 0)

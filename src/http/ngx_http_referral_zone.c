@@ -64,11 +64,12 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
     if (ormcf) {
-        sh = ormcf->sh;
+        sh = ormcf->zone.sh;
 
         if (sh->magic != NGX_HTTP_REFERRAL_ZONE_MAGIC
             || sh->size != sizeof(ngx_http_referral_zone_t)
-            || referral_cache_attach(&rmcf->cache, sh->cache, sh->cache_size)
+            || referral_cache_attach(&rmcf->zone.cache, sh->cache,
+                                     sh->cache_size)
                != REFERRAL_OK)
         {
             ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
@@ -77,7 +78,7 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
             return NGX_ERROR;
         }
 
-        rmcf->sh = sh;
+        rmcf->zone.sh = sh;
 
         return NGX_OK;
     }
@@ -116,7 +117,7 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     if (cache == NULL
-        || referral_cache_init(&rmcf->cache, cache, size, seeds[0])
+        || referral_cache_init(&rmcf->zone.cache, cache, size, seeds[0])
            != REFERRAL_OK)
     {
         goto small;
@@ -128,7 +129,7 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     sh->cache = cache;
     sh->cache_size = size;
 
-    rmcf->sh = sh;
+    rmcf->zone.sh = sh;
     shpool->data = sh;
 
     return NGX_OK;

@@ -20,7 +20,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
+#include "ngx_http_referral_redis.h"
 #include "fuzz.h"
 
 #define CONNECTIONS  8
@@ -657,11 +658,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     step = fuzz_byte(&p, last);
 
-    rmcf.sh = &zone;
-    rmcf.valid = 600;
-    rmcf.untracked = 2;
-    rmcf.negative = 10;
-    rmcf.stale = 86400;
+    rmcf.zone.sh = &zone;
+    rmcf.zone.valid = 600;
+    rmcf.zone.untracked = 2;
+    rmcf.zone.negative = 10;
+    rmcf.zone.stale = 86400;
     rmcf.redis.host = (u_char *) path;
     rmcf.redis.timeout = 500;
     ngx_str_set(&rmcf.redis.text, "redis");
@@ -675,7 +676,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rmcf.redis.db = 3;
     }
 
-    (void) referral_cache_init(&rmcf.cache, cache, sizeof(cache), 1);
+    (void) referral_cache_init(&rmcf.zone.cache, cache, sizeof(cache), 1);
 
     links = ngx_http_referral_links_create(&rmcf, &the_log);
     fuzz_check(links != NULL);

@@ -1,4 +1,5 @@
 
+#include "ngx_http_referral_click.h"
 #include "ngx_http_referral_conf.h"
 #include "referral_template.h"
 #include "referral_url.h"

@@ -1,5 +1,6 @@
 
 #include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_request.h"
 #include "referral_journal.h"
 
 
@@ -251,11 +252,11 @@ ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t   *value;
     ngx_uint_t   i;
 
-    if (rmcf->zone_set) {
+    if (rmcf->zone.set) {
         return "is duplicate";
     }
 
-    rmcf->zone_set = 1;
+    rmcf->zone.set = 1;
 
     value = cf->args->elts;
 
@@ -269,26 +270,26 @@ ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    rmcf->zone_size = size;
+    rmcf->zone.size = size;
 
     for (i = 2; i < cf->args->nelts; i++) {
 
         rc = ngx_http_referral_seconds(cf, &value[i], "valid=", 1,
-                                       30 * 86400, &rmcf->valid);
+                                       30 * 86400, &rmcf->zone.valid);
 
         if (rc == NGX_DECLINED) {
             rc = ngx_http_referral_seconds(cf, &value[i], "untracked=", 1,
-                                           3600, &rmcf->untracked);
+                                           3600, &rmcf->zone.untracked);
         }
 
         if (rc == NGX_DECLINED) {
             rc = ngx_http_referral_seconds(cf, &value[i], "negative=", 1,
-                                           3600, &rmcf->negative);
+                                           3600, &rmcf->zone.negative);
         }
 
         if (rc == NGX_DECLINED) {
             rc = ngx_http_referral_seconds(cf, &value[i], "stale=", 0,
-                                           365 * 86400, &rmcf->stale);
+                                           365 * 86400, &rmcf->zone.stale);
         }
 
         if (rc == NGX_DECLINED) {
@@ -317,7 +318,7 @@ ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_uint_t   i;
     const char  *unit;
 
-    if (rmcf->journal) {
+    if (rmcf->journal.path) {
         return "is duplicate";
     }
 
@@ -337,33 +338,33 @@ ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     for (i = 2; i < cf->args->nelts; i++) {
 
         if (ngx_strcmp(value[i].data, "sync=off") == 0) {
-            rmcf->sync = REFERRAL_SYNC_OFF;
+            rmcf->journal.sync = REFERRAL_SYNC_OFF;
             continue;
         }
 
         if (ngx_strcmp(value[i].data, "sync=interval") == 0) {
-            rmcf->sync = REFERRAL_SYNC_INTERVAL;
+            rmcf->journal.sync = REFERRAL_SYNC_INTERVAL;
             continue;
         }
 
         if (ngx_strcmp(value[i].data, "sync=always") == 0) {
-            rmcf->sync = REFERRAL_SYNC_ALWAYS;
+            rmcf->journal.sync = REFERRAL_SYNC_ALWAYS;
             continue;
         }
 
         rc = ngx_http_referral_bytes(cf, &value[i], "segment=",
                                      REFERRAL_JOURNAL_SEGMENT_MIN,
-                                     &rmcf->segment);
+                                     &rmcf->journal.segment);
 
         if (rc == NGX_DECLINED) {
             rc = ngx_http_referral_bytes(cf, &value[i], "max=",
                                          4 * REFERRAL_JOURNAL_SEGMENT_MIN,
-                                         &rmcf->journal_max);
+                                         &rmcf->journal.max);
         }
 
         if (rc == NGX_DECLINED) {
             rc = ngx_http_referral_seconds(cf, &value[i], "retain=", 0,
-                                           30 * 86400, &rmcf->retain);
+                                           30 * 86400, &rmcf->journal.retain);
         }
 
         ngx_http_referral_unit(cf, &value[i], "retain=", 60, "h");
@@ -379,16 +380,16 @@ ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (rmcf->journal_max < 4 * rmcf->segment) {
-        scale = rmcf->segment % (1024 * 1024) == 0 ? 1024 * 1024
-                : rmcf->segment % 1024 == 0 ? 1024 : 1;
+    if (rmcf->journal.max < 4 * rmcf->journal.segment) {
+        scale = rmcf->journal.segment % (1024 * 1024) == 0 ? 1024 * 1024
+                : rmcf->journal.segment % 1024 == 0 ? 1024 : 1;
         unit = scale == 1 ? "" : scale == 1024 ? "k" : "m";
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"max=\" must be at least four times \"segment=\""
                            ", which is %O%s: \"max=%O%s\" or more is right",
-                           rmcf->segment / scale, unit,
-                           4 * rmcf->segment / scale, unit);
+                           rmcf->journal.segment / scale, unit,
+                           4 * rmcf->journal.segment / scale, unit);
         return NGX_CONF_ERROR;
     }
 
@@ -431,7 +432,7 @@ ngx_http_referral_journal_path(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    rmcf->journal = path;
+    rmcf->journal.path = path;
 
     return NGX_CONF_OK;
 }
@@ -672,7 +673,7 @@ ngx_http_referral_key_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t  *value;
 
-    if (rmcf->key_file.len) {
+    if (rmcf->keys.file.len) {
         return "is duplicate";
     }
 
@@ -682,15 +683,15 @@ ngx_http_referral_key_file(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "needs the name of a file";
     }
 
-    rmcf->key_conf = ngx_http_referral_conf_place(cf);
+    rmcf->keys.place = ngx_http_referral_conf_place(cf);
 
-    if (rmcf->key_conf == NULL
+    if (rmcf->keys.place == NULL
         || ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    rmcf->key_file = value[1];
+    rmcf->keys.file = value[1];
 
     return NGX_CONF_OK;
 }
@@ -720,14 +721,14 @@ ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t   *value, *path;
     ngx_uint_t   i;
 
-    if (rmcf->geoip) {
+    if (rmcf->geo.files) {
         return "is duplicate";
     }
 
-    rmcf->geoip = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
-    rmcf->geoip_conf = ngx_http_referral_conf_place(cf);
+    rmcf->geo.files = ngx_array_create(cf->pool, 2, sizeof(ngx_str_t));
+    rmcf->geo.place = ngx_http_referral_conf_place(cf);
 
-    if (rmcf->geoip == NULL || rmcf->geoip_conf == NULL) {
+    if (rmcf->geo.files == NULL || rmcf->geo.place == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -736,7 +737,7 @@ ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     for (i = 1; i < cf->args->nelts; i++) {
 
         rc = ngx_http_referral_seconds(cf, &value[i], "reload=", 0,
-                                       30 * 86400, &rmcf->geoip_reload);
+                                       30 * 86400, &rmcf->geo.reload);
 
         if (rc == NGX_ERROR) {
             return NGX_CONF_ERROR;
@@ -746,7 +747,7 @@ ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             continue;
         }
 
-        path = ngx_array_push(rmcf->geoip);
+        path = ngx_array_push(rmcf->geo.files);
         if (path == NULL) {
             return NGX_CONF_ERROR;
         }
@@ -758,7 +759,7 @@ ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (rmcf->geoip->nelts == 0) {
+    if (rmcf->geo.files->nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"referral_geoip\" names no .mmdb file, such as "
                            "/usr/share/GeoIP/GeoLite2-City.mmdb");
@@ -808,12 +809,12 @@ ngx_http_referral_set_bots(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    rmcf->agents = ngx_pcalloc(cf->pool, NGX_HTTP_REFERRAL_AGENTS
+    rmcf->worker->agents = ngx_pcalloc(cf->pool, NGX_HTTP_REFERRAL_AGENTS
                                          * sizeof(ngx_http_referral_agent_t));
 
     cln = ngx_pool_cleanup_add(cf->pool, 0);
 
-    if (rmcf->agents == NULL || cln == NULL) {
+    if (rmcf->worker->agents == NULL || cln == NULL) {
         return NGX_ERROR;
     }
 

@@ -1,5 +1,10 @@
 
+#include "ngx_http_referral_click.h"
 #include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_links.h"
+#include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_salts.h"
 #include "referral_template.h"
 
 
@@ -263,6 +268,11 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
      *     everything that is zero, empty or NULL where nothing is said
      */
 
+    rmcf->worker = ngx_pcalloc(cf->pool, sizeof(ngx_http_referral_worker_t));
+    if (rmcf->worker == NULL) {
+        return NULL;
+    }
+
     /* not by the process: without a master it has several configurations */
 
     ngx_http_referral_click_group_init(&rmcf->group, &cf->cycle->new_log);
@@ -276,18 +286,18 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    rmcf->zone_size = 16 * 1024 * 1024;
-    rmcf->valid = 600;
-    rmcf->untracked = 2;
-    rmcf->negative = 10;
-    rmcf->stale = 86400;
+    rmcf->zone.size = 16 * 1024 * 1024;
+    rmcf->zone.valid = 600;
+    rmcf->zone.untracked = 2;
+    rmcf->zone.negative = 10;
+    rmcf->zone.stale = 86400;
 
-    rmcf->segment = 16 * 1024 * 1024;
-    rmcf->journal_max = 1024 * 1024 * 1024;
-    rmcf->retain = 2 * 3600;
-    rmcf->sync = REFERRAL_SYNC_OFF;
+    rmcf->journal.segment = 16 * 1024 * 1024;
+    rmcf->journal.max = 1024 * 1024 * 1024;
+    rmcf->journal.retain = 2 * 3600;
+    rmcf->journal.sync = REFERRAL_SYNC_OFF;
 
-    rmcf->geoip_reload = 3600;
+    rmcf->geo.reload = 3600;
 
     rmcf->events_maxlen = NGX_CONF_UNSET;
     rmcf->events_age = 90 * 86400;
@@ -315,20 +325,24 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
 
 #if (NGX_THREADS)
 
-    if (rmcf->geoip || (rmcf->links && rmcf->sync != REFERRAL_SYNC_OFF)) {
+    if (rmcf->geo.files
+        || (rmcf->links && rmcf->journal.sync != REFERRAL_SYNC_OFF))
+    {
         rmcf->thread_pool = ngx_thread_pool_add(cf, NULL);
 
         if (rmcf->thread_pool == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        rmcf->geo.thread_pool = rmcf->thread_pool;
     }
 
 #endif
 
     conf_file = cf->conf_file;
-    cf->conf_file = rmcf->geoip_conf;
+    cf->conf_file = rmcf->geo.place;
 
-    rv = ngx_http_referral_geo_init(cf, rmcf);
+    rv = ngx_http_referral_geo_init(cf, &rmcf->geo);
 
     cf->conf_file = conf_file;
 
@@ -347,19 +361,21 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     if (rmcf->links) {
-        rmcf->shm_zone = ngx_shared_memory_add(cf,
+        rmcf->zone.shm_zone = ngx_shared_memory_add(cf,
                                                &ngx_http_referral_zone_name,
-                                               rmcf->zone_size,
+                                               rmcf->zone.size,
                                                &ngx_http_referral_module);
-        if (rmcf->shm_zone == NULL) {
+        if (rmcf->zone.shm_zone == NULL) {
             return NGX_CONF_ERROR;
         }
 
-        rmcf->shm_zone->init = ngx_http_referral_zone_init;
-        rmcf->shm_zone->data = rmcf;
+        rmcf->zone.shm_zone->init = ngx_http_referral_zone_init;
+        rmcf->zone.shm_zone->data = rmcf;
     }
 
-    if (rmcf->journal == NULL && (rmcf->links || rmcf->key_file.len == 0)) {
+    if (rmcf->journal.path == NULL
+        && (rmcf->links || rmcf->keys.file.len == 0))
+    {
         ngx_str_set(&path, NGX_HTTP_REFERRAL_JOURNAL_PATH);
 
         /* no directive named it */
@@ -464,7 +480,7 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (conf->cookie->enabled && (conf->short_link || conf->program)) {
-        rmcf->cookies = 1;
+        rmcf->keys.cookies = 1;
     }
 
     /* "if" inside of a short link: its handler runs with this configuration */
@@ -582,17 +598,17 @@ ngx_http_referral_init_module(ngx_cycle_t *cycle)
     rmcf = ngx_http_cycle_get_module_main_conf(cycle,
                                                ngx_http_referral_module);
 
-    if (rmcf == NULL || rmcf->sh == NULL) {
+    if (rmcf == NULL || rmcf->zone.sh == NULL) {
         ngx_http_referral_journal_left(cycle, NULL);
         return NGX_OK;
     }
 
-    rmcf->generation = ++rmcf->sh->generation;
+    rmcf->zone.generation = ++rmcf->zone.sh->generation;
 
     ngx_http_referral_recorder_directory(rmcf);
 
-    ngx_http_referral_journal_left(cycle, &rmcf->journal->name);
-    ngx_http_referral_journal_owner(cycle, &rmcf->journal->name);
+    ngx_http_referral_journal_left(cycle, &rmcf->journal.path->name);
+    ngx_http_referral_journal_owner(cycle, &rmcf->journal.path->name);
 
     return NGX_OK;
 }
@@ -603,6 +619,7 @@ ngx_http_referral_init_module(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_referral_init_process(ngx_cycle_t *cycle)
 {
+    ngx_http_referral_worker_t     *worker;
     ngx_http_referral_main_conf_t  *rmcf;
 
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
@@ -617,22 +634,24 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (rmcf->geo) {
-        ngx_http_referral_geo_start(rmcf, cycle->log);
+    if (rmcf->geo.geos) {
+        ngx_http_referral_geo_start(&rmcf->geo, cycle->log);
     }
 
     if (!rmcf->links) {
         return NGX_OK;
     }
 
-    ngx_memzero(&rmcf->random, sizeof(referral_random_t));
-    referral_cache_process(&rmcf->cache);
+    worker = rmcf->worker;
 
-    rmcf->lookup = ngx_http_referral_links_create(rmcf, cycle->log);
-    rmcf->recorder = ngx_http_referral_recorder_create(rmcf, cycle->log);
+    ngx_memzero(&worker->random, sizeof(referral_random_t));
+    referral_cache_process(&rmcf->zone.cache);
 
-    if (rmcf->lookup) {
-        rmcf->salts = ngx_http_referral_salts_create(rmcf, cycle->log);
+    worker->links = ngx_http_referral_links_create(rmcf, cycle->log);
+    worker->recorder = ngx_http_referral_recorder_create(rmcf, cycle->log);
+
+    if (worker->links) {
+        worker->salts = ngx_http_referral_salts_create(rmcf, cycle->log);
     }
 
     return NGX_OK;
@@ -642,6 +661,7 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
 static void
 ngx_http_referral_exit_process(ngx_cycle_t *cycle)
 {
+    ngx_http_referral_worker_t     *worker;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_cycle_get_module_main_conf(cycle,
@@ -650,26 +670,28 @@ ngx_http_referral_exit_process(ngx_cycle_t *cycle)
         return;
     }
 
-    if (rmcf->salts) {
-        ngx_http_referral_salts_close(rmcf->salts);
-        rmcf->salts = NULL;
+    worker = rmcf->worker;
+
+    if (worker->salts) {
+        ngx_http_referral_salts_close(worker->salts);
+        worker->salts = NULL;
     }
 
-    if (rmcf->lookup) {
-        ngx_http_referral_links_close(rmcf->lookup);
-        rmcf->lookup = NULL;
+    if (worker->links) {
+        ngx_http_referral_links_close(worker->links);
+        worker->links = NULL;
     }
 
     /* last: it may take a second */
 
-    if (rmcf->recorder) {
-        ngx_http_referral_recorder_close(rmcf->recorder);
-        rmcf->recorder = NULL;
+    if (worker->recorder) {
+        ngx_http_referral_recorder_close(worker->recorder);
+        worker->recorder = NULL;
     }
 
-    if (rmcf->sh) {
-        ngx_http_referral_zone_leave(rmcf->sh);
+    if (rmcf->zone.sh) {
+        ngx_http_referral_zone_leave(rmcf->zone.sh);
     }
 
-    referral_cache_leave(&rmcf->cache);
+    referral_cache_leave(&rmcf->zone.cache);
 }

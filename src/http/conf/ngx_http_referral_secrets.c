@@ -62,15 +62,15 @@ ngx_http_referral_keys(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf)
     /* errors name the line of "referral_key_file", or none */
 
     conf_file = cf->conf_file;
-    cf->conf_file = rmcf->key_conf;
+    cf->conf_file = rmcf->keys.place;
 
-    file = rmcf->key_file;
+    file = rmcf->keys.file;
 
     if (file.len) {
         rc = ngx_http_referral_read_secret(cf, "referral_key_file", &file,
                                            &text);
 
-    } else if (rmcf->cookies) {
+    } else if (rmcf->keys.cookies) {
         rc = ngx_http_referral_own_key(cf, rmcf, &file, &text);
 
     } else {
@@ -95,11 +95,11 @@ ngx_http_referral_keys_parse(ngx_conf_t *cf,
     const char          *err;
     ngx_pool_cleanup_t  *cln;
 
-    rmcf->keys = referral_keys_create(text, &line, &err);
+    rmcf->keys.keys = referral_keys_create(text, &line, &err);
 
     ngx_explicit_memzero(text->data, text->len);
 
-    if (rmcf->keys == NULL && line) {
+    if (rmcf->keys.keys == NULL && line) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"referral_key_file\": %s in \"%V\", line %ui; "
                            NGX_HTTP_REFERRAL_KEY_HINT " makes one",
@@ -107,7 +107,7 @@ ngx_http_referral_keys_parse(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    if (rmcf->keys == NULL) {
+    if (rmcf->keys.keys == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"referral_key_file\": %s in \"%V\"; "
                            NGX_HTTP_REFERRAL_KEY_HINT " makes one",
@@ -121,7 +121,7 @@ ngx_http_referral_keys_parse(ngx_conf_t *cf,
     }
 
     cln->handler = (ngx_pool_cleanup_pt) referral_keys_free;
-    cln->data = rmcf->keys;
+    cln->data = rmcf->keys.keys;
 
     return NGX_OK;
 }
@@ -143,7 +143,7 @@ ngx_http_referral_own_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
         return NGX_DECLINED;
     }
 
-    if (ngx_http_referral_key_places(cf, &rmcf->journal->name, place)
+    if (ngx_http_referral_key_places(cf, &rmcf->journal.path->name, place)
         != NGX_OK)
     {
         return NGX_ERROR;

@@ -1,5 +1,11 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_click.h"
+#include "ngx_http_referral_geo.h"
+#include "ngx_http_referral_links.h"
+#include "ngx_http_referral_lookup.h"
+#include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_request.h"
+#include "ngx_http_referral_salts.h"
 #include "referral_address.h"
 #include "referral_hash.h"
 #include "referral_url.h"
@@ -135,15 +141,15 @@ ngx_http_referral_click_prefetch_keys(ngx_http_referral_ctx_t *ctx)
         return;
     }
 
-    if (rmcf->lookup) {
-        ngx_http_referral_links_prefetch(rmcf->lookup,
+    if (rmcf->worker->links) {
+        ngx_http_referral_links_prefetch(rmcf->worker->links,
                                          &ctx->wait[NGX_HTTP_REFERRAL_LINK],
                                          NGX_HTTP_REFERRAL_LINK,
                                          &ctx->program, &ctx->code);
     }
 
-    if (rmcf->geo) {
-        ngx_http_referral_geo_prefetch(rmcf->geo, r->connection->sockaddr);
+    if (rmcf->geo.geos) {
+        ngx_http_referral_geo_prefetch(rmcf->geo.geos, r->connection->sockaddr);
     }
 }
 
@@ -167,13 +173,13 @@ ngx_http_referral_click_prefetch_values(ngx_http_referral_ctx_t *ctx)
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    if (rmcf->lookup) {
-        ngx_http_referral_links_prefetch_value(rmcf->lookup,
+    if (rmcf->worker->links) {
+        ngx_http_referral_links_prefetch_value(rmcf->worker->links,
                                        &ctx->wait[NGX_HTTP_REFERRAL_LINK]);
     }
 
-    if (rmcf->geo) {
-        ngx_http_referral_geo_prefetch_value(rmcf->geo,
+    if (rmcf->geo.geos) {
+        ngx_http_referral_geo_prefetch_value(rmcf->geo.geos,
                                              r->connection->sockaddr);
     }
 
@@ -442,7 +448,7 @@ ngx_http_referral_click_visitor(ngx_http_request_t *r,
 
         } else {
             ctx->has_visitor =
-                (referral_visitor_make(ctx->visitor, &rmcf->random)
+                (referral_visitor_make(ctx->visitor, &rmcf->worker->random)
                  == REFERRAL_OK);
         }
     }
@@ -454,7 +460,8 @@ ngx_http_referral_click_visitor(ngx_http_request_t *r,
 
     } else {
         ctx->has_click_id =
-            (referral_click_id_make(ctx->click_id, &rmcf->random, ctx->now)
+            (referral_click_id_make(ctx->click_id, &rmcf->worker->random,
+                                    ctx->now)
              == REFERRAL_OK);
     }
 
@@ -871,7 +878,7 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (n == REFERRAL_ERROR || rmcf->recorder == NULL) {
+    if (n == REFERRAL_ERROR || rmcf->worker->recorder == NULL) {
         (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
                                 ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
         return NGX_OK;
@@ -884,7 +891,8 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "referral click: %z bytes go to the journal", n);
 
-    return ngx_http_referral_recorder_add(rmcf->recorder, data, n, ctx->now,
+    return ngx_http_referral_recorder_add(rmcf->worker->recorder, data, n,
+                                          ctx->now,
                                           ngx_http_referral_click_open(ctx),
                                           &ctx->commit);
 }

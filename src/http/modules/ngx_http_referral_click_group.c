@@ -8,7 +8,8 @@
  */
 
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_click.h"
+#include "ngx_http_referral_lookup.h"
 
 
 static void ngx_http_referral_click_group_leave(ngx_http_referral_ctx_t *ctx);

@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_tracking.h"
 
 
 #define NGX_HTTP_REFERRAL_PAGE         32768
@@ -136,10 +136,10 @@ ngx_http_referral_metrics_handler(ngx_http_request_t *r)
     p = b->last;
     last = b->end;
 
-    if (rmcf->sh) {
-        p = ngx_http_referral_metrics_clicks(p, last, rmcf->sh);
-        p = ngx_http_referral_metrics_workers(p, last, rmcf->sh);
-        p = ngx_http_referral_metrics_hits(p, last, rmcf->sh);
+    if (rmcf->zone.sh) {
+        p = ngx_http_referral_metrics_clicks(p, last, rmcf->zone.sh);
+        p = ngx_http_referral_metrics_workers(p, last, rmcf->zone.sh);
+        p = ngx_http_referral_metrics_hits(p, last, rmcf->zone.sh);
         p = ngx_http_referral_metrics_cache(p, last, rmcf);
     }
 
@@ -412,7 +412,7 @@ ngx_http_referral_metrics_cache(u_char *p, u_char *last,
 {
     referral_cache_counters_t  counters;
 
-    referral_cache_counters(&rmcf->cache, &counters);
+    referral_cache_counters(&rmcf->zone.cache, &counters);
 
     p = ngx_http_referral_metrics_one(p, last, "referral_cache_stored_total",
                       "counter", "Entries put into the cache.",
@@ -433,7 +433,7 @@ ngx_http_referral_metrics_cache(u_char *p, u_char *last,
                       counters.flushed);
     p = ngx_http_referral_metrics_one(p, last, "referral_tracking", "gauge",
                       "1 while edits in Redis are live at once.",
-                      ngx_http_referral_tracked(rmcf->sh)
+                      ngx_http_referral_tracked(rmcf->zone.sh)
                       == NGX_HTTP_REFERRAL_TRACKED);
     p = ngx_http_referral_metrics_one(p, last,
                       "referral_cache_recovered_total", "counter",

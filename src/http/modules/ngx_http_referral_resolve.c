@@ -1,5 +1,6 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_lookup.h"
+#include "ngx_http_referral_request.h"
 
 
 static ngx_int_t ngx_http_referral_resolve_touch(ngx_http_request_t *r,

@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_request.h"
 
 
 typedef enum {

@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_recorder_core.h"
 
 
 /* ms: a click is sent this much later, at most, while Redis is well */
@@ -577,7 +577,7 @@ ngx_http_referral_drain_empty(ngx_http_referral_recorder_t *rec,
             ngx_log_error(NGX_LOG_ERR, rec->log, ngx_errno,
                           "referral: the journal in \"%V\" cannot be read: "
                           "its clicks are kept and sent later",
-                          &rec->conf->journal->name);
+                          &rec->conf->journal.path->name);
         }
 
         return NGX_ERROR;
@@ -699,7 +699,7 @@ ngx_http_referral_drain_applied(ngx_http_referral_recorder_t *rec,
         drain->unread = 0;
         ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
                       "referral: the journal in \"%V\" can be read again",
-                      &rec->conf->journal->name);
+                      &rec->conf->journal.path->name);
     }
 }
 
@@ -1244,7 +1244,7 @@ ngx_http_referral_drain_foreign(ngx_http_referral_recorder_t *rec,
                       "referral: the new id cannot be noted in the journal in "
                       "\"%V\": until it can, a worker that ends leaves "
                       "unsent clicks of program \"%V\" behind for good",
-                      &rec->conf->journal->name, &program);
+                      &rec->conf->journal.path->name, &program);
     }
 }
 

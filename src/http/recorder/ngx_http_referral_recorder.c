@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_recorder_core.h"
 
 
 /* ms */
@@ -78,7 +78,7 @@ ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf)
     ngx_uint_t                      i;
     ngx_http_referral_directory_t  *dir, *oldest;
 
-    name = &rmcf->journal->name;
+    name = &rmcf->journal.path->name;
     oldest = NULL;
 
     if (name->len > NGX_HTTP_REFERRAL_DIRECTORY_MAX) {
@@ -86,7 +86,7 @@ ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf)
     }
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
-        dir = &rmcf->sh->directories[i];
+        dir = &rmcf->zone.sh->directories[i];
 
         if (dir->generation && dir->len == name->len
             && ngx_memcmp(dir->path, name->data, name->len) == 0)
@@ -108,10 +108,10 @@ ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf)
 
 found:
 
-    dir->generation = rmcf->generation;
-    referral_quota_limit(&dir->quota, rmcf->journal_max);
+    dir->generation = rmcf->zone.generation;
+    referral_quota_limit(&dir->quota, rmcf->journal.max);
 
-    rmcf->directory = dir;
+    rmcf->journal.directory = dir;
 }
 
 
@@ -152,7 +152,7 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
 
     /* against codes that are chosen to collide */
 
-    if (referral_random(&rmcf->random, (u_char *) &rec->batch_conf.seed,
+    if (referral_random(&rmcf->worker->random, (u_char *) &rec->batch_conf.seed,
                         sizeof(rec->batch_conf.seed))
         != REFERRAL_OK)
     {
@@ -222,13 +222,14 @@ static void
 ngx_http_referral_recorder_conf(ngx_http_referral_main_conf_t *rmcf,
     referral_journals_conf_t *jc)
 {
-    jc->path = (char *) rmcf->journal->name.data;
-    jc->segment = rmcf->segment;
-    jc->max = rmcf->journal_max;
+    jc->path = (char *) rmcf->journal.path->name.data;
+    jc->segment = rmcf->journal.segment;
+    jc->max = rmcf->journal.max;
     jc->queue = 0;
-    jc->retain = (int64_t) rmcf->retain * 1000;
-    jc->sync = rmcf->sync;
-    jc->quota = rmcf->directory ? &rmcf->directory->quota : NULL;
+    jc->retain = (int64_t) rmcf->journal.retain * 1000;
+    jc->sync = rmcf->journal.sync;
+    jc->quota = rmcf->journal.directory ? &rmcf->journal.directory->quota
+                                        : NULL;
 }
 
 
@@ -318,7 +319,7 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
         rec->unresolved_bytes += size;
     }
 
-    if (rec->conf->sync != REFERRAL_SYNC_ALWAYS
+    if (rec->conf->journal.sync != REFERRAL_SYNC_ALWAYS
         && rec->ncommits + 1 >= NGX_HTTP_REFERRAL_GROUP)
     {
         ngx_http_referral_recorder_flush(rec);
@@ -487,7 +488,7 @@ ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
         }
     }
 
-    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
+    if (rec->conf->journal.sync == REFERRAL_SYNC_ALWAYS) {
         ngx_http_referral_recorder_sync(rec);
     }
 
@@ -509,7 +510,7 @@ ngx_http_referral_recorder_answer(ngx_http_referral_recorder_t *rec)
 
     safe = own->flushed;
 
-    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS && rec->syncing) {
+    if (rec->conf->journal.sync == REFERRAL_SYNC_ALWAYS && rec->syncing) {
         safe = own->synced;
     }
 
@@ -597,7 +598,7 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
         ngx_log_error(NGX_LOG_ERR, rec->log, 0,
                       "referral: the journal's files in \"%V\" were removed: "
                       "going on with a new journal",
-                      &rec->conf->journal->name);
+                      &rec->conf->journal.path->name);
 
         ngx_http_referral_recorder_flush(rec);
         ngx_http_referral_recorder_renew(rec);
@@ -611,7 +612,7 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
 
     ngx_http_referral_retire_check(rec);
 
-    if (rec->conf->sync == REFERRAL_SYNC_INTERVAL) {
+    if (rec->conf->journal.sync == REFERRAL_SYNC_INTERVAL) {
         ngx_http_referral_recorder_sync(rec);
     }
 
@@ -691,7 +692,7 @@ ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec)
     if (!bad) {
         ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
                       "referral: the journal in \"%V\" is written again",
-                      &rec->conf->journal->name);
+                      &rec->conf->journal.path->name);
         return;
     }
 
@@ -699,14 +700,14 @@ ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec)
         ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
                       "referral: the journal in \"%V\" has reached its "
                       "\"max\": clicks are kept in memory",
-                      &rec->conf->journal->name);
+                      &rec->conf->journal.path->name);
         return;
     }
 
     ngx_log_error(NGX_LOG_CRIT, rec->log, stat.err,
                   "referral: the journal in \"%V\" cannot be written (%s): "
                   "clicks are kept in memory",
-                  &rec->conf->journal->name, stat.what ? stat.what : "-");
+                  &rec->conf->journal.path->name, stat.what ? stat.what : "-");
 }
 
 
@@ -748,7 +749,7 @@ ngx_http_referral_recorder_keep_handler(ngx_event_t *ev)
                       "referral: this worker shuts down with %uL clicks in "
                       "memory: it waits for redis \"%V\" or for room in "
                       "\"%V\"", n, &rec->conf->redis.text,
-                      &rec->conf->journal->name);
+                      &rec->conf->journal.path->name);
     }
 
     if (rec->quitting) {
@@ -850,7 +851,7 @@ ngx_http_referral_recorder_successor(ngx_http_referral_recorder_t *rec)
     ngx_uint_t                      i;
     ngx_http_referral_directory_t  *dir, *last;
 
-    last = rec->conf->directory;
+    last = rec->conf->journal.directory;
 
     if (last == NULL) {
         return NULL;
@@ -864,7 +865,7 @@ ngx_http_referral_recorder_successor(ngx_http_referral_recorder_t *rec)
         }
     }
 
-    return last == rec->conf->directory ? NULL : last;
+    return last == rec->conf->journal.directory ? NULL : last;
 }
 
 
@@ -910,7 +911,7 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
     ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
                   "referral: %uL clicks that had no room in \"%V\" are in the "
                   "journal's new directory", journal->last,
-                  &rec->conf->journal->name);
+                  &rec->conf->journal.path->name);
 }
 
 
@@ -1057,7 +1058,7 @@ ngx_http_referral_recorder_abandon(ngx_http_referral_recorder_t *rec)
     ngx_log_error(NGX_LOG_CRIT, rec->log, stat.full ? 0 : stat.err,
                   "referral: this worker ends and drops %uL clicks that "
                   "neither redis \"%V\" nor the journal in \"%V\" took (%s)",
-                  lost, &rec->conf->redis.text, &rec->conf->journal->name,
+                  lost, &rec->conf->redis.text, &rec->conf->journal.path->name,
                   stat.what ? stat.what : "its files were removed");
 }
 
@@ -1411,7 +1412,7 @@ ngx_http_referral_recorder_synced(ngx_event_t *ev)
                               ngx_http_referral_recorder_now(),
                               ngx_current_msec);
 
-    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
+    if (rec->conf->journal.sync == REFERRAL_SYNC_ALWAYS) {
         ngx_http_referral_recorder_sync(rec);
     }
 

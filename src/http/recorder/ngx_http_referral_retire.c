@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral_recorder.h"
+#include "ngx_http_referral_recorder_core.h"
 
 
 /* ms between two looks at the marks in Redis */
@@ -75,7 +75,7 @@ ngx_http_referral_retire_lost(ngx_http_referral_recorder_t *rec)
     for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
 
         if (zone->directories[i].generation
-            && &zone->directories[i] != rec->conf->directory)
+            && &zone->directories[i] != rec->conf->journal.directory)
         {
             return;
         }
@@ -91,7 +91,7 @@ ngx_http_referral_retire_lost(ngx_http_referral_recorder_t *rec)
 
         rec->lost = i + 1;
 
-        if (rec->conf->directory
+        if (rec->conf->journal.directory
             && referral_journals_miss(rec->journals, entry->id))
         {
             n = ngx_http_referral_zone_journal_lost(zone, entry, pid);
@@ -149,7 +149,7 @@ ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec)
                       "referral: the journal in \"%V\" holds clicks of "
                       "another version of the module: they are kept until "
                       "that version runs again",
-                      &rec->conf->journal->name);
+                      &rec->conf->journal.path->name);
     }
 
     rec->foreign = foreign;

@@ -1,6 +1,7 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
 #include "ngx_http_referral_redis.h"
+#include "ngx_http_referral_tracking.h"
 #include "referral_hash.h"
 
 
@@ -126,7 +127,7 @@ ngx_http_referral_links_state(void *data, ngx_uint_t up)
 
     ngx_http_referral_worker_entry_t  *worker;
 
-    worker = ngx_http_referral_zone_worker(links->conf->sh);
+    worker = ngx_http_referral_zone_worker(links->conf->zone.sh);
 
     if (worker) {
         worker->lookup_up = up;
@@ -238,7 +239,7 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     key.len = b.pos - data;
 
     if (!hinted) {
-        referral_cache_prefetch(&rmcf->cache, &wait->hint, &key);
+        referral_cache_prefetch(&rmcf->zone.cache, &wait->hint, &key);
     }
 
     age = ngx_http_referral_links_cached(links, wait, part, &key, 0, &epoch);
@@ -322,7 +323,7 @@ ngx_http_referral_links_prefetch(ngx_http_referral_links_t *links,
     key.data = data;
     key.len = b.pos - data;
 
-    referral_cache_prefetch(&links->conf->cache, &wait->hint, &key);
+    referral_cache_prefetch(&links->conf->zone.cache, &wait->hint, &key);
     wait->hinted = 1;
 }
 
@@ -331,7 +332,7 @@ void
 ngx_http_referral_links_prefetch_value(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait)
 {
-    referral_cache_prefetch_value(&links->conf->cache, &wait->hint);
+    referral_cache_prefetch_value(&links->conf->zone.cache, &wait->hint);
 }
 
 
@@ -386,7 +387,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     past = 0;
     now = ngx_http_referral_msec();
 
-    if (referral_cache_get_prefetched(&rmcf->cache, &wait->hint, key,
+    if (referral_cache_get_prefetched(&rmcf->zone.cache, &wait->hint, key,
         links->buf, sizeof(links->buf), now, &info) != REFERRAL_OK)
     {
         *epoch = info.epoch;
@@ -394,7 +395,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
         /* a flush makes an entry doubtful; doubt is better than nothing */
 
         if (!away
-            || referral_cache_get_past(&rmcf->cache, &wait->hint, key,
+            || referral_cache_get_past(&rmcf->zone.cache, &wait->hint, key,
                                        links->buf, sizeof(links->buf), now,
                                        &info)
                != REFERRAL_OK)
@@ -411,16 +412,16 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     /* a copy was looked at when it was made */
 
     if (!info.copy && !referral_entry_valid(entry, info.len)) {
-        referral_cache_invalidate(&rmcf->cache, key);
-        *epoch = referral_cache_epoch(&rmcf->cache, key);
+        referral_cache_invalidate(&rmcf->zone.cache, key);
+        *epoch = referral_cache_epoch(&rmcf->zone.cache, key);
 
         return NGX_HTTP_REFERRAL_AGE_NONE;
     }
 
-    tracked = ngx_http_referral_tracked(rmcf->sh);
-    fresh = (tracked == NGX_HTTP_REFERRAL_TRACKED) ? rmcf->valid
-                                                   : rmcf->untracked;
-    old = rmcf->stale;
+    tracked = ngx_http_referral_tracked(rmcf->zone.sh);
+    fresh = (tracked == NGX_HTTP_REFERRAL_TRACKED) ? rmcf->zone.valid
+                                                   : rmcf->zone.untracked;
+    old = rmcf->zone.stale;
 
     /* a program need not exist: that it does not is an answer */
 
@@ -434,8 +435,8 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
             return NGX_HTTP_REFERRAL_AGE_NONE;
         }
 
-        fresh = ngx_min(fresh, rmcf->negative);
-        old = rmcf->negative;
+        fresh = ngx_min(fresh, rmcf->zone.negative);
+        old = rmcf->zone.negative;
     }
 
     /*
@@ -492,7 +493,7 @@ ngx_http_referral_links_fetch(ngx_http_referral_links_t *links,
 
     if (!ngx_http_referral_redis_usable(&links->redis)) {
 
-        if (ngx_http_referral_tracked(links->conf->sh)
+        if (ngx_http_referral_tracked(links->conf->zone.sh)
             == NGX_HTTP_REFERRAL_TRACKED)
         {
             ngx_http_referral_redis_hurry(&links->redis);
@@ -561,7 +562,7 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
         return;
     }
 
-    worker = ngx_http_referral_zone_worker(links->conf->sh);
+    worker = ngx_http_referral_zone_worker(links->conf->zone.sh);
 
     if (worker) {
         worker->lookup_up = links->redis.ready;
@@ -586,7 +587,7 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
                        || (fetch->part == NGX_HTTP_REFERRAL_PROGRAM
                            && !fetch->literal));
 
-        (void) referral_cache_put(&links->conf->cache, &fetch->key, entry,
+        (void) referral_cache_put(&links->conf->zone.cache, &fetch->key, entry,
                                   entry->size, negative, fetch->sent,
                                   fetch->epoch);
     } else {

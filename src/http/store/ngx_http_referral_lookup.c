@@ -1,5 +1,7 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
+#include "ngx_http_referral_lookup.h"
+#include "ngx_http_referral_request.h"
 
 
 static ngx_int_t ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx,
@@ -39,7 +41,7 @@ ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
     rmcf = ngx_http_get_module_main_conf(ctx->request,
                                          ngx_http_referral_module);
 
-    if (rmcf->lookup == NULL) {
+    if (rmcf->worker->links == NULL) {
         return;
     }
 
@@ -55,7 +57,7 @@ ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
     (void) ngx_http_referral_lookup_part(ctx, NGX_HTTP_REFERRAL_LINK, code);
 
     if (ngx_http_referral_lookup_owner(ctx, &id)) {
-        ngx_http_referral_links_prefetch(rmcf->lookup, wait,
+        ngx_http_referral_links_prefetch(rmcf->worker->links, wait,
                                          NGX_HTTP_REFERRAL_REFERRER,
                                          &ctx->program, &id);
     }
@@ -76,7 +78,7 @@ ngx_http_referral_lookup_prefetch(ngx_http_referral_ctx_t *ctx)
         rmcf = ngx_http_get_module_main_conf(ctx->request,
                                              ngx_http_referral_module);
 
-        ngx_http_referral_links_prefetch_value(rmcf->lookup, wait);
+        ngx_http_referral_links_prefetch_value(rmcf->worker->links, wait);
     }
 }
 
@@ -89,7 +91,7 @@ ngx_http_referral_lookup_finish(ngx_http_request_t *r,
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    if (rmcf->lookup == NULL) {
+    if (rmcf->worker->links == NULL) {
         return NGX_OK;
     }
 
@@ -121,7 +123,7 @@ ngx_http_referral_lookup_touches(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (rmcf->lookup == NULL) {
+    if (rmcf->worker->links == NULL) {
         return NGX_OK;
     }
 
@@ -146,7 +148,7 @@ ngx_http_referral_lookup_touches(ngx_http_request_t *r,
         wait->pool = r->pool;
         wait->literal = ctx->literal_program;
 
-        if (ngx_http_referral_links_get(rmcf->lookup, wait,
+        if (ngx_http_referral_links_get(rmcf->worker->links, wait,
                                         NGX_HTTP_REFERRAL_LINK, &ctx->program,
                                         &code)
             == NGX_AGAIN)
@@ -208,8 +210,8 @@ ngx_http_referral_lookup_part(ngx_http_referral_ctx_t *ctx, ngx_uint_t part,
     wait->pool = ctx->request->pool;
     wait->literal = ctx->literal_program;
 
-    rc = ngx_http_referral_links_get(rmcf->lookup, wait, part, &ctx->program,
-                                     id);
+    rc = ngx_http_referral_links_get(rmcf->worker->links, wait, part,
+                                     &ctx->program, id);
     if (rc == NGX_AGAIN) {
         ctx->waits++;
     }

@@ -1,6 +1,8 @@
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_links.h"
 #include "ngx_http_referral_redis.h"
+#include "ngx_http_referral_request.h"
+#include "ngx_http_referral_salts.h"
 #include "referral_address.h"
 
 
@@ -78,7 +80,7 @@ ngx_http_referral_salts_create(ngx_http_referral_main_conf_t *rmcf,
     salts->timer.log = log;
     salts->timer.cancelable = 1;
 
-    salts->redis = ngx_http_referral_links_redis(rmcf->lookup,
+    salts->redis = ngx_http_referral_links_redis(rmcf->worker->links,
                                                  ngx_http_referral_salts_wake,
                                                  salts);
 
@@ -240,7 +242,8 @@ ngx_http_referral_salts_ask(ngx_http_referral_salts_t *salts, int64_t day)
     if (ngx_http_referral_salts_known(salts, day)) {
         ngx_memcpy(salt, salts->salts[day & 3].salt, REFERRAL_SALT_SIZE);
 
-    } else if (referral_random(&salts->conf->random, salt, REFERRAL_SALT_SIZE)
+    } else if (referral_random(&salts->conf->worker->random, salt,
+                               REFERRAL_SALT_SIZE)
                != REFERRAL_OK)
     {
         return;
@@ -354,7 +357,7 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
-    salts = rmcf->salts;
+    salts = rmcf->worker->salts;
 
     if (salts == NULL) {
         return NGX_DECLINED;

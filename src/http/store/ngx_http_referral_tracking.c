@@ -1,6 +1,6 @@
 
-#include "ngx_http_referral.h"
 #include "ngx_http_referral_redis.h"
+#include "ngx_http_referral_tracking.h"
 
 
 /*
@@ -182,7 +182,7 @@ ngx_http_referral_tracking_handler(ngx_event_t *ev)
         ngx_http_referral_tracking_step(tracking);
     }
 
-    tracked = (ngx_http_referral_tracked(tracking->conf->sh)
+    tracked = (ngx_http_referral_tracked(tracking->conf->zone.sh)
                == NGX_HTTP_REFERRAL_TRACKED);
 
     if (tracking->tracked != tracked) {
@@ -212,7 +212,7 @@ ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
     ngx_http_referral_zone_t      *zone;
     ngx_http_referral_listener_t  *slot, *found;
 
-    zone = tracking->conf->sh;
+    zone = tracking->conf->zone.sh;
 
     if (ngx_exiting || ngx_http_referral_tracking_unwanted(tracking)) {
         return;
@@ -231,7 +231,7 @@ ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
                 old = slot->pid;
             }
 
-        } else if (slot->generation == tracking->conf->generation) {
+        } else if (slot->generation == tracking->conf->zone.generation) {
             n++;
         }
     }
@@ -242,7 +242,7 @@ ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
         return;
     }
 
-    found->generation = tracking->conf->generation;
+    found->generation = tracking->conf->zone.generation;
     ngx_http_referral_store(&found->seen, ngx_http_referral_msec());
 
     if (ngx_http_referral_load(&found->lease) == 0) {
@@ -289,13 +289,13 @@ ngx_http_referral_tracking_free(ngx_http_referral_tracking_t *tracking,
         return 0;
     }
 
-    if (ngx_http_referral_tracked(tracking->conf->sh)
+    if (ngx_http_referral_tracked(tracking->conf->zone.sh)
         == NGX_HTTP_REFERRAL_TRACKED)
     {
         return 0;
     }
 
-    worker = ngx_http_referral_zone_worker(tracking->conf->sh);
+    worker = ngx_http_referral_zone_worker(tracking->conf->zone.sh);
 
     return worker && worker->lookup_up;
 }
@@ -306,7 +306,7 @@ ngx_http_referral_tracking_free(ngx_http_referral_tracking_t *tracking,
 static ngx_uint_t
 ngx_http_referral_tracking_unwanted(ngx_http_referral_tracking_t *tracking)
 {
-    return ngx_http_referral_load(&tracking->conf->sh->refused)
+    return ngx_http_referral_load(&tracking->conf->zone.sh->refused)
            > ngx_http_referral_msec();
 }
 
@@ -329,13 +329,13 @@ ngx_http_referral_tracking_retire(ngx_http_referral_tracking_t *tracking)
     n = 0;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_LISTENERS; i++) {
-        slot = &tracking->conf->sh->listeners[i];
+        slot = &tracking->conf->zone.sh->listeners[i];
 
         if (slot == tracking->slot) {
             break;
         }
 
-        if (slot->generation == tracking->conf->generation
+        if (slot->generation == tracking->conf->zone.generation
             && !ngx_http_referral_tracking_free(tracking, slot))
         {
             n++;
@@ -499,7 +499,7 @@ ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
     int64_t                    until, none;
     ngx_http_referral_zone_t  *zone;
 
-    zone = tracking->conf->sh;
+    zone = tracking->conf->zone.sh;
     none = 0;
     until = ngx_http_referral_msec() + NGX_HTTP_REFERRAL_TRACKING_REFUSED;
 
@@ -511,7 +511,7 @@ ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
                       "they are live after %T seconds",
                       &tracking->conf->redis.text,
                       (size_t) ngx_min(reply->len, 200), reply->str,
-                      tracking->conf->untracked);
+                      tracking->conf->zone.untracked);
 
     } else {
         ngx_http_referral_store(&zone->refused, until);
@@ -597,8 +597,8 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
         ngx_time_update();
         tracking->since = ngx_http_referral_msec();
 
-        if (ngx_http_referral_load(&tracking->conf->sh->refused)) {
-            ngx_http_referral_store(&tracking->conf->sh->refused, 0);
+        if (ngx_http_referral_load(&tracking->conf->zone.sh->refused)) {
+            ngx_http_referral_store(&tracking->conf->zone.sh->refused, 0);
             ngx_log_error(NGX_LOG_NOTICE, tracking->log, 0,
                           "referral: redis \"%V\" tells of edits again",
                           &tracking->conf->redis.text);
@@ -648,7 +648,7 @@ ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
     ngx_http_referral_zone_t      *zone;
     ngx_http_referral_listener_t  *slot;
 
-    zone = tracking->conf->sh;
+    zone = tracking->conf->zone.sh;
     since = tracking->since;
     others = 0;
 
@@ -682,7 +682,7 @@ ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
 
     /* entries become doubtful: while Redis is away they still serve */
 
-    referral_cache_flush(&tracking->conf->cache);
+    referral_cache_flush(&tracking->conf->zone.cache);
 
     ngx_time_update();
     ngx_http_referral_store(&zone->flushed, ngx_http_referral_msec());
@@ -707,7 +707,7 @@ ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
     {
         /* FLUSHALL, for one, is told without keys */
 
-        referral_cache_flush(&tracking->conf->cache);
+        referral_cache_flush(&tracking->conf->zone.cache);
         return;
     }
 
@@ -719,7 +719,7 @@ ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
         /* of a message that is too large the rest has no names */
 
         if (reply->type == REDIS_REPLY_STRING && reply->len == 0) {
-            referral_cache_flush(&tracking->conf->cache);
+            referral_cache_flush(&tracking->conf->zone.cache);
             return;
         }
 
@@ -732,7 +732,7 @@ ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
         key.data = (u_char *) reply->str + prefix->len;
         key.len = reply->len - prefix->len;
 
-        referral_cache_invalidate(&tracking->conf->cache, &key);
+        referral_cache_invalidate(&tracking->conf->zone.cache, &key);
     }
 }
 

@@ -2,7 +2,8 @@
 /* what a short link answers: a redirect with its cookie, or the fallback */
 
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_click.h"
+#include "ngx_http_referral_request.h"
 
 
 static ngx_int_t ngx_http_referral_answer_fallback(ngx_http_request_t *r,
@@ -189,7 +190,7 @@ ngx_http_referral_answer_cookie(ngx_http_request_t *r,
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    if (!conf->enabled || rmcf->keys == NULL) {
+    if (!conf->enabled || rmcf->keys.keys == NULL) {
         return NGX_OK;
     }
 
@@ -199,7 +200,7 @@ ngx_http_referral_answer_cookie(ngx_http_request_t *r,
 
     ngx_http_referral_answer_touch(ctx, cookie);
 
-    n = referral_cookie_encode(data, rmcf->keys, &ctx->program, cookie);
+    n = referral_cookie_encode(data, rmcf->keys.keys, &ctx->program, cookie);
 
     if (n == REFERRAL_ERROR) {
         ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
