@@ -5,7 +5,6 @@
 #include "ngx_http_referral_lookup.h"
 #include "ngx_http_referral_recorder.h"
 #include "ngx_http_referral_request.h"
-#include "ngx_http_referral_salts.h"
 #include "referral_address.h"
 #include "referral_hash.h"
 #include "referral_url.h"
@@ -14,17 +13,13 @@
 /* a second click on the same link by the same browser within this, ms */
 #define NGX_HTTP_REFERRAL_DUPLICATE  10000
 
-/* clicks of one address in a minute whose ids can be looked up: a carrier's
- * phones fit in, a client that makes up browsers does not fill Redis */
-#define NGX_HTTP_REFERRAL_LISTED     600
-
 
 static void ngx_http_referral_click_found(ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_click_decide(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
-static ngx_int_t ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
+static ngx_int_t ngx_http_referral_click_save(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
-static ngx_uint_t ngx_http_referral_click_open(
+static ngx_int_t ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_uint_t ngx_http_referral_click_invented(
     ngx_http_referral_ctx_t *ctx);
@@ -41,25 +36,13 @@ static ngx_int_t ngx_http_referral_click_external(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, ngx_http_referral_template_t *template);
 static ngx_int_t ngx_http_referral_click_location(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_click_cancel(ngx_http_referral_ctx_t *ctx);
+static void ngx_http_referral_click_committed(void *data);
 #if (NGX_DEBUG)
 static void ngx_http_referral_click_debug(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static char *ngx_http_referral_click_state(const referral_entry_t *entry);
 #endif
-static ngx_int_t ngx_http_referral_click_record(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx);
-static void ngx_http_referral_click_texts(ngx_http_referral_ctx_t *ctx,
-    referral_record_t *record);
-static void ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
-    referral_record_t *record);
-static ngx_uint_t ngx_http_referral_click_touched(
-    ngx_http_referral_ctx_t *ctx, referral_touch_t *touch);
-static void ngx_http_referral_click_person(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, referral_record_t *record);
-static ngx_uint_t ngx_http_referral_click_listed(
-    ngx_http_referral_ctx_t *ctx, ngx_http_referral_main_conf_t *rmcf);
-static void ngx_http_referral_click_cancel(ngx_http_referral_ctx_t *ctx);
-static void ngx_http_referral_click_committed(void *data);
 
 
 /* a code that nobody has: no question to Redis is worth it */
@@ -326,7 +309,7 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
         return ngx_http_referral_click_unrecorded(r, ctx);
     }
 
-    rc = ngx_http_referral_click_record(r, ctx);
+    rc = ngx_http_referral_click_save(r, ctx);
 
     if (rc == NGX_AGAIN) {
         ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] =
@@ -338,7 +321,47 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
         return rc;
     }
 
-    return ngx_http_referral_answer_send(r, ctx);
+    return ngx_http_referral_click_answer_send(r, ctx);
+}
+
+
+/* NGX_OK: go on; NGX_AGAIN: when it is safe; else how to answer */
+
+static ngx_int_t
+ngx_http_referral_click_save(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    u_char                          data[REFERRAL_RECORD_MAX];
+    ssize_t                         n;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    n = ngx_http_referral_click_record(r, ctx, data, sizeof(data));
+
+    /* before the write, so that those who wait for it then only send */
+
+    if (ngx_http_referral_click_answer_prepare(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (n == REFERRAL_ERROR || rmcf->worker->recorder == NULL) {
+        (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
+                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
+        return NGX_OK;
+    }
+
+    ctx->commit.handler = ngx_http_referral_click_committed;
+    ctx->commit.data = ctx;
+    ctx->recorded = 1;
+
+    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "referral click: %z bytes go to the journal", n);
+
+    return ngx_http_referral_recorder_add(rmcf->worker->recorder, data, n,
+                                         ctx->now,
+                                         ngx_http_referral_click_unknown(ctx),
+                                         &ctx->commit);
 }
 
 
@@ -357,21 +380,11 @@ ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
                               ->dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
     }
 
-    if (ngx_http_referral_answer_prepare(r, ctx) != NGX_OK) {
+    if (ngx_http_referral_click_answer_prepare(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    return ngx_http_referral_answer_send(r, ctx);
-}
-
-
-/* while Redis is away: may the code be one that somebody made up? */
-
-static ngx_uint_t
-ngx_http_referral_click_open(ngx_http_referral_ctx_t *ctx)
-{
-    return ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
-           && ctx->click.link == NULL;
+    return ngx_http_referral_click_answer_send(r, ctx);
 }
 
 
@@ -387,7 +400,7 @@ ngx_http_referral_click_invented(ngx_http_referral_ctx_t *ctx)
 
     program = ctx->click.program;
 
-    return ngx_http_referral_click_open(ctx)
+    return ngx_http_referral_click_unknown(ctx)
            && !ctx->literal_program
            && (program == NULL || program->state == REFERRAL_STATE_ABSENT);
 }
@@ -749,6 +762,41 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
 }
 
 
+static void
+ngx_http_referral_click_cancel(ngx_http_referral_ctx_t *ctx)
+{
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
+
+    ngx_http_referral_recorder_cancel(&ctx->commit);
+}
+
+
+static void
+ngx_http_referral_click_committed(void *data)
+{
+    ngx_http_referral_ctx_t *ctx = data;
+
+    ngx_int_t            rc;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, c->log, 0,
+                   "referral click: the journal has been written");
+
+    rc = ngx_http_referral_click_answer_send(r, ctx);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
+}
+
+
 #if (NGX_DEBUG)
 
 /* the middle of a click's story: who came, and what was decided */
@@ -827,281 +875,3 @@ ngx_http_referral_click_state(const referral_entry_t *entry)
 }
 
 #endif
-
-
-/* NGX_OK: go on; NGX_AGAIN: when it is safe; else how to answer */
-
-static ngx_int_t
-ngx_http_referral_click_record(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx)
-{
-    u_char                          data[REFERRAL_RECORD_MAX];
-    ssize_t                         n;
-    referral_record_t               record;
-    referral_decision_t            *decision;
-    ngx_http_referral_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
-
-    decision = &ctx->decision;
-
-    ngx_memzero(&record, sizeof(referral_record_t));
-
-    record.at = ctx->now;
-    record.window = decision->window;
-    record.offset = decision->offset;
-    record.class = ctx->class;
-    record.result = decision->result;
-
-    if (decision->landed) {
-        record.flags |= REFERRAL_RECORD_LANDED;
-    }
-
-    if (ctx->has_consent && !ctx->consent) {
-        record.flags |= REFERRAL_RECORD_NO_CONSENT;
-    }
-
-    ngx_http_referral_find_source(r, ctx);
-
-    ngx_http_referral_click_texts(ctx, &record);
-    ngx_http_referral_click_touches(ctx, &record);
-
-    if (ctx->class == REFERRAL_CLASS_HUMAN && decision->landed) {
-        ngx_http_referral_click_person(r, ctx, &record);
-    }
-
-    n = referral_record_encode(data, sizeof(data), &record);
-
-    /* before the write, so that those who wait for it then only send */
-
-    if (ngx_http_referral_answer_prepare(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (n == REFERRAL_ERROR || rmcf->worker->recorder == NULL) {
-        (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
-                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
-        return NGX_OK;
-    }
-
-    ctx->commit.handler = ngx_http_referral_click_committed;
-    ctx->commit.data = ctx;
-    ctx->recorded = 1;
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral click: %z bytes go to the journal", n);
-
-    return ngx_http_referral_recorder_add(rmcf->worker->recorder, data, n,
-                                          ctx->now,
-                                          ngx_http_referral_click_open(ctx),
-                                          &ctx->commit);
-}
-
-
-static void
-ngx_http_referral_click_texts(ngx_http_referral_ctx_t *ctx,
-    referral_record_t *record)
-{
-    referral_str_t       *text, *value;
-    referral_decision_t  *decision;
-
-    text = record->text;
-    value = ctx->values.value;
-    decision = &ctx->decision;
-
-    text[REFERRAL_TEXT_PROGRAM] = ctx->program;
-    text[REFERRAL_TEXT_CODE] = ctx->code;
-    text[REFERRAL_TEXT_FIRST_CODE] = ctx->code;
-    text[REFERRAL_TEXT_REFERRER] = decision->referrer;
-    text[REFERRAL_TEXT_COUNTRY] = value[REFERRAL_VALUE_COUNTRY];
-    text[REFERRAL_TEXT_REGION] = value[REFERRAL_VALUE_REGION];
-    text[REFERRAL_TEXT_CITY] = value[REFERRAL_VALUE_CITY];
-    text[REFERRAL_TEXT_LANG] = referral_lang_key(ctx->lang_key, &ctx->lang);
-    text[REFERRAL_TEXT_DEVICE] = ctx->agent.device.device;
-    text[REFERRAL_TEXT_OS] = ctx->agent.device.os;
-    text[REFERRAL_TEXT_APP] = ctx->agent.device.app;
-    text[REFERRAL_TEXT_SOURCE] = ctx->source;
-    text[REFERRAL_TEXT_CHANNEL] = decision->channel;
-    text[REFERRAL_TEXT_SEGMENT] = decision->segment;
-    text[REFERRAL_TEXT_VARIANT] = decision->variant;
-    text[REFERRAL_TEXT_LANDING_HOST] = ctx->landing_host;
-}
-
-
-/* whose click is it, which was the first one, and what is it the first of? */
-
-static void
-ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
-    referral_record_t *record)
-{
-    int                offset;
-    referral_touch_t  *first, *last;
-
-    if (ctx->has_click_id) {
-        record->flags |= REFERRAL_RECORD_CLICK_ID;
-        ngx_memcpy(record->click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
-        ngx_memcpy(record->first_click_id, ctx->click_id,
-                   REFERRAL_CLICK_ID_SIZE);
-    }
-
-    /* who may not be known again is nobody's first visit */
-
-    if (!ctx->has_visitor) {
-        return;
-    }
-
-    record->flags |= REFERRAL_RECORD_VISITOR;
-    ngx_memcpy(record->visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
-
-    if (ctx->old_cookie != REFERRAL_COOKIE_OK || ctx->untouched) {
-        record->flags |= REFERRAL_RECORD_NEW_PROGRAM|REFERRAL_RECORD_NEW_LINK
-                         |REFERRAL_RECORD_NEW_DAY;
-        return;
-    }
-
-    first = &ctx->cookie.first;
-    last = &ctx->cookie.last;
-
-    /* by the same link: if that does not exist, this click is none either */
-
-    if (!ctx->cookie.first_open
-        || ngx_http_referral_click_touched(ctx, first))
-    {
-        ngx_memcpy(record->first_click_id, first->click_id,
-                   REFERRAL_CLICK_ID_SIZE);
-        record->text[REFERRAL_TEXT_FIRST_CODE].len = first->code_len;
-        record->text[REFERRAL_TEXT_FIRST_CODE].data = first->code;
-    }
-
-    if (!ngx_http_referral_click_touched(ctx, first)
-        && !ngx_http_referral_click_touched(ctx, last))
-    {
-        record->flags |= REFERRAL_RECORD_NEW_LINK;
-    }
-
-    /* not again where a clock was set back */
-
-    offset = ctx->decision.offset;
-
-    if (referral_time_day_number(referral_click_id_time(last->click_id),
-                                 offset)
-        < referral_time_day_number(ctx->now, offset))
-    {
-        record->flags |= REFERRAL_RECORD_NEW_DAY;
-    }
-}
-
-
-/* was it by this link? */
-
-static ngx_uint_t
-ngx_http_referral_click_touched(ngx_http_referral_ctx_t *ctx,
-    referral_touch_t *touch)
-{
-    return touch->code_len == ctx->code.len
-           && ngx_memcmp(touch->code, ctx->code.data, ctx->code.len) == 0;
-}
-
-
-/* what is kept of a person who was led to a landing */
-
-static void
-ngx_http_referral_click_person(ngx_http_request_t *r,
-    ngx_http_referral_ctx_t *ctx, referral_record_t *record)
-{
-    ngx_http_referral_main_conf_t  *rmcf;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
-
-    if (ctx->has_click_id) {
-
-        /* the cookie has both touches of what is recorded, or neither */
-
-        ctx->set_cookie = ctx->has_visitor;
-
-        if (ngx_http_referral_click_listed(ctx, rmcf)) {
-            record->flags |= REFERRAL_RECORD_TOUCHED;
-        }
-    }
-
-    if (!ctx->has_visitor) {
-        return;
-    }
-
-    if (ngx_http_referral_salt_address(r, ctx, &record->address) == NGX_OK) {
-        record->flags |= REFERRAL_RECORD_ADDRESS;
-
-    } else {
-        ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_NO_ADDRESS);
-    }
-}
-
-
-/* does the click's id get an entry of its own in Redis? */
-
-static ngx_uint_t
-ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
-    ngx_http_referral_main_conf_t *rmcf)
-{
-    ngx_http_referral_zone_t  *zone;
-
-    static ngx_msec_t          said;
-
-    zone = ngx_http_referral_zone(rmcf);
-
-    if (referral_limit_take(&zone->bound, ctx->address_hash,
-                            ngx_http_referral_msec() / 60000,
-                            NGX_HTTP_REFERRAL_LISTED))
-    {
-        return 1;
-    }
-
-    ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_UNLISTED);
-
-    if (said == 0 || ngx_current_msec - said >= 60000) {
-        said = ngx_current_msec;
-
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
-                      "referral: more than %d clicks of one address in a "
-                      "minute: they are counted, but the ids of the rest "
-                      "cannot be looked up; is it a balancer?",
-                      NGX_HTTP_REFERRAL_LISTED);
-    }
-
-    return 0;
-}
-
-
-static void
-ngx_http_referral_click_cancel(ngx_http_referral_ctx_t *ctx)
-{
-    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
-
-    ngx_http_referral_recorder_cancel(&ctx->commit);
-}
-
-
-static void
-ngx_http_referral_click_committed(void *data)
-{
-    ngx_http_referral_ctx_t *ctx = data;
-
-    ngx_int_t            rc;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-
-    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
-
-    ngx_http_set_log_request(c->log, r);
-
-    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, c->log, 0,
-                   "referral click: the journal has been written");
-
-    rc = ngx_http_referral_answer_send(r, ctx);
-
-    ngx_http_finalize_request(r, rc);
-    ngx_http_run_posted_requests(c);
-}

@@ -20,7 +20,7 @@ static ngx_uint_t ngx_http_referral_answer_https(ngx_http_request_t *r);
 
 
 ngx_int_t
-ngx_http_referral_answer_send(ngx_http_request_t *r,
+ngx_http_referral_click_answer_send(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
     ngx_int_t                       rc;
@@ -96,7 +96,7 @@ ngx_http_referral_answer_fallback(ngx_http_request_t *r,
 /* the answer, unless it is the fallback's */
 
 ngx_int_t
-ngx_http_referral_answer_prepare(ngx_http_request_t *r,
+ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
     /* browsers ask again on the real click instead of using what they have */
@@ -273,8 +273,7 @@ ngx_http_referral_answer_touch(ngx_http_referral_ctx_t *ctx,
     ngx_memcpy(cookie->last.code, ctx->code.data, ctx->code.len);
     ngx_memcpy(cookie->last.click_id, ctx->click_id, REFERRAL_CLICK_ID_SIZE);
 
-    cookie->last_open = ctx->decision.result == REFERRAL_RESULT_UNRESOLVED
-                        && ctx->click.link == NULL;
+    cookie->last_open = ngx_http_referral_click_unknown(ctx);
 
     if (ctx->old_cookie != REFERRAL_COOKIE_OK || ctx->untouched) {
         cookie->first = cookie->last;
