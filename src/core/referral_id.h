@@ -1,6 +1,7 @@
 
 /*
- * Names that the module makes: click ids and visitor ids.
+ * Names that the module makes: click ids and visitor ids; the size of a
+ * journal's id.
  */
 
 
@@ -13,6 +14,8 @@
 
 #define REFERRAL_CLICK_ID_SIZE      16
 #define REFERRAL_CLICK_ID_LEN       36    /* 8-4-4-4-12 */
+#define REFERRAL_JOURNAL_ID_SIZE    16
+#define REFERRAL_JOURNAL_ID_LEN     32    /* hexadecimal */
 #define REFERRAL_VISITOR_SIZE       12
 #define REFERRAL_VISITOR_LEN        16    /* base64url */
 

@@ -1,11 +1,6 @@
 #include "referral_time.h"
 
 
-/* the last millisecond of the year 9999 */
-
-#define REFERRAL_TIME_MAX    253402300799999LL
-#define REFERRAL_OFFSET_MAX  (14 * 60)
-
 /* "0001-01-01" is what some languages write for "no date" */
 
 #define REFERRAL_YEAR_MIN    1

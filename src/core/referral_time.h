@@ -14,6 +14,9 @@
 
 
 #define REFERRAL_DAY_MS     86400000LL
+#define REFERRAL_TIME_MAX   253402300799999LL   /* the end of the year 9999 */
+#define REFERRAL_OFFSET_MAX (14 * 60)           /* minutes, east or west */
+
 #define REFERRAL_DAY_LEN    (sizeof("2026-11-22") - 1)
 #define REFERRAL_HOUR_LEN   (sizeof("2026-11-22T13") - 1)
 #define REFERRAL_MINUTE_LEN (sizeof("2026-11-22T13:05") - 1)

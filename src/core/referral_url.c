@@ -3,8 +3,8 @@
 #include "referral_url.h"
 
 
-#define REFERRAL_HOST_MAX   253
-#define REFERRAL_LABEL_MAX  63
+#define REFERRAL_HOST_MAX       253
+#define REFERRAL_DNS_LABEL_MAX  63
 
 /* times a byte: that byte eight times */
 #define REFERRAL_URL_EACH   0x0101010101010101ULL
@@ -300,14 +300,16 @@ referral_host_name(const u_char *p, size_t len)
             break;
         }
 
-        if (label == 0 || label > REFERRAL_LABEL_MAX) {
+        if (label == 0 || label > REFERRAL_DNS_LABEL_MAX) {
             return 0;
         }
 
         label = 0;
     }
 
-    if (label == 0 || label > REFERRAL_LABEL_MAX || i > REFERRAL_HOST_MAX) {
+    if (label == 0 || label > REFERRAL_DNS_LABEL_MAX
+        || i > REFERRAL_HOST_MAX)
+    {
         return 0;
     }
 

@@ -14,11 +14,9 @@
 #define _REFERRAL_SEGMENT_H_INCLUDED_
 
 
+#include "referral_id.h"
 #include "referral_str.h"
 
-
-#define REFERRAL_JOURNAL_ID_SIZE   16
-#define REFERRAL_JOURNAL_ID_LEN    32      /* as hexadecimal text */
 
 #define REFERRAL_SEGMENT_VERSION   1
 #define REFERRAL_SEGMENT_HEADER    64      /* bytes in the file */

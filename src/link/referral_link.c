@@ -2,9 +2,6 @@
 #include "referral_link.h"
 
 
-#define REFERRAL_OFFSET_LIMIT  (14 * 60)
-
-
 /* one compilation; "field" and "index" are of the value that is read */
 
 typedef struct {
@@ -653,8 +650,8 @@ referral_entry_valid(const referral_entry_t *entry, size_t size)
     }
 
     if (entry->utc_offset != INT16_MIN
-        && (entry->utc_offset < -REFERRAL_OFFSET_LIMIT
-            || entry->utc_offset > REFERRAL_OFFSET_LIMIT))
+        && (entry->utc_offset < -REFERRAL_OFFSET_MAX
+            || entry->utc_offset > REFERRAL_OFFSET_MAX))
     {
         return 0;
     }

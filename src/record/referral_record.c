@@ -25,12 +25,10 @@
 
 #define REFERRAL_RECORD_FLAGS        0x1ff
 
-#define REFERRAL_OFFSET_MAX          (14 * 60)
-
 /* a day from either end of the calendar, so that no offset leaves it */
 
 #define REFERRAL_AT_MIN              REFERRAL_DAY_MS
-#define REFERRAL_AT_MAX              (253402300800000LL - REFERRAL_DAY_MS)
+#define REFERRAL_AT_MAX              (REFERRAL_TIME_MAX + 1 - REFERRAL_DAY_MS)
 
 
 static int referral_record_valid(const referral_record_t *record,

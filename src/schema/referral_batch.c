@@ -16,7 +16,6 @@
 #define REFERRAL_BATCH_CAP_LINK     50
 #define REFERRAL_BATCH_UNIQUES_TTL  (400 * 86400)
 #define REFERRAL_BATCH_BOARD_TTL    (9 * 86400)
-#define REFERRAL_BATCH_AT_MAX       253402300799999LL
 
 
 /* a record on its way into the batch, and the numbers of its texts */
@@ -303,7 +302,7 @@ referral_batch_add(referral_batch_t *b, const referral_record_t *record,
     if (program->len != b->program_len
         || memcmp(program->data, b->program, b->program_len) != 0
         || record->at < 0
-        || record->at > REFERRAL_BATCH_AT_MAX
+        || record->at > REFERRAL_TIME_MAX
         || record->class >= REFERRAL_CLASSES
         || record->result >= REFERRAL_RESULTS)
     {

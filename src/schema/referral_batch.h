@@ -14,11 +14,10 @@
 #define _REFERRAL_BATCH_H_INCLUDED_
 
 
+#include "referral_id.h"
 #include "referral_record.h"
 #include "referral_str.h"
 
-
-#define REFERRAL_JOURNAL_ID_SIZE    16
 
 #define REFERRAL_BATCH_RECORDS      1000
 #define REFERRAL_BATCH_PREFIX_MAX   64

@@ -80,6 +80,18 @@ for my $home (@homes) {
 }
 
 
+# a limit of the files that know nothing of nginx is defined once
+
+my %defined;
+
+for my $file (grep { /^referral_/ } @files) {
+    $defined{$_}{$file} = 1 for $code{$file} =~ /^#define\s+(REFERRAL_\w+)/mg;
+}
+
+is(join(' ', grep { keys %{ $defined{$_} } > 1 } sort keys %defined), '',
+   'no macro is defined in two files');
+
+
 # each room has its own header; a large room has several files, each of which
 # begins with the room's name
 
