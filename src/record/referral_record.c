@@ -36,6 +36,10 @@ static int referral_record_valid(const referral_record_t *record,
 static int referral_record_texts_valid(const referral_record_t *record);
 static unsigned referral_record_controls(const u_char *p, const u_char *end);
 static unsigned referral_record_parts(const referral_record_t *record);
+static const u_char *referral_record_get_parts(referral_record_t *record,
+    const u_char *p, const u_char *end, unsigned parts);
+static const u_char *referral_record_copy(u_char *out, size_t len,
+    const u_char *p, const u_char *end, unsigned there);
 static u_char *referral_record_put(u_char *p, uint64_t n, unsigned size);
 static uint64_t referral_record_get(const u_char *p, unsigned size);
 
@@ -150,55 +154,9 @@ referral_record_decode(referral_record_t *record, const u_char *data,
         return REFERRAL_ERROR;
     }
 
-    if (parts & REFERRAL_RECORD_PART_CLICK) {
-
-        if (end - p < REFERRAL_CLICK_ID_SIZE) {
-            return REFERRAL_ERROR;
-        }
-
-        memcpy(record->click_id, p, REFERRAL_CLICK_ID_SIZE);
-        p += REFERRAL_CLICK_ID_SIZE;
-
-    } else {
-        memset(record->click_id, 0, REFERRAL_CLICK_ID_SIZE);
-    }
-
-    if (parts & REFERRAL_RECORD_PART_FIRST) {
-
-        if (end - p < REFERRAL_CLICK_ID_SIZE) {
-            return REFERRAL_ERROR;
-        }
-
-        memcpy(record->first_click_id, p, REFERRAL_CLICK_ID_SIZE);
-        p += REFERRAL_CLICK_ID_SIZE;
-
-    } else {
-        memset(record->first_click_id, 0, REFERRAL_CLICK_ID_SIZE);
-    }
-
-    if (parts & REFERRAL_RECORD_PART_VISITOR) {
-
-        if (end - p < REFERRAL_VISITOR_SIZE) {
-            return REFERRAL_ERROR;
-        }
-
-        memcpy(record->visitor, p, REFERRAL_VISITOR_SIZE);
-        p += REFERRAL_VISITOR_SIZE;
-
-    } else {
-        memset(record->visitor, 0, REFERRAL_VISITOR_SIZE);
-    }
-
-    record->address = 0;
-
-    if (parts & REFERRAL_RECORD_PART_ADDRESS) {
-
-        if (end - p < (ssize_t) sizeof(uint64_t)) {
-            return REFERRAL_ERROR;
-        }
-
-        record->address = referral_record_get(p, sizeof(uint64_t));
-        p += sizeof(uint64_t);
+    p = referral_record_get_parts(record, p, end, parts);
+    if (p == NULL) {
+        return REFERRAL_ERROR;
     }
 
     /* one click has one form only */
@@ -238,6 +196,54 @@ referral_record_decode(referral_record_t *record, const u_char *data,
     }
 
     return referral_record_texts_valid(record) ? REFERRAL_OK : REFERRAL_ERROR;
+}
+
+
+/* the members that "parts" names, all others zero; NULL: not all are there */
+
+static const u_char *
+referral_record_get_parts(referral_record_t *record, const u_char *p,
+    const u_char *end, unsigned parts)
+{
+    u_char  address[sizeof(uint64_t)];
+
+    p = referral_record_copy(record->click_id, REFERRAL_CLICK_ID_SIZE, p, end,
+                             parts & REFERRAL_RECORD_PART_CLICK);
+
+    p = referral_record_copy(record->first_click_id, REFERRAL_CLICK_ID_SIZE, p,
+                             end, parts & REFERRAL_RECORD_PART_FIRST);
+
+    p = referral_record_copy(record->visitor, REFERRAL_VISITOR_SIZE, p, end,
+                             parts & REFERRAL_RECORD_PART_VISITOR);
+
+    p = referral_record_copy(address, sizeof(address), p, end,
+                             parts & REFERRAL_RECORD_PART_ADDRESS);
+
+    record->address = referral_record_get(address, sizeof(address));
+
+    return p;
+}
+
+
+/* a "p" of NULL stays NULL: the record ended before */
+
+static const u_char *
+referral_record_copy(u_char *out, size_t len, const u_char *p,
+    const u_char *end, unsigned there)
+{
+    if (p == NULL || !there) {
+        memset(out, 0, len);
+        return p;
+    }
+
+    if ((size_t) (end - p) < len) {
+        memset(out, 0, len);
+        return NULL;
+    }
+
+    memcpy(out, p, len);
+
+    return p + len;
 }
 
 
