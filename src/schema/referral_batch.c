@@ -77,67 +77,30 @@ static const referral_str_t  referral_batch_words[REFERRAL_WORD_CLASS] = {
 };
 
 
-const referral_batch_name_t  referral_batch_names[] = {
+/*
+ * The operation for each key; REFERRAL_OP_IF for those that the script reads or
+ * writes without one.
+ */
 
-    /* REFERRAL_KEY_JOURNALS */
-    { referral_string("journals:"), referral_string(""), REFERRAL_OP_IF },
-
-    /* REFERRAL_KEY_ERRORS */
-    { referral_string("errors:"), referral_string(""), REFERRAL_OP_IF },
-
-    /* REFERRAL_KEY_FORGOTTEN */
-    { referral_string("forgotten:"), referral_string(""), REFERRAL_OP_IF },
-
-    /* REFERRAL_KEY_LINK */
-    { referral_string("link:"), referral_string(":"), REFERRAL_OP_IF },
-
-    /* REFERRAL_KEY_STATS */
-    { referral_string("stats:"), referral_string(""), REFERRAL_OP_COUNT },
-
-    /* REFERRAL_KEY_STATS_LINK */
-    { referral_string("stats:"), referral_string(":"), REFERRAL_OP_COUNT },
-
-    /* REFERRAL_KEY_DAY */
-    { referral_string("day:"), referral_string(":"), REFERRAL_OP_COUNT },
-
-    /* REFERRAL_KEY_DAYS */
-    { referral_string("days:"), referral_string(""), REFERRAL_OP_COUNT },
-
-    /* REFERRAL_KEY_DAYS_LINK */
-    { referral_string("days:"), referral_string(":"), REFERRAL_OP_COUNT },
-
-    /* REFERRAL_KEY_HOURS */
-    { referral_string("hours:"), referral_string(""), REFERRAL_OP_COUNT },
-
-    /* REFERRAL_KEY_BOARD */
-    { referral_string("board:"), referral_string(":clicks"),
-      REFERRAL_OP_SCORE },
-
-    /* REFERRAL_KEY_BOARD_DAY */
-    { referral_string("board:"), referral_string(":clicks:"),
-      REFERRAL_OP_SCORE },
-
-    /* REFERRAL_KEY_REFERRERS */
-    { referral_string("board:"), referral_string(":referrers:clicks"),
-      REFERRAL_OP_SCORE },
-
-    /* REFERRAL_KEY_REFERRERS_MONTH */
-    { referral_string("board:"), referral_string(":referrers:clicks:"),
-      REFERRAL_OP_SCORE },
-
-    /* REFERRAL_KEY_VISITORS */
-    { referral_string("visitors:"), referral_string(":day:"),
-      REFERRAL_OP_UNIQUE },
-
-    /* REFERRAL_KEY_ADDRESSES */
-    { referral_string("addresses:"), referral_string(":day:"),
-      REFERRAL_OP_UNIQUE },
-
-    /* REFERRAL_KEY_CLICKS */
-    { referral_string("clicks:"), referral_string(":"), REFERRAL_OP_SET },
-
-    /* REFERRAL_KEY_EVENTS */
-    { referral_string("events:"), referral_string(""), REFERRAL_OP_EVENTS }
+const referral_op_e  referral_batch_ops[REFERRAL_BATCH_KEYS] = {
+    [REFERRAL_KEY_JOURNALS] = REFERRAL_OP_IF,
+    [REFERRAL_KEY_ERRORS] = REFERRAL_OP_IF,
+    [REFERRAL_KEY_FORGOTTEN] = REFERRAL_OP_IF,
+    [REFERRAL_KEY_LINK] = REFERRAL_OP_IF,
+    [REFERRAL_KEY_STATS] = REFERRAL_OP_COUNT,
+    [REFERRAL_KEY_STATS_LINK] = REFERRAL_OP_COUNT,
+    [REFERRAL_KEY_DAY] = REFERRAL_OP_COUNT,
+    [REFERRAL_KEY_DAYS] = REFERRAL_OP_COUNT,
+    [REFERRAL_KEY_DAYS_LINK] = REFERRAL_OP_COUNT,
+    [REFERRAL_KEY_HOURS] = REFERRAL_OP_COUNT,
+    [REFERRAL_KEY_BOARD] = REFERRAL_OP_SCORE,
+    [REFERRAL_KEY_BOARD_DAY] = REFERRAL_OP_SCORE,
+    [REFERRAL_KEY_REFERRERS] = REFERRAL_OP_SCORE,
+    [REFERRAL_KEY_REFERRERS_MONTH] = REFERRAL_OP_SCORE,
+    [REFERRAL_KEY_VISITORS] = REFERRAL_OP_UNIQUE,
+    [REFERRAL_KEY_ADDRESSES] = REFERRAL_OP_UNIQUE,
+    [REFERRAL_KEY_CLICKS] = REFERRAL_OP_SET,
+    [REFERRAL_KEY_EVENTS] = REFERRAL_OP_EVENTS
 };
 
 

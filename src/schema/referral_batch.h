@@ -1,8 +1,9 @@
 
 /*
  * From records to one Redis command: what the counters, boards and streams of
- * a program are called and what goes into them.  The Redis schema stands in
- * referral_batch.c and referral_click.lua and nowhere else.
+ * a program take from a record.  What is written stands in referral_batch.c
+ * and referral_click.lua and nowhere else, the names of keys in
+ * referral_keys.h.
  *
  * A batch belongs to one journal and one program.  Its command is a pure
  * function of the configuration, the journal id, the expected mark and the

@@ -9,6 +9,8 @@
 #define REFERRAL_BATCH_GAP          16      /* "$1048576\r\n" */
 #define REFERRAL_BATCH_OP_HEAD      4
 #define REFERRAL_BATCH_NAME_MAX     192     /* of a key before its suffix */
+#define REFERRAL_BATCH_NAMES_SIZE                                             \
+    (REFERRAL_BATCH_KEYS * REFERRAL_BATCH_NAME_MAX)
 #define REFERRAL_PACK_NUMBER        9       /* bytes, at most */
 #define REFERRAL_BATCH_HOURS_MS     (90 * REFERRAL_DAY_MS)
 
@@ -395,7 +397,7 @@ static uint32_t
 referral_batch_op_size(const referral_batch_t *b,
     const referral_batch_op_t *op)
 {
-    switch (referral_batch_names[b->targets[op->target].type].op) {
+    switch (referral_batch_ops[b->targets[op->target].type]) {
 
     case REFERRAL_OP_EVENTS:
         return op->n * REFERRAL_BATCH_VALUES;
@@ -424,7 +426,7 @@ referral_batch_put_op(const referral_batch_t *b, referral_buf_t *out,
     const referral_batch_target_t  *target;
 
     target = &b->targets[op->target];
-    kind = referral_batch_names[target->type].op;
+    kind = referral_batch_ops[target->type];
 
     switch (target->type) {
 
@@ -494,20 +496,21 @@ referral_batch_put_op(const referral_batch_t *b, referral_buf_t *out,
 static void
 referral_batch_put_keys(const referral_batch_t *b, referral_buf_t *out)
 {
-    u_char                        names[REFERRAL_KEYS][REFERRAL_BATCH_NAME_MAX];
-    size_t                        lens[REFERRAL_KEYS];
+    u_char                        data[REFERRAL_BATCH_NAMES_SIZE];
     uint32_t                      i, type;
     referral_buf_t                buf;
-    referral_str_t                program;
+    referral_str_t                program, names[REFERRAL_BATCH_KEYS];
     const referral_batch_text_t  *text;
 
     program.data = (u_char *) b->program;
     program.len = b->program_len;
 
-    for (type = 0; type < REFERRAL_KEYS; type++) {
-        referral_buf_init(&buf, names[type], sizeof(names[type]));
+    referral_buf_init(&buf, data, sizeof(data));
+
+    for (type = 0; type < REFERRAL_BATCH_KEYS; type++) {
+        names[type].data = buf.pos;
         referral_batch_put_name(&b->conf, &buf, type, &program);
-        lens[type] = buf.pos - buf.start;
+        names[type].len = buf.pos - names[type].data;
     }
 
     for (i = 1; i < b->nkeys; i++) {
@@ -515,10 +518,10 @@ referral_batch_put_keys(const referral_batch_t *b, referral_buf_t *out)
         text = &b->texts[b->keys[i].suffix];
 
         referral_buf_putc(out, '$');
-        referral_buf_uint(out, lens[type] + text->len);
+        referral_buf_uint(out, names[type].len + text->len);
         referral_buf_puts(out, "\r\n");
 
-        referral_buf_put(out, names[type], lens[type]);
+        referral_buf_str(out, &names[type]);
         referral_buf_put(out, b->text + text->off, text->len);
         referral_buf_puts(out, "\r\n");
     }
@@ -531,16 +534,8 @@ static void
 referral_batch_put_name(const referral_batch_conf_t *conf, referral_buf_t *out,
     uint32_t type, const referral_str_t *program)
 {
-    const referral_batch_name_t  *name;
-
-    name = &referral_batch_names[type];
-
     referral_buf_str(out, &conf->prefix);
-    referral_buf_str(out, &name->before);
-    referral_buf_putc(out, '{');
-    referral_buf_str(out, program);
-    referral_buf_putc(out, '}');
-    referral_buf_str(out, &name->after);
+    referral_key_put(out, type, program);
 }
 
 

@@ -14,6 +14,7 @@
 
 #include "referral_batch.h"
 #include "referral_hash.h"
+#include "referral_keys.h"
 #include "referral_time.h"
 
 
@@ -27,6 +28,7 @@
  * type) and a group (owner: kind).
  */
 
+#define REFERRAL_BATCH_KEYS       (REFERRAL_KEY_EVENTS + 1)
 #define REFERRAL_BATCH_OPS        1000
 #define REFERRAL_BATCH_TEXTS      16384
 #define REFERRAL_BATCH_TEXT_SIZE  (512 * 1024)
@@ -55,29 +57,6 @@ typedef enum {
 } referral_op_e;
 
 
-typedef enum {
-    REFERRAL_KEY_JOURNALS = 0,
-    REFERRAL_KEY_ERRORS,
-    REFERRAL_KEY_FORGOTTEN,
-    REFERRAL_KEY_LINK,
-    REFERRAL_KEY_STATS,
-    REFERRAL_KEY_STATS_LINK,
-    REFERRAL_KEY_DAY,
-    REFERRAL_KEY_DAYS,
-    REFERRAL_KEY_DAYS_LINK,
-    REFERRAL_KEY_HOURS,
-    REFERRAL_KEY_BOARD,
-    REFERRAL_KEY_BOARD_DAY,
-    REFERRAL_KEY_REFERRERS,
-    REFERRAL_KEY_REFERRERS_MONTH,
-    REFERRAL_KEY_VISITORS,
-    REFERRAL_KEY_ADDRESSES,
-    REFERRAL_KEY_CLICKS,
-    REFERRAL_KEY_EVENTS,
-    REFERRAL_KEYS
-} referral_key_e;
-
-
 /* texts that are the same for every click */
 
 typedef enum {
@@ -93,15 +72,6 @@ typedef enum {
     REFERRAL_WORD_RESULT = REFERRAL_WORD_CLASS + REFERRAL_CLASSES,
     REFERRAL_WORDS = REFERRAL_WORD_RESULT + REFERRAL_RESULTS
 } referral_word_e;
-
-
-/* a key is the prefix, "before", "{program}", "after" and a suffix */
-
-typedef struct {
-    referral_str_t      before;
-    referral_str_t      after;
-    referral_op_e       op;
-} referral_batch_name_t;
 
 
 /*
@@ -244,7 +214,7 @@ struct referral_batch_s {
     uint32_t                 month;          /* of the day */
 
     uint32_t                 words[REFERRAL_WORDS];
-    uint32_t                 recent[REFERRAL_KEYS];  /* targets */
+    uint32_t                 recent[REFERRAL_BATCH_KEYS];  /* targets */
 
     referral_batch_slots_t   text_slots;
     referral_batch_slots_t   item_slots;
@@ -286,7 +256,7 @@ referral_pack_head(u_char *p, size_t len)
 
 /* referral_batch.c */
 
-extern const referral_batch_name_t  referral_batch_names[];
+extern const referral_op_e  referral_batch_ops[];
 
 /* referral_batch_table.c */
 

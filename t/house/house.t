@@ -80,7 +80,19 @@ for my $home (@homes) {
 }
 
 
-# a limit of the files that know nothing of nginx is defined once
+# one file spells the keys of Redis; a limit of the pure files is defined once
+
+my @families = $text{'referral_keys.c'} =~ /referral_string\("(\w+:)"\)/g;
+my $families = join '|', map { "\Q$_\E" } 'ref:', 'programs"', @families;
+
+cmp_ok(scalar(@families), '>', 10, 'referral_keys.c names families of keys');
+
+for my $file (grep { !/^referral_keys\.[ch]$/ } @files) {
+    my @strings = grep { /^"(?:\{?%\w+)?(?:$families)/ }
+                  ($text{$file} =~ s{/\*.*?\*/}{}gsr) =~ /("(?:[^"\\\n]|\\.)*")/g;
+
+    is("@strings", '', "$file leaves the names of keys to referral_keys.c");
+}
 
 my %defined;
 

@@ -35,6 +35,21 @@ for my $file (glob '*.py */*.py */*/*.py') {
     $text{$file} = <$f>;
 }
 
+# one file spells the keys of Redis; help texts and docstrings may name them
+
+my @families = qw(ref programs program links? referrer stats days? hours board
+                  visitors addresses clicks events errors journals forgotten
+                  reset salt);
+my $families = join '|', @families;
+
+for my $file (grep { $_ ne 'store/keys.py' } sort keys %text) {
+    my $code = $text{$file} =~ s/""".*?"""//gsr =~ s/^\s*#.*//gmr;
+    my @keys = grep { /^"ref:|\b(?:$families):\\?\{\{?|\}(?:$families)[:"]/ }
+               $code =~ /("(?:[^"\\\n]|\\.)*")/g;
+
+    is("@keys", '', "$file leaves the names of keys to store/keys.py");
+}
+
 for my $layer (@layers) {
     ok(scalar(grep { m{^$layer/} } keys %text), "there is $layer");
 }

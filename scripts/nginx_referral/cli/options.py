@@ -6,7 +6,8 @@ from typing import Any, Callable, Sequence
 
 import click
 
-from ..store.session import DEFAULT_PREFIX, DEFAULT_REDIS, Session
+from ..store.keys import DEFAULT_PREFIX
+from ..store.session import DEFAULT_REDIS, Session
 from ..text.output import CSV, JSON
 from ..text.problem import USAGE, Problem, near
 

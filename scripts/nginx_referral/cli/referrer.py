@@ -61,7 +61,7 @@ def show_referrer(session: Session, program: str, who: str) -> None:
     with session.store.redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(keys.referrer(who))
         pipe.smembers(keys.referrer_links(who))
-        pipe.zscore(keys.board("referrers", "clicks"), who)
+        pipe.zscore(keys.board_referrers(), who)
         fields, codes, clicks = pipe.execute()
 
     if not fields and not codes and clicks is None:
@@ -94,7 +94,7 @@ def list_referrers(session: Session, program: str) -> None:
 
     with store.redis.pipeline(transaction=False) as pipe:
         for name in names:
-            pipe.zscore(keys.board("referrers", "clicks"), name)
+            pipe.zscore(keys.board_referrers(), name)
         clicks = pipe.execute()
 
     session.output.rows(

@@ -252,11 +252,11 @@ def check_boards(findings: Findings, keys: Keys, zone: Zone,
 
     for day in days:
         if now < zone.begin(day) + BOARD_DAYS * 86400:
-            key = keys.board("clicks", day)
+            key = keys.board_clicks(day)
             findings.numbers(key, numbers(known.get(key, {})),
                              clicks.get(day, {}))
 
-    start = keys.board("referrers", "clicks", "")
+    start = keys.board_referrers("")
     months = {day[:7] for day in days} | {
         name[len(start):] for name in known if name.startswith(start)}
 
@@ -264,13 +264,13 @@ def check_boards(findings: Findings, keys: Keys, zone: Zone,
         if f"{month}-01" < since:
             continue
 
-        key = keys.board("referrers", "clicks", month)
+        key = keys.board_referrers(month)
         findings.numbers(key, numbers(known.get(key, {})), counters.add(
             of for day, of in referrers.items() if day[:7] == month))
 
     if totals:
-        for key, by_day in ((keys.board("clicks"), clicks),
-                            (keys.board("referrers", "clicks"), referrers)):
+        for key, by_day in ((keys.board_clicks(), clicks),
+                            (keys.board_referrers(), referrers)):
             findings.numbers(key, numbers(known.get(key, {})),
                              counters.add(by_day.values()))
 

@@ -21,10 +21,10 @@ def links(session: Session, keys: Keys, first: str | None, last: str | None
     store = session.store
 
     if not first or not last:
-        return board(store, keys.board("clicks")), "counters"
+        return board(store, keys.board_clicks()), "counters"
 
     if first == last:
-        found = board(store, keys.board("clicks", first))
+        found = board(store, keys.board_clicks(first))
 
         # the board of a day is kept for nine days; the days of each link stay
         if sum(found.values()) == clicks_of(store, keys, first, last):
@@ -40,7 +40,7 @@ def links_of_days(store: Store, keys: Keys, days: Sequence[str]
     """Clicks of each link on these days, from the days of all links on the
     board."""
     found = {}
-    codes = list(board(store, keys.board("clicks")))
+    codes = list(board(store, keys.board_clicks()))
 
     for part in batches(codes, BATCH):
         with store.redis.pipeline(transaction=False) as pipe:
@@ -60,12 +60,11 @@ def referrers(session: Session, keys: Keys, zone: Zone, first: str | None,
               last: str | None, month: str | None
               ) -> tuple[dict[str, int], str]:
     if not first or not last:
-        return board(session.store, keys.board("referrers", "clicks")), \
-            "counters"
+        return board(session.store, keys.board_referrers()), "counters"
 
     if month is not None:
-        return board(session.store, keys.board("referrers", "clicks",
-                                               first[:MONTH])), "counters"
+        return board(session.store,
+                     keys.board_referrers(first[:MONTH])), "counters"
 
     # a week that is not over ends today
     last = min(last, max(zone.today(), first))

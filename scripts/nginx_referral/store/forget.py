@@ -13,8 +13,8 @@ from ..text.problem import REFUSED, Problem
 from .clicks import UUID7, minute_of, words_of
 from .events import (ERASED, FIELDS, PLACE, TYPE, VISITOR, Event, chunks,
                      decode, reach_of)
-from .keys import Keys
-from .keyspace import glob
+from .keys import PERSONAL, Keys
+from .keyspace import glob, programs_with
 from .session import Session
 from .store import BATCH, Store, batches, iso
 
@@ -29,7 +29,7 @@ SKEW = 300
 LIFE = 90 * 86400
 
 # fields that are emptied, besides the visitor
-PERSONAL = ("click_id", "first", "region", "city")
+ERASABLE = ("click_id", "first", "region", "city")
 
 # an entry of a stream cannot be changed; it is replaced in one step, so that
 # the number of entries stays
@@ -71,17 +71,7 @@ def look_up(session: Session, program: str | None) -> list[Keys]:
         return [session.keys(program)]
 
     store = session.store
-    names = set(store.program_names())
-    form = re.compile(re.escape(store.prefix)
-                      + r"(?:events|clicks):\{([a-z0-9_.-]{1,64})\}.*")
-
-    for kind in ("events:{*", "clicks:{*"):
-        for key in store.redis.scan_iter(glob(store.prefix) + kind,
-                                         count=1000):
-            match = form.fullmatch(key)
-
-            if match:
-                names.add(match.group(1))
+    names = {*store.program_names(), *programs_with(store, PERSONAL)}
 
     return list(map(store.keys, sorted(names)))
 
@@ -213,7 +203,7 @@ def nameless(event: Event) -> Iterator[bytes]:
     values[TYPE] = b"erased"
     values[VISITOR] = ERASED if event[VISITOR] else b""
 
-    for name in PERSONAL:
+    for name in ERASABLE:
         values[PLACE[name]] = b""
 
     for name, value in zip(FIELDS, values):

@@ -1,8 +1,36 @@
-"""What the keys of a program are called."""
+"""The names of all keys in Redis.  The module has those that it reads or
+writes in src/schema/referral_keys.c; t/house/key_names.t compares the two."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+DEFAULT_PREFIX = "ref:"
+
+# keys that hold counts: what they are called in reports, their family, and a
+# regular expression for what follows the program; in the order in which
+# "reset" removes them
+COUNTS = (
+    ("stats", "stats", r""),
+    ("days", "days", r""),
+    ("hours", "hours", r""),
+    ("boards", "board", r":(referrers:)?clicks(:[0-9-]+)?"),
+    ("day", "day", r":[0-9-]+"),
+    ("visitors", "visitors", r":day:[0-9-]+"),
+    ("addresses", "addresses", r":day:[0-9-]+"),
+    ("events", "events", r""),
+    ("errors", "errors", r""),
+    ("links", "(?:stats|days)", r":[A-Za-z0-9_-]+"),
+    ("clicks", "clicks", r":[0-9T:-]+"),
+)
+
+# families of keys that name visitors
+PERSONAL = ("events", "clicks")
+
+
+def programs(prefix: str) -> str:
+    """Set: the names of all programs."""
+    return f"{prefix}programs"
 
 
 @dataclass(frozen=True)
@@ -12,68 +40,91 @@ class Keys:
     prefix: str
     program_name: str
 
-    def _key(self, kind: str, *rest: str) -> str:
-        return ":".join([f"{self.prefix}{kind}:{{{self.program_name}}}",
+    def _key(self, family: str, *rest: str) -> str:
+        return ":".join([f"{self.prefix}{family}:{{{self.program_name}}}",
                          *rest])
 
     @property
     def program(self) -> str:
+        """Hash: the program as its owner wrote it."""
         return self._key("program")
 
     @property
     def links(self) -> str:
+        """Sorted set: code, and when the link was made."""
         return self._key("links")
+
+    def link(self, code: str) -> str:
+        """Hash: the link as its owner wrote it."""
+        return self._key("link", code)
+
+    def referrer(self, name: str) -> str:
+        """Hash: the referrer as its owner wrote it."""
+        return self._key("referrer", name)
+
+    def referrer_links(self, name: str) -> str:
+        """Set: the codes of a referrer's links."""
+        return self._key("referrer", name, "links")
+
+    def stats(self, code: str = "") -> str:
+        """Hash: counters of all time, of the program or of a link."""
+        return self._key("stats", *([code] if code else []))
+
+    def day(self, day: str) -> str:
+        """Hash: the same counters of one day."""
+        return self._key("day", day)
+
+    def days(self, code: str = "") -> str:
+        """Hash: day and clicks, of the program or of a link."""
+        return self._key("days", *([code] if code else []))
+
+    @property
+    def hours(self) -> str:
+        """Hash: hour in UTC and clicks."""
+        return self._key("hours")
+
+    def board_clicks(self, day: str | None = None) -> str:
+        """Sorted set: code and clicks, of all time or of one day."""
+        return self._key("board", "clicks", *([] if day is None else [day]))
+
+    def board_referrers(self, month: str | None = None) -> str:
+        """Sorted set: referrer and clicks, of all time or of one month."""
+        return self._key("board", "referrers", "clicks",
+                         *([] if month is None else [month]))
+
+    def visitors(self, day: str) -> str:
+        """HyperLogLog: visitor ids."""
+        return self._key("visitors", "day", day)
+
+    def addresses(self, day: str) -> str:
+        """HyperLogLog: salted hashes of address and browser."""
+        return self._key("addresses", "day", day)
+
+    def clicks(self, minute: str) -> str:
+        """Hash: click id and its attribution, for a minute in UTC."""
+        return self._key("clicks", minute)
 
     @property
     def events(self) -> str:
+        """Stream: an entry for each hit."""
         return self._key("events")
 
     @property
     def errors(self) -> str:
+        """Stream: operations that Redis refused, and why."""
         return self._key("errors")
 
     @property
     def journals(self) -> str:
+        """Hash: journal id and the last record of it that was counted."""
         return self._key("journals")
 
     @property
-    def hours(self) -> str:
-        return self._key("hours")
-
-    def link(self, code: str) -> str:
-        return self._key("link", code)
-
-    def referrer(self, name: str) -> str:
-        return self._key("referrer", name)
-
-    def referrer_links(self, name: str) -> str:
-        return self._key("referrer", name, "links")
-
-    def stats(self, code: str = "") -> str:
-        return self._key("stats", *([code] if code else []))
-
-    def days(self, code: str = "") -> str:
-        return self._key("days", *([code] if code else []))
-
-    def day(self, day: str) -> str:
-        return self._key("day", day)
-
-    def visitors(self, day: str) -> str:
-        return self._key("visitors", "day", day)
-
-    def addresses(self, day: str) -> str:
-        return self._key("addresses", "day", day)
-
-    @property
     def forgotten(self) -> str:
+        """Hash: SHA-1 of a forgotten click or visitor id, and until when."""
         return self._key("forgotten")
 
     @property
     def reset(self) -> str:
+        """String: when the counts were last removed."""
         return self._key("reset")
-
-    def clicks(self, minute: str) -> str:
-        return self._key("clicks", minute)
-
-    def board(self, *rest: str) -> str:
-        return self._key("board", *rest)

@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Sequence
 
-from .keys import Keys
+from .keys import COUNTS, Keys
 from .store import Store
-
-# kinds of keys: name, family, and what follows the program's name; in the
-# order in which "reset" removes them
-KINDS = (
-    ("stats", "stats", r""),
-    ("days", "days", r""),
-    ("hours", "hours", r""),
-    ("boards", "board", r":(referrers:)?clicks(:[0-9-]+)?"),
-    ("day", "day", r":[0-9-]+"),
-    ("visitors", "visitors", r":day:[0-9-]+"),
-    ("addresses", "addresses", r":day:[0-9-]+"),
-    ("events", "events", r""),
-    ("errors", "errors", r""),
-    ("links", "(?:stats|days)", r":[A-Za-z0-9_-]+"),
-    ("clicks", "clicks", r":[0-9T:-]+"),
-)
 
 
 def search(store: Store, keys: Keys) -> dict[str, list[str]]:
@@ -30,8 +15,8 @@ def search(store: Store, keys: Keys) -> dict[str, list[str]]:
     start, name = keys.prefix, f"{{{keys.program_name}}}"
     forms = [(kind, re.compile(f"{re.escape(start)}{family}:"
                                f"{re.escape(name)}{rest}"))
-             for kind, family, rest in KINDS]
-    found: dict[str, set[str]] = {kind: set() for kind, _, _ in KINDS}
+             for kind, family, rest in COUNTS]
+    found: dict[str, set[str]] = {kind: set() for kind, _, _ in COUNTS}
 
     for key in store.redis.scan_iter(f"{glob(start)}*:{name}*", count=1000):
         for kind, form in forms:
@@ -42,6 +27,24 @@ def search(store: Store, keys: Keys) -> dict[str, list[str]]:
     # the keys of one link side by side
     return {kind: sorted(names, key=lambda key: (key.rpartition(":")[2], key))
             for kind, names in found.items() if names}
+
+
+def programs_with(store: Store, families: Sequence[str]) -> set[str]:
+    """The names of programs that have a key of these families, whether they
+    are in the list of programs or not.  This scans all keys."""
+    form = re.compile(f"{re.escape(store.prefix)}(?:{'|'.join(families)})"
+                      r":\{([a-z0-9_.-]{1,64})\}.*")
+    names = set()
+
+    for family in families:
+        for key in store.redis.scan_iter(f"{glob(store.prefix)}{family}:{{*",
+                                         count=1000):
+            match = form.fullmatch(key)
+
+            if match:
+                names.add(match.group(1))
+
+    return names
 
 
 def links_by_hand(store: Store, keys: Keys, listed: set[str]) -> list[str]:

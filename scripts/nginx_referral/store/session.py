@@ -9,11 +9,10 @@ from functools import cached_property
 from ..text.output import TABLE, Output
 from ..text.problem import REFUSED, USAGE, Problem
 from .ctool import Rules
-from .keys import Keys
+from .keys import DEFAULT_PREFIX, Keys
 from .store import Store
 
 DEFAULT_REDIS = "127.0.0.1:6379"
-DEFAULT_PREFIX = "ref:"
 
 
 @dataclass
@@ -32,7 +31,7 @@ class Session:
     def store(self) -> Store:
         if not self.prefix or re.search(r"[{}\s]", self.prefix):
             raise Problem(USAGE, "a prefix is not empty and holds no spaces"
-                          " and no braces, like ref:")
+                          f" and no braces, like {DEFAULT_PREFIX}")
 
         return Store(self.redis, self.password, self.prefix)
 

@@ -14,7 +14,7 @@ from redis.exceptions import (AuthenticationError, BusyLoadingError,
                               ResponseError)
 
 from ..text.problem import REDIS, USAGE, Problem
-from .keys import Keys
+from .keys import Keys, programs
 
 CONNECT_TIMEOUT = 5
 REPLY_TIMEOUT = 15
@@ -31,7 +31,7 @@ class Store:
     def __init__(self, address: str, password: str, prefix: str) -> None:
         self.prefix = prefix
         self.redis: redis.Redis[str] = _client(address, password)
-        self.programs = f"{prefix}programs"
+        self.programs = programs(prefix)
         self._open = (address, password)
 
     @cached_property

@@ -2,6 +2,7 @@
 #include "ngx_http_referral_conf.h"
 #include "ngx_http_referral_request.h"
 #include "referral_journal.h"
+#include "referral_keys.h"
 
 
 static ngx_int_t ngx_http_referral_redis_password(ngx_conf_t *cf,
@@ -39,7 +40,7 @@ ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
 
     redis->timeout = 500;
-    ngx_str_set(&redis->prefix, "ref:");
+    ngx_str_set(&redis->prefix, REFERRAL_KEY_PREFIX);
 
     if (ngx_http_referral_redis_address(cf, redis, &value[1]) != NGX_OK) {
         return NGX_CONF_ERROR;

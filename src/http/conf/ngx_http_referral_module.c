@@ -5,6 +5,7 @@
 #include "ngx_http_referral_links.h"
 #include "ngx_http_referral_recorder.h"
 #include "ngx_http_referral_salts.h"
+#include "referral_keys.h"
 #include "referral_template.h"
 
 
@@ -316,7 +317,7 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
     ngx_conf_file_t                 *conf_file;
     ngx_http_referral_redis_conf_t  *redis;
 
-    static ngx_str_t  prefix = ngx_string("ref:");
+    static ngx_str_t  prefix = ngx_string(REFERRAL_KEY_PREFIX);
     static ngx_str_t  address = ngx_string("127.0.0.1:6379");
 
     if (rmcf->events_maxlen == NGX_CONF_UNSET) {

@@ -3,6 +3,7 @@
 #include "ngx_http_referral_redis.h"
 #include "ngx_http_referral_tracking.h"
 #include "referral_hash.h"
+#include "referral_keys.h"
 
 
 #define NGX_HTTP_REFERRAL_FETCH_BUCKETS  256
@@ -211,7 +212,7 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id)
 {
-    u_char                          data[NGX_HTTP_REFERRAL_KEY_MAX];
+    u_char                          data[REFERRAL_KEY_ENTRY_MAX];
     uint64_t                        epoch;
     ngx_uint_t                      age, hinted;
     ngx_queue_t                    *q, *bucket;
@@ -313,7 +314,7 @@ ngx_http_referral_links_prefetch(ngx_http_referral_links_t *links,
     ngx_http_referral_wait_t *wait, ngx_uint_t part, referral_str_t *program,
     referral_str_t *id)
 {
-    u_char          data[NGX_HTTP_REFERRAL_KEY_MAX];
+    u_char          data[REFERRAL_KEY_ENTRY_MAX];
     referral_buf_t  b;
     referral_str_t  key;
 
@@ -342,25 +343,15 @@ static void
 ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
     referral_str_t *program, referral_str_t *id)
 {
-    switch (part) {
+    static const referral_key_e  keys[NGX_HTTP_REFERRAL_ENTRIES] = {
+        [NGX_HTTP_REFERRAL_PROGRAM] = REFERRAL_KEY_PROGRAM,
+        [NGX_HTTP_REFERRAL_LINK] = REFERRAL_KEY_LINK,
+        [NGX_HTTP_REFERRAL_REFERRER] = REFERRAL_KEY_REFERRER
+    };
 
-    case NGX_HTTP_REFERRAL_PROGRAM:
-        referral_buf_puts(b, "program:{");
-        break;
-
-    case NGX_HTTP_REFERRAL_LINK:
-        referral_buf_puts(b, "link:{");
-        break;
-
-    default: /* NGX_HTTP_REFERRAL_REFERRER */
-        referral_buf_puts(b, "referrer:{");
-    }
-
-    referral_buf_str(b, program);
-    referral_buf_putc(b, '}');
+    referral_key_put(b, keys[part], program);
 
     if (part != NGX_HTTP_REFERRAL_PROGRAM) {
-        referral_buf_putc(b, ':');
         referral_buf_str(b, id);
     }
 }
@@ -481,7 +472,7 @@ ngx_http_referral_links_fetch(ngx_http_referral_links_t *links,
     const char                 *argv[2];
     ngx_str_t                  *prefix;
     ngx_http_referral_fetch_t  *fetch;
-    u_char                      name[NGX_HTTP_REFERRAL_KEY_MAX + 64];
+    u_char                      name[REFERRAL_KEY_ENTRY_MAX + 64];
 
     prefix = &links->conf->redis.prefix;
 

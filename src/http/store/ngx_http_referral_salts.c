@@ -4,6 +4,7 @@
 #include "ngx_http_referral_request.h"
 #include "ngx_http_referral_salts.h"
 #include "referral_address.h"
+#include "referral_keys.h"
 
 
 /*
@@ -221,15 +222,16 @@ ngx_http_referral_salts_known(ngx_http_referral_salts_t *salts, int64_t day)
 static void
 ngx_http_referral_salts_ask(ngx_http_referral_salts_t *salts, int64_t day)
 {
-    u_char          *p;
-    size_t           argvlen[6];
-    u_char           salt[REFERRAL_SALT_SIZE];
-    u_char           hex[2 * REFERRAL_SALT_SIZE];
-    u_char           ttl[NGX_TIME_T_LEN];
-    u_char           key[128];
-    int64_t          left;
-    ngx_str_t       *prefix;
-    const char      *argv[6];
+    u_char                *p;
+    size_t                 argvlen[6];
+    u_char                 salt[REFERRAL_SALT_SIZE];
+    u_char                 hex[2 * REFERRAL_SALT_SIZE];
+    u_char                 ttl[NGX_TIME_T_LEN];
+    u_char                 key[128];
+    int64_t                left;
+    ngx_str_t             *prefix;
+    const char            *argv[6];
+    const referral_str_t  *family;
 
     salts->tried = ngx_current_msec;
 
@@ -255,9 +257,10 @@ ngx_http_referral_salts_ask(ngx_http_referral_salts_t *salts, int64_t day)
     left = ngx_min(left, NGX_HTTP_REFERRAL_SALT_TTL);
 
     prefix = &salts->conf->redis.prefix;
+    family = referral_key_family(REFERRAL_KEY_SALT);
 
     p = ngx_cpymem(key, prefix->data, prefix->len);
-    p = ngx_cpymem(p, "salt:", 5);
+    p = ngx_cpymem(p, family->data, family->len);
     referral_time_day(p, day * REFERRAL_DAY_MS, 0);
     p += REFERRAL_DAY_LEN;
 

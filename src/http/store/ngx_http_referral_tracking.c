@@ -1,6 +1,7 @@
 
 #include "ngx_http_referral_redis.h"
 #include "ngx_http_referral_tracking.h"
+#include "referral_keys.h"
 
 
 /*
@@ -418,14 +419,17 @@ ngx_http_referral_tracking_id(void *data, redisReply *reply)
 {
     ngx_http_referral_tracking_t *tracking = data;
 
-    u_char      *p;
-    size_t       lens[12];
-    ngx_str_t   *prefix;
-    ngx_uint_t   i, n;
-    const char  *args[12];
-    u_char       id[NGX_INT64_LEN], keys[3][80];
+    u_char                *p;
+    size_t                 lens[12];
+    ngx_str_t             *prefix;
+    ngx_uint_t             i, n;
+    const char            *args[12];
+    const referral_str_t  *family;
+    u_char                 id[NGX_INT64_LEN], keys[3][80];
 
-    static const char  *kinds[] = { "program:", "link:", "referrer:" };
+    static const referral_key_e  kinds[] = {
+        REFERRAL_KEY_PROGRAM, REFERRAL_KEY_LINK, REFERRAL_KEY_REFERRER
+    };
 
     if (reply == NULL || tracking->slot == NULL) {
         return;
@@ -450,8 +454,9 @@ ngx_http_referral_tracking_id(void *data, redisReply *reply)
     prefix = &tracking->conf->redis.prefix;
 
     for (i = 0; i < 3; i++) {
-        p = ngx_snprintf(keys[i], sizeof(keys[i]) - 1, "%V%s", prefix,
-                         kinds[i]);
+        family = referral_key_family(kinds[i]);
+        p = ngx_snprintf(keys[i], sizeof(keys[i]) - 1, "%V%*s", prefix,
+                         family->len, family->data);
         *p = '\0';
 
         args[n++] = "PREFIX";
