@@ -427,6 +427,7 @@ link_test_entries(link_test_input_t *in, link_test_t *t)
     t->click.fallback = referral_entry_field(d, REFERRAL_FIELD_FALLBACK);
 
     t->click.window = d->window ? d->window : REFERRAL_WINDOW_DEFAULT;
+    t->click.late = REFERRAL_LATE_DEFAULT;
     t->click.attribution = d->attribution;
     t->click.offset = d->utc_offset != INT16_MIN ? d->utc_offset : 0;
 

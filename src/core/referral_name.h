@@ -26,6 +26,11 @@
 #define REFERRAL_WINDOW_DEFAULT  (30 * 86400)
 #define REFERRAL_WINDOW_MAX      (400 * 86400)
 
+/* and how many later than it happened a sale may be told */
+
+#define REFERRAL_LATE_DEFAULT    (60 * 86400)
+#define REFERRAL_LATE_MAX        (400 * 86400)
+
 
 /* [a-z0-9_.-]{1,64} */
 int referral_program_valid(const referral_str_t *s);

@@ -96,6 +96,7 @@ referral_decide_program(referral_decision_t *decision,
 
     decision->offset = click->offset;
     decision->window = click->window;
+    decision->late = click->late;
     decision->attribution = click->attribution;
 
     if (program != NULL) {
@@ -106,6 +107,10 @@ referral_decide_program(referral_decision_t *decision,
 
         if (program->window) {
             decision->window = program->window;
+        }
+
+        if (program->late) {
+            decision->late = program->late;
         }
 
         if (program->attribution != REFERRAL_ATTRIBUTION_UNSET) {

@@ -37,8 +37,8 @@ typedef enum {
  * state is REFERRAL_STATE_ABSENT.  A program that does not exist is active;
  * whether it may be served at all is the caller's business.  A referrer may
  * be either.  The three templates and "allow" are what the configuration
- * says; code of no bytes: none.  "window", "attribution" and "offset" hold
- * where the program does not say.
+ * says; code of no bytes: none.  "window", "late", "attribution" and "offset"
+ * hold where the program does not say.
  */
 
 typedef struct {
@@ -61,6 +61,7 @@ typedef struct {
     unsigned                  any_host:1;  /* hosts are not checked */
 
     uint32_t                  window;      /* seconds */
+    uint32_t                  late;        /* seconds */
     uint8_t                   attribution;
     int16_t                   offset;      /* minutes east */
 
@@ -84,6 +85,7 @@ typedef struct {
     unsigned                  line;        /* of the rule that matched */
     int16_t                   offset;
     uint32_t                  window;
+    uint32_t                  late;
     referral_str_t            template;    /* code; empty: none */
     referral_str_t            args;        /* code; empty: none */
     referral_str_t            referrer;    /* else the code; empty only if

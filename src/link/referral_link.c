@@ -68,6 +68,8 @@ static int referral_set_offset(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_window(referral_compile_t *c,
     const referral_str_t *value, const char **err);
+static int referral_set_late(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
 static int referral_set_attribution(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_name_valid(const referral_str_t *value);
@@ -121,6 +123,9 @@ static const referral_setter_t  referral_setters[] = {
 
     { referral_string("window"), REFERRAL_KIND(PROGRAM),
       0, referral_set_window },
+
+    { referral_string("late"), REFERRAL_KIND(PROGRAM),
+      0, referral_set_late },
 
     { referral_string("attribution"), REFERRAL_KIND(PROGRAM),
       0, referral_set_attribution },
@@ -577,6 +582,25 @@ referral_set_window(referral_compile_t *c, const referral_str_t *value,
 
 
 static int
+referral_set_late(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    int64_t  seconds;
+
+    if (referral_duration_parse(&seconds, value, REFERRAL_LATE_MAX)
+        != REFERRAL_OK)
+    {
+        *err = "late is like \"60d\" or \"12h\", at most 400d";
+        return REFERRAL_DECLINED;
+    }
+
+    c->entry->late = seconds;
+
+    return REFERRAL_OK;
+}
+
+
+static int
 referral_set_attribution(referral_compile_t *c, const referral_str_t *value,
     const char **err)
 {
@@ -642,6 +666,7 @@ referral_entry_valid(const referral_entry_t *entry, size_t size)
         || entry->state > REFERRAL_STATE_ABSENT
         || entry->attribution > REFERRAL_ATTRIBUTION_FIRST
         || entry->window > REFERRAL_WINDOW_MAX
+        || entry->late > REFERRAL_LATE_MAX
         || entry->starts.set > 1
         || entry->ends.set > 1
         || entry->set >> REFERRAL_FIELDS)

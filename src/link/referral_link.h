@@ -66,6 +66,7 @@ typedef struct {
     int16_t             utc_offset;  /* minutes; INT16_MIN if not said */
     uint16_t            set;         /* a bit for each field that is there */
     uint32_t            window;      /* seconds, 0 if not said */
+    uint32_t            late;        /* the same */
     referral_date_t     starts;
     referral_date_t     ends;
     uint16_t            off[REFERRAL_FIELDS];   /* from the entry's start */

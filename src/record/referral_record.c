@@ -5,7 +5,7 @@
 /*
  * Version 1, integers little-endian:
  *
- *   version 1, class 1, result 1, parts 1, flags 2, offset 2, window 4, at 8,
+ *   version 1, class 1, result 1, parts 1, flags 2, offset 2, life 4, at 8,
  *   click_id 16, first_click_id 16, visitor 12, address 8,
  *   REFERRAL_TEXTS times: length 1, bytes
  *
@@ -83,7 +83,7 @@ referral_record_encode(u_char *out, size_t size,
 
     p = referral_record_put(p, record->flags, 2);
     p = referral_record_put(p, (uint16_t) record->offset, 2);
-    p = referral_record_put(p, record->window, 4);
+    p = referral_record_put(p, record->life, 4);
     p = referral_record_put(p, (uint64_t) record->at, 8);
 
     if (parts & REFERRAL_RECORD_PART_CLICK) {
@@ -145,7 +145,7 @@ referral_record_decode(referral_record_t *record, const u_char *data,
 
     record->flags = (uint16_t) referral_record_get(p + 4, 2);
     record->offset = (int16_t) referral_record_get(p + 6, 2);
-    record->window = (uint32_t) referral_record_get(p + 8, 4);
+    record->life = (uint32_t) referral_record_get(p + 8, 4);
     record->at = (int64_t) referral_record_get(p + 12, 8);
 
     p += REFERRAL_RECORD_FIXED;
@@ -257,7 +257,7 @@ referral_record_valid(const referral_record_t *record, unsigned parts)
         || (record->flags & ~REFERRAL_RECORD_FLAGS)
         || record->offset < -REFERRAL_OFFSET_MAX
         || record->offset > REFERRAL_OFFSET_MAX
-        || record->window > REFERRAL_WINDOW_MAX
+        || record->life > REFERRAL_WINDOW_MAX + REFERRAL_LATE_MAX
         || record->at < REFERRAL_AT_MIN
         || record->at > REFERRAL_AT_MAX)
     {

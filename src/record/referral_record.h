@@ -63,7 +63,8 @@ typedef enum {
 
 typedef struct {
     int64_t             at;              /* ms */
-    uint32_t            window;          /* seconds */
+    uint32_t            life;            /* seconds that it can be looked up:
+                                            the program's window and late */
     int16_t             offset;          /* the program's day, minutes east */
     uint16_t            flags;
     uint8_t             class;           /* referral_class_e */

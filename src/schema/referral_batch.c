@@ -44,6 +44,8 @@ static void referral_batch_add_touch(referral_batch_t *b,
     const referral_batch_click_t *c);
 static void referral_batch_add_event(referral_batch_t *b,
     const referral_batch_click_t *c);
+static void referral_batch_put_owner(referral_buf_t *buf,
+    const referral_record_t *record);
 static void referral_batch_put_word(referral_buf_t *buf,
     const referral_str_t *s);
 static uint32_t referral_batch_bump(referral_batch_t *b, uint32_t group,
@@ -568,7 +570,7 @@ static void
 referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
 {
     u_char                    id[REFERRAL_CLICK_ID_LEN];
-    u_char                    data[8 * (REFERRAL_BATCH_CUT + 1)];
+    u_char                    data[9 * (REFERRAL_BATCH_CUT + 1)];
     u_char                    second[REFERRAL_SECOND_LEN];
     int64_t                   ms;
     uint32_t                  target, minute;
@@ -638,15 +640,55 @@ referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
     referral_batch_put_word(&buf, &text[REFERRAL_TEXT_VARIANT]);
     referral_buf_putc(&buf, ' ');
     referral_batch_put_word(&buf, &text[REFERRAL_TEXT_DEVICE]);
+    referral_batch_put_owner(&buf, record);
 
     minute = referral_batch_time(b, &b->minute, ms, 60000,
                                  referral_time_minute, REFERRAL_MINUTE_LEN);
 
     target = referral_batch_target(b, c->group, REFERRAL_KEY_CLICKS, minute);
-    referral_batch_expire(b, target, ms / 1000, record->window);
+    referral_batch_expire(b, target, ms / 1000, record->life);
 
     item = referral_batch_member_append(b, target, c->id);
     item->value = referral_batch_text_append(b, data, buf.pos - data);
+}
+
+
+/*
+ * Whose click it was when it was made, for a conversion that comes when the
+ * link is somebody else's.
+ */
+
+static void
+referral_batch_put_owner(referral_buf_t *buf, const referral_record_t *record)
+{
+    const referral_str_t  *referrer;
+
+    referrer = &record->text[REFERRAL_TEXT_REFERRER];
+
+    referral_buf_putc(buf, ' ');
+
+    if (referral_str_eq(referrer, &record->text[REFERRAL_TEXT_CODE])) {
+        referral_buf_putc(buf, '=');
+
+    } else {
+        referral_batch_put_word(buf, referrer);
+    }
+
+    referral_buf_putc(buf, ' ');
+    referral_batch_put_word(buf, &record->text[REFERRAL_TEXT_SEGMENT]);
+    referral_buf_putc(buf, ' ');
+
+    if (record->flags & REFERRAL_RECORD_NO_CONSENT) {
+        referral_buf_putc(buf, 'n');
+    }
+
+    if (record->result == REFERRAL_RESULT_UNRESOLVED) {
+        referral_buf_putc(buf, 'u');
+    }
+
+    if (buf->pos[-1] == ' ') {
+        referral_buf_putc(buf, '-');
+    }
 }
 
 

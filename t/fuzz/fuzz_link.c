@@ -213,6 +213,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     click.allow = allow;
     click.nallow = 2;
     click.window = REFERRAL_WINDOW_DEFAULT;
+    click.late = REFERRAL_LATE_DEFAULT;
     click.attribution = REFERRAL_ATTRIBUTION_LAST;
 
     for (v = 0; v < REFERRAL_VALUES; v++) {
@@ -230,7 +231,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                || (click.link
                    && click.link->state == REFERRAL_STATE_ABSENT));
     fuzz_check(decision.window > 0
-               && decision.window <= REFERRAL_WINDOW_MAX);
+               && decision.window <= REFERRAL_WINDOW_MAX
+               && decision.late > 0
+               && decision.late <= REFERRAL_LATE_MAX);
 
     referral_buf_init(&b, out, sizeof(out));
 

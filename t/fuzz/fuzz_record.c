@@ -35,7 +35,7 @@ fuzz_seeds(void)
             memset(&record, 0, sizeof(record));
 
             record.at = NOW;
-            record.window = REFERRAL_WINDOW_DEFAULT;
+            record.life = REFERRAL_WINDOW_DEFAULT;
             record.offset = 540;
             record.flags = flags;
             record.class = classes[i];

@@ -359,7 +359,8 @@ my @says = (
     [ 'docs/links.md', 'scripts/referral program',
       qr{https://shop\.example\.com/ja/matcha} ],
     [ 'docs/redis-keys.md', 'scripts/referral click', qr/\baiko7\b/ ],
-    [ 'docs/redis-keys.md', 'id=', qr/^aiko7 VISITOR = = = = JP - - mobile$/m ],
+    [ 'docs/redis-keys.md', 'id=',
+      qr/^aiko7 VISITOR = = = = JP - - mobile aiko vip -$/m ],
     [ 'docs/people.md', 'cp ', qr/\bbot\b/ ],
     [ 'docs/journal.md', 'scripts/referral reset', qr/\bclicks\b/ ],
 );

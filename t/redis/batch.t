@@ -71,7 +71,7 @@ my $midnight = int(($at / 1000 + 9 * 3600) / 86400) * 86400 - 9 * 3600;
 
 my %click = (
     program => 'shop', code => 'aiko7', referrer => 'aiko', at => $at,
-    window => 30 * 86400, offset => 540, class => 0, result => 0,
+    life => 30 * 86400, offset => 540, class => 0, result => 0,
     flags => LANDED | TOUCHED | NEW_PROGRAM | NEW_DAY | VISITOR | ADDRESS
              | CLICK_ID,
     click_id => id($at, 1), first_click_id => id($first_at, 2),
@@ -123,7 +123,8 @@ is(call('PFADD', "ref:addresses:{shop}:day:$day", '00ff00ff00ff00ff'), 0,
 is_deeply(hash("ref:clicks:{shop}:$minute"),
           { uuid($click{click_id}) => join ' ', 'aiko7', 'A' x 16, '=', 'ken42',
                 strftime('%Y-%m-%dT%H:%M:%SZ', gmtime($first_at / 1000)),
-                uuid($click{first_click_id}), 'JP', 'mail', 'b', 'mobile' },
+                uuid($click{first_click_id}), 'JP', 'mail', 'b', 'mobile',
+                'aiko', 'vip', '-' },
           'the touch, under the click id, in its minute');
 
 my $events = call('XRANGE', 'ref:events:{shop}', '-', '+');
@@ -142,7 +143,7 @@ is_deeply(hash('ref:journals:{shop}'), { $J => 1 }, 'the mark');
 is(call('EXISTS', 'ref:errors:{shop}'), 0, 'no errors');
 
 is(expires("ref:clicks:{shop}:$minute"), $at / 1000 + 30 * 86400,
-   'touches end with the window');
+   'touches end with their life');
 is(expires("ref:board:{shop}:clicks:$day"), $midnight + 9 * 86400,
    'the board of a day after nine days');
 is(expires("ref:visitors:{shop}:day:$day"), $midnight + 400 * 86400,
@@ -251,8 +252,8 @@ is_deeply(hash('ref:stats:{shop}'),
           { raw => 1, clicks => 1, no_consent => 1 },
           'empty values open no fields');
 is_deeply([ values %{ hash("ref:clicks:{shop}:$minute") } ],
-          [ 'aiko7 - = - - - - - - -' ],
-          'a touch without a visitor, a first touch, and more');
+          [ 'aiko7 - = - - - - - - - aiko - n' ],
+          'a touch without consent, a visitor, a first touch, and more');
 is(call('EXISTS', "ref:visitors:{shop}:day:$day"), 0, 'nobody is unique');
 is({ @{ call('XRANGE', 'ref:events:{shop}', '-', '+')->[0][1] } }->{city}, '',
    'an event has its empty fields');
@@ -272,7 +273,7 @@ fresh();
 batch({}, { %base, first_code => 'aiko7', first_click_id => id($at, 1) });
 
 is((values %{ hash("ref:clicks:{shop}:$minute") })[0],
-   'aiko7 ' . 'A' x 16 . ' = = = = JP mail b mobile',
+   'aiko7 ' . 'A' x 16 . ' = = = = JP mail b mobile aiko vip -',
    'the first touch is this click: its words are not written twice');
 
 fresh();
@@ -291,8 +292,24 @@ fresh();
 
 batch({}, { %base, country => 'a b', variant => "x y" });
 
-is((split / /, (values %{ hash("ref:clicks:{shop}:$minute") })[0]) + 0, 10,
-   'a touch is always ten words');
+is((split / /, (values %{ hash("ref:clicks:{shop}:$minute") })[0]) + 0, 13,
+   'a touch is always thirteen words');
+
+for ([ 'aiko7', '', 'landing', '= - -' ], [ 'aiko', 'vip', 'landing',
+     'aiko vip -' ], [ 'aiko7', '', 'unresolved', '= - u' ],
+     [ 'aiko7', '', 'unresolved', '= - nu', NO_CONSENT ])
+{
+    my ($referrer, $segment, $result, $want, $flags) = @$_;
+
+    fresh();
+    call('HSET', 'ref:link:{shop}:aiko7', 'referrer', 'somebody else');
+    batch({}, { %base, referrer => $referrer, segment => $segment,
+                result => $RESULT{$result},
+                flags => $base{flags} | ($flags || 0) });
+
+    like((values %{ hash("ref:clicks:{shop}:$minute") })[0], qr/ \Q$want\E$/,
+         "whose click it was when it was made: $want");
+}
 
 
 # unresolved clicks count if the link is there
@@ -438,12 +455,12 @@ is(hash("ref:day:{shop}:$then")->{clicks}, 1, 'and counts in its day');
 
 fresh();
 
-batch({}, { %click, window => 40 * 86400 });
+batch({}, { %click, life => 40 * 86400 });
 batch({ expected => 1 }, { %click, seq => 2, click_id => id($at, 9) });
 is(expires("ref:clicks:{shop}:$minute"), $at / 1000 + 40 * 86400,
-   'a shorter window does not shorten what is there');
+   'a shorter life does not shorten what is there');
 batch({ expected => 2 }, { %click, seq => 3, click_id => id($at, 8),
-                           window => 50 * 86400 });
+                           life => 50 * 86400 });
 is(expires("ref:clicks:{shop}:$minute"), $at / 1000 + 50 * 86400,
    'a longer one extends it');
 

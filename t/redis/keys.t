@@ -29,7 +29,7 @@ $t->config(
         }
 END
 
-$t->program('shop', languages => 'en,ja', window => '2h');
+$t->program('shop', languages => 'en,ja', window => '2h', late => '1h');
 $t->link('shop', 'one', referrer => 'aiko', segment => 'vip',
          rules => "country=JP as=b https://shop.example.com/jp");
 $t->link('shop', 'two', referrer => 'aiko');
@@ -196,7 +196,7 @@ for my $event (grep { $_->{class} eq 'human' && $_->{result} eq 'landing' }
 
     my $ttl = $t->redis('TTL', $key);
 
-    ok($ttl > 7000 && $ttl <= 7200 + 180, 'and ends with the window')
+    ok($ttl > 10600 && $ttl <= 10800 + 180, 'kept for window and late')
         or diag($ttl);
 }
 
@@ -212,8 +212,9 @@ $ms = hex join '', (split /-/, $events[2]{click_id})[0, 1];
 
 is($touch[3], 'one', 'its first touch: the code');
 is($touch[5], $events[0]{click_id}, 'and the click id');
-is_deeply([ @touch[6 .. 9] ], [ 'JP', 'line', 'b', 'mobile' ],
-          'country, channel, variant, device');
+is_deeply([ @touch[6 .. 12] ],
+          [ 'JP', 'line', 'b', 'mobile', 'aiko', 'vip', '-' ],
+          'country, channel, variant, device, referrer, segment, flags');
 
 
 # what ends, and what does not

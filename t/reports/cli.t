@@ -86,6 +86,7 @@ r('program', 'set', 'shop', '--languages', 'en,ja');
 
 for my $bad ([landing => 'javascript:alert(1)'], [landing => '{nonsense}'],
              [state => 'maybe'], [starts => 'soon'], [window => '900d'],
+             [late => '401d'],
              ['utc-offset' => '+99:00'], [attribution => 'both'],
              [rules => 'colour=red https://x.example.com/'],
              [landing => "https://x/\r\nSet-Cookie: a=b"])
@@ -450,13 +451,15 @@ my $id = '019ab3c4-5d6e-7f80-9123-456789abcdef';
 
 $t->redis('HSET', 'ref:clicks:{shop}:2025-11-24T02:49', $id,
           'j1 AAAAAAAAAAAAAAAA 2025-11-24T02:49:41Z s1 2025-11-23T00:00:00Z'
-          . " $id JP - b mobile later");
+          . " $id JP - b mobile aiko vip nux later");
 
 $a = j('click', uc $id);
 is($a->{code}, 'j1', 'a click, in all programs');
 is($a->{first_code}, 's1', 'its first touch');
 is($a->{channel}, undef, 'none is null');
-is($a->{device}, 'mobile', 'what follows is ignored');
+is($a->{device}, 'mobile', 'its device');
+is("@$a{qw(referrer segment flags)}", 'aiko vip no_consent unresolved x',
+   'whose link it was, and its flags; what follows is ignored');
 
 (my $other = $id) =~ s/.$/0/;
 $t->redis('HSET', 'ref:clicks:{shop}:2025-11-24T02:49', $other,
@@ -464,10 +467,13 @@ $t->redis('HSET', 'ref:clicks:{shop}:2025-11-24T02:49', $other,
 $a = j('click', $other);
 is("@$a{qw(first_code first_at first_click_id)}",
    "j1 2025-11-24T02:49:41Z $other", 'a click that is the first itself');
+ok(!exists $a->{referrer}, 'of a version that did not know its referrer');
 
 $t->redis('HSET', 'ref:clicks:{shop}:2025-11-24T02:49', $other,
-          'j1 AAAAAAAAAAAAAAAA = = = = JP - - mobile');
+          'j1 AAAAAAAAAAAAAAAA = = = = JP - - mobile = - -');
 $a = j('click', $other);
+is($a->{referrer}, 'j1', 'a referrer with the name of the code');
+is($a->{flags}, undef, 'without flags');
 is("@$a{qw(at first_code first_at first_click_id)}",
    "2025-11-24T02:49:41Z j1 2025-11-24T02:49:41Z $other",
    'and whose time is that of its id');

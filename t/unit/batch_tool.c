@@ -104,8 +104,8 @@ set_record(referral_record_t *r, uint64_t *seq, char *name, char *value)
     } else if (strcmp(name, "at") == 0) {
         r->at = n;
 
-    } else if (strcmp(name, "window") == 0) {
-        r->window = n;
+    } else if (strcmp(name, "life") == 0) {
+        r->life = n;
 
     } else if (strcmp(name, "offset") == 0) {
         r->offset = n;

@@ -64,7 +64,7 @@ click(referral_record_t *r, unsigned n)
     used = 0;
 
     r->at = 1795352709123LL + n * 1000;
-    r->window = 30 * 86400;
+    r->life = 30 * 86400;
     r->offset = 540;
     r->flags = ALL;
     r->address = n * 0x9e3779b97f4a7c15ULL;

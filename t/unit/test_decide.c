@@ -98,6 +98,7 @@ fresh(void)
     click.allow = allow;
     click.nallow = 2;
     click.window = 1000;
+    click.late = 2000;
     click.attribution = REFERRAL_ATTRIBUTION_FIRST;
     click.offset = 60;
 
@@ -520,13 +521,15 @@ test_defaults(void)
 
     fresh();
     referral_decide(&d, &click, &values);
-    ok(d.window == 1000 && d.attribution == REFERRAL_ATTRIBUTION_FIRST
+    ok(d.window == 1000 && d.late == 2000
+       && d.attribution == REFERRAL_ATTRIBUTION_FIRST
        && d.offset == 60, "what the configuration says");
 
-    PROGRAM("window", "1d", "attribution", "last", "utc_offset", "Z",
+    PROGRAM("window", "1d", "late", "2d", "attribution", "last", "utc_offset", "Z",
             "languages", "en,ja", NULL);
     referral_decide(&d, &click, &values);
-    ok(d.window == 86400 && d.attribution == REFERRAL_ATTRIBUTION_LAST
+    ok(d.window == 86400 && d.late == 2 * 86400
+       && d.attribution == REFERRAL_ATTRIBUTION_LAST
        && d.offset == 0 && values.offset == 0, "what the program says");
 
     s = referral_decide_languages(&program.entry);

@@ -236,13 +236,14 @@ test_link(void)
     ok(referral_entry_has(e, REFERRAL_FIELD_RULES)
        && referral_entry_field(e, REFERRAL_FIELD_RULES).len, "rules");
     ok(e->state == REFERRAL_STATE_DISABLED, "state");
-    ok(e->utc_offset == INT16_MIN && e->window == 0
+    ok(e->utc_offset == INT16_MIN && e->window == 0 && e->late == 0
        && e->attribution == REFERRAL_ATTRIBUTION_UNSET,
        "what only programs say is unsaid");
 
-    e = LINK("window", "1d", "utc_offset", "+09:00", "fallback", "rubbish",
-             "languages", "!");
-    ok(e->window == 0 && e->utc_offset == INT16_MIN && e->set == 0 && told(""),
+    e = LINK("window", "1d", "late", "1d", "utc_offset", "+09:00",
+             "fallback", "rubbish", "languages", "!");
+    ok(e->window == 0 && e->late == 0 && e->utc_offset == INT16_MIN
+       && e->set == 0 && told(""),
        "a program's fields in a link are foreign fields");
 
     e = LINK("name", "  Aiko \n", "segment", "", "state", " ", "ends", "");
@@ -271,13 +272,15 @@ test_program(void)
 
     e = PROGRAM("state", "active", "starts", "2026-12-01",
                 "ends", "2026-12-25", "utc_offset", "-03:30", "window", "45d",
-                "attribution", "first", "languages", "EN, ja ,zh-TW",
+                "late", "3d", "attribution", "first",
+                "languages", "EN, ja ,zh-TW",
                 "landing", "https://shop.example.com/{lang}/",
                 "fallback", "https://www.example.com/?why={result}",
                 "landing_args", "ref={code}");
     ok(e->bad == 0 && told(""), "a whole program is right");
     ok(e->state == REFERRAL_STATE_ACTIVE, "state");
-    ok(e->utc_offset == -210 && e->window == 45 * 86400, "offset, window");
+    ok(e->utc_offset == -210 && e->window == 45 * 86400
+       && e->late == 3 * 86400, "offset, window, late");
     ok(e->attribution == REFERRAL_ATTRIBUTION_FIRST, "attribution");
     ok(best_is(e, "zh-tw", "zh-TW") && best_is(e, "ja-JP", "ja")
        && best_is(e, "fr", "EN"), "languages, as they are written");
@@ -296,6 +299,8 @@ test_program(void)
        && told(""), "paused");
     ok(PROGRAM("window", "400d")->window == REFERRAL_WINDOW_MAX,
        "the longest window");
+    ok(PROGRAM("late", "400d")->late == REFERRAL_LATE_MAX,
+       "as late as can be");
 
     e = REFERRER("name", "Aiko", "segment", "vip", "state", "banned",
                  "landing", "rubbish");
@@ -341,6 +346,9 @@ test_wrong(void)
        "a window that is too long");
     ok(PROGRAM("window", "-1d")->window == 0 && told("window:0,"),
        "a window that is none");
+    ok(PROGRAM("late", "401d")->late == 0 && told("late:0,"), "too late");
+    ok(PROGRAM("late", "soon")->late == 0 && told("late:0,"),
+       "late that is no time");
     ok(PROGRAM("utc_offset", "9")->utc_offset == INT16_MIN
        && told("utc_offset:0,"), "an offset that is none");
     ok(PROGRAM("attribution", "linear")->attribution

@@ -31,7 +31,7 @@ sample_set(void)
     memset(&sample, 0, sizeof(sample));
 
     sample.at = 1795352709123;
-    sample.window = 30 * 86400;
+    sample.life = 30 * 86400;
     sample.offset = -210;
     sample.flags = 0x1ff;
     sample.class = REFERRAL_CLASS_DUPLICATE;
@@ -67,7 +67,7 @@ same(const referral_record_t *a, const referral_record_t *b)
         }
     }
 
-    return a->at == b->at && a->window == b->window
+    return a->at == b->at && a->life == b->life
            && a->offset == b->offset && a->flags == b->flags
            && a->class == b->class && a->result == b->result
            && a->address == b->address
@@ -324,7 +324,9 @@ test_hostile(void)
     ok(refused(4, "\xff\x03", 2), "an unknown flag");
     ok(refused(6, "\x49\x03", 2) && refused(6, "\xb7\xfc", 2),
        "an offset beyond 14 hours");
-    ok(refused(8, "\xff\xff\xff\xff", 4), "a window beyond the longest");
+    ok(refused(8, "\xff\xff\xff\xff", 4)
+       && refused(8, "\x01\xb0\x1e\x04", 4), "a life beyond the longest");
+    ok(!refused(8, "\x00\xb0\x1e\x04", 4), "the longest");
     ok(refused(12, "\xff\xff\xff\xff\xff\xff\xff\xff", 8)
        && refused(12, "\x00\x00\x00\x00\x00\x00\x00\x00", 8)
        && refused(12, "\xff\xff\xff\xff\xff\xff\xff\x7f", 8),

@@ -34,7 +34,7 @@ def show_click(session: Session, click_id: str, program: str | None) -> None:
                       + (f" in program {program}" if program else "")
                       + "; it would have been made at"
                       f" {iso(made_at(click_id))}, and a click is kept as"
-                      " long as its program's window")
+                      " long as its program's window and late")
 
     name, text = found[0]
     session.output.record({"click_id": click_id, "program": name,

@@ -22,6 +22,7 @@ PROGRAM_FIELDS = {
     "ends": "The same; through its last second.",
     "utc_offset": "Whose midnight ends a day, like +09:00.",
     "window": "How long a click counts, like 30d.",
+    "late": "How late a sale may be told, like 60d.",
     "attribution": "last or first.",
 }
 
@@ -46,9 +47,10 @@ def set_program(session: Session, name: str, fields: dict[str, str]) -> None:
                         program=name,
                         outcome="changed" if there else "added")
 
-    if fields.get("window", "").isdecimal():
-        session.output.note(f"a window of {fields['window']} is seconds;"
-                            f" {fields['window']}d is days")
+    for field in ("window", "late"):
+        if fields.get(field, "").isdecimal():
+            session.output.note(f"a {field} of {fields[field]} is seconds;"
+                                f" {fields[field]}d is days")
 
 
 @program.command("show", cls=Command)

@@ -10,7 +10,11 @@ from .store import Store, iso
 
 # the words of the value, in their order; later versions may add more
 TOUCH = ("code", "visitor", "at", "first_code", "first_at", "first_click_id",
-         "country", "channel", "variant", "device")
+         "country", "channel", "variant", "device", "referrer", "segment",
+         "flags")
+
+# the letters of its flags
+FLAGS = {"n": "no_consent", "u": "unresolved"}
 
 # words that stand for nothing, and for a value of this click itself
 NOTHING = "-"
@@ -52,13 +56,17 @@ def words_of(click_id: str, text: str) -> dict[str, str | None]:
         fields["at"] = iso(made_at(click_id))
 
     own = {"first_code": fields.get("code"), "first_at": fields.get("at"),
-           "first_click_id": click_id}
+           "first_click_id": click_id, "referrer": fields.get("code")}
 
     for name, value in fields.items():
         if value == OWN:
             fields[name] = own.get(name)
         elif value == NOTHING:
             fields[name] = None
+
+    if fields.get("flags"):
+        fields["flags"] = " ".join(FLAGS.get(letter, letter)
+                                   for letter in fields["flags"] or "")
 
     return fields
 

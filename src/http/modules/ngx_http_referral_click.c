@@ -631,6 +631,7 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
     }
 
     click->window = REFERRAL_WINDOW_DEFAULT;
+    click->late = REFERRAL_LATE_DEFAULT;
     click->attribution = rlcf->attribution;
     click->offset = rlcf->utc_offset;
 

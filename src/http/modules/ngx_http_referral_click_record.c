@@ -34,7 +34,7 @@ ngx_http_referral_click_record(ngx_http_request_t *r,
     ngx_memzero(&record, sizeof(referral_record_t));
 
     record.at = ctx->now;
-    record.window = decision->window;
+    record.life = decision->window + decision->late;
     record.offset = decision->offset;
     record.class = ctx->class;
     record.result = decision->result;
