@@ -15,10 +15,6 @@
 /* how many look-ups may wait for Redis in one worker */
 #define NGX_HTTP_REFERRAL_LOOKUPS_MAX  512
 
-/* the key of an entry without the prefix: "referrer:{p}:ID" */
-#define NGX_HTTP_REFERRAL_KEY_MAX                                             \
-    (sizeof("referrer:{}:") + REFERRAL_PROGRAM_MAX + REFERRAL_REFERRER_MAX)
-
 
 ngx_http_referral_links_t *ngx_http_referral_links_create(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
