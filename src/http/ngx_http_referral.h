@@ -33,13 +33,6 @@
 #include "referral_visitor.h"
 
 
-/*
- * Clicks that are decided together, and whose answers wait for one write: what
- * they take stays in the processor's second cache.
- */
-#define NGX_HTTP_REFERRAL_GROUP        32
-
-
 typedef struct ngx_http_referral_ctx_s       ngx_http_referral_ctx_t;
 typedef struct ngx_http_referral_links_s     ngx_http_referral_links_t;
 typedef struct ngx_http_referral_tracking_s  ngx_http_referral_tracking_t;
@@ -48,16 +41,7 @@ typedef struct ngx_http_referral_agent_s     ngx_http_referral_agent_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
 
 
-/* clicks that wait for the others of their turn of the event loop */
-
-typedef struct {
-    ngx_queue_t                      clicks;      /* of contexts */
-    ngx_uint_t                       n;
-    ngx_event_t                      event;
-} ngx_http_referral_click_group_t;
-
-
-/* of one worker, made when it starts; a configuration has its own */
+/* what a worker has from its start to its end; of each configuration */
 
 typedef struct {
     ngx_http_referral_links_t       *links;       /* NULL: none, or no memory */
@@ -68,20 +52,24 @@ typedef struct {
 } ngx_http_referral_worker_t;
 
 
-/* the keys that sign cookies, and whether there is a cookie to sign */
+/* the keys that sign cookies */
 
 typedef struct {
-    ngx_uint_t                       cookies;     /* some are signed or read */
     ngx_str_t                        file;
     ngx_conf_file_t                 *place;       /* where that was said */
     referral_keys_t                 *keys;        /* NULL: none */
 } ngx_http_referral_keys_conf_t;
 
 
+/* what a configuration needs, as the features say with ..._need() */
+
+#define NGX_HTTP_REFERRAL_NEED_REDIS    0x1   /* the zone, links, a recorder */
+#define NGX_HTTP_REFERRAL_NEED_COOKIES  0x2   /* keys that sign them */
+
+
 typedef struct {
-    ngx_uint_t                       enabled;     /* something needs it */
-    ngx_uint_t                       links;       /* short links or look-ups */
-    ngx_uint_t                       resolve;     /* some page looks up */
+    ngx_uint_t                       enabled;     /* something is configured */
+    ngx_uint_t                       needs;       /* NGX_HTTP_REFERRAL_NEED_ */
 
     ngx_http_referral_redis_conf_t   redis;
     ngx_http_referral_zone_conf_t    zone;
@@ -98,12 +86,9 @@ typedef struct {
     ngx_thread_pool_t               *thread_pool;
 #endif
 
-    ngx_array_t                      shorts;      /* of ..._short_t: what is
-                                                     checked at the end */
     ngx_array_t                      externals;   /* of ngx_int_t: the nginx
                                                      variables of templates */
     ngx_http_referral_worker_t      *worker;
-    ngx_http_referral_click_group_t  group;
 } ngx_http_referral_main_conf_t;
 
 
@@ -144,33 +129,34 @@ typedef struct {
 } ngx_http_referral_fallback_t;
 
 
-typedef struct {
-    /* of this location alone */
-    ngx_http_complex_value_t        *short_program;
-    ngx_http_complex_value_t        *short_code;
-    u_char                          *file;        /* where it was made one */
-    ngx_uint_t                       line;
-    unsigned                         short_link:1;
-    unsigned                         metrics:1;
+/*
+ * A location whose own URL names a link, as that of "referral" does: said by
+ * the feature that answers there, and of this location alone.
+ */
 
+typedef struct {
+    ngx_uint_t                       set;
+    ngx_http_complex_value_t        *program;     /* NULL: the inherited one */
+    ngx_http_complex_value_t        *code;        /* NULL: what follows the
+                                                     location's prefix */
+} ngx_http_referral_link_conf_t;
+
+
+/* what the features share; what one of them alone needs is in its own */
+
+typedef struct {
+    ngx_http_referral_link_conf_t    link;
     ngx_http_complex_value_t        *program;
     ngx_http_referral_template_t    *landing;
-    ngx_http_referral_template_t    *args;
     ngx_http_referral_fallback_t    *fallback;
     ngx_array_t                     *allow;       /* of referral_str_t */
-    ngx_array_t                     *hosts;       /* "allow", or the host of
-                                                     "landing" */
-    ngx_uint_t                       status;
-    ngx_flag_t                       forward_args;
     ngx_uint_t                       insensitive;
-    ngx_http_complex_value_t        *channel;
     ngx_http_referral_cookie_conf_t *cookie;
     ngx_uint_t                       attribution;
     ngx_http_complex_value_t        *consent;
     ngx_flag_t                       gpc;
     ngx_http_complex_value_t        *exclude;
-    ngx_int_t                        utc_offset;
-    ngx_flag_t                       resolve;
+    ngx_int_t                        utc_offset;  /* minutes */
 } ngx_http_referral_loc_conf_t;
 
 
@@ -220,9 +206,8 @@ typedef struct {
  */
 
 typedef enum {
-    NGX_HTTP_REFERRAL_WAIT_GROUP = 0,
-    NGX_HTTP_REFERRAL_WAIT_LOOKUP,
-    NGX_HTTP_REFERRAL_WAIT_JOURNAL,
+    NGX_HTTP_REFERRAL_WAIT_LOOKUP = 0,
+    NGX_HTTP_REFERRAL_WAIT_ANSWER,           /* the feature that answers */
     NGX_HTTP_REFERRAL_WAITS
 } ngx_http_referral_wait_e;
 
@@ -341,19 +326,6 @@ struct ngx_http_referral_ctx_s {
 
 
 extern ngx_module_t  ngx_http_referral_module;
-
-
-/* resolve: other pages that want to know a link's words */
-
-ngx_int_t ngx_http_referral_resolve_handler(ngx_http_request_t *r);
-
-/* metrics */
-
-ngx_int_t ngx_http_referral_metrics_handler(ngx_http_request_t *r);
-
-/* variables */
-
-ngx_int_t ngx_http_referral_add_variables(ngx_conf_t *cf);
 
 
 #endif /* _NGX_HTTP_REFERRAL_H_INCLUDED_ */

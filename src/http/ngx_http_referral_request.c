@@ -256,7 +256,7 @@ ngx_http_referral_find_program(ngx_http_request_t *r,
 
     rlcf = ngx_http_get_module_loc_conf(r->main, ngx_http_referral_module);
 
-    cv = rlcf->short_program ? rlcf->short_program : rlcf->program;
+    cv = rlcf->link.program ? rlcf->link.program : rlcf->program;
 
     /* that of a click holds on the page that it falls back to */
 
@@ -315,7 +315,7 @@ ngx_http_referral_lower(ngx_http_request_t *r, referral_str_t *dst,
 }
 
 
-/* the code of this short link; NGX_DECLINED if there is none */
+/* the code in this location's URL; NGX_DECLINED if there is none */
 
 ngx_int_t
 ngx_http_referral_find_code(ngx_http_request_t *r,
@@ -329,8 +329,8 @@ ngx_http_referral_find_code(ngx_http_request_t *r,
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
 
-    if (rlcf->short_code) {
-        if (ngx_http_complex_value(r, rlcf->short_code, &value) != NGX_OK) {
+    if (rlcf->link.code) {
+        if (ngx_http_complex_value(r, rlcf->link.code, &value) != NGX_OK) {
             return NGX_ERROR;
         }
 

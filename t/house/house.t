@@ -7,7 +7,7 @@ use FindBin;
 use Test::More;
 
 use lib "$FindBin::Bin/../lib";
-use Sources qw(layers sources);
+use Sources qw(layers modules sources);
 
 chdir "$FindBin::Bin/../.." or die "chdir: $!";
 
@@ -127,9 +127,7 @@ for my $file (grep { /\.h$/ } @files) {
 
 # Folders are layers, from the ground up as src/layers has them: a file
 # includes and calls what lies in its own folder or in one that stands behind
-# its folder there.  One file starts all the others.
-
-my $STARTS = 'ngx_http_referral_module.c';
+# its folder there.
 
 my %below = map { my ($folder, @below) = @$_; $folder => { map { $_ => 1 } @below } }
                 layers();
@@ -154,7 +152,7 @@ for my $folder (sort keys %below) {
 sub may {
     my ($file, $other) = @_;
 
-    return 1 if $file eq $STARTS || $folder{$file} eq $folder{$other};
+    return 1 if $folder{$file} eq $folder{$other};
     return $below{$folder{$file}}{$folder{$other}};
 }
 
@@ -221,10 +219,10 @@ sub unit {
 for my $folder (sort keys %below) {
     my %to;
 
-    for my $file (grep { $folder{$_} eq $folder && $_ ne $STARTS } @files) {
+    for my $file (grep { $folder{$_} eq $folder } @files) {
         for my $other (keys %{ $uses{$file} }) {
             $to{unit($file)}{unit($other)} = 1
-                if $folder{$other} eq $folder && $other ne $STARTS
+                if $folder{$other} eq $folder
                    && unit($file) ne unit($other);
         }
     }
@@ -250,6 +248,50 @@ for my $folder (sort keys %below) {
     $walk->($_) for sort keys %to;
 
     is($way, '', "src/$folder: calls run one way");
+}
+
+
+# Features, which are what nginx calls a module: each has a file
+# ngx_http_referral_NAME_module.c, its other files begin with NAME too, and it
+# can go without a trace in any other: none includes, calls or names another,
+# and what lies below them knows none.
+
+my ($core, @features) = modules();
+
+is($core, 'ngx_http_referral_module', 'the core is the first module');
+
+s/^ngx_http_referral_(\w+)_module$/$1/ or die $_ for @features;
+
+sub feature {
+    my ($file) = @_;
+
+    my ($name) = sort { length $b <=> length $a }
+                 grep { $file =~ /^ngx_http_referral_\Q$_\E[_.]/ } @features;
+
+    return $folder{$file} eq 'http/modules' ? $name // '' : undef;
+}
+
+for my $name (@features) {
+    my $file = "ngx_http_referral_${name}_module.c";
+
+    is($folder{$file}, 'http/modules', "$file lies among the features");
+    like($code{$file}, qr/^ngx_module_t  ngx_http_referral_\Q$name\E_module = /m,
+         "$file is what nginx calls a module");
+}
+
+for my $file (grep { /^ngx_/ } @files) {
+    my $own = feature($file);
+
+    isnt($own, '', "$file is of one of the features") if defined $own;
+
+    my %others = map { $_ => 1 } grep { $_ ne ($own // '') } @features;
+    my @wrong = grep { $path{$_} && $others{feature($_) // ''} }
+                     includes($file), sort keys %{ $uses{$file} };
+
+    push @wrong, grep { $code{$file} =~ /\bngx_http_referral_${_}_module\b/ }
+                      sort keys %others;
+
+    is("@wrong", '', "$file knows no other feature");
 }
 
 

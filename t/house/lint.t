@@ -34,10 +34,10 @@ my @none = (
      '&& (memcmp(name, "svg", 3) == 0', 'the loop before sets each byte'],
     [source('referral_geo.c'), 'misc-no-recursion', 'referral_geo_survey(',
      'as deep as REFERRAL_GEO_DEPTH'],
-    [source('ngx_http_referral_conf_check.c'), 'misc-no-recursion',
+    [source('ngx_http_referral_click_check.c'), 'misc-no-recursion',
      'ngx_http_referral_find_location(', 'at nginx -t only, as deep as'
      . ' locations stand in each other'],
-    [source('ngx_http_referral_conf_check.c'), 'misc-no-recursion',
+    [source('ngx_http_referral_click_check.c'), 'misc-no-recursion',
      'ngx_http_referral_find_static(', 'nginx\'s own tree of locations'],
     ['tools/referral_journal_check.c', 'cert-err34-c',
      'if (sscanf(line, "%*s FLOCK', 'numbers of the kernel\'s own'],

@@ -7,6 +7,7 @@ package Sources;
 #   source('referral_str.c')     its path, from the top of the checkout
 #   sources('referral_*.c')      the paths of those with such a name
 #   includes()                   -I for each folder
+#   modules()                    the names of nginx's modules, the core first
 
 use strict;
 use warnings;
@@ -15,7 +16,7 @@ use Cwd qw(abs_path);
 use Exporter 'import';
 use File::Basename qw(basename dirname);
 
-our @EXPORT_OK = qw(source sources includes layers);
+our @EXPORT_OK = qw(source sources includes layers modules);
 
 our $TOP = dirname(dirname(dirname(abs_path(__FILE__))));
 
@@ -51,6 +52,9 @@ sub source {
 
 
 sub includes { return map { "-I$_" } lines('--folders') }
+
+
+sub modules { return lines('--modules') }
 
 
 # folder => the folders that its files may include, in the order of the file

@@ -1,6 +1,5 @@
 
-#include "ngx_http_referral_click.h"
-#include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_conf_core.h"
 #include "referral_template.h"
 #include "referral_url.h"
 
@@ -90,24 +89,52 @@ static ngx_http_referral_cookie_prefix_t
 };
 
 
-char *
-ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+void
+ngx_http_referral_need(ngx_conf_t *cf, ngx_uint_t needs)
 {
-    ngx_http_referral_loc_conf_t *rlcf = conf;
+    ngx_http_referral_main_conf_t  *rmcf;
 
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
+
+    rmcf->enabled = 1;
+    rmcf->needs |= needs;
+}
+
+
+char *
+ngx_http_referral_content(ngx_conf_t *cf, ngx_http_handler_pt handler,
+    ngx_http_referral_place_t *place)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler) {
+        return "stands in a location that has other contents already";
+    }
+
+    clcf->handler = handler;
+
+    place->file = cf->conf_file->file.name.data;
+    place->line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_referral_link(ngx_conf_t *cf)
+{
     ngx_str_t                         *value;
     referral_str_t                     code;
     ngx_http_core_loc_conf_t          *clcf;
-    ngx_http_referral_main_conf_t     *rmcf;
+    ngx_http_referral_loc_conf_t      *rlcf;
     ngx_http_compile_complex_value_t   ccv;
-
-    if (rlcf->short_link) {
-        return "is duplicate";
-    }
 
     value = cf->args->elts;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    rlcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_referral_module);
 
     if (cf->args->nelts < 3
         && (clcf->exact_match || clcf->named || clcf->noname
@@ -117,68 +144,53 @@ ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
            ))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"referral\" in a location that is no prefix "
-                           "needs an explicit code: \"referral PROGRAM $1;\"");
+                           "\"%V\" in a location that is no prefix "
+                           "needs an explicit code: \"%V PROGRAM $1;\"",
+                           &value[0], &value[0]);
         return NGX_CONF_ERROR;
     }
 
-    if (cf->args->nelts > 1) {
-        if (ngx_http_referral_program_value(cf, &value[1],
-                                            &rlcf->short_program)
-            != NGX_CONF_OK)
-        {
+    ngx_http_referral_need(cf, 0);
+
+    rlcf->link.set = 1;
+
+    if (cf->args->nelts > 1
+        && ngx_http_referral_program_value(cf, &value[1], &rlcf->link.program)
+           != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (cf->args->nelts < 3) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_script_variables_count(&value[2]) == 0) {
+        code.len = value[2].len;
+        code.data = value[2].data;
+
+        if (!referral_code_valid(&code)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid code \"%V\": up to 64 letters, "
+                               "digits, \"_\" and \"-\" make one",
+                               &value[2]);
             return NGX_CONF_ERROR;
         }
     }
 
-    if (cf->args->nelts > 2) {
-
-        if (ngx_http_script_variables_count(&value[2]) == 0) {
-            code.len = value[2].len;
-            code.data = value[2].data;
-
-            if (!referral_code_valid(&code)) {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid code \"%V\": up to 64 letters, "
-                                   "digits, \"_\" and \"-\" make one",
-                                   &value[2]);
-                return NGX_CONF_ERROR;
-            }
-        }
-
-        rlcf->short_code = ngx_pcalloc(cf->pool,
-                                       sizeof(ngx_http_complex_value_t));
-        if (rlcf->short_code == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value[2];
-        ccv.complex_value = rlcf->short_code;
-
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
+    rlcf->link.code = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (rlcf->link.code == NULL) {
+        return NGX_CONF_ERROR;
     }
 
-    if (clcf->handler) {
-        return "stands in a location that has other contents already";
-    }
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
-    clcf->handler = ngx_http_referral_click_group_handler;
+    ccv.cf = cf;
+    ccv.value = &value[2];
+    ccv.complex_value = rlcf->link.code;
 
-    rlcf->short_link = 1;
-    rlcf->file = cf->conf_file->file.name.data;
-    rlcf->line = cf->conf_file->line;
-
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
-
-    rmcf->enabled = 1;
-    rmcf->links = 1;
-
-    return NGX_CONF_OK;
+    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
+                                                          : NGX_CONF_ERROR;
 }
 
 
@@ -187,8 +199,7 @@ ngx_http_referral_program(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_referral_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                      *value;
-    ngx_http_referral_main_conf_t  *rmcf;
+    ngx_str_t  *value;
 
     if (rlcf->program != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -196,8 +207,7 @@ ngx_http_referral_program(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
-    rmcf->enabled = 1;
+    ngx_http_referral_need(cf, 0);
 
     return ngx_http_referral_program_value(cf, &value[1], &rlcf->program);
 }
@@ -239,45 +249,17 @@ ngx_http_referral_program_value(ngx_conf_t *cf, ngx_str_t *value,
 
 
 char *
-ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_referral_landing(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    char  *p = conf;
+    ngx_http_referral_loc_conf_t *rlcf = conf;
 
-    ngx_str_t                      *value;
-    const char                     *err;
-    referral_str_t                  text;
-    ngx_http_referral_template_t  **template;
+    ngx_str_t  *value;
 
-    template = (ngx_http_referral_template_t **) (p + cmd->offset);
-
-    if (*template != NGX_CONF_UNSET_PTR) {
+    if (rlcf->landing != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
-
-    if (cmd->offset == offsetof(ngx_http_referral_loc_conf_t, args)) {
-
-        if (ngx_strcasecmp(value[1].data, (u_char *) "off") == 0) {
-            value[1].len = 0;
-        }
-
-        if (ngx_strcasecmp(value[1].data, (u_char *) "on") == 0) {
-            ngx_http_referral_bad(cf, &value[1], "arguments are like "
-                                  "\"a=1&b={code}\", or \"off\" for none");
-            return NGX_CONF_ERROR;
-        }
-
-        text.len = value[1].len;
-        text.data = value[1].data;
-
-        if (referral_template_args(&text, &err) != REFERRAL_OK) {
-            ngx_http_referral_bad(cf, &value[1], (char *) err);
-            return NGX_CONF_ERROR;
-        }
-
-        return ngx_http_referral_template(cf, &value[1], template);
-    }
 
     if (value[1].data[0] != '$'
         && ngx_strncasecmp(value[1].data, (u_char *) "http://", 7) != 0
@@ -290,7 +272,7 @@ ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_referral_url(cf, &value[1], template);
+    return ngx_http_referral_url(cf, &value[1], &rlcf->landing);
 }
 
 
@@ -556,41 +538,6 @@ ngx_http_referral_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
     }
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_referral_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_referral_loc_conf_t *rlcf = conf;
-
-    ngx_int_t   n;
-    ngx_str_t  *value;
-
-    if (rlcf->status != NGX_CONF_UNSET_UINT) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    n = ngx_atoi(value[1].data, value[1].len);
-
-    if (n == 301 || n == 308) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"referral_status\" %V is kept by browsers, which "
-                           "then never ask again: their clicks would not be "
-                           "counted; 302, 303 and 307 are right", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (n != 302 && n != 303 && n != 307) {
-        ngx_http_referral_bad(cf, &value[1], "302, 303 and 307 are right");
-        return NGX_CONF_ERROR;
-    }
-
-    rlcf->status = n;
 
     return NGX_CONF_OK;
 }
@@ -930,55 +877,6 @@ ngx_http_referral_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                        "right", &value[1], &cmd->name, &e[0].name, &e[1].name);
 
     return NGX_CONF_ERROR;
-}
-
-
-char *
-ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char                           *rv;
-    ngx_http_referral_loc_conf_t   *rlcf;
-    ngx_http_referral_main_conf_t  *rmcf;
-
-    rv = ngx_conf_set_flag_slot(cf, cmd, conf);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    rlcf = conf;
-
-    if (rlcf->resolve) {
-        rmcf = ngx_http_conf_get_module_main_conf(cf,
-                                                  ngx_http_referral_module);
-        rmcf->enabled = 1;
-        rmcf->links = 1;
-        rmcf->resolve = 1;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-char *
-ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_referral_loc_conf_t *rlcf = conf;
-
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    if (clcf->handler) {
-        return "stands in a location that has other contents already";
-    }
-
-    clcf->handler = ngx_http_referral_metrics_handler;
-
-    rlcf->metrics = 1;
-    rlcf->file = cf->conf_file->file.name.data;
-    rlcf->line = cf->conf_file->line;
-
-    return NGX_CONF_OK;
 }
 
 

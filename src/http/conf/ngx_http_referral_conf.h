@@ -1,9 +1,7 @@
 
 /*
- * The configuration's rooms: directives set what ngx_http_referral_module.c
- * merges, those for all servers in ngx_http_referral_conf_main.c; what shows
- * only when all is known is checked in ngx_http_referral_conf_check.c and
- * ..._conf_cookie.c; and secrets come from files of their own.
+ * What the directives of features are made of: what a configuration needs, the
+ * location that a feature answers, templates, and values with their errors.
  */
 
 
@@ -14,75 +12,36 @@
 #include "ngx_http_referral.h"
 
 
-/* a short link and where it stands */
+/* where a directive stands whose location has contents of ours */
 
 typedef struct {
-    ngx_http_referral_loc_conf_t  *rlcf;
-    ngx_http_core_loc_conf_t      *clcf;
-    ngx_http_core_srv_conf_t      *cscf;
-} ngx_http_referral_short_t;
+    u_char      *file;
+    ngx_uint_t   line;
+} ngx_http_referral_place_t;
 
 
-/* directives */
+/*
+ * NGX_HTTP_REFERRAL_NEED_..., or 0 for what keeps the core's defaults alone;
+ * from a directive: when the configuration is merged it is too late.
+ */
+void ngx_http_referral_need(ngx_conf_t *cf, ngx_uint_t needs);
 
-char *ngx_http_referral(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_program(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_zone_slot(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_journal(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_key_file(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_bots(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_events(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_template_slot(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_fallback(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_resolve(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-char *ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
+/* for setters: what is returned is what they return, unless NGX_CONF_OK */
+
+/* this location's contents are made by "handler" */
+char *ngx_http_referral_content(ngx_conf_t *cf, ngx_http_handler_pt handler,
+    ngx_http_referral_place_t *place);
+
+/* this location's URL names a link: the directive takes "[PROGRAM [CODE]]" */
+char *ngx_http_referral_link(ngx_conf_t *cf);
 
 /* "text" with our placeholders in braces and nginx's variables */
 char *ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_referral_template_t **template);
 
-char *ngx_http_referral_journal_path(ngx_conf_t *cf,
-    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name);
-
-/* what cannot work: errors of one short link when it is merged, and warnings
- * when all is known */
-char *ngx_http_referral_check_hosts(ngx_conf_t *cf,
-    ngx_http_referral_loc_conf_t *rlcf);
-void ngx_http_referral_check(ngx_conf_t *cf,
-    ngx_http_referral_main_conf_t *rmcf);
-
-/* of the "n"th short link, beside those before it */
-void ngx_http_referral_check_cookie(ngx_conf_t *cf,
-    ngx_http_referral_short_t *s);
-void ngx_http_referral_check_shared(ngx_conf_t *cf,
-    ngx_http_referral_short_t *s, ngx_uint_t n);
-ngx_uint_t ngx_http_referral_has_name(ngx_http_core_srv_conf_t *cscf,
-    ngx_str_t *name);
-
-/* warn of journals that nobody drains: that of the configuration before, if
- * "path" is another or NULL, and slots that the workers cannot open */
-void ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path);
-void ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path);
-
-/* where a directive stands, for what is found wrong with it later */
-ngx_conf_file_t *ngx_http_referral_conf_place(ngx_conf_t *cf);
+/* as nginx's own for enumerations, but it says what is right; of two words */
+char *ngx_http_referral_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* what several directives take; the error is said already */
 
@@ -94,25 +53,26 @@ ngx_uint_t ngx_http_referral_digits(ngx_str_t *s);
 ngx_int_t ngx_http_referral_bad(ngx_conf_t *cf, ngx_str_t *arg,
     const char *right);
 
-/* the list of words that tell a machine; "file" NULL: the built-in one */
-ngx_int_t ngx_http_referral_set_bots(ngx_conf_t *cf,
-    ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file);
-
-
-/*
- * secrets: the cookies' keys, made if a cookie needs them and there is no
- * file; and any small file that nobody else may read, into the
- * configuration's pool
- */
-
-ngx_int_t ngx_http_referral_keys(ngx_conf_t *cf,
-    ngx_http_referral_main_conf_t *rmcf);
+/* a small file that nobody else may read, into the configuration's pool */
 ngx_int_t ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
     ngx_str_t *file, referral_str_t *text);
 
 /* one that all may read, of at most "max" bytes, into "pool" */
 ngx_int_t ngx_http_referral_read_file(ngx_conf_t *cf, ngx_pool_t *pool,
     const char *directive, ngx_str_t *file, off_t max, referral_str_t *text);
+
+
+/*
+ * For postconfiguration: warns where something else answers before "handler",
+ * the contents of this location by "directive".  "what" comes there: a click.
+ */
+void ngx_http_referral_check_reached(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_http_core_srv_conf_t *cscf,
+    ngx_http_handler_pt handler, const char *what, const char *directive,
+    ngx_http_referral_place_t *place);
+
+/* does nginx's rewrite module do anything there? */
+ngx_uint_t ngx_http_referral_has_rewrites(ngx_conf_t *cf, void **loc_conf);
 
 
 #endif /* _NGX_HTTP_REFERRAL_CONF_H_INCLUDED_ */

@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_conf_core.h"
 #include "ngx_http_referral_request.h"
 #include "referral_journal.h"
 #include "referral_keys.h"

@@ -1,12 +1,16 @@
 
-#include "ngx_http_referral_click.h"
-#include "ngx_http_referral_conf.h"
+/*
+ * The core: directives for all servers and those that features share, and the
+ * life of a worker's parts.  It knows none of the features.
+ */
+
+
+#include "ngx_http_referral_conf_core.h"
 #include "ngx_http_referral_geo.h"
 #include "ngx_http_referral_links.h"
 #include "ngx_http_referral_recorder.h"
 #include "ngx_http_referral_salts.h"
 #include "referral_keys.h"
-#include "referral_template.h"
 
 
 #define NGX_HTTP_REFERRAL_JOURNAL_PATH  "/var/lib/nginx/referral"
@@ -17,7 +21,6 @@ static char *ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_referral_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static ngx_int_t ngx_http_referral_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_referral_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_referral_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_referral_init_process(ngx_cycle_t *cycle);
@@ -39,13 +42,6 @@ static ngx_conf_enum_t  ngx_http_referral_attributions[] = {
 
 
 static ngx_command_t  ngx_http_referral_commands[] = {
-
-    { ngx_string("referral"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
-      ngx_http_referral,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
 
     { ngx_string("referral_program"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -105,16 +101,9 @@ static ngx_command_t  ngx_http_referral_commands[] = {
 
     { ngx_string("referral_landing"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_referral_template_slot,
+      ngx_http_referral_landing,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_referral_loc_conf_t, landing),
-      NULL },
-
-    { ngx_string("referral_landing_args"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_referral_template_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_referral_loc_conf_t, args),
+      0,
       NULL },
 
     { ngx_string("referral_fallback"),
@@ -131,33 +120,12 @@ static ngx_command_t  ngx_http_referral_commands[] = {
       0,
       NULL },
 
-    { ngx_string("referral_status"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_referral_status,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
-
-    { ngx_string("referral_forward_args"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_referral_loc_conf_t, forward_args),
-      NULL },
-
     { ngx_string("referral_code_case"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_referral_enum_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_referral_loc_conf_t, insensitive),
       ngx_http_referral_code_cases },
-
-    { ngx_string("referral_channel"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_referral_loc_conf_t, channel),
-      NULL },
 
     { ngx_string("referral_cookie"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
@@ -201,26 +169,12 @@ static ngx_command_t  ngx_http_referral_commands[] = {
       0,
       NULL },
 
-    { ngx_string("referral_resolve"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_http_referral_resolve,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_referral_loc_conf_t, resolve),
-      NULL },
-
-    { ngx_string("referral_metrics"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
-      ngx_http_referral_metrics,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      0,
-      NULL },
-
       ngx_null_command
 };
 
 
 static ngx_http_module_t  ngx_http_referral_module_ctx = {
-    ngx_http_referral_preconfiguration,    /* preconfiguration */
+    NULL,                                  /* preconfiguration */
     ngx_http_referral_postconfiguration,   /* postconfiguration */
 
     ngx_http_referral_create_main_conf,    /* create main configuration */
@@ -274,15 +228,8 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* not by the process: without a master it has several configurations */
-
-    ngx_http_referral_click_group_init(&rmcf->group, &cf->cycle->new_log);
-
     if (ngx_array_init(&rmcf->externals, cf->pool, 4, sizeof(ngx_int_t))
-            != NGX_OK
-        || ngx_array_init(&rmcf->shorts, cf->pool, 4,
-                          sizeof(ngx_http_referral_short_t))
-               != NGX_OK)
+        != NGX_OK)
     {
         return NULL;
     }
@@ -327,7 +274,8 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
 #if (NGX_THREADS)
 
     if (rmcf->geo.files
-        || (rmcf->links && rmcf->journal.sync != REFERRAL_SYNC_OFF))
+        || ((rmcf->needs & NGX_HTTP_REFERRAL_NEED_REDIS)
+            && rmcf->journal.sync != REFERRAL_SYNC_OFF))
     {
         rmcf->thread_pool = ngx_thread_pool_add(cf, NULL);
 
@@ -361,7 +309,7 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
         redis->timeout = 500;
     }
 
-    if (rmcf->links) {
+    if (rmcf->needs & NGX_HTTP_REFERRAL_NEED_REDIS) {
         rmcf->zone.shm_zone = ngx_shared_memory_add(cf,
                                                &ngx_http_referral_zone_name,
                                                rmcf->zone.size,
@@ -375,7 +323,8 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     if (rmcf->journal.path == NULL
-        && (rmcf->links || rmcf->keys.file.len == 0))
+        && ((rmcf->needs & NGX_HTTP_REFERRAL_NEED_REDIS)
+            || rmcf->keys.file.len == 0))
     {
         ngx_str_set(&path, NGX_HTTP_REFERRAL_JOURNAL_PATH);
 
@@ -410,23 +359,15 @@ ngx_http_referral_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     rlcf->short_link = 0;
-     *     rlcf->metrics = 0;
-     *     rlcf->short_program = NULL;
-     *     rlcf->short_code = NULL;
-     *     rlcf->hosts = NULL;
+     *     rlcf->link = { 0, NULL, NULL };
      */
 
     rlcf->program = NGX_CONF_UNSET_PTR;
     rlcf->landing = NGX_CONF_UNSET_PTR;
-    rlcf->args = NGX_CONF_UNSET_PTR;
     rlcf->fallback = NGX_CONF_UNSET_PTR;
     rlcf->allow = NGX_CONF_UNSET_PTR;
-    rlcf->status = NGX_CONF_UNSET_UINT;
-    rlcf->forward_args = NGX_CONF_UNSET;
     rlcf->insensitive = NGX_CONF_UNSET_UINT;
 
-    rlcf->channel = NGX_CONF_UNSET_PTR;
     rlcf->consent = NGX_CONF_UNSET_PTR;
     rlcf->exclude = NGX_CONF_UNSET_PTR;
 
@@ -434,7 +375,6 @@ ngx_http_referral_create_loc_conf(ngx_conf_t *cf)
     rlcf->attribution = NGX_CONF_UNSET_UINT;
     rlcf->gpc = NGX_CONF_UNSET;
     rlcf->utc_offset = NGX_CONF_UNSET;
-    rlcf->resolve = NGX_CONF_UNSET;
 
     return rlcf;
 }
@@ -446,28 +386,18 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_referral_loc_conf_t *prev = parent;
     ngx_http_referral_loc_conf_t *conf = child;
 
-    ngx_http_core_loc_conf_t       *clcf;
-    ngx_http_referral_short_t      *s;
-    ngx_http_referral_main_conf_t  *rmcf;
+    ngx_http_core_loc_conf_t  *clcf;
 
     static ngx_http_referral_cookie_conf_t  cookie = {
         1, ngx_null_string, ngx_null_string, ngx_string("/"), 0,
         NGX_HTTP_REFERRAL_SAMESITE_LAX, NGX_HTTP_REFERRAL_SECURE_AUTO, 1
     };
 
-    static ngx_str_t  args =
-                          ngx_string("ref={code}&click_id={click_id}");
-
     ngx_conf_merge_ptr_value(conf->program, prev->program, NULL);
     ngx_conf_merge_ptr_value(conf->landing, prev->landing, NULL);
-    ngx_conf_merge_ptr_value(conf->args, prev->args, NULL);
     ngx_conf_merge_ptr_value(conf->fallback, prev->fallback, NULL);
     ngx_conf_merge_ptr_value(conf->allow, prev->allow, NULL);
-    ngx_conf_merge_uint_value(conf->status, prev->status,
-                              NGX_HTTP_MOVED_TEMPORARILY);
-    ngx_conf_merge_value(conf->forward_args, prev->forward_args, 0);
     ngx_conf_merge_uint_value(conf->insensitive, prev->insensitive, 1);
-    ngx_conf_merge_ptr_value(conf->channel, prev->channel, NULL);
     ngx_conf_merge_ptr_value(conf->consent, prev->consent, NULL);
     ngx_conf_merge_ptr_value(conf->exclude, prev->exclude, NULL);
     ngx_conf_merge_ptr_value(conf->cookie, prev->cookie, &cookie);
@@ -475,89 +405,26 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               REFERRAL_ATTRIBUTION_LAST);
     ngx_conf_merge_value(conf->gpc, prev->gpc, 1);
     ngx_conf_merge_value(conf->utc_offset, prev->utc_offset, 0);
-    ngx_conf_merge_value(conf->resolve, prev->resolve, 0);
 
-    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
+    /* "if" inside of a location whose URL names a link: the URL is the same */
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (conf->cookie->enabled && (conf->short_link || conf->program)) {
-        rmcf->keys.cookies = 1;
+    if (clcf->noname && prev->link.set) {
+        conf->link = prev->link;
     }
 
-    /* "if" inside of a short link: its handler runs with this configuration */
-
-    if (clcf->noname && prev->short_link) {
-        conf->short_program = prev->short_program;
-        conf->short_code = prev->short_code;
-        conf->file = prev->file;
-        conf->line = prev->line;
-        conf->short_link = 1;
-        conf->hosts = prev->hosts;
-
-        return NGX_CONF_OK;
+    if (conf->cookie->enabled && (conf->link.set || conf->program)) {
+        ngx_http_referral_need(cf, NGX_HTTP_REFERRAL_NEED_COOKIES);
     }
 
-    if (conf->short_link || conf->metrics) {
-        s = ngx_array_push(&rmcf->shorts);
-        if (s == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        s->rlcf = conf;
-        s->clcf = clcf;
-        s->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-    }
-
-    if (!conf->short_link) {
-        return NGX_CONF_OK;
-    }
-
-    if (clcf->handler != ngx_http_referral_click_group_handler) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "another directive of this location makes its contents, "
-                      "no click would ever reach \"referral\" in %s:%ui",
-                      conf->file, conf->line);
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->short_program == NULL && conf->program == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral\" needs a program: \"referral shop;\" or "
-                      "\"referral_program shop;\" in %s:%ui",
-                      conf->file, conf->line);
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->consent && conf->consent->lengths == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"referral_consent\" needs a variable, for "
-                      "\"referral\" in %s:%ui: without the directive "
-                      "nobody is asked", conf->file, conf->line);
-        return NGX_CONF_ERROR;
-    }
-
-    if (conf->args == NULL
-        && ngx_http_referral_template(cf, &args, &conf->args) != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_http_referral_check_hosts(cf, conf);
-}
-
-
-static ngx_int_t
-ngx_http_referral_preconfiguration(ngx_conf_t *cf)
-{
-    return ngx_http_referral_add_variables(cf);
+    return NGX_CONF_OK;
 }
 
 
 static ngx_int_t
 ngx_http_referral_postconfiguration(ngx_conf_t *cf)
 {
-    ngx_http_handler_pt            *h;
-    ngx_http_core_main_conf_t      *cmcf;
     ngx_http_referral_main_conf_t  *rmcf;
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
@@ -570,24 +437,7 @@ ngx_http_referral_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    ngx_http_referral_check(cf, rmcf);
-
-    if (!rmcf->enabled) {
-        return NGX_OK;
-    }
-
-    if (rmcf->resolve) {
-        cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-
-        h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-        if (h == NULL) {
-            return NGX_ERROR;
-        }
-
-        *h = ngx_http_referral_resolve_handler;
-    }
-
-    return ngx_http_referral_keys(cf, rmcf);
+    return rmcf->enabled ? ngx_http_referral_keys(cf, rmcf) : NGX_OK;
 }
 
 
@@ -639,7 +489,7 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
         ngx_http_referral_geo_start(&rmcf->geo, cycle->log);
     }
 
-    if (!rmcf->links) {
+    if (!(rmcf->needs & NGX_HTTP_REFERRAL_NEED_REDIS)) {
         return NGX_OK;
     }
 

@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_conf_core.h"
 
 
 #define NGX_HTTP_REFERRAL_KEY_NAME  "referral.key"
@@ -70,7 +70,7 @@ ngx_http_referral_keys(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf)
         rc = ngx_http_referral_read_secret(cf, "referral_key_file", &file,
                                            &text);
 
-    } else if (rmcf->keys.cookies) {
+    } else if (rmcf->needs & NGX_HTTP_REFERRAL_NEED_COOKIES) {
         rc = ngx_http_referral_own_key(cf, rmcf, &file, &text);
 
     } else {

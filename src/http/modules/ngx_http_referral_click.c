@@ -3,7 +3,6 @@
 #include "ngx_http_referral_geo.h"
 #include "ngx_http_referral_links.h"
 #include "ngx_http_referral_lookup.h"
-#include "ngx_http_referral_recorder.h"
 #include "ngx_http_referral_request.h"
 #include "referral_address.h"
 #include "referral_hash.h"
@@ -312,7 +311,7 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
     rc = ngx_http_referral_click_save(r, ctx);
 
     if (rc == NGX_AGAIN) {
-        ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] =
+        ctx->cancel[NGX_HTTP_REFERRAL_WAIT_ANSWER] =
                                               ngx_http_referral_click_cancel;
         return NGX_AGAIN;
     }
@@ -550,13 +549,15 @@ static ngx_int_t
 ngx_http_referral_click_values(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    ngx_str_t                      value;
-    referral_str_t                 languages;
-    referral_click_t              *click;
-    referral_values_t             *values;
-    ngx_http_referral_loc_conf_t  *rlcf;
+    ngx_str_t                        value;
+    referral_str_t                   languages;
+    referral_click_t                *click;
+    referral_values_t               *values;
+    ngx_http_referral_loc_conf_t    *rlcf;
+    ngx_http_referral_click_conf_t  *conf;
 
     rlcf = ctx->conf;
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_click_module);
     click = &ctx->click;
     values = &ctx->values;
 
@@ -599,8 +600,8 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
 
     click->code = ctx->code;
 
-    if (rlcf->channel) {
-        if (ngx_http_complex_value(r, rlcf->channel, &value) != NGX_OK) {
+    if (conf->channel) {
+        if (ngx_http_complex_value(r, conf->channel, &value) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -608,7 +609,7 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
         click->channel.data = value.data;
     }
 
-    if (rlcf->forward_args) {
+    if (conf->forward_args) {
         click->forward.len = r->args.len;
         click->forward.data = r->args.data;
     }
@@ -617,17 +618,17 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
         click->landing = rlcf->landing->code;
     }
 
-    if (rlcf->args) {
-        click->args = rlcf->args->code;
+    if (conf->args) {
+        click->args = conf->args->code;
     }
 
     if (rlcf->fallback && rlcf->fallback->url) {
         click->fallback = rlcf->fallback->url->code;
     }
 
-    if (rlcf->hosts) {
-        click->allow = rlcf->hosts->elts;
-        click->nallow = rlcf->hosts->nelts;
+    if (conf->hosts) {
+        click->allow = conf->hosts->elts;
+        click->nallow = conf->hosts->nelts;
     }
 
     click->window = REFERRAL_WINDOW_DEFAULT;
@@ -636,7 +637,7 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
     click->offset = rlcf->utc_offset;
 
     if (ngx_http_referral_click_external(r, ctx, rlcf->landing) != NGX_OK
-        || ngx_http_referral_click_external(r, ctx, rlcf->args) != NGX_OK)
+        || ngx_http_referral_click_external(r, ctx, conf->args) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -766,7 +767,7 @@ ngx_http_referral_click_location(ngx_http_request_t *r,
 static void
 ngx_http_referral_click_cancel(ngx_http_referral_ctx_t *ctx)
 {
-    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_ANSWER] = NULL;
 
     ngx_http_referral_recorder_cancel(&ctx->commit);
 }
@@ -784,7 +785,7 @@ ngx_http_referral_click_committed(void *data)
     r = ctx->request;
     c = r->connection;
 
-    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_JOURNAL] = NULL;
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_ANSWER] = NULL;
 
     ngx_http_set_log_request(c->log, r);
 

@@ -99,6 +99,8 @@ ngx_int_t
 ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
+    ngx_http_referral_click_conf_t  *conf;
+
     /* browsers ask again on the real click instead of using what they have */
 
     if (ctx->class == REFERRAL_CLASS_PREFETCH) {
@@ -118,8 +120,9 @@ ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    return ngx_http_referral_answer_redirect(r, ctx->conf->status,
-                                            &ctx->location);
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_click_module);
+
+    return ngx_http_referral_answer_redirect(r, conf->status, &ctx->location);
 }
 
 

@@ -50,22 +50,22 @@ ngx_http_referral_click_group_init(ngx_http_referral_click_group_t *group,
 ngx_int_t
 ngx_http_referral_click_group_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                         rc;
-    ngx_http_referral_ctx_t          *ctx;
-    ngx_http_referral_main_conf_t    *rmcf;
-    ngx_http_referral_click_group_t  *group;
+    ngx_int_t                             rc;
+    ngx_http_referral_ctx_t              *ctx;
+    ngx_http_referral_click_group_t      *group;
+    ngx_http_referral_click_main_conf_t  *cmcf;
 
     rc = ngx_http_referral_click_admit(r, &ctx);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_click_module);
 
-    group = &rmcf->group;
+    group = &cmcf->group;
 
     ngx_queue_insert_tail(&group->clicks, &ctx->queue);
-    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] =
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_ANSWER] =
                                           ngx_http_referral_click_group_leave;
 
     r->main->count++;
@@ -96,7 +96,7 @@ ngx_http_referral_click_group_handler(ngx_http_request_t *r)
 static void
 ngx_http_referral_click_group_leave(ngx_http_referral_ctx_t *ctx)
 {
-    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] = NULL;
+    ctx->cancel[NGX_HTTP_REFERRAL_WAIT_ANSWER] = NULL;
 
     ngx_queue_remove(&ctx->queue);
 }
@@ -154,7 +154,7 @@ ngx_http_referral_click_group_finish(ngx_http_referral_click_group_t *group,
         ngx_queue_remove(q);
 
         ctx = ngx_queue_data(q, ngx_http_referral_ctx_t, queue);
-        ctx->cancel[NGX_HTTP_REFERRAL_WAIT_GROUP] = NULL;
+        ctx->cancel[NGX_HTTP_REFERRAL_WAIT_ANSWER] = NULL;
 
         r = ctx->request;
         c = r->connection;

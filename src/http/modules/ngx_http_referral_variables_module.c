@@ -1,4 +1,7 @@
 
+/* the variables: what a click decided, what a cookie or the request says */
+
+
 #include "ngx_http_referral_request.h"
 
 
@@ -26,6 +29,7 @@ typedef enum {
 } ngx_http_referral_variable_e;
 
 
+static ngx_int_t ngx_http_referral_variables_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_referral_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static void ngx_http_referral_variable_click(ngx_http_request_t *r,
@@ -104,8 +108,39 @@ static ngx_http_variable_t  ngx_http_referral_variables[] = {
 };
 
 
-ngx_int_t
-ngx_http_referral_add_variables(ngx_conf_t *cf)
+static ngx_http_module_t  ngx_http_referral_variables_module_ctx = {
+    ngx_http_referral_variables_preconfiguration,  /* preconfiguration */
+    NULL,                                          /* postconfiguration */
+
+    NULL,                                          /* create main conf */
+    NULL,                                          /* init main conf */
+
+    NULL,                                          /* create server conf */
+    NULL,                                          /* merge server conf */
+
+    NULL,                                          /* create location conf */
+    NULL                                           /* merge location conf */
+};
+
+
+ngx_module_t  ngx_http_referral_variables_module = {
+    NGX_MODULE_V1,
+    &ngx_http_referral_variables_module_ctx,  /* module context */
+    NULL,                                     /* module directives */
+    NGX_HTTP_MODULE,                          /* module type */
+    NULL,                                     /* init master */
+    NULL,                                     /* init module */
+    NULL,                                     /* init process */
+    NULL,                                     /* init thread */
+    NULL,                                     /* exit thread */
+    NULL,                                     /* exit process */
+    NULL,                                     /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_referral_variables_preconfiguration(ngx_conf_t *cf)
 {
     ngx_http_variable_t  *var, *v;
 
@@ -144,7 +179,7 @@ ngx_http_referral_variable(ngx_http_request_t *r,
 
     rlcf = ngx_http_get_module_loc_conf(r, ngx_http_referral_module);
 
-    click = ctx->short_link || rlcf->short_link;
+    click = ctx->short_link || rlcf->link.set;
 
     switch (data) {
 

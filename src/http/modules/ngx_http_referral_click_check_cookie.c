@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_click.h"
 #include "referral_template.h"
 
 
@@ -30,7 +30,8 @@ static void ngx_http_referral_cookie_domain(
 /* does the browser take it, and does it reach the landing? */
 
 void
-ngx_http_referral_check_cookie(ngx_conf_t *cf, ngx_http_referral_short_t *s)
+ngx_http_referral_click_check_cookie(ngx_conf_t *cf,
+    ngx_http_referral_short_t *s)
 {
     ngx_str_t                         domain;
     ngx_uint_t                        i;
@@ -54,8 +55,8 @@ ngx_http_referral_check_cookie(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                               "browsers refuse \"domain=%V\" from \"%V\": it "
                               "must be that host or a domain that the host "
                               "is in, for \"referral\" in %s:%ui",
-                              &cookie->domain, &sn[i].name, s->rlcf->file,
-                              s->rlcf->line);
+                              &cookie->domain, &sn[i].name,
+                              s->conf->place.file, s->conf->place.line);
                 return;
             }
         }
@@ -167,7 +168,7 @@ ngx_http_referral_check_reach(ngx_conf_t *cf, ngx_http_referral_short_t *s,
                       "\"referral\" in %s:%ui",
                       domain->len ? "domain=" : "",
                       domain->len ? domain : &host, &landing, &common,
-                      rlcf->file, rlcf->line);
+                      s->conf->place.file, s->conf->place.line);
         return;
     }
 
@@ -176,7 +177,7 @@ ngx_http_referral_check_reach(ngx_conf_t *cf, ngx_http_referral_short_t *s,
                   "landing on \"%V\": let the landing keep click_id, for "
                   "\"referral\" in %s:%ui",
                   domain->len ? "domain=" : "", domain->len ? domain : &host,
-                  &landing, rlcf->file, rlcf->line);
+                  &landing, s->conf->place.file, s->conf->place.line);
 }
 
 
@@ -231,33 +232,31 @@ ngx_http_referral_common_domain(ngx_str_t *a, ngx_str_t *b, ngx_str_t *common)
 /* two programs, one cookie: each click overwrites the other program's */
 
 void
-ngx_http_referral_check_shared(ngx_conf_t *cf, ngx_http_referral_short_t *s,
-    ngx_uint_t n)
+ngx_http_referral_click_check_shared(ngx_conf_t *cf,
+    ngx_http_referral_short_t *s, ngx_uint_t n)
 {
-    ngx_uint_t                     i;
-    ngx_http_referral_loc_conf_t  *rlcf, *other;
+    ngx_uint_t                       i;
+    ngx_http_referral_click_conf_t  *conf, *other;
 
-    rlcf = s[n].rlcf;
+    conf = s[n].conf;
 
     for (i = 0; i < n; i++) {
 
-        if (!s[i].rlcf->short_link
-            || !ngx_http_referral_same_cookie(&s[i], &s[n]))
-        {
+        if (!ngx_http_referral_same_cookie(&s[i], &s[n])) {
             continue;
         }
 
-        other = s[i].rlcf;
+        other = s[i].conf;
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "programs \"%V\" and \"%V\" share the cookie \"%V\", "
                       "and a click on one ends the other's: give each a name "
                       "of its own with \"referral_cookie\", for \"referral\" "
                       "in %s:%ui and in %s:%ui",
-                      ngx_http_referral_literal_program(other),
-                      ngx_http_referral_literal_program(rlcf),
-                      &rlcf->cookie->name, other->file, other->line,
-                      rlcf->file, rlcf->line);
+                      ngx_http_referral_literal_program(s[i].rlcf),
+                      ngx_http_referral_literal_program(s[n].rlcf),
+                      &s[n].rlcf->cookie->name, other->place.file,
+                      other->place.line, conf->place.file, conf->place.line);
         return;
     }
 }
@@ -311,7 +310,7 @@ ngx_http_referral_literal_program(ngx_http_referral_loc_conf_t *rlcf)
 {
     ngx_http_complex_value_t  *program;
 
-    program = rlcf->short_program ? rlcf->short_program : rlcf->program;
+    program = rlcf->link.program ? rlcf->link.program : rlcf->program;
 
     return program->lengths ? NULL : &program->value;
 }
@@ -334,7 +333,7 @@ ngx_http_referral_same_host(ngx_http_core_srv_conf_t *a,
 
     for (i = 0; i < a->server_names.nelts; i++) {
         if (sn[i].name.len > 1
-            && ngx_http_referral_has_name(b, &sn[i].name))
+            && ngx_http_referral_click_has_name(b, &sn[i].name))
         {
             return 1;
         }
@@ -345,7 +344,8 @@ ngx_http_referral_same_host(ngx_http_core_srv_conf_t *a,
 
 
 ngx_uint_t
-ngx_http_referral_has_name(ngx_http_core_srv_conf_t *cscf, ngx_str_t *name)
+ngx_http_referral_click_has_name(ngx_http_core_srv_conf_t *cscf,
+    ngx_str_t *name)
 {
     ngx_uint_t               i;
     ngx_http_server_name_t  *sn;

@@ -1,24 +1,13 @@
 
 /*
- * What each directive takes, and what cannot work all the same: said at the
- * end of the configuration, when servers, locations and names are known.
+ * What a short link cannot do though each of its directives is right: errors
+ * when it is merged, and warnings at the end of the configuration, when
+ * servers, locations and names are known.
  */
 
 
-#include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_click.h"
 #include "referral_template.h"
-#include "referral_url.h"
-
-
-/* the heads of other modules' configurations, which have no header */
-
-typedef struct {
-    ngx_array_t                   *codes;
-} ngx_http_referral_rewrite_conf_t;
-
-typedef struct {
-    void                          *try_files;
-} ngx_http_referral_try_files_conf_t;
 
 
 static void ngx_http_referral_check_prefix(ngx_conf_t *cf,
@@ -28,17 +17,6 @@ static void ngx_http_referral_check_code(ngx_conf_t *cf,
 static ngx_uint_t ngx_http_referral_cuts(ngx_str_t *regex);
 static void ngx_http_referral_check_values(ngx_conf_t *cf,
     ngx_http_referral_short_t *s);
-static void ngx_http_referral_check_reached(ngx_conf_t *cf,
-    ngx_http_referral_short_t *s);
-static void *ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
-    const char *name);
-static const char *ngx_http_referral_check_codes(ngx_array_t *codes,
-    ngx_http_core_loc_conf_t *clcf, ngx_uint_t server);
-static size_t ngx_http_referral_code_size(const u_char *p);
-#if (NGX_PCRE)
-static ngx_uint_t ngx_http_referral_rewrites(ngx_http_script_regex_code_t *code,
-    ngx_http_core_loc_conf_t *clcf);
-#endif
 static void ngx_http_referral_check_fallback(ngx_conf_t *cf,
     ngx_http_referral_short_t *s);
 static ngx_http_core_loc_conf_t *ngx_http_referral_named_location(
@@ -53,8 +31,8 @@ static void ngx_http_referral_find_static(ngx_http_location_tree_node_t *node,
 /* which hosts may landings have?  Asked of each short link as it is merged. */
 
 char *
-ngx_http_referral_check_hosts(ngx_conf_t *cf,
-    ngx_http_referral_loc_conf_t *rlcf)
+ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
+    ngx_http_referral_click_conf_t *conf, ngx_http_referral_loc_conf_t *rlcf)
 {
     ngx_uint_t      literal;
     referral_str_t  host, *allow;
@@ -68,7 +46,8 @@ ngx_http_referral_check_hosts(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral_landing\" has a variable before its path: "
                       "name the hosts it may lead to with \"referral_allow\" "
-                      "for \"referral\" in %s:%ui", rlcf->file, rlcf->line);
+                      "for \"referral\" in %s:%ui", conf->place.file,
+                      conf->place.line);
         return NGX_CONF_ERROR;
     }
 
@@ -82,7 +61,8 @@ ngx_http_referral_check_hosts(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral_fallback\" has a variable before its path: "
                       "name the hosts it may lead to with \"referral_allow\" "
-                      "for \"referral\" in %s:%ui", rlcf->file, rlcf->line);
+                      "for \"referral\" in %s:%ui", conf->place.file,
+                      conf->place.line);
         return NGX_CONF_ERROR;
     }
 
@@ -90,20 +70,21 @@ ngx_http_referral_check_hosts(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "no landing is allowed for \"referral\" in %s:%ui: name "
                       "the hosts of the landings in redis with "
-                      "\"referral_allow\"", rlcf->file, rlcf->line);
+                      "\"referral_allow\"", conf->place.file,
+                      conf->place.line);
     }
 
     /* "allow" itself stays: locations inside may have other landings */
 
-    rlcf->hosts = rlcf->allow;
+    conf->hosts = rlcf->allow;
 
-    if (rlcf->hosts == NULL && literal) {
-        rlcf->hosts = ngx_array_create(cf->pool, 1, sizeof(referral_str_t));
-        if (rlcf->hosts == NULL) {
+    if (conf->hosts == NULL && literal) {
+        conf->hosts = ngx_array_create(cf->pool, 1, sizeof(referral_str_t));
+        if (conf->hosts == NULL) {
             return NGX_CONF_ERROR;
         }
 
-        allow = ngx_array_push(rlcf->hosts);
+        allow = ngx_array_push(conf->hosts);
 
         allow->len = host.len;
         allow->data = ngx_pnalloc(cf->pool, host.len);
@@ -119,26 +100,25 @@ ngx_http_referral_check_hosts(ngx_conf_t *cf,
 
 
 void
-ngx_http_referral_check(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf)
+ngx_http_referral_click_check(ngx_conf_t *cf, ngx_array_t *shorts)
 {
     ngx_uint_t                  i;
     ngx_http_referral_short_t  *s;
 
-    s = rmcf->shorts.elts;
+    s = shorts->elts;
 
-    for (i = 0; i < rmcf->shorts.nelts; i++) {
-        ngx_http_referral_check_reached(cf, &s[i]);
-
-        if (!s[i].rlcf->short_link) {
-            continue;
-        }
+    for (i = 0; i < shorts->nelts; i++) {
+        ngx_http_referral_check_reached(cf, s[i].clcf, s[i].cscf,
+                                        ngx_http_referral_click_group_handler,
+                                        "click", "referral",
+                                        &s[i].conf->place);
 
         ngx_http_referral_check_prefix(cf, &s[i]);
         ngx_http_referral_check_code(cf, &s[i]);
         ngx_http_referral_check_values(cf, &s[i]);
         ngx_http_referral_check_fallback(cf, &s[i]);
-        ngx_http_referral_check_cookie(cf, &s[i]);
-        ngx_http_referral_check_shared(cf, s, i);
+        ngx_http_referral_click_check_cookie(cf, &s[i]);
+        ngx_http_referral_click_check_shared(cf, s, i);
     }
 }
 
@@ -153,7 +133,7 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
     name = &s->clcf->name;
 
-    if (s->rlcf->short_code || name->len == 0) {
+    if (s->rlcf->link.code || name->len == 0) {
         return;
     }
 
@@ -164,7 +144,8 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                       "location \"%V\" takes all that begins so, such as "
                       "\"%Vx\", for short links: \"location %V/\" does not, "
                       "for \"referral\" in %s:%ui",
-                      name, name, name, s->rlcf->file, s->rlcf->line);
+                      name, name, name, s->conf->place.file,
+                      s->conf->place.line);
     }
 }
 
@@ -174,10 +155,9 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 static void
 ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 {
-    ngx_str_t                         *value;
-    ngx_http_referral_rewrite_conf_t  *location, *server;
+    ngx_str_t  *value;
 
-    if (s->rlcf->short_code == NULL || s->rlcf->short_code->lengths == NULL) {
+    if (s->rlcf->link.code == NULL || s->rlcf->link.code->lengths == NULL) {
         return;
     }
 
@@ -190,7 +170,8 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "location \"%V\" may end inside of a word, whose "
                           "beginning is another's code: \"(.+)$\" at its end "
                           "takes all, for \"referral\" in %s:%ui",
-                          &s->clcf->name, s->rlcf->file, s->rlcf->line);
+                          &s->clcf->name, s->conf->place.file,
+                          s->conf->place.line);
         }
 
         return;
@@ -198,7 +179,7 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
 #endif
 
-    value = &s->rlcf->short_code->value;
+    value = &s->rlcf->link.code->value;
 
     if (value->len != 2
         || value->data[0] != '$'
@@ -208,17 +189,12 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
         return;
     }
 
-    location = ngx_http_referral_conf_of(cf, s->clcf->loc_conf,
-                                         "ngx_http_rewrite_module");
-    server = ngx_http_referral_conf_of(cf, s->cscf->ctx->loc_conf,
-                                       "ngx_http_rewrite_module");
-
     if (s->clcf->named
 #if (NGX_PCRE)
         || s->cscf->captures
 #endif
-        || (location && location->codes)
-        || (server && server->codes))
+        || ngx_http_referral_has_rewrites(cf, s->clcf->loc_conf)
+        || ngx_http_referral_has_rewrites(cf, s->cscf->ctx->loc_conf))
     {
         return;
     }
@@ -227,7 +203,8 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                   "\"%V\" is empty here, as location \"%V\" is no regular "
                   "expression: every code is unknown, without it the code is "
                   "what follows the prefix, for \"referral\" in %s:%ui",
-                  value, &s->clcf->name, s->rlcf->file, s->rlcf->line);
+                  value, &s->clcf->name, s->conf->place.file,
+                  s->conf->place.line);
 }
 
 
@@ -286,11 +263,13 @@ ngx_http_referral_cuts(ngx_str_t *regex)
 static void
 ngx_http_referral_check_values(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 {
-    ngx_str_t                     *value;
-    referral_str_t                 channel;
-    ngx_http_referral_loc_conf_t  *rlcf;
+    ngx_str_t                       *value;
+    referral_str_t                   channel;
+    ngx_http_referral_loc_conf_t    *rlcf;
+    ngx_http_referral_click_conf_t  *conf;
 
     rlcf = s->rlcf;
+    conf = s->conf;
 
     if (rlcf->exclude && rlcf->exclude->lengths == NULL) {
         value = &rlcf->exclude->value;
@@ -299,12 +278,12 @@ ngx_http_referral_check_values(ngx_conf_t *cf, ngx_http_referral_short_t *s)
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "\"referral_exclude\" \"%V\" is no variable: every "
                           "click is excluded, for \"referral\" in %s:%ui",
-                          value, rlcf->file, rlcf->line);
+                          value, conf->place.file, conf->place.line);
         }
     }
 
-    if (rlcf->channel && rlcf->channel->lengths == NULL) {
-        value = &rlcf->channel->value;
+    if (conf->channel && conf->channel->lengths == NULL) {
+        value = &conf->channel->value;
 
         channel.len = value->len;
         channel.data = value->data;
@@ -314,288 +293,24 @@ ngx_http_referral_check_values(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "\"referral_channel\" \"%V\" counts as \"other\": "
                           "up to 32 of a-z, 0-9, \"_\", \".\" and \"-\" make "
                           "a channel, for \"referral\" in %s:%ui",
-                          value, rlcf->file, rlcf->line);
+                          value, conf->place.file, conf->place.line);
         }
     }
 }
-
-
-/* what answers before the contents are made */
-
-static void
-ngx_http_referral_check_reached(ngx_conf_t *cf, ngx_http_referral_short_t *s)
-{
-    const char                          *what, *where;
-    ngx_http_referral_rewrite_conf_t    *rewrite;
-    ngx_http_referral_try_files_conf_t  *files;
-
-    where = "server";
-    what = NULL;
-
-    rewrite = ngx_http_referral_conf_of(cf, s->cscf->ctx->loc_conf,
-                                            "ngx_http_rewrite_module");
-
-    if (rewrite && rewrite->codes && !s->clcf->named) {
-        what = ngx_http_referral_check_codes(rewrite->codes, s->clcf, 1);
-    }
-
-    if (what == NULL) {
-        where = "location";
-
-        rewrite = ngx_http_referral_conf_of(cf, s->clcf->loc_conf,
-                                                "ngx_http_rewrite_module");
-
-        if (rewrite && rewrite->codes) {
-            what = ngx_http_referral_check_codes(rewrite->codes, s->clcf, 0);
-        }
-    }
-
-    files = ngx_http_referral_conf_of(cf, s->clcf->loc_conf,
-                                          "ngx_http_try_files_module");
-
-    if (what == NULL && files && files->try_files) {
-        what = "try_files";
-    }
-
-    if (what == NULL
-        && s->rlcf->metrics
-        && s->clcf->handler != ngx_http_referral_metrics_handler)
-    {
-        what = "another directive";
-    }
-
-    if (what) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "\"%s\" of this %s comes first, no %s would ever reach "
-                      "\"%s\" in %s:%ui",
-                      what, where, s->rlcf->metrics ? "request" : "click",
-                      s->rlcf->metrics ? "referral_metrics" : "referral",
-                      s->rlcf->file, s->rlcf->line);
-    }
-}
-
-
-/* by its name: nginx may be built without it */
-
-static void *
-ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
-    const char *name)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; cf->cycle->modules[i]; i++) {
-        if (cf->cycle->modules[i]->type == NGX_HTTP_MODULE
-            && ngx_strcmp(cf->cycle->modules[i]->name, name) == 0)
-        {
-            return loc_conf[cf->cycle->modules[i]->ctx_index];
-        }
-    }
-
-    return NULL;
-}
-
-
-/*
- * What surely ends it: "return", or a "rewrite" that leads away whatever the
- * code is.  After an operation that is not known here, as other modules have,
- * nothing is sure any more.
- */
-
-static const char *
-ngx_http_referral_check_codes(ngx_array_t *codes,
-    ngx_http_core_loc_conf_t *clcf, ngx_uint_t server)
-{
-    size_t                         size;
-    u_char                        *p, *last;
-    ngx_uint_t                     value;
-    ngx_http_script_code_pt        code;
-#if (NGX_PCRE)
-    ngx_uint_t                     n;
-    ngx_http_script_regex_code_t  *regex;
-#endif
-
-    value = 0;
-    p = codes->elts;
-    last = p + codes->nelts * codes->size;
-
-    while (p + sizeof(uintptr_t) <= last) {
-        code = *(ngx_http_script_code_pt *) p;
-
-        if (code == ngx_http_script_return_code) {
-            return "return";
-        }
-
-        if (code == ngx_http_script_break_code) {
-            return NULL;
-        }
-
-        if (code == ngx_http_script_if_code) {
-            value = 0;
-            p += ((ngx_http_script_if_code_t *) p)->next;
-            continue;
-        }
-
-#if (NGX_PCRE)
-
-        if (code == ngx_http_script_regex_start_code) {
-            regex = (ngx_http_script_regex_code_t *) p;
-
-            if (regex->test) {
-                p += sizeof(ngx_http_script_regex_code_t);
-                continue;
-            }
-
-            n = ngx_http_referral_rewrites(regex, clcf);
-
-            if (!regex->redirect && (server || regex->break_cycle)) {
-                if (n != 0) {
-                    return NULL;
-                }
-
-            } else if (n == 4 || (regex->redirect && n >= 2)) {
-                return "rewrite";
-            }
-
-            p += regex->next;
-            continue;
-        }
-
-#endif
-
-        size = ngx_http_referral_code_size(p);
-
-        if (size == 0 && value && code) {
-
-            /* how a value ends differs with nginx's versions */
-
-            size = sizeof(uintptr_t);
-
-        } else if (size == 0) {
-            return NULL;
-
-        } else if (code == ngx_http_script_complex_value_code) {
-            value = 1;
-
-        } else if (code == ngx_http_script_set_var_code) {
-            value = 0;
-        }
-
-        p += size;
-    }
-
-    return NULL;
-}
-
-
-/* 0: the end, or not known */
-
-static size_t
-ngx_http_referral_code_size(const u_char *p)
-{
-    ngx_http_script_code_pt  code;
-
-    code = *(ngx_http_script_code_pt *) p;
-
-    if (code == ngx_http_script_nop_code
-        || code == ngx_http_script_equal_code
-        || code == ngx_http_script_not_equal_code
-        || code == ngx_http_script_start_args_code)
-    {
-        return sizeof(uintptr_t);
-    }
-
-    if (code == ngx_http_script_var_code
-        || code == ngx_http_script_set_var_code
-        || code == ngx_http_script_copy_var_code)
-    {
-        return sizeof(ngx_http_script_var_code_t);
-    }
-
-    if (code == ngx_http_script_var_set_handler_code) {
-        return sizeof(ngx_http_script_var_handler_code_t);
-    }
-
-    if (code == ngx_http_script_value_code) {
-        return sizeof(ngx_http_script_value_code_t);
-    }
-
-    if (code == ngx_http_script_complex_value_code) {
-        return sizeof(ngx_http_script_complex_value_code_t);
-    }
-
-    if (code == ngx_http_script_copy_capture_code) {
-        return sizeof(ngx_http_script_copy_capture_code_t);
-    }
-
-    if (code == ngx_http_script_copy_code) {
-        return sizeof(ngx_http_script_copy_code_t)
-               + ngx_align(((ngx_http_script_copy_code_t *) p)->len,
-                           sizeof(uintptr_t));
-    }
-
-    if (code == ngx_http_script_file_code) {
-        return sizeof(ngx_http_script_file_code_t);
-    }
-
-    return 0;
-}
-
-
-#if (NGX_PCRE)
-
-/*
- * How many of four it matches: two codes, and what one that adds a slash, say,
- * does not match any more.  1: not known.
- */
-
-static ngx_uint_t
-ngx_http_referral_rewrites(ngx_http_script_regex_code_t *code,
-    ngx_http_core_loc_conf_t *clcf)
-{
-    u_char      buf[256];
-    ngx_str_t   uri;
-    ngx_uint_t  n;
-
-    static const char  *samples[] = { "a1", "Zz9_-", "a1/", "a1/b" };
-
-    if (clcf->named || clcf->regex || clcf->name.len > 200) {
-        return 1;
-    }
-
-    uri.data = buf;
-
-    for (n = 0; n < 4; n++) {
-
-        if (clcf->exact_match) {
-            uri = clcf->name;
-
-        } else {
-            uri.len = ngx_snprintf(buf, sizeof(buf), "%V%s", &clcf->name,
-                                   samples[n])
-                      - buf;
-        }
-
-        if (ngx_regex_exec(code->regex->regex, &uri, NULL, 0) < 0) {
-            break;
-        }
-    }
-
-    return n;
-}
-
-#endif
 
 
 static void
 ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 {
-    u_char                        *args;
-    ngx_str_t                      uri, host;
-    referral_str_t                 text, *landing;
-    ngx_http_core_loc_conf_t      *clcf, *found;
-    ngx_http_referral_loc_conf_t  *rlcf, *target;
+    u_char                          *args;
+    ngx_str_t                        uri, host;
+    referral_str_t                   text, *landing;
+    ngx_http_core_loc_conf_t        *clcf, *found;
+    ngx_http_referral_loc_conf_t    *rlcf;
+    ngx_http_referral_click_conf_t  *conf, *target;
 
     rlcf = s->rlcf;
+    conf = s->conf;
 
     if (rlcf->fallback == NULL) {
         return;
@@ -610,17 +325,17 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
             return;
         }
 
-        landing = rlcf->hosts->elts;
+        landing = conf->hosts->elts;
         host.len = landing->len;
         host.data = landing->data;
 
-        if (!ngx_http_referral_has_name(s->cscf, &host)) {
+        if (!ngx_http_referral_click_has_name(s->cscf, &host)) {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "\"referral_fallback\" has a variable before its "
                           "path and may lead to \"%V\" alone, the host of "
                           "\"referral_landing\": name others with "
                           "\"referral_allow\" for \"referral\" in %s:%ui",
-                          &host, rlcf->file, rlcf->line);
+                          &host, conf->place.file, conf->place.line);
         }
 
         return;
@@ -637,7 +352,7 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "\"referral_fallback\" leads to \"%V\", and this "
                           "server has no such location: visitors get 500, for "
                           "\"referral\" in %s:%ui",
-                          &uri, rlcf->file, rlcf->line);
+                          &uri, conf->place.file, conf->place.line);
             return;
         }
 
@@ -650,7 +365,7 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "\"referral_fallback\" \"%V\" is taken as it "
                           "stands: a path has no variables, its page may use "
                           "$referral_result, for \"referral\" in %s:%ui",
-                          &uri, rlcf->file, rlcf->line);
+                          &uri, conf->place.file, conf->place.line);
         }
 
         args = ngx_strlchr(uri.data, uri.data + uri.len, '?');
@@ -667,15 +382,16 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
         return;
     }
 
-    target = found->loc_conf[ngx_http_referral_module.ctx_index];
+    target = found->loc_conf[ngx_http_referral_click_module.ctx_index];
 
-    if (target->short_link) {
+    if (target->place.file) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"referral_fallback\" \"%V\" leads to a short link "
                       "again, that of %s:%ui: visitors get 404, for "
                       "\"referral\" in %s:%ui",
-                      &rlcf->fallback->location, target->file, target->line,
-                      rlcf->file, rlcf->line);
+                      &rlcf->fallback->location, target->place.file,
+                      target->place.line,
+                      conf->place.file, conf->place.line);
     }
 }
 

@@ -1,0 +1,304 @@
+
+/*
+ * What answers in a location before its contents are made: the contents would
+ * never be seen, which nobody notices until clicks are missing.
+ */
+
+
+#include "ngx_http_referral_conf.h"
+
+
+/* the heads of other modules' configurations, which have no header */
+
+typedef struct {
+    ngx_array_t                   *codes;
+} ngx_http_referral_rewrite_conf_t;
+
+typedef struct {
+    void                          *try_files;
+} ngx_http_referral_try_files_conf_t;
+
+
+static void *ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
+    const char *name);
+static const char *ngx_http_referral_check_codes(ngx_array_t *codes,
+    ngx_http_core_loc_conf_t *clcf, ngx_uint_t server);
+static size_t ngx_http_referral_code_size(const u_char *p);
+#if (NGX_PCRE)
+static ngx_uint_t ngx_http_referral_rewrites(ngx_http_script_regex_code_t *code,
+    ngx_http_core_loc_conf_t *clcf);
+#endif
+
+
+void
+ngx_http_referral_check_reached(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_http_core_srv_conf_t *cscf,
+    ngx_http_handler_pt handler, const char *what, const char *directive,
+    ngx_http_referral_place_t *place)
+{
+    const char                          *first, *where;
+    ngx_http_referral_rewrite_conf_t    *rewrite;
+    ngx_http_referral_try_files_conf_t  *files;
+
+    where = "server";
+    first = NULL;
+
+    rewrite = ngx_http_referral_conf_of(cf, cscf->ctx->loc_conf,
+                                        "ngx_http_rewrite_module");
+
+    if (rewrite && rewrite->codes && !clcf->named) {
+        first = ngx_http_referral_check_codes(rewrite->codes, clcf, 1);
+    }
+
+    if (first == NULL) {
+        where = "location";
+
+        rewrite = ngx_http_referral_conf_of(cf, clcf->loc_conf,
+                                            "ngx_http_rewrite_module");
+
+        if (rewrite && rewrite->codes) {
+            first = ngx_http_referral_check_codes(rewrite->codes, clcf, 0);
+        }
+    }
+
+    files = ngx_http_referral_conf_of(cf, clcf->loc_conf,
+                                      "ngx_http_try_files_module");
+
+    if (first == NULL && files && files->try_files) {
+        first = "try_files";
+    }
+
+    if (first == NULL && clcf->handler != handler) {
+        first = "another directive";
+    }
+
+    if (first) {
+        ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                      "\"%s\" of this %s comes first, no %s would ever reach "
+                      "\"%s\" in %s:%ui",
+                      first, where, what, directive, place->file, place->line);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_referral_has_rewrites(ngx_conf_t *cf, void **loc_conf)
+{
+    ngx_http_referral_rewrite_conf_t  *rewrite;
+
+    rewrite = ngx_http_referral_conf_of(cf, loc_conf,
+                                        "ngx_http_rewrite_module");
+
+    return rewrite && rewrite->codes;
+}
+
+
+/* by its name: nginx may be built without it */
+
+static void *
+ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
+    const char *name)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (cf->cycle->modules[i]->type == NGX_HTTP_MODULE
+            && ngx_strcmp(cf->cycle->modules[i]->name, name) == 0)
+        {
+            return loc_conf[cf->cycle->modules[i]->ctx_index];
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * What surely ends it: "return", or a "rewrite" that leads away whatever the
+ * code is.  After an operation that is not known here, as other modules have,
+ * nothing is sure any more.
+ */
+
+static const char *
+ngx_http_referral_check_codes(ngx_array_t *codes,
+    ngx_http_core_loc_conf_t *clcf, ngx_uint_t server)
+{
+    size_t                         size;
+    u_char                        *p, *last;
+    ngx_uint_t                     value;
+    ngx_http_script_code_pt        code;
+#if (NGX_PCRE)
+    ngx_uint_t                     n;
+    ngx_http_script_regex_code_t  *regex;
+#endif
+
+    value = 0;
+    p = codes->elts;
+    last = p + codes->nelts * codes->size;
+
+    while (p + sizeof(uintptr_t) <= last) {
+        code = *(ngx_http_script_code_pt *) p;
+
+        if (code == ngx_http_script_return_code) {
+            return "return";
+        }
+
+        if (code == ngx_http_script_break_code) {
+            return NULL;
+        }
+
+        if (code == ngx_http_script_if_code) {
+            value = 0;
+            p += ((ngx_http_script_if_code_t *) p)->next;
+            continue;
+        }
+
+#if (NGX_PCRE)
+
+        if (code == ngx_http_script_regex_start_code) {
+            regex = (ngx_http_script_regex_code_t *) p;
+
+            if (regex->test) {
+                p += sizeof(ngx_http_script_regex_code_t);
+                continue;
+            }
+
+            n = ngx_http_referral_rewrites(regex, clcf);
+
+            if (!regex->redirect && (server || regex->break_cycle)) {
+                if (n != 0) {
+                    return NULL;
+                }
+
+            } else if (n == 4 || (regex->redirect && n >= 2)) {
+                return "rewrite";
+            }
+
+            p += regex->next;
+            continue;
+        }
+
+#endif
+
+        size = ngx_http_referral_code_size(p);
+
+        if (size == 0 && value && code) {
+
+            /* how a value ends differs with nginx's versions */
+
+            size = sizeof(uintptr_t);
+
+        } else if (size == 0) {
+            return NULL;
+
+        } else if (code == ngx_http_script_complex_value_code) {
+            value = 1;
+
+        } else if (code == ngx_http_script_set_var_code) {
+            value = 0;
+        }
+
+        p += size;
+    }
+
+    return NULL;
+}
+
+
+/* 0: the end, or not known */
+
+static size_t
+ngx_http_referral_code_size(const u_char *p)
+{
+    ngx_http_script_code_pt  code;
+
+    code = *(ngx_http_script_code_pt *) p;
+
+    if (code == ngx_http_script_nop_code
+        || code == ngx_http_script_equal_code
+        || code == ngx_http_script_not_equal_code
+        || code == ngx_http_script_start_args_code)
+    {
+        return sizeof(uintptr_t);
+    }
+
+    if (code == ngx_http_script_var_code
+        || code == ngx_http_script_set_var_code
+        || code == ngx_http_script_copy_var_code)
+    {
+        return sizeof(ngx_http_script_var_code_t);
+    }
+
+    if (code == ngx_http_script_var_set_handler_code) {
+        return sizeof(ngx_http_script_var_handler_code_t);
+    }
+
+    if (code == ngx_http_script_value_code) {
+        return sizeof(ngx_http_script_value_code_t);
+    }
+
+    if (code == ngx_http_script_complex_value_code) {
+        return sizeof(ngx_http_script_complex_value_code_t);
+    }
+
+    if (code == ngx_http_script_copy_capture_code) {
+        return sizeof(ngx_http_script_copy_capture_code_t);
+    }
+
+    if (code == ngx_http_script_copy_code) {
+        return sizeof(ngx_http_script_copy_code_t)
+               + ngx_align(((ngx_http_script_copy_code_t *) p)->len,
+                           sizeof(uintptr_t));
+    }
+
+    if (code == ngx_http_script_file_code) {
+        return sizeof(ngx_http_script_file_code_t);
+    }
+
+    return 0;
+}
+
+
+#if (NGX_PCRE)
+
+/*
+ * How many of four it matches: two codes, and what one that adds a slash, say,
+ * does not match any more.  1: not known.
+ */
+
+static ngx_uint_t
+ngx_http_referral_rewrites(ngx_http_script_regex_code_t *code,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    u_char      buf[256];
+    ngx_str_t   uri;
+    ngx_uint_t  n;
+
+    static const char  *samples[] = { "a1", "Zz9_-", "a1/", "a1/b" };
+
+    if (clcf->named || clcf->regex || clcf->name.len > 200) {
+        return 1;
+    }
+
+    uri.data = buf;
+
+    for (n = 0; n < 4; n++) {
+
+        if (clcf->exact_match) {
+            uri = clcf->name;
+
+        } else {
+            uri.len = ngx_snprintf(buf, sizeof(buf), "%V%s", &clcf->name,
+                                   samples[n])
+                      - buf;
+        }
+
+        if (ngx_regex_exec(code->regex->regex, &uri, NULL, 0) < 0) {
+            break;
+        }
+    }
+
+    return n;
+}
+
+#endif
