@@ -94,29 +94,13 @@ sub finish {
 }
 
 
-sub metrics {
-    my ($t) = @_;
-
-    my %m = (dropped => 0);
-
-    for (split /\n/, $t->get('/metrics')->body) {
-        next unless /^(\w+(?:\{[^}]*\})?) (\S+)$/;
-
-        $m{$1} = $2;
-        $m{dropped} += $2 if index($1, 'referral_dropped_total') == 0;
-    }
-
-    return \%m;
-}
-
-
 sub balanced {
     my ($t, $name) = @_;
 
     my ($m, $left, $right);
 
     wait_for {
-        $m = metrics($t);
+        $m = $t->metrics;
         $left = $m->{referral_accepted_total} + $m->{referral_adopted_total};
         $right = $m->{referral_recorded_total} + $m->{referral_journaled}
                  + $m->{referral_bad_records_total} + $m->{dropped};
@@ -197,7 +181,7 @@ sub journal_grows {
 
     ok(wait_for(sub { told($t, $failed) }), 'the log tells of a full disk');
     like($t->log, qr/cannot be written.*No space left on device/, 'and why');
-    is(metrics($t)->{dropped}, 0, 'what memory holds is not dropped');
+    is($t->metrics->{dropped}, 0, 'what memory holds is not dropped');
 
     # with space, but still without Redis
 
@@ -283,7 +267,7 @@ sub journal_grows {
     while (time - $start < 40 && !$dropped) {
         $c->start(rate => 0, count => 15_000, connections => 32);
         $c->wait;
-        $dropped = metrics($t)->{dropped};
+        $dropped = $t->metrics->{dropped};
     }
 
     cmp_ok($dropped, '>', 0, 'clicks are dropped when memory is full');
@@ -298,7 +282,7 @@ sub journal_grows {
 
     my $m;
 
-    wait_for { $m = metrics($t); $m->{referral_journaled} == 0 } 30;
+    wait_for { $m = $t->metrics; $m->{referral_journaled} == 0 } 30;
     $m = balanced($t, 'memory');
 
     my $missing = $c->known('answered') - $c->total;

@@ -102,22 +102,6 @@ sub instance {
 }
 
 
-sub metrics {
-    my ($t) = @_;
-
-    my %m = (dropped => 0);
-
-    for (split /\n/, $t->get('/metrics')->body) {
-        next unless /^(\w+(?:\{[^}]*\})?) (\S+)$/;
-
-        $m{$1} = $2;
-        $m{dropped} += $2 if index($1, 'referral_dropped_total') == 0;
-    }
-
-    return \%m;
-}
-
-
 sub balance {
     my ($m) = @_;
 
@@ -181,7 +165,7 @@ for my $signal ('a larger max=', 'Redis is back') {
 
         more_than_fits($t, $c);
 
-        my $before = metrics($t);
+        my $before = $t->metrics;
 
         cmp_ok(bytes($t), '<=', 1 << 20, 'max= is the directory\'s');
         cmp_ok(bytes($t), '>', 0.9 * (1 << 20), 'and used');
@@ -205,7 +189,7 @@ for my $signal ('a larger max=', 'Redis is back') {
                  'and say so');
         }
 
-        my $m = metrics($t);
+        my $m = $t->metrics;
 
         cmp_ok($m->{referral_accepted_total}, '>=',
                $before->{referral_accepted_total},
@@ -218,7 +202,7 @@ for my $signal ('a larger max=', 'Redis is back') {
            'the old workers are gone');
         is(said($t), 0, 'nothing was dropped');
 
-        wait_for { $m = metrics($t); $m->{referral_journaled} == 0 };
+        wait_for { $m = $t->metrics; $m->{referral_journaled} == 0 };
         is(balance($m), 0, 'the balance');
         is($m->{dropped}, 0, 'dropped');
 
@@ -235,13 +219,13 @@ fault timeout => sub {
     more_than_fits($t, $c);
 
     my @old = $t->workers;
-    my $before = metrics($t);
+    my $before = $t->metrics;
 
     $t->signal('HUP');
     ok(wait_for(sub { !grep { kill 0, $_ } @old }),
        'worker_shutdown_timeout ends the old workers');
 
-    my $m = metrics($t);
+    my $m = $t->metrics;
     my $dropped = $m->{dropped};
 
     cmp_ok($dropped, '>', 0, 'clicks are dropped');
@@ -254,7 +238,7 @@ fault timeout => sub {
     is(all_counted($t, $c, $dropped), $dropped,
        'dropped is exactly what is missing');
 
-    wait_for { $m = metrics($t); $m->{referral_journaled} == 0 };
+    wait_for { $m = $t->metrics; $m->{referral_journaled} == 0 };
     is(balance($m), 0, 'the balance');
     is($m->{dropped}, $dropped, 'dropped stays so');
     note("dropped $dropped");
@@ -292,7 +276,7 @@ for my $signal (qw(QUIT TERM)) {
 
         more_than_fits($t, $c, 7000);
         $t->redis_continue;
-        wait_for { metrics($t)->{'referral_redis_connected{for="recorder"}'} };
+        wait_for { $t->metrics->{'referral_redis_connected{for="recorder"}'} };
         $t->stop($signal);
 
         my $dropped = said($t);
@@ -369,18 +353,18 @@ SKIP: {
         }
 
         $t->get('/r/c1') for 1 .. 10;
-        wait_for { metrics($t)->{referral_recorded_total} == 10 };
+        wait_for { $t->metrics->{referral_recorded_total} == 10 };
 
         $t->redis_pause;
         $t->get('/r/c1') for 1 .. 20;
-        wait_for { metrics($t)->{referral_journaled} == 20 };
+        wait_for { $t->metrics->{referral_journaled} == 20 };
 
         kill 'KILL', $t->workers;
         $t->redis_continue;
 
         my $m;
 
-        ok(wait_for(sub { $m = metrics($t); $m->{dropped} == 20 }),
+        ok(wait_for(sub { $m = $t->metrics; $m->{dropped} == 20 }),
            'a worker that is killed without a file: its clicks are dropped');
         is($m->{referral_journaled}, 0, 'nothing waits for ever');
         is($m->{referral_accepted_total}, 30, 'accepted');
@@ -412,7 +396,7 @@ fault moved => sub {
     ok(wait_for(sub { !grep { kill 0, $_ } @old }),
        'another directory: the old workers go');
 
-    my $m = metrics($t);
+    my $m = $t->metrics;
 
     is(said($t) + $m->{dropped}, 0, 'nothing was dropped');
     is(balance($m), 0, 'the balance');
@@ -426,7 +410,7 @@ fault moved => sub {
     $t->signal('HUP');
     $c->exact('another directory, and back', quiet => 30);
 
-    wait_for { $m = metrics($t); $m->{referral_journaled} == 0 };
+    wait_for { $m = $t->metrics; $m->{referral_journaled} == 0 };
     is(balance($m), 0, 'the balance');
 
     $t->finish;
@@ -445,14 +429,14 @@ fault killed => sub {
 
     my $m;
 
-    wait_for { $m = metrics($t);
+    wait_for { $m = $t->metrics;
                $m->{dropped} && $m->{referral_journaled} == 0 };
 
     my $dropped = $m->{dropped};
 
     is(all_counted($t, $c, $dropped), $dropped,
        'a killed worker: dropped is exactly what is missing');
-    is(balance(metrics($t)), 0, 'the balance');
+    is(balance($t->metrics), 0, 'the balance');
 
     $t->finish;
 };
@@ -470,7 +454,7 @@ fault recorded => sub {
 
     my $before;
 
-    wait_for { $before = metrics($t); $before->{referral_journaled} == 0 };
+    wait_for { $before = $t->metrics; $before->{referral_journaled} == 0 };
     is(balance($before), 0, 'the balance');
 
     kill 'KILL', $t->workers;
@@ -481,7 +465,7 @@ fault recorded => sub {
 
     for (1 .. 8) {
         sleep 0.5;
-        $m = metrics($t);
+        $m = $t->metrics;
         last if $m->{referral_accepted_total}
                 < $before->{referral_accepted_total};
     }
@@ -507,7 +491,7 @@ fault unknown => sub {
     $t->expect_log(qr/exited on signal 9/);
     $t->redis_pause;
     $t->get('/r/c1') for 1 .. 30;
-    wait_for { !metrics($t)->{'referral_redis_connected{for="lookups"}'} };
+    wait_for { !$t->metrics->{'referral_redis_connected{for="lookups"}'} };
 
     my $start = bytes($t);
     my $head = $t->request_text('GET', '/', keepalive => 1) =~ s/^.*\r\n//r;

@@ -126,13 +126,6 @@ sub life {
 }
 
 
-sub metric {
-    my ($name) = @_;
-
-    return $t->get('/metrics')->body =~ /^\Q$name\E (\S+)$/m ? $1 : undef;
-}
-
-
 sub counted { $t->hgetall("ref:stats:{shop}:$_[0]")->{raw} // 0 }
 
 
@@ -176,11 +169,11 @@ is(scalar(() = $t->log =~ /\[warn\].*another version of the module/g), 1,
    'the log tells it once');
 unlike($t->log, qr/are damaged/, 'and of no damage');
 
-ok((wait_for { metric('referral_journal_foreign') == 2 }),
+ok((wait_for { $t->metric('referral_journal_foreign') == 2 }),
    'the metrics tell it');
-ok((wait_for { metric('referral_journaled') == 5 }),
+ok((wait_for { $t->metric('referral_journaled') == 5 }),
    'what waits for that version is among what waits');
-is(metric('referral_bad_records_total'), 0, 'and not bad');
+is($t->metric('referral_bad_records_total'), 0, 'and not bad');
 
 is(r('journal', $journal, '--json'), 0, 'the command line');
 

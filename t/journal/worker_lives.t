@@ -41,20 +41,6 @@ END
 $t->start;
 
 
-sub metrics {
-    my %m = (dropped => 0);
-
-    for (split /\n/, $t->get('/metrics')->body) {
-        next unless /^(\w+(?:\{[^}]*\})?) (\S+)$/;
-
-        $m{$1} = $2;
-        $m{dropped} += $2 if index($1, 'referral_dropped_total') == 0;
-    }
-
-    return \%m;
-}
-
-
 sub is_told {
     my ($clicks, $name) = @_;
 
@@ -63,7 +49,7 @@ sub is_told {
     my $m;
 
     ok((wait_for {
-            $m = metrics();
+            $m = $t->metrics;
             $m->{referral_accepted_total} == $clicks
             && $m->{referral_recorded_total} == $clicks
         } 30), "$name: the metrics tell of all $clicks clicks")
@@ -117,7 +103,7 @@ cmp_ok($m->{referral_journals}, '>', $workers, 'the old ones are kept');
 
 $t->redis_pause;
 clicks(50);
-ok((wait_for { metrics()->{referral_journaled} == 50 }),
+ok((wait_for { $t->metrics->{referral_journaled} == 50 }),
    'a click that waits is seen');
 $t->redis_continue;
 
@@ -144,10 +130,10 @@ is_told($clicks, 'killed workers');
 $t->stop('QUIT');
 $t->start;
 
-ok((wait_for { metrics()->{referral_journaled} == 0 } 60),
+ok((wait_for { $t->metrics->{referral_journaled} == 0 } 60),
    'after a restart nothing waits');
 sleep 3;
-$m = metrics();
+$m = $t->metrics;
 is($m->{referral_adopted_total}, $m->{referral_recorded_total},
    'what was adopted is recorded');
 
@@ -158,7 +144,7 @@ sleep 3;
 clicks(20);
 
 ok((wait_for {
-        $m = metrics();
+        $m = $t->metrics;
         $m->{referral_recorded_total} == $adopted + 20
     } 30), 'and not once more after a reload')
     or diag("$adopted + 20, $m->{referral_recorded_total}");

@@ -41,22 +41,6 @@ sub instance {
 }
 
 
-sub metrics {
-    my ($t) = @_;
-
-    my %m = (dropped => 0);
-
-    for (split /\n/, $t->get('/metrics')->body) {
-        next unless /^(\w+(?:\{[^}]*\})?) (\S+)$/;
-
-        $m{$1} = $2;
-        $m{dropped} += $2 if index($1, 'referral_dropped_total') == 0;
-    }
-
-    return \%m;
-}
-
-
 # Clicks that Redis does not take; then the marks of these programs are wrong,
 # and it takes them.  A Redis that hangs would not do: it may still hold
 # a batch, and take it before the mark is wrong.
@@ -102,7 +86,7 @@ sub told {
     my $all = $c->known('answered');
 
     ok(wait_for(sub {
-           $m = metrics($t);
+           $m = $t->metrics;
            $m->{referral_recorded_total} == $all
            && $m->{referral_journaled} == 0
        }), 'the metrics have them recorded once')

@@ -627,6 +627,34 @@ sub get { my ($self, $uri, %o) = @_; $self->request('GET', $uri, %o) }
 sub head { my ($self, $uri, %o) = @_; $self->request('HEAD', $uri, %o) }
 
 
+# The page of metrics at /metrics: name with labels => value; "dropped" is the
+# sum of referral_dropped_total.
+
+sub metrics {
+    my ($self) = @_;
+
+    my %m = (dropped => 0);
+
+    for (split /\n/, $self->get('/metrics')->body) {
+        next unless /^(\w+(?:\{[^}]*\})?) (\S+)$/;
+
+        $m{$1} = $2;
+        $m{dropped} += $2 if index($1, 'referral_dropped_total') == 0;
+    }
+
+    return \%m;
+}
+
+
+# one value of that page, undef if it is not there
+
+sub metric {
+    my ($self, $name) = @_;
+
+    return $self->metrics->{$name};
+}
+
+
 # any bytes, on a connection of their own
 
 sub raw {

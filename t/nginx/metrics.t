@@ -30,29 +30,12 @@ END
 $t->start;
 
 
-sub metrics {
-    my ($t) = @_;
-
-    my %m;
-
-    for (split /\n/, $t->get('/metrics')->body) {
-        $m{$1} = $2 if /^(\w+(?:\{[^}]*\})?) (\S+)$/;
-    }
-
-    return \%m;
-}
-
-
 sub balance {
     my ($m) = @_;
 
-    my $dropped = 0;
-
-    $dropped += $m->{$_} for grep { /^referral_dropped_total/ } keys %$m;
-
     return ($m->{referral_accepted_total} + $m->{referral_adopted_total},
             $m->{referral_recorded_total} + $m->{referral_journaled}
-            + $m->{referral_bad_records_total} + $dropped);
+            + $m->{referral_bad_records_total} + $m->{dropped});
 }
 
 
@@ -61,7 +44,7 @@ sub balanced {
 
     my $m;
 
-    wait_for { $m = metrics($t); $check->($m) };
+    wait_for { $m = $t->metrics; $check->($m) };
 
     my ($left, $right) = balance($m);
 
@@ -136,7 +119,7 @@ is($t->hgetall('ref:stats:{shop}')->{raw}, 31, 'and Redis says the same');
 
 # the zone's counters outlive a reload
 
-ok((wait_for { metrics($t)->{referral_workers} == 2 }),
+ok((wait_for { $t->metrics->{referral_workers} == 2 }),
    'killed workers are soon none');
 
 $t->reload;
@@ -144,7 +127,7 @@ $t->get('/r/one') for 1 .. 5;
 
 # sooner than those that were killed
 
-ok((wait_for { metrics($t)->{referral_workers} == 2 } 3),
+ok((wait_for { $t->metrics->{referral_workers} == 2 } 3),
    'those that ended at once');
 
 balanced($t, 'after a reload', sub {
@@ -185,7 +168,7 @@ $t->link('shop', 'shut', referrer => 'aiko', state => 'ajar', ends => 'soon');
 $t->get('/r/shut');
 $t->get('/r/one', cookie => 'ref_shop=forged');
 
-$m = metrics($t);
+$m = $t->metrics;
 
 is($m->{referral_bad_fields_total}, 2, 'wrong fields in Redis');
 is($m->{referral_bad_cookies_total}, 1, 'a cookie that does not verify');
@@ -211,7 +194,7 @@ $t->reload;
 wait_for { $t->workers == 1 } 20;
 $t->get('/v/p/c');
 
-my $refused = metrics($t)->{referral_lookups_refused_total};
+my $refused = $t->metrics->{referral_lookups_refused_total};
 
 $t->redis_pause;
 
@@ -224,7 +207,7 @@ for my $i (0 .. $#waiting) {
 }
 
 ok((wait_for {
-       metrics($t)->{referral_lookups_refused_total} > $refused
+       $t->metrics->{referral_lookups_refused_total} > $refused
    } 3), 'more than 512 are not asked');
 
 $r = Referral::Response->read($waiting[-1], timeout => 2);

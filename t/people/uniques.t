@@ -59,13 +59,6 @@ $t->start;
 
 sub day { strftime '%Y-%m-%d', gmtime }
 
-sub metric {
-    my ($name) = @_;
-
-    return $t->get('/metrics')->body =~ /^\Q$name\E (\d+)$/m ? $1 : undef;
-}
-
-
 sub pfcount {
     my ($what, $program) = @_;
 
@@ -182,7 +175,7 @@ is(scalar(keys %listed), $LISTED, 'its entries are bounded');
 ok($listed{ $clicks[0]->arg('click_id') }, 'the first can be looked up');
 ok(!$listed{ $clicks[999]->arg('click_id') }, 'the last cannot');
 ok($clicks[999]->set_cookie, 'but has a cookie');
-is(metric('referral_unlisted_total'), 1000 - $LISTED, 'the metrics say it');
+is($t->metric('referral_unlisted_total'), 1000 - $LISTED, 'the metrics say it');
 
 my @said = $t->log =~ /\[warn\].*more than (\d+) clicks of one address/g;
 
@@ -226,7 +219,7 @@ my $said = sub {
 ok($said->(qr/\[warn\].*addresses are not counted: redis .* has not told/),
    'the log says that addresses are not counted');
 
-my $clicks = metric('referral_no_address_total');
+my $clicks = $t->metric('referral_no_address_total');
 
 cmp_ok($clicks, '>=', 3, 'the metrics say how many');
 

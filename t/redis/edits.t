@@ -41,14 +41,6 @@ END
 $t->config(%conf);
 $t->start;
 
-sub metric {
-    my ($name) = @_;
-
-    my ($value) = $t->get('/metrics')->body =~ /^\Q$name\E (\d+)/m;
-
-    return $value;
-}
-
 sub listeners {
     my @lines = split /\n/, $t->redis('CLIENT', 'LIST', 'TYPE', 'pubsub');
 
@@ -96,7 +88,7 @@ sub live {
     return time - $start;
 }
 
-ok((wait_for { metric('referral_tracking') }), 'Redis tells of edits');
+ok((wait_for { $t->metric('referral_tracking') }), 'Redis tells of edits');
 
 subtest 'edits by hand' => sub {
     my @all = everybody();
@@ -192,7 +184,7 @@ subtest 'reloads' => sub {
 
     sleep 2.5;
 
-    my $before = metric('referral_cache_flushed_total');
+    my $before = $t->metric('referral_cache_flushed_total');
 
     for my $round (1 .. 5) {
         $t->reload;
@@ -204,7 +196,7 @@ subtest 'reloads' => sub {
         ok((wait_for { listeners() == 2 }), 'two listen');
     }
 
-    is(metric('referral_cache_flushed_total'), $before,
+    is($t->metric('referral_cache_flushed_total'), $before,
        'the cache was never emptied for it');
 };
 
@@ -212,10 +204,10 @@ subtest 'a restart of Redis' => sub {
     $t->config(%conf, workers => 16);
     $t->reload;
 
-    ok((wait_for { metric('referral_tracking') && listeners() == 2 }),
+    ok((wait_for { $t->metric('referral_tracking') && listeners() == 2 }),
        'two of sixteen listen');
 
-    my $before = metric('referral_cache_flushed_total');
+    my $before = $t->metric('referral_cache_flushed_total');
 
     is($t->get('/r/two')->location, 'https://shop.example.com/reload5',
        'what Redis does not have after it');
@@ -229,12 +221,12 @@ subtest 'a restart of Redis' => sub {
 
     ok((wait_for { $t->get('/r/two')->status == 404 }),
        'and not when it is back');
-    ok((wait_for { metric('referral_tracking') && listeners() == 2 }),
+    ok((wait_for { $t->metric('referral_tracking') && listeners() == 2 }),
        'two listen');
 
     sleep 1.5;
 
-    my $flushed = metric('referral_cache_flushed_total') - $before;
+    my $flushed = $t->metric('referral_cache_flushed_total') - $before;
 
     cmp_ok($flushed, '>=', 1, 'the cache was emptied');
     cmp_ok($flushed, '<=', 2, 'not by each worker');
@@ -246,11 +238,11 @@ subtest 'old entries' => sub {
     $t->reload;
     $t->link('shop', 'old', landing => 'https://shop.example.com/');
 
-    ok((wait_for { metric('referral_tracking') }), 'Redis tells of edits');
+    ok((wait_for { $t->metric('referral_tracking') }), 'Redis tells of edits');
     $t->get('/r/old');
 
-    my $refreshed = metric('referral_cache_refreshed_total');
-    my $misses = metric('referral_cache_misses_total');
+    my $refreshed = $t->metric('referral_cache_refreshed_total');
+    my $misses = $t->metric('referral_cache_misses_total');
 
     sleep 1.2;
     $t->redis_pause;
@@ -262,18 +254,18 @@ subtest 'old entries' => sub {
     cmp_ok($r->time_taken, '<', 0.3, 'without a wait');
     $t->redis_continue;
 
-    ok((wait_for { metric('referral_cache_refreshed_total') > $refreshed }),
+    ok((wait_for { $t->metric('referral_cache_refreshed_total') > $refreshed }),
        'and asked for behind');
-    is(metric('referral_cache_misses_total'), $misses, 'nobody waited');
+    is($t->metric('referral_cache_misses_total'), $misses, 'nobody waited');
 
     # link, program and referrer, which grow old a few times at most
 
-    my $asked = metric('referral_lookups_total');
+    my $asked = $t->metric('referral_lookups_total');
     my $start = time;
 
     $t->get('/r/old') for 1 .. 100;
 
-    cmp_ok(metric('referral_lookups_total') - $asked, '<=',
+    cmp_ok($t->metric('referral_lookups_total') - $asked, '<=',
            3 * (2 + time - $start), 'and once for all who come then');
 };
 
@@ -282,17 +274,17 @@ subtest 'a Redis that hangs' => sub {
         "referral_redis %%REDIS%% timeout=500ms;
          referral_zone 4m untracked=1s valid=10m;");
     $t->reload;
-    wait_for { metric('referral_tracking') };
+    wait_for { $t->metric('referral_tracking') };
 
     my @all = everybody();
 
     $t->link('shop', "hang$_") for 1 .. 50;
     landing("hang$_", $all[0]) for 1 .. 50;
 
-    my $misses = metric('referral_cache_misses_total');
+    my $misses = $t->metric('referral_cache_misses_total');
 
     landing("hang$_", $all[1]) for 1 .. 50;
-    is(metric('referral_cache_misses_total'), $misses,
+    is($t->metric('referral_cache_misses_total'), $misses,
        'links whose referrer has no hash are cached all the same');
 
     sleep 1.2;
@@ -331,7 +323,7 @@ subtest 'a Redis that is away for long' => sub {
         # a listener that begins empties the cache, and the news of this edit
         # may come after the first look
 
-        wait_for { metric('referral_tracking') && listeners() == 1 };
+        wait_for { $t->metric('referral_tracking') && listeners() == 1 };
         $t->link('shop', "long$stale", landing => $own);
         landing("long$stale", $c);
         sleep 0.3;
@@ -379,7 +371,7 @@ subtest 'a Redis that refuses' => sub {
 
     my @said = $t->log =~ /does not tell of edits/g;
     is(scalar(@said), 1, 'said once');
-    is(metric('referral_tracking'), 0, 'the page says so');
+    is($t->metric('referral_tracking'), 0, 'the page says so');
 };
 
 done_testing;

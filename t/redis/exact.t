@@ -189,9 +189,7 @@ fault retained => sub {
 
     $parts{server} .= 'location = /metrics { referral_metrics; }';
 
-    my $number = sub {
-        return $t->get('/metrics')->body =~ /^referral_$_[0] (\d+)/m ? $1 : 0;
-    };
+    my $number = sub { return $t->metric("referral_$_[0]") // 0 };
     my $raw = sub { $t->redis('HGET', 'ref:stats:{shop}', 'raw') // 0 };
 
     $c->links;

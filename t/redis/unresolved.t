@@ -128,19 +128,11 @@ my $links = 300;
 END
 );
 
-sub metric {
-    my ($name) = @_;
-
-    my ($value) = $t->get('/metrics')->body =~ /^\Q$name\E (\d+)/m;
-
-    return $value;
-}
-
 # nothing is under way; the page is a second old
 
 sub quiet {
     sleep 1.2;
-    wait_for { metric('referral_journaled') == 0 };
+    wait_for { $t->metric('referral_journaled') == 0 };
 }
 
 # a Redis that keeps what it has
@@ -169,7 +161,7 @@ subtest 'there for a moment, and away again' => sub {
     $t->get("/r/k$_") for 1 .. $links;
     $t->get("/p/var/k$_") for 1 .. $links;
 
-    ok((wait_for { metric('referral_tracking') }), 'Redis tells of edits');
+    ok((wait_for { $t->metric('referral_tracking') }), 'Redis tells of edits');
 
     my $counted = sub {
         return ($t->redis('HGET', 'ref:stats:{shop}', 'clicks') // 0)
@@ -179,17 +171,17 @@ subtest 'there for a moment, and away again' => sub {
     quiet();
 
     my $before = $counted->();
-    my $dropped = metric('referral_dropped_total{reason="unresolved"}');
-    my $flushed = metric('referral_cache_flushed_total');
+    my $dropped = $t->metric('referral_dropped_total{reason="unresolved"}');
+    my $flushed = $t->metric('referral_cache_flushed_total');
 
     restart($t, 2.5);
 
-    ok((wait_for { metric('referral_cache_flushed_total') > $flushed }),
+    ok((wait_for { $t->metric('referral_cache_flushed_total') > $flushed }),
        'the cache was emptied');
 
     $t->redis('SAVE');
     $t->redis_stop;
-    wait_for { metric('referral_redis_connected{for="lookups"}') == 0 };
+    wait_for { $t->metric('referral_redis_connected{for="lookups"}') == 0 };
     sleep 2.5;
 
     # strangers try codes meanwhile
@@ -212,7 +204,7 @@ subtest 'there for a moment, and away again' => sub {
 
     is($t->get('/p/made/up')->location, 'https://shop.example.com/',
        'a code and a program that are made up');
-    cmp_ok(metric('referral_dropped_total{reason="unresolved"}'), '>',
+    cmp_ok($t->metric('referral_dropped_total{reason="unresolved"}'), '>',
            $dropped, 'what is not counted is said');
 
     $t->redis_start(qw(--dbfilename dump.rdb));
@@ -241,7 +233,8 @@ subtest 'an edit of the moment between' => sub {
 subtest 'hot links, and Redis is restarted' => sub {
     for my $down (0, 1, 3) {
         $t->get("/p/var/k$_") for 1 .. 6;
-        ok((wait_for { metric('referral_tracking') }), 'Redis tells of edits');
+        ok((wait_for { $t->metric('referral_tracking') }),
+           'Redis tells of edits');
 
         my ($reader, $writer, $got);
 
