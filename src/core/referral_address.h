@@ -1,7 +1,8 @@
 
 /*
- * The cautious count of people: one number for an address and a User-Agent,
- * by a salt that nobody keeps.
+ * Hashes of client addresses, for the day's estimate of how many addresses
+ * clicked: one number for an address and a User-Agent under a salt that is
+ * thrown away after two days.
  */
 
 
@@ -18,14 +19,15 @@
 
 
 /*
- * The bytes that make an address: of IPv6 its /64, which is one household;
- * IPv4-mapped as IPv4.  0: any other family.
+ * Sets *data to the bytes of the address that are hashed, in "sa", and returns
+ * their number: 4 of IPv4 and of IPv4-mapped IPv6; of IPv6 the first 8,
+ * because one household has a /64.  0: another family.
  */
 size_t referral_address_data(const struct sockaddr *sa, const u_char **data);
 
 /*
- * SipHash of the address and of "agent", a hash of the User-Agent, under the
- * salt.  REFERRAL_DECLINED: has no address.
+ * SipHash of the address and of "agent", a hash of the User-Agent, under a
+ * salt of REFERRAL_SALT_SIZE bytes.  REFERRAL_DECLINED: no IP address.
  */
 int referral_address_hash(uint64_t *hash, const u_char *salt,
     const struct sockaddr *sa, uint64_t agent);

@@ -4,48 +4,55 @@
 #include "referral_automaton.h"
 
 
-/* one word that ends in a state; the shorter ones that end there follow */
+/*
+ * A word that ends in a state, and the index of the next shorter one that ends
+ * there too.
+ */
 
 typedef struct {
     uint16_t                 word;
-    uint16_t                 next;       /* 0: none */
+    uint16_t                 next;       /* 0: there is none */
     uint8_t                  len;
     uint8_t                  flags;
 } referral_automaton_end_t;
 
 
 /*
- * A state is where its row begins in "next".  Those in which words end come
- * last, so that one comparison tells them; their row's last column is the
- * place of the first such word in "ends".
+ * A state is the index of its row in "next".  The states in which words end
+ * are the last ones, so that one comparison tells them apart; the last column
+ * of their rows is the index of the state's longest word in "ends".
  */
 
 struct referral_automaton_s {
     uint32_t                    *next;
     uint32_t                     width;
-    uint32_t                     ending;     /* the first state with words */
-    referral_automaton_end_t    *ends;       /* [0] is none */
+    uint32_t                     ending;     /* the first state in which words
+                                                end */
+    referral_automaton_end_t    *ends;       /* [0] is not used */
     size_t                       size;
     u_char                       column[256];
 };
 
 
-/* while it is built: a trie whose nodes become states */
+/* a node of the trie from which the states are made */
 
 typedef struct {
     uint32_t                 child;
     uint32_t                 sibling;
-    uint32_t                 fail;       /* its longest end that is a node */
+    uint32_t                 fail;       /* the longest proper suffix that is a
+                                            node */
     uint32_t                 state;
-    uint16_t                 end;        /* in "ends", 0: none */
+    uint16_t                 end;        /* index in "ends", 0: no word ends */
     u_char                   column;
 } referral_automaton_node_t;
 
 
 typedef struct {
     referral_automaton_node_t   *node;       /* [0] is the root */
-    uint32_t                    *queue;      /* nodes, by their depth */
-    uint32_t                    *next;       /* as in the end, but of nodes */
+    uint32_t                    *queue;      /* nodes in the order of their
+                                                depth */
+    uint32_t                    *next;       /* transitions, of nodes instead
+                                                of states */
     uint32_t                     n;
 } referral_automaton_trie_t;
 
@@ -154,9 +161,9 @@ referral_automaton_size(const referral_automaton_t *words)
 
 
 /*
- * A column for each byte that a word holds, both cases of a letter in one;
- * the first is that of all other bytes.  Returns the bytes of all words, 0 if
- * one of them is none.
+ * Gives each byte that occurs in a word a column, a letter's two cases the
+ * same one; column 0 is for all other bytes.  Returns the number of bytes of
+ * all words, 0 if a word is empty or too long.
  */
 
 static size_t
@@ -197,7 +204,7 @@ referral_automaton_columns(referral_automaton_t *words,
         }
     }
 
-    /* and the words that end */
+    /* the column for the words that end */
 
     words->width++;
 
@@ -250,8 +257,8 @@ referral_automaton_insert(referral_automaton_t *words,
 
 
 /*
- * By depth: what a node lacks it has of its longest end, which is less deep
- * and therefore ready.
+ * Fills in the transitions by depth: one that a node lacks is taken from its
+ * longest suffix, which is less deep and therefore complete.
  */
 
 static void
@@ -276,7 +283,7 @@ referral_automaton_link(referral_automaton_t *words,
             memcpy(row, &trie->next[(size_t) fail * words->width],
                    words->width * sizeof(uint32_t));
 
-            /* the words of this node first, then the shorter ones */
+            /* append the words of the suffix to those of the node */
 
             for (end = &node[at].end; *end; end = &words->ends[*end].next) {
                 /* void */

@@ -1,7 +1,7 @@
 
 /*
- * Blocks, of which the code of templates and rules is made: two bytes of
- * length, little-endian, and so many bytes.
+ * Blocks, the building stones of compiled templates and rules: two bytes of
+ * length, little-endian, and as many bytes of content.
  */
 
 
@@ -13,10 +13,13 @@
 
 
 #define REFERRAL_BLOCK_MAX   65535
-#define REFERRAL_BLOCK_SIZE  2        /* of the length */
+#define REFERRAL_BLOCK_SIZE  2        /* bytes of the length */
 
 
-/* what is appended until it is closed is its content; blocks nest */
+/*
+ * Begins a block at the end of "out" and returns its start.  What is appended
+ * until it is closed is its content.  Blocks nest.
+ */
 
 static inline u_char *
 referral_block_open(referral_buf_t *out)
@@ -31,7 +34,10 @@ referral_block_open(referral_buf_t *out)
 }
 
 
-/* REFERRAL_ERROR if it is too long, or "out" overflowed */
+/*
+ * Writes the length.  REFERRAL_ERROR: the content is too long for two bytes,
+ * or "out" overflowed.
+ */
 
 static inline int
 referral_block_close(referral_buf_t *out, u_char *block)
@@ -67,7 +73,10 @@ referral_block_put(referral_buf_t *out, const referral_str_t *s)
 }
 
 
-/* moves "code" past the block in front of it; 0 if there is no whole one */
+/*
+ * Takes the block that "code" begins with and moves "code" behind it.  0:
+ * "code" does not begin with a complete block.
+ */
 
 static inline int
 referral_block_take(referral_str_t *code, referral_str_t *block)

@@ -1,17 +1,18 @@
 #include "referral_code.h"
 
 
-/* what a character is beside a code */
+/* what a character means for the code */
 
 typedef enum {
-    REFERRAL_CODE_OTHER = 0,    /* may be a part of it: no code then */
-    REFERRAL_CODE_CODE,         /* a part of it */
-    REFERRAL_CODE_DASH,         /* a part of it between two others */
-    REFERRAL_CODE_UNSEEN,       /* as if it were not there */
-    REFERRAL_CODE_BLANK,        /* the end, or before it nothing */
-    REFERRAL_CODE_GLUE,         /* the end */
-    REFERRAL_CODE_ASK,          /* the end, if what follows allows that */
-    REFERRAL_CODE_END           /* of the text */
+    REFERRAL_CODE_OTHER = 0,    /* may belong to it, so there is no code */
+    REFERRAL_CODE_CODE,         /* belongs to it */
+    REFERRAL_CODE_DASH,         /* belongs to it if a character of the code
+                                   follows */
+    REFERRAL_CODE_UNSEEN,       /* is skipped */
+    REFERRAL_CODE_BLANK,        /* is skipped in front, ends it behind */
+    REFERRAL_CODE_GLUE,         /* ends it */
+    REFERRAL_CODE_ASK,          /* ends it, depending on what follows */
+    REFERRAL_CODE_END           /* the end of the text */
 } referral_code_class_e;
 
 
@@ -19,7 +20,7 @@ typedef struct {
     uint32_t        first;
     uint32_t        last;
     unsigned char   class;
-    u_char          value;      /* for which character the first stands */
+    u_char          value;      /* the ASCII character of the first one */
 } referral_code_range_t;
 
 
@@ -126,7 +127,7 @@ referral_code_find(const referral_str_t *raw, referral_str_t *code,
             return REFERRAL_DECLINED;
         }
 
-        /* a dash counts when something follows it */
+        /* a dash belongs to the code only if more of the code follows */
 
         if (class == REFERRAL_CODE_CODE) {
             code->len = n;
@@ -143,7 +144,10 @@ referral_code_find(const referral_str_t *raw, referral_str_t *code,
 }
 
 
-/* takes a character from "rest"; *value is for which it stands */
+/*
+ * Takes a character from "rest" and returns its class; *value is the character
+ * of ASCII that it stands for.
+ */
 
 static unsigned
 referral_code_next(referral_str_t *rest, u_char *value)
@@ -222,7 +226,10 @@ referral_code_foreign(referral_str_t *rest, u_char first, u_char *value)
 }
 
 
-/* a byte that was encoded twice or more often is decoded to its end */
+/*
+ * Takes a byte; one that was percent-encoded more than once is decoded to the
+ * end.
+ */
 
 static int
 referral_code_byte(referral_str_t *rest)
@@ -253,7 +260,10 @@ referral_code_byte(referral_str_t *rest)
 }
 
 
-/* letters go on from "Z" to "a", digits from "9" to "0" */
+/*
+ * A range of letters continues from "Z" to "a", a range of digits from "9" to
+ * "0".
+ */
 
 static u_char
 referral_code_value(const referral_code_range_t *range, uint32_t c)
@@ -277,7 +287,7 @@ referral_code_value(const referral_code_range_t *range, uint32_t c)
 }
 
 
-/* does the code end before this character, which "rest" follows? */
+/* does the code end before "c", which "rest" follows? */
 
 static int
 referral_code_ends(u_char c, referral_str_t rest)
@@ -308,8 +318,8 @@ referral_code_ends(u_char c, referral_str_t rest)
     }
 
     /*
-     * a letter may have been written as "%u00e9", "\\u00e9", "=C3", "&#233;",
-     * "&eacute;"
+     * Broken encodings of a letter, such as "%u00e9", "\\u00e9", "=C3",
+     * "&#233;" and "&eacute;", could belong to a longer code.
      */
 
     next = referral_code_byte(&rest);
@@ -334,8 +344,10 @@ referral_code_ends(u_char c, referral_str_t rest)
 
 
 /*
- * Does the name of a character follow, as in "&eacute;", which "c" begins, and
- * may it be a letter's?  The first ones are unseen and dashes: glue at the end.
+ * Does an HTML entity follow that may stand for a letter, as "&eacute;" does?
+ * "c" is the first character of its name.  Those in "glue" are blanks and
+ * punctuation, which end the code; the first four of them do so only at the
+ * end of the text.
  */
 
 static int
@@ -383,7 +395,7 @@ referral_code_entity(int c, referral_str_t rest)
 }
 
 
-/* is this the name of an image's format, whole? */
+/* is "rest" an image's file extension and nothing more? */
 
 static int
 referral_code_image(referral_str_t rest)

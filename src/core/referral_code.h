@@ -1,7 +1,7 @@
 
 /*
- * The code of a short link in what stands in its place: chat apps, keyboards
- * and copying glue text to links.
+ * Finds the code in the path of a short link, to which chat apps, keyboards
+ * and copying may have attached other text.
  */
 
 
@@ -19,14 +19,17 @@
 int referral_code_valid(const referral_str_t *s);
 
 /*
- * The code at the start of "raw", the decoded rest of the path.  Left out are
- * blanks before it and what is not seen; letters and digits of another width
- * or font are those of ASCII.  It ends before a blank, before punctuation and
- * before a word in a script that has no Latin letters.  REFERRAL_DECLINED:
- * none, or what may be the beginning of another: an accent, a digit of
- * another script, bytes that are no UTF-8; or "CODE+", "CODE/…", "CODE.svg"
- * and "CODE.png", which are reserved.  *code lies in "raw", or in "buf" of
- * REFERRAL_CODE_MAX bytes.
+ * Finds the code at the start of "raw", the decoded rest of the path.  Blanks
+ * before it and invisible characters are skipped; full-width and other
+ * variants of ASCII letters and digits count as these.  The code ends before a
+ * blank, before punctuation and before a word in a script without Latin
+ * letters.
+ *
+ * REFERRAL_DECLINED: there is no code, or what follows could belong to another
+ * code (an accent, a digit of another script, bytes that are no UTF-8), or it
+ * is "CODE+", "CODE/...", "CODE.svg" or "CODE.png", which are reserved.
+ *
+ * *code points into "raw", or into "buf" of REFERRAL_CODE_MAX bytes.
  */
 int referral_code_find(const referral_str_t *raw, referral_str_t *code,
     u_char *buf);

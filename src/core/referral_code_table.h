@@ -1,7 +1,8 @@
 
 /*
- * What a character outside ASCII is beside a code; all others may be meant as
- * a part of it.  Written by auto/codes from the Unicode Character Database
+ * The characters outside ASCII that end a code, are skipped in it or stand for
+ * a character of ASCII.  Any other one means that there is no code.  Made by
+ * auto/codes from the Unicode Character Database
  * 14.0.0.
  */
 

@@ -60,7 +60,7 @@ referral_conditions_parse(const referral_str_t *line, referral_str_t *rest,
 }
 
 
-/* takes the next word from "left"; 0 at the end or at a comment */
+/* takes the next word from "left"; 0 at the end of the line or at a comment */
 
 static int
 referral_conditions_word(referral_str_t *left, referral_str_t *word)
@@ -92,7 +92,7 @@ referral_conditions_word(referral_str_t *left, referral_str_t *word)
 }
 
 
-/* the length of what may be a key at the word's start */
+/* how many bytes at the start of the word may stand in a key */
 
 static size_t
 referral_conditions_key(const referral_str_t *word)

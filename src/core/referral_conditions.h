@@ -1,8 +1,8 @@
 
 /*
- * The grammar of a line of conditions: words of "key=value[,value…]", and at
- * the end one word that is not.  "!" before a value negates it; a word that
- * begins with "#" ends the line.
+ * The grammar of a line of conditions: words of "key=value[,value...]", and as
+ * the last word optionally one without "=".  "!" before a value negates it; a
+ * word that begins with "#" starts a comment.
  */
 
 
@@ -15,22 +15,26 @@
 
 typedef struct {
     referral_str_t   key;        /* [A-Za-z0-9_.-]+ */
-    referral_str_t   value;      /* one of the list, without its "!" */
+    referral_str_t   value;      /* without its "!" */
     unsigned         negated:1;
-    unsigned         first:1;    /* of its key's list */
+    unsigned         first:1;    /* the first value of its key */
 } referral_pair_t;
 
 
-/* anything but REFERRAL_OK ends the parsing; then *err says what is wrong */
+/*
+ * Any result but REFERRAL_OK ends the parsing; then *err is a static sentence
+ * that says what is wrong.
+ */
 
 typedef int (*referral_pair_pt)(void *data, const referral_pair_t *pair,
     const char **err);
 
 
 /*
- * Calls "pair" for each value, in order; returns what it does when that is
- * not REFERRAL_OK.  *rest is the last word, of no bytes if there is none.
- * A key or value is never empty.  REFERRAL_ERROR with *err: not such a line.
+ * Calls "pair" for each value in order and returns its result if that is not
+ * REFERRAL_OK.  *rest is the last word without "=", empty if there is none.
+ * Keys and values are never empty; all strings point into "line".
+ * REFERRAL_ERROR: the line is malformed, and *err says how.
  */
 int referral_conditions_parse(const referral_str_t *line, referral_str_t *rest,
     referral_pair_pt pair, void *data, const char **err);

@@ -109,7 +109,7 @@ referral_crc32c_fill(void)
 }
 
 
-/* when loaded, so that no thread ever sees the choice half made */
+/* the choice is made when the module is loaded, before there are threads */
 
 __attribute__((constructor))
 static void
@@ -131,7 +131,7 @@ referral_crc32c_init(void)
 }
 
 
-/* little endian, whatever the processor is */
+/* reads little-endian on every processor */
 
 static inline uint64_t
 referral_hash_word(const u_char *p)
@@ -163,7 +163,10 @@ referral_hash_half(const u_char *p)
 }
 
 
-/* the last n bytes, 1 to 7, as a word; what is read twice is the same twice */
+/*
+ * The last n bytes, 1 to 7, as a word.  With len of at least 8 it reads the
+ * last eight bytes, some of which were hashed before: that does no harm.
+ */
 
 static inline uint64_t
 referral_hash_tail(const u_char *last, size_t n, size_t len)
@@ -276,7 +279,7 @@ referral_siphash(const u_char *key, const void *head, size_t n,
         referral_siphash_word(v, referral_hash_word(p));
     }
 
-    /* what does not fill a word yet, and its bits */
+    /* the bytes that do not fill a word yet, and how many bits they are */
 
     rest = (p < last) ? referral_hash_tail(last, last - p, n) : 0;
     bits = 8 * (last - p);

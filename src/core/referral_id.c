@@ -55,7 +55,7 @@ referral_click_id_time(const u_char *id)
 {
     uint64_t  n;
 
-    /* its first 48 bits; compilers know how to read a word of that order */
+    /* the time is the first 48 bits; compilers turn this into one load */
 
     n = (uint64_t) id[0] << 56 | (uint64_t) id[1] << 48
         | (uint64_t) id[2] << 40 | (uint64_t) id[3] << 32

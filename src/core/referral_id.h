@@ -1,7 +1,7 @@
 
 /*
- * Names that the module makes: click ids and visitor ids; the size of a
- * journal's id.
+ * The ids that the module makes, of clicks and visitors, and the sizes of
+ * these and of a journal's id.
  */
 
 
@@ -20,14 +20,17 @@
 #define REFERRAL_VISITOR_LEN        16    /* base64url */
 
 
-/* of one call; a block is worth some ninety clicks */
+/*
+ * The most bytes that one call of referral_random() may ask for, and the size
+ * of its block, which serves some ninety clicks.
+ */
 #define REFERRAL_RANDOM_MAX         2048
 
 
 /*
- * Random bytes by the block from OpenSSL: a call for each id costs more than
- * the id.  One a process; zeroed memory is a valid start, and a child must
- * start with zeroed memory again.
+ * A pool of random bytes that are fetched from OpenSSL by the block, because a
+ * call for each id costs more than the id.  One for each process: zeroed
+ * memory is an empty pool, and a child process must start with an empty one.
  */
 
 typedef struct {
@@ -36,19 +39,25 @@ typedef struct {
 } referral_random_t;
 
 
-/* REFERRAL_ERROR if the system has no randomness to give */
+/* REFERRAL_ERROR: OpenSSL gave no random bytes */
 int referral_random(referral_random_t *r, u_char *out, size_t len);
 
-/* a UUIDv7 (RFC 9562, section 5.7) of the millisecond "ms" */
+/*
+ * Makes a UUIDv7 (RFC 9562, section 5.7) with "ms" as its time.
+ * REFERRAL_ERROR as referral_random().
+ */
 int referral_click_id_make(u_char *id, referral_random_t *r, int64_t ms);
 
-/* the millisecond that stands in it */
+/* the time of a click id, in milliseconds since 1970 */
 int64_t referral_click_id_time(const u_char *id);
 
 /* writes REFERRAL_CLICK_ID_LEN bytes */
 void referral_click_id_text(u_char *out, const u_char *id);
 
-/* takes a UUIDv7 in lower or upper case, nothing else */
+/*
+ * Reads the text of a UUIDv7, in lower or upper case; REFERRAL_ERROR for
+ * anything else.
+ */
 int referral_click_id_parse(u_char *id, const referral_str_t *s);
 
 int referral_visitor_make(u_char *visitor, referral_random_t *r);

@@ -2,7 +2,7 @@
 #include "referral_name.h"
 
 
-/* a bit for each kind of name; the upper half is in none */
+/* one bit for each kind of name; bytes from 0x80 are in none */
 
 #define REFERRAL_CHAR_WORD      0x01
 #define REFERRAL_CHAR_REFERRER  0x02

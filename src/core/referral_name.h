@@ -1,7 +1,7 @@
 
 /*
- * What may stand in a name: programs, referrers, and the words that are
- * counted (channels, segments, variants).  The grammar of a code stands in
+ * What the names of programs and referrers may consist of, and the words that
+ * are counted: channels, segments and variants.  For codes see
  * referral_code.h.
  */
 
@@ -13,15 +13,15 @@
 #include "referral_str.h"
 
 
-/* bytes at most */
+/* limits in bytes */
 
 #define REFERRAL_PROGRAM_MAX   64
 #define REFERRAL_REFERRER_MAX  64
-#define REFERRAL_NAME_MAX      128    /* of a person, to be shown */
+#define REFERRAL_NAME_MAX      128    /* of a person, as shown to visitors */
 #define REFERRAL_SEGMENT_MAX   32
 #define REFERRAL_CHANNEL_MAX   32
 
-/* seconds that a click may bring a sale */
+/* how long after a click a sale is credited to it, in seconds */
 
 #define REFERRAL_WINDOW_DEFAULT  (30 * 86400)
 #define REFERRAL_WINDOW_MAX      (400 * 86400)
@@ -38,7 +38,7 @@ int referral_program_valid(const referral_str_t *s);
 /* [a-z0-9_.-]{1,32}: channels, segments, variants */
 int referral_word_valid(const referral_str_t *s);
 
-/* [A-Za-z0-9_.@+-]{1,64}: what may be a referrer's id */
+/* [A-Za-z0-9_.@+-]{1,64}: the id of a referrer */
 int referral_referrer_valid(const referral_str_t *s);
 
 

@@ -1,6 +1,8 @@
 
-/* What became of a click on a short link: one word each, the same in events,
- * counters and $referral_result. */
+/*
+ * The result of a click on a short link: one word, the same in events,
+ * counters and $referral_result.
+ */
 
 
 #ifndef _REFERRAL_RESULT_H_INCLUDED_
@@ -23,7 +25,7 @@ typedef enum {
 } referral_result_e;
 
 
-/* static text: "landing", "ended"… */
+/* "landing", "ended" and so on, of referral_result_e; static memory */
 referral_str_t referral_result_name(unsigned result);
 
 

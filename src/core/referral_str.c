@@ -1,7 +1,7 @@
 #include "referral_str.h"
 
 
-/* for whom a byte is kept */
+/* which escape function keeps a byte as it is */
 #define REFERRAL_KEPT_VALUE  1
 #define REFERRAL_KEPT_URI    2
 #define REFERRAL_KEPT_BOTH   (REFERRAL_KEPT_VALUE|REFERRAL_KEPT_URI)
@@ -79,7 +79,7 @@ referral_buf_escape_kept(referral_buf_t *b, const referral_str_t *s,
 
     for (len = s->len; len; len -= n, in += n) {
 
-        /* most values need no escape at all */
+        /* most values need no escaping */
 
         if (len >= 4 && b->end - p >= 4
             && (kept[in[0]] & kept[in[1]] & kept[in[2]] & kept[in[3]] & who))
@@ -125,7 +125,7 @@ referral_buf_uint(referral_buf_t *b, uint64_t n)
 
     p = text + sizeof(text);
 
-    /* two digits at a time: 42 is 0x42 */
+    /* two digits a step; 42 is stored as 0x42 */
 
     for ( /* void */ ; n >= 10; n /= 100) {
         pair = n % 100;
@@ -181,7 +181,7 @@ referral_buf_base64url(referral_buf_t *b, const u_char *data, size_t len)
 
     p = b->pos;
 
-    /* six bits at a time, from the top of a word */
+    /* six bits a step, from the top of a 32-bit word */
 
     for ( /* void */ ; len > 3; len -= 3, data += 3, p += 4) {
         n = (uint32_t) data[0] << 24 | data[1] << 16 | data[2] << 8 | data[3];

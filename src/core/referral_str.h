@@ -1,7 +1,7 @@
 
 /*
- * Counted strings and bounded output: what every room that does not know
- * nginx is written with.
+ * Counted strings and output that cannot overflow: the basis of all files that
+ * do not know nginx.
  */
 
 
@@ -17,15 +17,15 @@
 
 
 /*
- * Structures with an off_t are shared with nginx's half, which is built with
- * 64 bits: "config" and whoever else compiles these files say
- * -D_FILE_OFFSET_BITS=64.
+ * Files with and without nginx's headers share structures that hold an off_t.
+ * nginx defines it with 64 bits, so every other compilation has to pass
+ * -D_FILE_OFFSET_BITS=64, as "config" does.
  */
 
 _Static_assert(sizeof(off_t) == 8, "-D_FILE_OFFSET_BITS=64 is missing");
 
 
-/* what functions return; the values are those of nginx */
+/* return values; the same as nginx's */
 
 #define REFERRAL_OK         0
 #define REFERRAL_ERROR     -1
@@ -34,7 +34,7 @@ _Static_assert(sizeof(off_t) == 8, "-D_FILE_OFFSET_BITS=64 is missing");
 
 
 /*
- * A string that somebody else owns; not terminated.  The layout is that of
+ * A string that is not terminated and does not own its bytes.  Laid out as
  * ngx_str_t.
  */
 
@@ -49,7 +49,7 @@ typedef struct {
 #define referral_str_set(s, text)                                             \
     (s)->len = sizeof(text) - 1; (s)->data = (u_char *) text
 
-/* both with a literal: equal, and equal but for ASCII case */
+/* comparisons with a string literal; the second ignores ASCII case */
 
 #define referral_str_is(s, text)                                              \
     ((s)->len == sizeof(text) - 1                                             \
@@ -61,8 +61,9 @@ typedef struct {
 
 
 /*
- * Output into memory of the caller.  Nothing is ever written past "end":
- * what does not fit is left out whole and sets "overflow", which stays set.
+ * Output into memory of the caller.  Nothing is ever written beyond "end": a
+ * piece that does not fit is left out whole and sets "overflow", which stays
+ * set.
  */
 
 typedef struct {
@@ -117,7 +118,7 @@ referral_buf_putc(referral_buf_t *b, u_char c)
     referral_buf_put(b, (s)->data, (s)->len)
 
 
-/* a byte as two lower case digits */
+/* writes a byte as two lower case hexadecimal digits */
 
 extern const u_char  referral_hex_pairs[];
 
@@ -140,9 +141,9 @@ referral_str_eq(const referral_str_t *a, const referral_str_t *b)
 void referral_buf_escape(referral_buf_t *b, const referral_str_t *s);
 
 /*
- * For text that is part of a URL already: keeps what may stand in one, "%"
- * included, and encodes the rest (controls, spaces, quotes, "<>\^`{|}", all
- * bytes from 0x7f).
+ * For text that is part of a URL already: "%" and what may stand in a URL are
+ * kept, the rest is percent-encoded (controls, spaces, quotes, "<>\^`{|}" and
+ * all bytes from 0x7f).
  */
 void referral_buf_escape_uri(referral_buf_t *b, const referral_str_t *s);
 
@@ -156,32 +157,41 @@ void referral_buf_hex(referral_buf_t *b, const u_char *data, size_t len);
 void referral_buf_base64url(referral_buf_t *b, const u_char *data, size_t len);
 
 /*
- * The other way.  Only the one canonical text of some bytes is taken: no
- * padding, no other alphabet, unused bits zero.  Writes at most "size" bytes;
- * returns their number or REFERRAL_ERROR.
+ * Decodes only the canonical text of some bytes: no padding, no other
+ * alphabet, unused bits zero.  Writes at most "size" bytes and returns their
+ * number, or REFERRAL_ERROR.
  */
 ssize_t referral_base64url_decode(u_char *out, size_t size,
     const referral_str_t *s);
 
-/* returns the bytes written, len / 2, or REFERRAL_ERROR; takes either case */
+/*
+ * Returns the number of bytes written, len / 2, or REFERRAL_ERROR; takes upper
+ * and lower case.
+ */
 ssize_t referral_hex_decode(u_char *out, size_t size, const referral_str_t *s);
 
-/* how long the UTF-8 character is that begins so; 1 where none does */
+/*
+ * The length of the UTF-8 character that begins with this byte; 1 if none
+ * does.
+ */
 size_t referral_utf8_length(u_char first);
 
 /*
  * Takes a character of UTF-8 from a text that is not empty.  REFERRAL_ERROR:
- * an overlong form, a surrogate, a byte that is none; one byte is taken then.
+ * an overlong form, a surrogate or an invalid byte; then one byte is taken.
  */
 int32_t referral_utf8_next(referral_str_t *s);
 
-/* a decimal without sign, 0 to max; REFERRAL_ERROR for anything else */
+/*
+ * Reads a decimal from 0 to max, without a sign; REFERRAL_ERROR for anything
+ * else.
+ */
 int64_t referral_str_uint(const referral_str_t *s, int64_t max);
 
-/* without the spaces, tabs and line ends at both ends */
+/* removes spaces, tabs and line ends at both ends */
 void referral_str_trim(referral_str_t *s);
 
-/* in place, ASCII only */
+/* changes the bytes in place, ASCII only */
 void referral_str_lower(referral_str_t *s);
 
 

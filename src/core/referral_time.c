@@ -1,7 +1,7 @@
 #include "referral_time.h"
 
 
-/* "0001-01-01" is what some languages write for "no date" */
+/* some languages write "0001-01-01" for "no date" */
 
 #define REFERRAL_YEAR_MIN    1
 
@@ -14,10 +14,10 @@ typedef struct {
 
 
 typedef struct {
-    int64_t  ms;          /* of the day, to the second or the minute */
-    int64_t  whole;       /* how long that second or minute is */
+    int64_t  ms;          /* in the day, to the second or minute */
+    int64_t  whole;       /* length of that second or minute */
     int      fraction;    /* milliseconds */
-    int      leap;        /* a second 60 */
+    int      leap;        /* the second was 60 */
 } referral_clock_t;
 
 
@@ -78,7 +78,10 @@ referral_date_parse(referral_date_t *date, const referral_str_t *s, int last)
             return REFERRAL_ERROR;
         }
 
-        /* what ends is over after its second, whatever its fraction */
+        /*
+         * With "last" the whole second is meant, so its fraction does not
+         * count.
+         */
 
         ms += clock.ms + (last ? 0 : clock.fraction) - offset * 60000LL;
         whole = clock.whole;
@@ -147,7 +150,7 @@ referral_day_take(referral_str_t *left, int64_t *ms)
 }
 
 
-/* the year of a week is that of its Thursday: January 4 is in the first one */
+/* a week belongs to the year of its Thursday, so January 4 is in week 1 */
 
 static int
 referral_week_days(int64_t *days, int year, int week, int day)
@@ -163,7 +166,7 @@ referral_week_days(int64_t *days, int year, int week, int day)
     civil.month = 1;
     civil.day = 4;
 
-    /* day 0, of 1970, was a Thursday */
+    /* day 0, 1970-01-01, was a Thursday */
 
     monday = referral_civil_days(&civil);
     monday -= (monday + 3) % 7;
@@ -217,7 +220,7 @@ referral_clock_take(referral_str_t *left, referral_clock_t *clock)
         return REFERRAL_ERROR;
     }
 
-    /* a leap second has no time of its own: it is the end of the one before */
+    /* Unix time has no leap second: it becomes the end of second 59 */
 
     clock->leap = (sec == 60);
 
@@ -232,7 +235,7 @@ referral_clock_take(referral_str_t *left, referral_clock_t *clock)
 }
 
 
-/* milliseconds of a fraction of any length; 0 where there is none */
+/* a fraction of any length, in milliseconds; 0 if there is none */
 
 static int
 referral_fraction_take(referral_str_t *left, int *ms)
@@ -260,7 +263,10 @@ referral_fraction_take(referral_str_t *left, int *ms)
 }
 
 
-/* they come at midnight of UTC, which is a quarter of an hour everywhere */
+/*
+ * Leap seconds come at midnight UTC, which is a full quarter of an hour at
+ * every offset.
+ */
 
 static int
 referral_clock_leap(const referral_clock_t *clock, int offset, int local)
@@ -273,7 +279,10 @@ referral_clock_leap(const referral_clock_t *clock, int offset, int local)
 }
 
 
-/* an offset, after a blank or not; a zone's name that follows adds nothing */
+/*
+ * An offset, with or without a blank before it; the name of a time zone behind
+ * it is skipped.
+ */
 
 static int
 referral_zone_parse(int *minutes, const referral_str_t *s)
@@ -291,7 +300,7 @@ referral_zone_parse(int *minutes, const referral_str_t *s)
 
         p = zone.data + zone.len + 1;
 
-        /* "[!" asks to be refused where it is not understood */
+        /* RFC 9557: "[!" demands that an unknown zone be refused */
 
         if (zone.len == 0 || *p == '!' || *p == ']') {
             return REFERRAL_ERROR;
@@ -337,7 +346,7 @@ referral_offset_parse(int *minutes, const referral_str_t *s)
 
     if (!west && !referral_char_take(&left, '+', '+')) {
 
-        /* the minus sign that is no hyphen, U+2212 */
+        /* U+2212, the typographic minus sign */
 
         if (left.len < 3 || memcmp(left.data, "\xe2\x88\x92", 3) != 0) {
             return REFERRAL_ERROR;
@@ -444,7 +453,7 @@ referral_duration_parse(int64_t *seconds, const referral_str_t *s,
 }
 
 
-/* nearly always it is the day of the time before: that one is remembered */
+/* most calls are for the same day as the call before: its name is kept */
 
 void
 referral_time_day(u_char *out, int64_t ms, int offset)
@@ -542,8 +551,8 @@ referral_time_bound(int64_t ms)
 
 
 /*
- * Years are taken from March on: the leap day is then the last one, and the
- * months before it have a regular length.
+ * Years are counted from March on, so that the leap day comes last and the
+ * lengths of the months before it follow one formula.
  */
 
 static int64_t
@@ -572,7 +581,7 @@ referral_civil_set(referral_civil_t *civil, int64_t days)
 
     days += 719468;
 
-    /* leap years lag behind the mean: it is this year or the one before */
+    /* an estimate: it is this year or the one before */
 
     first.year = days * 400 / 146097 + 1;
     first.month = 3;
@@ -618,7 +627,7 @@ referral_civil_valid(const referral_civil_t *civil)
 }
 
 
-/* a number of n digits, or -1 */
+/* reads n digits; -1 if there are other characters */
 
 static int
 referral_digits(const u_char *p, int n)
@@ -640,7 +649,7 @@ referral_digits(const u_char *p, int n)
 }
 
 
-/* 1 if the text begins with one of the two, which goes then */
+/* takes one of the two characters if the text begins with it */
 
 static int
 referral_char_take(referral_str_t *left, u_char c, u_char other)
@@ -656,7 +665,7 @@ referral_char_take(referral_str_t *left, u_char c, u_char other)
 }
 
 
-/* the number of n digits that the text begins with, or -1 and all stays */
+/* takes a number of n digits; -1 if there is none, and nothing is taken */
 
 static int
 referral_digits_take(referral_str_t *left, size_t n)

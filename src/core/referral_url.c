@@ -6,17 +6,17 @@
 #define REFERRAL_HOST_MAX       253
 #define REFERRAL_DNS_LABEL_MAX  63
 
-/* times a byte: that byte eight times */
+/* a byte times this is a word of eight such bytes */
 #define REFERRAL_URL_EACH   0x0101010101010101ULL
 
 
-/* the name of an argument, read byte by byte */
+/* reads the name of an argument byte by byte */
 
 typedef struct {
     const u_char   *pos;
     const u_char   *last;
     unsigned        foreign:1;
-    unsigned        list:1;      /* a "[" of it is closed */
+    unsigned        list:1;      /* a "[" in the name was closed */
 } referral_name_t;
 
 
@@ -112,7 +112,7 @@ referral_url_parse(referral_url_t *url, const referral_str_t *text,
 }
 
 
-/* only 0x21 to 0x7e, no backslash and not "other"? */
+/* are all bytes 0x21 to 0x7e, no backslash and not "other"? */
 
 static int
 referral_url_clean(const u_char *p, size_t len, u_char other)
@@ -147,8 +147,8 @@ referral_url_clean(const u_char *p, size_t len, u_char other)
 
 
 /*
- * Eight bytes at once: any top bit shows that such a byte is among them, not
- * which.
+ * Checks eight bytes at once.  A top bit that is set in the result means that
+ * at least one of them is not allowed; it does not tell which.
  */
 
 static inline uint64_t
@@ -275,7 +275,7 @@ referral_url_authority(referral_url_t *url, u_char *p, u_char *last,
 }
 
 
-/* the length of the name in front; 0: what is there is none */
+/* the length of the host name at the start; 0: there is no valid one */
 
 static size_t
 referral_host_name(const u_char *p, size_t len)
@@ -324,7 +324,7 @@ referral_host_name_valid(const referral_str_t *host)
 }
 
 
-/* with its brackets */
+/* "host" includes the brackets */
 
 static int
 referral_host_ipv6_valid(const referral_str_t *host)
@@ -458,7 +458,10 @@ referral_args_add(referral_buf_t *out, const referral_str_t *args, size_t max,
         join = (query == out->pos || out->pos[-1] == '&') ? '\0' : '&';
     }
 
-    /* an added argument may stand beside another of its name: a list */
+    /*
+     * Only names that the URL had before are compared: two added arguments may
+     * have the same name, to pass a list.
+     */
 
     known = out->pos;
 
@@ -517,7 +520,10 @@ referral_args_add(referral_buf_t *out, const referral_str_t *args, size_t max,
 }
 
 
-/* does any part of the argument have the name of one that is there? */
+/*
+ * Is the name of the argument, or of a part of it behind ";", in the URL
+ * already?
+ */
 
 static int
 referral_args_have(const u_char *p, const u_char *last, const u_char *arg,
@@ -593,7 +599,7 @@ referral_name_init(referral_name_t *name, const u_char *p, const u_char *last,
         return;
     }
 
-    /* PHP passes over blanks in front */
+    /* PHP skips blanks at the start of a name */
 
     ahead = *name;
 
@@ -611,7 +617,7 @@ referral_name_init(referral_name_t *name, const u_char *p, const u_char *last,
 }
 
 
-/* REFERRAL_ERROR at its end */
+/* the next byte as PHP reads it; REFERRAL_ERROR at the end of the name */
 
 static int
 referral_name_next(referral_name_t *name)
@@ -648,7 +654,7 @@ referral_name_next(referral_name_t *name)
 }
 
 
-/* decoded as a form is */
+/* a byte, decoded as in a form */
 
 static int
 referral_name_byte(referral_name_t *name)
