@@ -6,7 +6,7 @@
 #include "referral_bots_list.h"
 
 
-/* of what a byte of a User-Agent is a part */
+/* marks of the bytes of a User-Agent */
 
 #define REFERRAL_BOTS_IN_NAME    1
 #define REFERRAL_BOTS_IN_PERSON  2
@@ -19,15 +19,16 @@
 
 
 /*
- * Numbers are places in "word", which begins with one that is none.  The
- * list's text lives on behind the array: words point into it.
+ * The number of a word is its index in "word", of which [0] is not used.
+ * Words point into "text", a copy of the list.
  */
 
 struct referral_bots_s {
     referral_automaton_t    *words;
     referral_bots_word_t    *word;
-    unsigned                 n;          /* of the list, with the first */
-    unsigned                 all;        /* with the traits' words */
+    unsigned                 n;          /* words of the list, with [0] */
+    unsigned                 all;        /* the same with the words of
+                                            traits */
     u_char                  *text;
 };
 
@@ -215,7 +216,7 @@ referral_bots_parse(referral_bots_t *bots,
 }
 
 
-/* "CLASS WORD"; NULL if it is right */
+/* reads "CLASS WORD"; NULL: right, else what is wrong */
 
 static const char *
 referral_bots_line(referral_bots_word_t *word, referral_str_t line)
@@ -319,7 +320,7 @@ referral_bots_add_traits(referral_bots_t *bots,
 }
 
 
-/* the line of a word that stands there already, or 0 */
+/* the line of an equal word before this one, or 0 */
 
 static unsigned
 referral_bots_twice(const referral_bots_t *bots, unsigned *other)
@@ -361,7 +362,7 @@ referral_bots_twice(const referral_bots_t *bots, unsigned *other)
 }
 
 
-/* by text, then by where it counts, then by line */
+/* orders by text, then by flags, then by line */
 
 static int
 referral_bots_order(const void *one, const void *two)
@@ -463,7 +464,9 @@ referral_bots_find(referral_bots_found_t *found, const referral_bots_t *bots,
         }
     }
 
-    /* an app says what it is behind the first comment, which has the model */
+    /*
+     * Apps put their own name behind the first comment, in which the model is.
+     */
 
     if (found->bot || found->preview
         || ((flags & REFERRAL_BOTS_NAMING) && named
@@ -475,8 +478,8 @@ referral_bots_find(referral_bots_found_t *found, const referral_bots_t *bots,
 
 
 /*
- * A machine's word does not count if all of its bytes are of words of people,
- * or of names that a maker gave.
+ * A word of a machine does not count if all of its bytes belong to words of
+ * persons or to names that makers gave.
  */
 
 static void
@@ -535,7 +538,7 @@ referral_bots_again(referral_bots_found_t *found, const referral_bots_t *bots,
 }
 
 
-/* what is to be known before machines' words are looked at once more */
+/* the first pass: marks words of persons and collects traits */
 
 static void
 referral_bots_person(referral_bots_found_t *found,
@@ -560,7 +563,7 @@ referral_bots_person(referral_bots_found_t *found,
 }
 
 
-/* is there a byte of the word that is of none of these? */
+/* is there a byte of the word that has none of these marks? */
 
 static int
 referral_bots_bare(const u_char *covered,
@@ -579,9 +582,9 @@ referral_bots_bare(const u_char *covered,
 
 
 /*
- * Marks what makers and carriers call their things.  Browsers name the model
- * in their first comment; apps have comments and fields of their own.  Returns
- * how many bytes are marked.
+ * Marks the names that makers and carriers chose.  Browsers name the model in
+ * their first comment; apps have comments and fields of their own.  Returns
+ * the number of bytes that were marked.
  */
 
 static size_t
@@ -719,7 +722,7 @@ referral_bots_fields(u_char *covered, const referral_str_t *ua)
 }
 
 
-/* where the comment that begins there ends: comments may lie in each other */
+/* where the comment that starts at "start" ends; comments may be nested */
 
 static size_t
 referral_bots_close(const referral_str_t *ua, size_t start)
@@ -743,7 +746,10 @@ referral_bots_close(const referral_str_t *ua, size_t start)
 }
 
 
-/* with what stands on both sides; a name has no address in it */
+/*
+ * Marks the name and the byte on either side of it.  A text with a URL in it
+ * is no name.
+ */
 
 static size_t
 referral_bots_cover(u_char *covered, const referral_str_t *ua, size_t start,
@@ -765,7 +771,7 @@ referral_bots_cover(u_char *covered, const referral_str_t *ua, size_t start,
 }
 
 
-/* what the model follows */
+/* is it the name of a system, behind which the model follows? */
 
 static int
 referral_bots_system(const u_char *data, size_t len)
@@ -800,7 +806,7 @@ referral_bots_language(const u_char *data, size_t len)
 }
 
 
-/* "text" is lower case; its first two letters say no soonest */
+/* "text" is lower case; its first two letters differ most often */
 
 static int
 referral_bots_begins(const u_char *data, size_t len, const char *text)

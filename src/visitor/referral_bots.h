@@ -1,7 +1,7 @@
 
 /*
- * The list of words by which a User-Agent is a machine's or a person's, and
- * what of it a User-Agent holds.  conf/bots.list says how it is written.
+ * The list of words by which a User-Agent is recognised as a machine's or a
+ * person's, and the search for them.  conf/bots.list documents its format.
  */
 
 
@@ -13,7 +13,8 @@
 
 
 #define REFERRAL_BOTS_LIST_MAX  (1024 * 1024)    /* bytes of a list */
-#define REFERRAL_BOTS_UA_MAX    1024             /* looked at, of an agent */
+#define REFERRAL_BOTS_UA_MAX    1024             /* bytes of an agent that are
+                                                    searched */
 
 
 typedef struct referral_bots_s  referral_bots_t;
@@ -23,31 +24,35 @@ typedef enum {
     REFERRAL_BOTS_BOT = 0,
     REFERRAL_BOTS_PREVIEW,
     REFERRAL_BOTS_PERSON,
-    REFERRAL_BOTS_TRAIT                          /* a word that is not of a
-                                                    list */
+    REFERRAL_BOTS_TRAIT                          /* and above: words of the
+                                                    caller */
 } referral_bots_class_e;
 
 
 /*
- * Beside REFERRAL_WORD_...: how a trait goes with names.  Makers call phones
- * what they like, and agents name maker, model, codename and carrier.
+ * More flags of a trait, beside REFERRAL_WORD_...: what it means for the names
+ * of makers, models and carriers in the User-Agent, which may contain any
+ * word.
  */
 
-#define REFERRAL_BOTS_NAMING    16               /* names may follow */
-#define REFERRAL_BOTS_NO_NAME   32               /* not counted in a name */
+#define REFERRAL_BOTS_NAMING    16               /* such names may follow in
+                                                    this User-Agent */
+#define REFERRAL_BOTS_NO_NAME   32               /* not found within such a
+                                                    name */
 
 
-/* words of the caller's own that are found in the same pass */
+/* a word of the caller's own, found in the same pass */
 
 typedef struct {
     const char      *text;
     unsigned         flags;                      /* REFERRAL_WORD_...,
                                                     REFERRAL_BOTS_... */
-    unsigned         trait;                      /* 0 to 63 */
+    unsigned         trait;                      /* the bit that it sets, 0 to
+                                                    63 */
 } referral_bots_trait_t;
 
 
-/* a word of the list; "text" without the marks */
+/* a word of the list; "text" without the marks for flags */
 
 typedef struct {
     referral_str_t   text;
@@ -57,10 +62,11 @@ typedef struct {
 } referral_bots_word_t;
 
 
-/* of each class the number of the first word that counts; 0: none */
+/* for each class the number of the first word that counts; 0: none */
 
 typedef struct {
-    uint64_t         traits;                     /* a bit for each */
+    uint64_t         traits;                     /* the bits of the traits that
+                                                    were found */
     unsigned         bot;
     unsigned         preview;
     unsigned         person;
@@ -68,15 +74,17 @@ typedef struct {
 
 
 typedef struct {
-    unsigned         line;                       /* 0: of no line */
-    unsigned         other;                      /* that has the word, or 0 */
+    unsigned         line;                       /* 0: of no single line */
+    unsigned         other;                      /* the line that has the same
+                                                    word, or 0 */
     const char      *what;
 } referral_bots_error_t;
 
 
 /*
- * "list" NULL: the one that the module was built with.  Traits end with an
- * empty text, and are copied.  NULL: "error" says why.
+ * Builds the searcher from a list; with NULL from the list that the module was
+ * built with.  Traits end with an empty text and are copied, as the list is.
+ * NULL: "error" says what is wrong with which line.
  */
 referral_bots_t *referral_bots_create(const referral_str_t *list,
     const referral_bots_trait_t *traits, referral_bots_error_t *error);
@@ -85,11 +93,11 @@ void referral_bots_free(referral_bots_t *bots);
 void referral_bots_find(referral_bots_found_t *found,
     const referral_bots_t *bots, const referral_str_t *ua);
 
-/* by the number that was found; NULL if there is none */
+/* the word of this number in referral_bots_found_t; NULL if there is none */
 const referral_bots_word_t *referral_bots_word(const referral_bots_t *bots,
     unsigned number);
 
-/* words of the list, and bytes of the automaton */
+/* how many words the list has, and how many bytes the automaton takes */
 unsigned referral_bots_words(const referral_bots_t *bots);
 size_t referral_bots_size(const referral_bots_t *bots);
 

@@ -1,8 +1,8 @@
 /*
- * SHA256_Init() and its kin are deprecated in favour of EVP, which allocates
- * and looks names up for each MAC: 160 ns instead of 95.  They are there in
- * all of OpenSSL 3.  Should one come without them, EVP_MAC with a context a
- * key is the way: same MACs, same cookies.
+ * SHA256_Init() and the like are deprecated in favour of EVP, which allocates
+ * and searches by name for each MAC: 160 ns instead of 95.  All of OpenSSL 3
+ * has them.  If a later version has not, EVP_MAC with a context for each key
+ * gives the same MACs and so the same cookies.
  */
 
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -18,8 +18,9 @@
 #define REFERRAL_COOKIE_VERSION  1
 
 /*
- * The first touch is the last one; open touches.  A build that does not know
- * a flag takes the cookie as absent, so most cookies have none of the latter.
+ * SAME: the first touch is the last one.  The others: that touch is open.  An
+ * older build that does not know a flag treats the cookie as absent, so open
+ * touches are flagged only where they occur.
  */
 
 #define REFERRAL_COOKIE_SAME        0x01
@@ -34,8 +35,9 @@
 #define REFERRAL_COOKIE_FUTURE   (5 * 60 * 1000)
 
 /*
- * A cookie's bytes: version, key id, flags, the program and its length in
- * front, visitor, the last touch, unless it is the same the first, MAC.
+ * The bytes of a cookie: version, key id, flags, the program with its length
+ * in front, visitor, the last touch, the first touch unless it is the same,
+ * MAC.
  */
 
 #define REFERRAL_TOUCH_SIZE                                                   \
@@ -45,7 +47,7 @@
      + REFERRAL_VISITOR_SIZE + 2 * REFERRAL_TOUCH_SIZE + REFERRAL_MAC_SIZE)
 
 
-/* HMAC (RFC 2104): what the two hashes are when they have read the key */
+/* HMAC (RFC 2104): the states of both hashes after the key was read */
 
 typedef struct {
     u_char               id[REFERRAL_KEY_ID_SIZE];
@@ -169,7 +171,7 @@ referral_keys_add(referral_keys_t *keys, const referral_str_t *text,
 
     memcpy(key->id, hash, REFERRAL_KEY_ID_SIZE);
 
-    /* a key that is longer than a block is its hash */
+    /* a key longer than a block is replaced by its hash */
 
     memset(block, 0, sizeof(block));
 
@@ -195,7 +197,7 @@ referral_keys_add(referral_keys_t *keys, const referral_str_t *text,
 }
 
 
-/* "key" is a block; 0 if OpenSSL fails */
+/* "key" is one block; returns 0 if OpenSSL fails */
 
 static int
 referral_key_pad(SHA256_CTX *ctx, const u_char *key, u_char byte)
@@ -237,7 +239,10 @@ referral_keys_mac(u_char *out, size_t len, referral_keys_t *keys,
 }
 
 
-/* the label's length goes before it: no label's data is another's */
+/*
+ * The label is hashed with its length in front, so that no label and data are
+ * those of another purpose.
+ */
 
 static int
 referral_key_mac(u_char *out, size_t len, const referral_key_t *key,
@@ -460,7 +465,7 @@ referral_cookie_decode(referral_cookie_t *cookie, referral_keys_t *keys,
 }
 
 
-/* returns what follows, or NULL for what is no touch */
+/* returns the byte behind the touch, NULL if it is invalid */
 
 static const u_char *
 referral_touch_read(referral_touch_t *touch, const u_char *p,
@@ -481,7 +486,10 @@ referral_touch_read(referral_touch_t *touch, const u_char *p,
         return NULL;
     }
 
-    /* whole, so that touches can be compared and copied as bytes */
+    /*
+     * Unused bytes are zeroed too, so that touches can be compared with
+     * memcmp().
+     */
 
     memset(touch, 0, sizeof(referral_touch_t));
 

@@ -1,6 +1,7 @@
 
 /*
- * The attribution cookie: both touches of one visitor in one program, signed.
+ * The attribution cookie: the first and the last touch of one visitor in one
+ * program, signed.
  */
 
 
@@ -16,13 +17,13 @@
 
 #define REFERRAL_KEYS_MAX    16
 #define REFERRAL_KEY_MIN     32
-#define REFERRAL_COOKIE_MAX  512    /* as text */
+#define REFERRAL_COOKIE_MAX  512    /* bytes of its text */
 
 
 typedef struct referral_keys_s  referral_keys_t;
 
 
-/* one click; its time stands in its id */
+/* one click; its time is part of its id */
 
 typedef struct {
     uint8_t             code_len;
@@ -32,8 +33,8 @@ typedef struct {
 
 
 /*
- * An open touch is of a click whose link could not be looked up then: it may
- * not exist.
+ * "open": the link could not be looked up at the time of the click, so the
+ * code may not exist.
  */
 
 typedef struct {
@@ -45,44 +46,46 @@ typedef struct {
 } referral_cookie_t;
 
 
-/* why a cookie is as if absent */
+/* why a cookie is treated as absent */
 
 typedef enum {
     REFERRAL_COOKIE_OK = 0,
     REFERRAL_COOKIE_MALFORMED,
-    REFERRAL_COOKIE_KEY,         /* no key of that id */
+    REFERRAL_COOKIE_KEY,         /* no key has its id */
     REFERRAL_COOKIE_SIGNATURE,
-    REFERRAL_COOKIE_PROGRAM,     /* made for another program */
+    REFERRAL_COOKIE_PROGRAM,     /* it was made for another program */
     REFERRAL_COOKIE_EXPIRED
 } referral_cookie_e;
 
 
 /*
- * Keys from the text of a key file: one a line, "#" comments, each of at
- * least REFERRAL_KEY_MIN bytes; the first signs, all verify.  *err says what
- * is wrong ("line" 0: the whole file).
+ * Reads a key file: one key on each line, "#" comments, each of at least
+ * REFERRAL_KEY_MIN bytes.  The first key signs, all verify.  NULL: *err is a
+ * static sentence that says what is wrong in line *line; 0: in the whole file.
  */
 referral_keys_t *referral_keys_create(const referral_str_t *text,
     unsigned *line, const char **err);
 void referral_keys_free(referral_keys_t *keys);
 
-/* writes at most REFERRAL_COOKIE_MAX bytes; returns their number, or
- * REFERRAL_ERROR */
+/*
+ * Writes at most REFERRAL_COOKIE_MAX bytes and returns their number, or
+ * REFERRAL_ERROR.
+ */
 ssize_t referral_cookie_encode(u_char *out, referral_keys_t *keys,
     const referral_str_t *program, const referral_cookie_t *cookie);
 
 /*
- * One MAC at most.  "now" in ms, "window" in seconds: a last touch older than
- * that is EXPIRED, a first touch older than that is replaced by the last; a
- * touch of up to five minutes in the future is taken.
+ * Computes at most one MAC.  "now" is in ms, "window" in seconds: a cookie
+ * whose last touch is older is EXPIRED, a first touch that is older is
+ * replaced by the last.  A touch may lie up to five minutes in the future.
  */
 referral_cookie_e referral_cookie_decode(referral_cookie_t *cookie,
     referral_keys_t *keys, const referral_str_t *program,
     const referral_str_t *text, int64_t now, int64_t window);
 
 /*
- * HMAC-SHA256 with the signing key, cut to "len" <= 32 bytes, over a label
- * (what it is for) and data.
+ * HMAC-SHA256 with the signing key over a label, which names the purpose, and
+ * "data"; cut to "len" bytes, 32 at most.
  */
 int referral_keys_mac(u_char *out, size_t len, referral_keys_t *keys,
     const referral_str_t *label, const referral_str_t *data);

@@ -18,7 +18,7 @@
 
 #define REFERRAL_GEO_CHUNK  32768
 
-/* what is looked at of a file to see how it writes things down */
+/* how much of a file is examined to recognise its format */
 #define REFERRAL_GEO_NODES    65536
 #define REFERRAL_GEO_RECORDS  256
 #define REFERRAL_GEO_DEPTH    128
@@ -27,15 +27,16 @@
 struct referral_geo_s {
     MMDB_s                 mmdb;
     struct stat            st;
-    unsigned               known:1;    /* something of it is understood */
-    unsigned               flat:1;     /* it has texts at the top */
-    unsigned               network:1;  /* its countries are of networks */
+    unsigned               known:1;    /* something in it is understood */
+    unsigned               flat:1;     /* texts at the top of a record */
+    unsigned               network:1;  /* its countries are those of
+                                          networks */
 };
 
 
 typedef struct {
     referral_geo_t        *geo;
-    unsigned               nodes;      /* that may still be looked at */
+    unsigned               nodes;      /* left to be visited */
     unsigned               records;
 } referral_geo_survey_t;
 
@@ -72,7 +73,7 @@ static unsigned referral_geo_memo_way(const referral_geo_memo_t *memo,
     size_t set, const uint64_t *addr);
 
 
-/* MaxMind's, and those who write as MaxMind does */
+/* the format of MaxMind and others */
 
 static const char *const  referral_geo_path_country[] = {
     "country", "iso_code", NULL
@@ -91,7 +92,10 @@ static const char *const  referral_geo_path_asn[] = {
 };
 
 
-/* IPinfo's, IPLocate's, ip-location-db's: texts at the top */
+/*
+ * The format of IPinfo, IPLocate and ip-location-db: texts at the top of a
+ * record.
+ */
 
 static const char *const  referral_geo_flat_country[] = {
     "country_code", NULL
@@ -129,7 +133,7 @@ referral_geo_open(const char *path, char *err, size_t errlen)
         return NULL;
     }
 
-    /* a named pipe must not keep us waiting */
+    /* O_NONBLOCK, because opening a named pipe would wait for its writer */
 
     fd = open(path, O_RDONLY|O_NONBLOCK|O_NOCTTY|O_CLOEXEC);
 
@@ -216,7 +220,7 @@ failed:
 }
 
 
-/* as many bytes as the file had when it was opened, never more */
+/* copies as many bytes as the file had when it was opened, not more */
 
 static int
 referral_geo_copy(int fd, int memfd, const struct stat *st, const char *path,
@@ -296,7 +300,10 @@ referral_geo_write(int fd, const u_char *buf, size_t len)
 }
 
 
-/* the times to the nanosecond: a tool may write the file in place */
+/*
+ * Compares the times to the nanosecond, because a tool may write into the
+ * file.
+ */
 
 static int
 referral_geo_same(const struct stat *a, const struct stat *b)
@@ -311,7 +318,10 @@ referral_geo_same(const struct stat *a, const struct stat *b)
 }
 
 
-/* once, so that a look-up does not search what is not there */
+/*
+ * Done once, so that look-ups do not search for paths that the file does not
+ * have.
+ */
 
 static void
 referral_geo_layout(referral_geo_t *geo)
@@ -325,7 +335,7 @@ referral_geo_layout(referral_geo_t *geo)
 
     referral_geo_survey(&survey, 0, 0);
 
-    /* without a record there is nothing to misunderstand */
+    /* a file without records cannot be misunderstood */
 
     if (survey.records == 0) {
         geo->known = 1;
@@ -341,7 +351,10 @@ referral_geo_layout(referral_geo_t *geo)
 }
 
 
-/* the tree may be anything, also a ring: so deep, and so many of its nodes */
+/*
+ * The tree may be malformed, even cyclic, so depth and number of nodes are
+ * limited.
+ */
 
 static void
 referral_geo_survey(referral_geo_survey_t *survey, uint32_t number,
@@ -525,7 +538,10 @@ referral_geo_lookup(referral_geo_t *geo, const struct sockaddr *sa,
 }
 
 
-/* a region or a city only with a country that is not an earlier file's other */
+/*
+ * A region or city is taken only if the file's country does not contradict
+ * that of an earlier file.
+ */
 
 static int
 referral_geo_place(referral_geo_t *geo, MMDB_entry_s *entry,
@@ -580,7 +596,7 @@ referral_geo_place(referral_geo_t *geo, MMDB_entry_s *entry,
 }
 
 
-/* where a network is registered is not where its visitors are */
+/* the country where a network is registered is not where its visitors are */
 
 static int
 referral_geo_country(referral_geo_t *geo, MMDB_entry_s *entry,
@@ -642,7 +658,7 @@ referral_geo_region(referral_geo_t *geo, MMDB_entry_s *entry,
 }
 
 
-/* 64500, "64500" or "AS64500"; 0 for what is none */
+/* 64500, "64500" or "AS64500"; 0 for anything else */
 
 static uint32_t
 referral_geo_asn(MMDB_entry_s *entry, const char *const *path)
@@ -704,7 +720,7 @@ referral_geo_asn_text(const MMDB_entry_data_s *data)
 }
 
 
-/* points into the file's copy */
+/* the string points into the file's copy */
 
 static int
 referral_geo_string(MMDB_entry_s *entry, const char *const *path,
@@ -748,7 +764,10 @@ referral_geo_upper(const referral_str_t *s, int digits)
 }
 
 
-/* how much of a text to take: whole characters; 0 if any of them is bad */
+/*
+ * How many bytes make up at most "max" in whole characters; 0 if one is
+ * invalid.
+ */
 
 static size_t
 referral_geo_text(const referral_str_t *s, size_t max)
@@ -771,7 +790,10 @@ referral_geo_text(const referral_str_t *s, size_t max)
 }
 
 
-/* the length of one UTF-8 character (RFC 3629); 0: none, or a control */
+/*
+ * The length of a UTF-8 character (RFC 3629); 0: invalid, or a control
+ * character.
+ */
 
 static size_t
 referral_geo_character(const u_char *p, size_t len)
@@ -816,7 +838,7 @@ referral_geo_character(const u_char *p, size_t len)
         c = (c << 6) | (p[i] & 0x3f);
     }
 
-    /* "least" of two bytes is past the C1 controls */
+    /* with two bytes "least" is above the C1 controls */
 
     if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff)) {
         return 0;
@@ -915,7 +937,7 @@ referral_geo_memo_add(referral_geo_memo_t *memo, const struct sockaddr *sa)
 }
 
 
-/* IPv4 as mapped into IPv6, so that both forms of an address are one */
+/* IPv4 is mapped into IPv6, so that both forms of an address are the same */
 
 static int
 referral_geo_memo_addr(uint64_t *addr, const struct sockaddr *sa)
@@ -941,7 +963,10 @@ referral_geo_memo_addr(uint64_t *addr, const struct sockaddr *sa)
 }
 
 
-/* Fibonacci hashing; the halves change places as IPv4 has its bits on top */
+/*
+ * Fibonacci hashing; the halves are swapped, because IPv4 addresses differ in
+ * the upper bits of the second.
+ */
 
 static size_t
 referral_geo_memo_set(const uint64_t *addr)
@@ -954,7 +979,10 @@ referral_geo_memo_set(const uint64_t *addr)
 }
 
 
-/* WAYS: none; without branches, as which way it is is nobody's guess */
+/*
+ * Returns WAYS if there is none.  Compares all ways without branches, which
+ * the processor could not predict.
+ */
 
 static unsigned
 referral_geo_memo_way(const referral_geo_memo_t *memo, size_t set,

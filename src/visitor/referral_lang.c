@@ -12,28 +12,30 @@
 #define REFERRAL_LANG_RANGES_MAX    16
 #define REFERRAL_LANG_QUALITY_MAX   1000
 
-/* a region, and those that it inherits from: "mx", "419", none */
+/* a region, those above it and none: "mx", "419", none */
 #define REFERRAL_LANG_CHAIN_MAX     4
 
-/* how well a language suits: the lower the better, 0 is the very same */
+/* how badly a language suits: 0 is the same tag, UNFIT does not suit at all */
 #define REFERRAL_LANG_UNFIT         UINT32_MAX
-#define REFERRAL_LANG_SIBLING       8             /* past those of a chain */
+#define REFERRAL_LANG_SIBLING       8             /* added behind the regions
+                                                     of a chain */
 #define REFERRAL_LANG_CUT           (REFERRAL_LANG_SIBLING * 2)
-#define REFERRAL_LANG_REGIONS       32            /* past those of regions */
+#define REFERRAL_LANG_REGIONS       32            /* more than any rank of a
+                                                     region */
 
 
 typedef struct {
     referral_lang_t  lang;
-    referral_str_t   tag;         /* as the program wrote it */
+    referral_str_t   tag;         /* in the program's spelling */
 } referral_lang_offer_t;
 
 
-/* one entry of an Accept-Language */
+/* an entry of an Accept-Language header */
 
 typedef struct {
     referral_str_t   tag;
     int              quality;     /* 0 to REFERRAL_LANG_QUALITY_MAX */
-    int              kin;         /* other languages may do for this one */
+    int              kin;         /* related languages may stand in for it */
     referral_lang_t  lang;
 } referral_lang_range_t;
 
@@ -114,7 +116,7 @@ referral_lang_parse(referral_lang_t *lang, const referral_str_t *tag)
 }
 
 
-/* what was said, by its right names */
+/* reads a tag and replaces names by the canonical ones */
 
 static int
 referral_lang_read(referral_lang_t *lang, const referral_str_t *tag)
@@ -142,7 +144,7 @@ referral_lang_read(referral_lang_t *lang, const referral_str_t *tag)
 }
 
 
-/* without what the locales of POSIX have behind: "de_DE.UTF-8@euro" */
+/* drops what POSIX locales add: "de_DE.UTF-8@euro" */
 
 static size_t
 referral_lang_lower(u_char *out, const referral_str_t *tag, size_t max)
@@ -168,7 +170,7 @@ referral_lang_lower(u_char *out, const referral_str_t *tag, size_t max)
 }
 
 
-/* "@latin" is the script */
+/* "@latin" names the script */
 
 static void
 referral_lang_modifier(referral_lang_t *lang, const referral_str_t *tag)
@@ -196,7 +198,7 @@ referral_lang_modifier(referral_lang_t *lang, const referral_str_t *tag)
 }
 
 
-/* takes the language; "zh-yue" is "yue", as if that alone stood there */
+/* takes the language; "zh-yue" is read as "yue" */
 
 static int
 referral_lang_primary(referral_lang_t *lang, referral_str_t *rest)
@@ -253,7 +255,7 @@ referral_lang_primary(referral_lang_t *lang, referral_str_t *rest)
 }
 
 
-/* names of several subtags; few, and hardly ever asked for */
+/* names of several subtags: few, and rarely asked for */
 
 static int
 referral_lang_phrase(referral_lang_t *lang, referral_str_t *rest)
@@ -339,14 +341,14 @@ referral_lang_subtags(referral_lang_t *lang, referral_str_t *rest)
             lang->rest = (lang->rest ^ subtag.data[i]) * 16777619;
         }
 
-        /* never 0 again, and "a-bc" is not "ab-c" */
+        /* never 0, and different for "a-bc" and "ab-c" */
 
         lang->rest = (lang->rest ^ '-') * 16777619 | 1;
     }
 }
 
 
-/* the script that is not said */
+/* fills in the likely script */
 
 static void
 referral_lang_complete(referral_lang_t *lang)
@@ -358,7 +360,7 @@ referral_lang_complete(referral_lang_t *lang)
 }
 
 
-/* takes one; 0 at the end */
+/* takes a subtag; 0 at the end */
 
 static int
 referral_lang_subtag(referral_str_t *rest, referral_str_t *subtag)
@@ -502,7 +504,7 @@ referral_lang_choose(u_char *out, const referral_str_t *accept,
 
     rest = *accept;
 
-    /* of a long header only the first */
+    /* only the start of a long header is read */
 
     if (rest.len > REFERRAL_LANG_ACCEPT_MAX) {
         rest.len = REFERRAL_LANG_ACCEPT_MAX;
@@ -546,8 +548,8 @@ referral_lang_choose(u_char *out, const referral_str_t *accept,
 
 
 /*
- * Nearly always the first range is offered by that very name, or it is a
- * language with a region and nothing is offered of that language but itself.
+ * The common case: the first range is offered with this very tag, or it is a
+ * language with a region, of which only the language itself is offered.
  */
 
 static size_t
@@ -623,7 +625,7 @@ referral_lang_best(referral_lang_choice_t *c)
     int       i;
     unsigned  n, good;
 
-    /* "*" is none: it is for the first of the program's, as nothing else is */
+    /* "*" is skipped: it means the program's default, which is used anyway */
 
     for (n = 0, good = 0; n < c->nranges; n++) {
 
@@ -655,7 +657,7 @@ referral_lang_best(referral_lang_choice_t *c)
         return i;
     }
 
-    /* the first that is not refused; if all are, the first */
+    /* the first offer that is not refused, or the first one */
 
     for (n = 0; n < c->noffers; n++) {
         if (!(c->refused >> n & 1)) {
@@ -667,7 +669,7 @@ referral_lang_best(referral_lang_choice_t *c)
 }
 
 
-/* what "q=0" says of the offers */
+/* marks the offers that "q=0" excludes */
 
 static void
 referral_lang_refuse(referral_lang_choice_t *c)
@@ -691,7 +693,10 @@ referral_lang_refuse(referral_lang_choice_t *c)
 }
 
 
-/* by falling quality; with "any" in another script too; -1 if none suits */
+/*
+ * Goes through the ranges by falling quality, with "any" regardless of the
+ * script.  Returns the index of an offer, or -1.
+ */
 
 static int
 referral_lang_pass(referral_lang_choice_t *c, int any)
@@ -739,7 +744,10 @@ referral_lang_lookup(const referral_lang_choice_t *c,
     asked = &range->lang;
     referral_lang_complete(asked);
 
-    /* no region inherits from more than three; the last is none at all */
+    /*
+     * No region has more than three above it; the end of the chain is no
+     * region.
+     */
 
     chain[0] = asked->region;
 
@@ -755,7 +763,10 @@ referral_lang_lookup(const referral_lang_choice_t *c,
     for (i = 0; i < c->noffers; i++) {
         rank = referral_lang_rank(asked, chain, &c->offer[i].lang, any);
 
-        /* with "en-US,en;q=0" all of "en" is refused, but "en" itself */
+        /*
+         * With "en-US,en;q=0" an offer close to "en-US" stays, although "en"
+         * is refused.
+         */
 
         if (rank < best
             && (rank < REFERRAL_LANG_CUT || !(c->refused >> i & 1)))
@@ -769,7 +780,7 @@ referral_lang_lookup(const referral_lang_choice_t *c,
 }
 
 
-/* is there anything of this language, or of one that may do for it? */
+/* is this language offered, or one that may stand in for it? */
 
 static int
 referral_lang_offered(const referral_lang_choice_t *c,
@@ -819,7 +830,7 @@ referral_lang_rank(const referral_lang_t *asked, const uint32_t *chain,
 }
 
 
-/* one that names neither script nor region is for all, and is content */
+/* an offer without script and region suits every script */
 
 static int
 referral_lang_script_rank(const referral_lang_t *asked,
@@ -843,9 +854,9 @@ referral_lang_script_rank(const referral_lang_t *asked,
 
 
 /*
- * First the regions of the chain, from the one that is asked for to none; then
- * those that have one of these above them, before others the one that most
- * who speak it live in.
+ * First come the regions of the chain, from the one that is asked for up to
+ * none.  Then come those that have a region of the chain above them, and last
+ * the others, among which the region where most speakers live is preferred.
  */
 
 static uint32_t
@@ -886,7 +897,7 @@ referral_lang_chain_find(const uint32_t *chain, uint32_t region)
 }
 
 
-/* RFC 4647, section 3.3.1: does the range stand for this one too? */
+/* RFC 4647, section 3.3.1: does the range match this offer? */
 
 static int
 referral_lang_names(const referral_lang_t *range, const referral_lang_t *offer)
@@ -899,7 +910,7 @@ referral_lang_names(const referral_lang_t *range, const referral_lang_t *offer)
 }
 
 
-/* takes one of the code; 0 at the end */
+/* takes an offer from the code; 0 at the end */
 
 static int
 referral_lang_offer(referral_str_t *left, referral_lang_offer_t *offer)
@@ -929,7 +940,7 @@ referral_lang_offer(referral_str_t *left, referral_lang_offer_t *offer)
 }
 
 
-/* the next entry that may be a language; 0 at the end */
+/* the next entry that can be a language; 0 at the end */
 
 static int
 referral_lang_range(referral_lang_range_t *range, referral_str_t *rest)
@@ -955,7 +966,10 @@ referral_lang_range(referral_lang_range_t *range, referral_str_t *rest)
 }
 
 
-/* of parameters as in "q=0.8"; the best without, -1 for what is no quality */
+/*
+ * Reads "q=0.8" among the parameters; the maximum without it, -1 if it is
+ * invalid.
+ */
 
 static int
 referral_lang_quality(referral_str_t params)
@@ -990,7 +1004,9 @@ referral_lang_quality(referral_str_t params)
         return -1;
     }
 
-    /* apps print floating-point numbers: "0.8999999761581421", ".8" */
+    /*
+     * Apps print floating-point numbers such as "0.8999999761581421" and ".8".
+     */
 
     unit = REFERRAL_LANG_QUALITY_MAX / 10;
 
@@ -1007,7 +1023,7 @@ referral_lang_quality(referral_str_t params)
 }
 
 
-/* the visitor's first choice; of two that are as good the first */
+/* the visitor's first choice; of equal qualities the first */
 
 static size_t
 referral_lang_own(u_char *out, const referral_str_t *accept)
@@ -1057,7 +1073,7 @@ referral_lang_own(u_char *out, const referral_str_t *accept)
 }
 
 
-/* as much of it as is a language tag, in lower case */
+/* the part of the range that is a valid tag, in lower case */
 
 static size_t
 referral_lang_own_tag(u_char *out, const referral_str_t *range)
@@ -1085,7 +1101,9 @@ referral_lang_own_tag(u_char *out, const referral_str_t *range)
 
         tag.len--;
 
-        /* a lone letter, as in "zh-x-…", goes with what followed it */
+        /*
+         * A single letter, as in "zh-x-...", is dropped with what followed it.
+         */
 
         while (tag.len >= 2 && tag.data[tag.len - 2] == '-') {
             tag.len -= 2;
@@ -1094,7 +1112,7 @@ referral_lang_own_tag(u_char *out, const referral_str_t *range)
 }
 
 
-/* the next item of a list, and what comes after it; 0 at the end */
+/* takes the next item of a list; 0 at the end */
 
 static int
 referral_lang_next(referral_str_t *rest, referral_str_t *item,
@@ -1150,7 +1168,7 @@ referral_lang_matches(const referral_lang_t *rule, const referral_lang_t *lang)
         return 1;
     }
 
-    /* "es-419" is for Latin America, of which "es-mx" is */
+    /* "es-419" is Latin America, to which "es-mx" belongs */
 
     if (referral_lang_group(rule->region)) {
         region = lang->region;
@@ -1166,7 +1184,7 @@ referral_lang_matches(const referral_lang_t *rule, const referral_lang_t *lang)
         return 0;
     }
 
-    /* Chinese in traditional letters is that of Taiwan, "en" is not "en-us" */
+    /* "zh-Hant" means Taiwan, but "en" does not mean "en-us" */
 
     return lang->region == REFERRAL_LANG_NONE
            && lang->scripted
@@ -1214,7 +1232,7 @@ referral_country_right(u_char *code)
 }
 
 
-/* the code of a language: the country that most who speak it live in */
+/* the code of a language: the country where most of its speakers live */
 
 int
 referral_country_guess(u_char *guess, const u_char *code)
@@ -1227,7 +1245,7 @@ referral_country_guess(u_char *guess, const u_char *code)
     p = referral_country_aliases;
     end = p + sizeof(referral_country_aliases) - 1;
 
-    /* one that became several countries was meant as such */
+    /* the code of a country that was divided into several */
 
     for ( /* void */ ; p < end; p += 4) {
         if (memcmp(p, code, 2) == 0) {
@@ -1257,7 +1275,7 @@ referral_country_guess(u_char *guess, const u_char *code)
 }
 
 
-/* a subtag of at most four letters */
+/* packs a subtag of at most four letters */
 
 static uint32_t
 referral_lang_pack(const u_char *p, size_t len)
@@ -1342,7 +1360,7 @@ referral_lang_group(uint32_t region)
 }
 
 
-/* 0 the same, else how far they are apart; -1: strangers */
+/* 0: the same, otherwise their distance; -1: not related */
 
 static int
 referral_lang_kin_of(uint32_t asked, uint32_t offered)
@@ -1360,7 +1378,7 @@ referral_lang_kin_of(uint32_t asked, uint32_t offered)
 }
 
 
-/* the record that begins with these two; with the first if there is no other */
+/* finds the record with both keys, or else with the first key alone */
 
 static const u_char *
 referral_lang_find(const char *table, size_t size, size_t width,

@@ -1,8 +1,8 @@
 
 /*
  * Languages and countries: which of a program's languages suits a visitor
- * best, and whether two tags mean the same.  As RFC 4647 looks languages up,
- * with what CLDR knows of other names, scripts and regions.
+ * best, and whether two tags mean the same language.  Look-up follows RFC
+ * 4647; other names, likely scripts and parent regions come from CLDR.
  */
 
 
@@ -18,63 +18,69 @@
 
 
 /*
- * A language tag.  Four letters each, filled up with spaces, in lower case,
- * by their right names: "iw-UK" is "he" and "gb".
+ * A language tag.  Each member is four lower case letters, padded with spaces,
+ * of the canonical name: "iw-UK" becomes "he" and "gb".
  */
 
 typedef struct {
     uint32_t            language;
-    uint32_t            script;      /* where none was said the likely one */
+    uint32_t            script;      /* the likely one, if the tag has none */
     uint32_t            region;
-    uint32_t            rest;        /* a hash of what else there is, or 0 */
-    uint32_t            scripted;    /* a script was said */
+    uint32_t            rest;        /* hash of the other subtags, or 0 */
+    uint32_t            scripted;    /* the tag names its script */
 } referral_lang_t;
 
 
 /*
- * "zh-TW", "zh_Hant_TW", "de_DE.UTF-8", "sr_RS@latin".  REFERRAL_DECLINED: no
- * language.
+ * Reads tags such as "zh-TW", "zh_Hant_TW", "de_DE.UTF-8" and "sr_RS@latin".
+ * REFERRAL_DECLINED: it is no language.
  */
 int referral_lang_parse(referral_lang_t *lang, const referral_str_t *tag);
 
-/* [a-z]{2,3}(-[a-z0-9]{1,8})*, at most REFERRAL_LANG_MAX, either case, "_" */
+/*
+ * [a-z]{2,3}(-[a-z0-9]{1,8})*, at most REFERRAL_LANG_MAX bytes, upper and
+ * lower case, "_" as "-".
+ */
 int referral_lang_valid(const referral_str_t *tag);
 
 /*
- * Appends a program's languages ("en,pt-BR") as code.  REFERRAL_DECLINED:
- * *err says what is wrong, and nothing was written.
+ * Compiles a program's languages ("en,pt-BR") and appends the code.
+ * REFERRAL_DECLINED: *err is a static sentence that says what is wrong, and
+ * nothing was written.
  */
 int referral_lang_compile(referral_buf_t *out, const referral_str_t *list,
     const char **err);
 
 /*
- * The best of a program's languages (code; the first is the default) for an
- * Accept-Language, as the program wrote it; without code the visitor's first
- * choice, in lower case.  Writes at most REFERRAL_LANG_MAX bytes to "out",
- * returns their number; 0 if there is none.
+ * Chooses the best of a program's languages for an Accept-Language header, in
+ * the program's spelling; the first one is the default.  With empty "code" it
+ * is the visitor's first choice, in lower case.  Writes at most
+ * REFERRAL_LANG_MAX bytes to "out" and returns their number; 0 if there is
+ * none.
  */
 size_t referral_lang_choose(u_char *out, const referral_str_t *accept,
     const referral_str_t *code);
 
 /*
- * Is "lang" what a rule for "rule" is for?  One without script and region is
- * for all that have one.
+ * Does a rule for the language "rule" match "lang"?  A rule without script and
+ * region matches all scripts and regions of its language.
  */
 int referral_lang_matches(const referral_lang_t *rule,
     const referral_lang_t *lang);
 
 /*
- * Countries are two letters in upper case.  right: "UK" becomes "GB", and so
- * with other wrong or former codes that have one meaning; REFERRAL_OK if it is
- * a country's code then.  guess: what somebody may have meant by one that is
- * none, such as "JP" by "JA"; REFERRAL_DECLINED: nothing comes to mind.
+ * Countries are two upper case letters.  right: replaces a wrong or former
+ * code of one meaning ("UK") by the right one ("GB"); REFERRAL_OK if the
+ * result is a country.  guess: the code that an unknown one was probably meant
+ * to be ("JP" for "JA"); REFERRAL_DECLINED if there is no guess.
  */
 int referral_country_right(u_char *code);
 int referral_country_guess(u_char *guess, const u_char *code);
 
 /*
- * The spelling that is counted: lower case, "-".  Writes as many bytes as
- * "tag" has, at most REFERRAL_LANG_MAX, and returns them.
+ * The spelling under which a language is counted: lower case with "-".  Writes
+ * as many bytes to "out" as "tag" has, at most REFERRAL_LANG_MAX, and returns
+ * them.
  */
 referral_str_t referral_lang_key(u_char *out, const referral_str_t *tag);
 

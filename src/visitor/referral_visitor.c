@@ -5,7 +5,10 @@
 #define REFERRAL_PRODUCTS_MAX  16
 
 
-/* what a User-Agent may tell; applications first, the more telling before */
+/*
+ * The traits that a User-Agent can have.  Applications come first, the more
+ * specific before the others.
+ */
 
 typedef enum {
     REFERRAL_UA_MESSENGER = 0,
@@ -77,7 +80,9 @@ typedef enum {
         == 0)
 
 
-/* an app may call itself what it likes on what people hold in their hands */
+/*
+ * Devices on which any application name is accepted, because people use them.
+ */
 
 #define REFERRAL_UA_PEOPLE                                                    \
     (referral_ua_bit(BROWSER) | referral_ua_bit(TV)                           \
@@ -86,7 +91,10 @@ typedef enum {
      | referral_ua_bit(WINDOWS_PHONE) | referral_ua_bit(MOBILE))
 
 
-/* what a browser runs on; Linux without X11 is in televisions, readers, cars */
+/*
+ * The systems of desktop browsers.  Linux without X11 is not among them,
+ * because televisions, readers and cars have it.
+ */
 
 #define REFERRAL_UA_DESKTOP                                                   \
     (referral_ua_bit(WINDOWS) | referral_ua_bit(MACOS)                        \
@@ -119,8 +127,9 @@ static int referral_visitor_alnum(u_char c);
 
 
 /*
- * Words are lower case.  W: at a word's start, A: anywhere, S: at the text's
- * start, N: at a word's start, but not in the name of a phone.
+ * Words are lower case.  W: at the start of a word, A: anywhere, S: at the
+ * start of the text, N: at the start of a word, but not within the name of a
+ * phone.
  */
 
 #define W(text, trait)  { text, REFERRAL_WORD_LEFT, REFERRAL_UA_##trait }
@@ -217,8 +226,8 @@ static const referral_bots_trait_t  referral_ua_traits[] = {
 
 
 /*
- * What browsers of people say behind "Safari/537.36" or "Firefox/128.0",
- * beside "…browser" and "…fox"; sorted.
+ * Products that browsers add behind "Safari/537.36" or "Firefox/128.0", beside
+ * those that end in "browser" or "fox"; sorted.
  */
 
 static const char *const  referral_ua_browsers[] = {
@@ -394,8 +403,8 @@ referral_visitor_machine(const referral_bots_found_t *found,
     }
 
     /*
-     * "Mozilla/5.0 (compatible; Something)", "Mozilla/5.0", "Mozilla/5.0
-     * (Windows NT 10.0; Win64; x64)": no browser
+     * Not sent by a browser: "Mozilla/5.0 (compatible; Something)",
+     * "Mozilla/5.0" and "Mozilla/5.0 (Windows NT 10.0; Win64; x64)".
      */
 
     if (!referral_ua_has(found->traits, ENGINE)
@@ -424,7 +433,7 @@ referral_visitor_machine(const referral_bots_found_t *found,
 }
 
 
-/* does nothing follow the system?  For desktops only, as below */
+/* does the User-Agent end behind the system?  Asked for desktops only */
 
 static int
 referral_visitor_lone(const referral_str_t *ua)
@@ -441,7 +450,10 @@ referral_visitor_lone(const referral_str_t *ua)
 }
 
 
-/* "… Mobile Safari/537.36 (compatible; Something": only MSIE comes so late */
+/*
+ * "... Mobile Safari/537.36 (compatible; Something": only MSIE has it at the
+ * end.
+ */
 
 static int
 referral_visitor_compatible(const referral_str_t *ua)
@@ -475,9 +487,9 @@ referral_visitor_compatible(const referral_str_t *ua)
 
 
 /*
- * Is there a product behind "Safari/537.36" or "Firefox/128.0" that is of no
- * browser?  For desktops only: apps on phones call themselves what they like,
- * and so did whatever was added to Firefox before its fourth version.
+ * Is there a product behind "Safari/537.36" or "Firefox/128.0" that no browser
+ * adds?  Asked for desktops only: apps on phones use any name, and so did
+ * extensions of Firefox before version 4.
  */
 
 static int
@@ -492,7 +504,10 @@ referral_visitor_tail(const referral_str_t *ua)
         s.len = REFERRAL_BOTS_UA_MAX;
     }
 
-    /* most end so, the last ones with "Edg/138.0.0.0" or "OPR/120.0.0.0" */
+    /*
+     * The common endings; the last ones have "Edg/138.0.0.0" or
+     * "OPR/120.0.0.0".
+     */
 
     if (referral_visitor_ends(&s, " Safari/537.36")
         || referral_visitor_ends(&s, " Safari/605.1.15")
@@ -519,7 +534,10 @@ referral_visitor_tail(const referral_str_t *ua)
             || (referral_visitor_begins(&rest, "Firefox/")
                 && referral_visitor_ends(&before, "/20100101")))
         {
-            /* a program that has a browser inside says what it is */
+            /*
+             * Applications built with Electron add their own names, and people
+             * use them.
+             */
 
             return referral_visitor_foreign(&rest)
                    && !referral_visitor_contains(&s, "electron/");
@@ -578,7 +596,10 @@ referral_visitor_foreign(const referral_str_t *tail)
 }
 
 
-/* by the name, or as only those who build Chromium number: "128.0.26382.138" */
+/*
+ * A browser by its name, or by a version as only builds of Chromium have:
+ * "128.0.26382.138".
+ */
 
 static int
 referral_visitor_browser(const referral_str_t *token)
@@ -604,7 +625,7 @@ referral_visitor_browser(const referral_str_t *token)
         }
     }
 
-    /* a number, a mark; keys are long */
+    /* a number or a mark is no product, unless it is as long as a key */
 
     for (letters = 0, i = 0; i < name.len; i++) {
         c = name.data[i] | 0x20;
@@ -689,9 +710,9 @@ referral_visitor_class(const referral_visitor_headers_t *h,
 
 
 /*
- * An image or a script that names the link is not a person's click.  Browsers
- * that do not say what they do, and those behind a service worker ("empty",
- * "same-origin"), are believed.
+ * Loading an image or a script from the link is not a person's click.
+ * Browsers that do not send Sec-Fetch headers, and those with a service worker
+ * ("empty", "same-origin"), are taken for persons.
  */
 
 static int
@@ -734,7 +755,7 @@ referral_visitor_device(referral_device_t *device, uint64_t found)
         }
     }
 
-    /* the names of systems stand in each other's User-Agents: order matters */
+    /* the order matters, because User-Agents name other systems too */
 
     if (referral_ua_has(found, WINDOWS_PHONE)) {
         referral_str_set(&device->device, "mobile");
@@ -751,7 +772,7 @@ referral_visitor_device(referral_device_t *device, uint64_t found)
     } else if (referral_ua_has(found, ANDROID)) {
         referral_str_set(&device->os, "android");
 
-        /* browsers on phones say "Mobile"; apps of their own do not */
+        /* browsers on phones say "Mobile", other apps do not */
 
         if (referral_ua_has(found, BROWSER)
             ? !referral_ua_has(found, MOBILE)
@@ -804,7 +825,7 @@ referral_visitor_device(referral_device_t *device, uint64_t found)
 }
 
 
-/* regardless of ASCII case, in the first bytes of a header */
+/* ignores ASCII case and reads only the first bytes of a header */
 
 static int
 referral_visitor_contains(const referral_str_t *s, const char *text)
@@ -891,7 +912,7 @@ referral_visitor_source(u_char *out, const referral_str_t *referer)
         out[n++] = c;
     }
 
-    /* what follows a colon is a port, or all before it was a user */
+    /* behind the colon is a port, or before it was a user name */
 
     if (i < host.len && host.data[i] == ':') {
 

@@ -1,8 +1,8 @@
 
 /*
- * What a request says about who sends it: device, application, and whether it
- * is a person or a machine.  All results are short texts of a
- * fixed set or of a checked grammar, whatever the request holds.
+ * What a request says about its sender: device, application, and whether it is
+ * a person or a machine.  All results are short texts of a fixed set or of a
+ * checked grammar, whatever the request contains.
  */
 
 
@@ -33,41 +33,47 @@ typedef struct {
     referral_str_t      device;  /* mobile tablet desktop tv console other */
     referral_str_t      os;      /* ios android windows macos linux chromeos
                                     other */
-    referral_str_t      app;     /* line instagram …; empty in a browser */
+    referral_str_t      app;     /* line instagram ...; empty: a browser */
 } referral_device_t;
 
 
-/* why a User-Agent is a machine's */
+/* which rule recognised a machine */
 
 typedef enum {
-    REFERRAL_RULE_NONE = 0,              /* nothing says so: a person */
-    REFERRAL_RULE_EMPTY,                 /* there is none */
-    REFERRAL_RULE_PREVIEW,               /* a word of the list */
-    REFERRAL_RULE_BOT,                   /* a word of the list */
-    REFERRAL_RULE_BEGIN,                 /* it does not begin like a browser,
-                                            and names no phone or the like */
-    REFERRAL_RULE_ENGINE,                /* "compatible;" and no engine, or
+    REFERRAL_RULE_NONE = 0,              /* none: it is a person */
+    REFERRAL_RULE_EMPTY,                 /* there is no User-Agent */
+    REFERRAL_RULE_PREVIEW,               /* a word of class "preview" */
+    REFERRAL_RULE_BOT,                   /* a word of class "bot" */
+    REFERRAL_RULE_BEGIN,                 /* it starts like no browser and names
+                                            no phone or similar */
+    REFERRAL_RULE_ENGINE,                /* "compatible;" without an engine, or
                                             neither engine nor system */
-    REFERRAL_RULE_TAIL                   /* behind a browser's name stands one
-                                            that is of no browser */
+    REFERRAL_RULE_TAIL                   /* behind a browser's name is a
+                                            product that belongs to no
+                                            browser */
 } referral_rule_e;
 
 
-/* what a User-Agent alone tells; strings are static */
+/* what the User-Agent alone says; strings are static */
 
 typedef struct {
     referral_device_t   device;
     referral_class_e    class;           /* HUMAN, BOT or PREVIEW */
     referral_rule_e     rule;
-    unsigned            word;            /* of the list, by its number; 0 */
+    unsigned            word;            /* number of the word in the list;
+                                            0 */
 } referral_agent_t;
 
 
-/* what else tells a person from a machine; an absent header has data NULL */
+/*
+ * The other things by which persons and machines are told apart.  The data of
+ * an absent header is NULL.
+ */
 
 typedef struct {
-    unsigned            head:1;          /* the method */
-    unsigned            no_accept:1;     /* every browser sends one */
+    unsigned            head:1;          /* the method is HEAD */
+    unsigned            no_accept:1;     /* no Accept, which every browser
+                                            sends */
     referral_str_t      purpose[REFERRAL_PURPOSES];
                                          /* Sec-Purpose, Purpose, X-Purpose,
                                             X-Moz */
@@ -76,25 +82,33 @@ typedef struct {
 } referral_visitor_headers_t;
 
 
-/* static text: "human", "bot"… */
+/* "human", "bot" and so on, of referral_class_e; static memory */
 referral_str_t referral_class_name(unsigned class);
 
-/* "list" NULL: the one that is built in; as referral_bots_create() */
+/*
+ * The searcher for referral_visitor_agent(): referral_bots_create() with the
+ * traits that it looks for.
+ */
 referral_bots_t *referral_visitor_bots(const referral_str_t *list,
     referral_bots_error_t *error);
 
-/* linear in the length of "ua", of which REFERRAL_BOTS_UA_MAX are looked at */
+/*
+ * Linear in the length of "ua", of which REFERRAL_BOTS_UA_MAX bytes are read.
+ */
 void referral_visitor_agent(referral_agent_t *agent,
     const referral_bots_t *bots, const referral_str_t *ua);
 
-/* HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two need more than this */
+/*
+ * Returns HUMAN, BOT, PREVIEW, PREFETCH or HEAD; the other two classes depend
+ * on more than headers.
+ */
 referral_class_e referral_visitor_class(const referral_visitor_headers_t *h,
     const referral_agent_t *agent);
 
 /*
- * The host of a Referer, lower case, without "www." and port, [a-z0-9.-];
- * an app's ("android-app://com.example") is its package.  Writes at most
- * REFERRAL_SOURCE_MAX bytes, returns their number; 0: none, or not a host.
+ * The host of a Referer in lower case without "www." and port, [a-z0-9.-]; of
+ * an app ("android-app://com.example") its package.  Writes at most
+ * REFERRAL_SOURCE_MAX bytes and returns their number; 0: empty, or not a host.
  */
 size_t referral_visitor_source(u_char *out, const referral_str_t *referer);
 
