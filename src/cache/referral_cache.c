@@ -15,13 +15,16 @@
 #define REFERRAL_CACHE_WAYS          8
 #define REFERRAL_CACHE_CELLS         8
 #define REFERRAL_CACHE_NEGATIVE_MAX  152
-#define REFERRAL_CACHE_AHEAD         384     /* bytes of an entry, hinted */
+#define REFERRAL_CACHE_AHEAD         384     /* bytes of an entry to
+                                                prefetch */
 
 #define REFERRAL_CACHE_READS         64
 #define REFERRAL_CACHE_SPINS         512
 
-#define REFERRAL_CACHE_LOST          2000    /* ms that no writer takes */
-#define REFERRAL_CACHE_TOUCH         100     /* ms between two "used" */
+#define REFERRAL_CACHE_LOST          2000    /* ms; longer than any write
+                                                takes */
+#define REFERRAL_CACHE_TOUCH         100     /* ms between two updates of
+                                                "used" */
 
 
 #define referral_cache_load(p)                                                \
@@ -38,11 +41,11 @@
 
 
 /*
- * Entries lie in slots of three sizes, each a set-associative table of its
- * own: most links fit the smallest, links and programs with rules the others.
- * In each bucket of the smallest the last way is for negative entries only.
- * The buckets of a table lie together before its slots: what a look-up reads
- * first is on few pages, which the processor knows its way to.
+ * Slots have three sizes; each size is a set-associative table of its own.
+ * Most links fit the smallest, links and programs with rules the others.  In
+ * each bucket of the smallest the last way is for negative entries only.  The
+ * buckets of a table lie together in front of its slots, so that the memory
+ * that look-ups read first is on few pages, which the TLB holds.
  */
 
 typedef struct {
@@ -69,23 +72,25 @@ struct referral_cache_header_s {
 
 /*
  * "seq" is odd while the bucket is written to.  "lock" is the writer's pid and
- * the time, in ms, when it came.  "cells" are the epochs of the keys whose
- * home is here (used in the smallest class only); they count on through
- * everything, even when the bucket is cleared.
+ * the time in ms when it took the lock.  "cells" count the invalidations of
+ * the keys that hash to this bucket (in the smallest class only); they are
+ * never reset, even when the bucket is cleared.
  */
 
 struct referral_cache_bucket_s {
     uint64_t                  lock;
     uint32_t                  seq;
     uint32_t                  reserved[3];
-    uint32_t                  tags[REFERRAL_CACHE_WAYS];    /* 0: empty */
-    uint32_t                  used[REFERRAL_CACHE_WAYS];    /* ms, cut */
+    uint32_t                  tags[REFERRAL_CACHE_WAYS];    /* 0: the way is
+                                                               empty */
+    uint32_t                  used[REFERRAL_CACHE_WAYS];    /* ms, the lower 32
+                                                               bits */
     uint32_t                  cells[REFERRAL_CACHE_CELLS];
     uint64_t                  unused;
 };
 
 
-/* then the key and the value, each padded to 8 */
+/* the key and the value follow, each padded to a multiple of 8 */
 
 typedef struct {
     uint64_t                  epoch;
@@ -93,7 +98,8 @@ typedef struct {
     uint32_t                  len;
     uint16_t                  key_len;
     uint16_t                  negative;
-    uint32_t                  crc;       /* of the above, key and value */
+    uint32_t                  crc;       /* of the members above, the key and
+                                            the value */
     uint32_t                  reserved;
 } referral_cache_slot_t;
 
@@ -104,11 +110,12 @@ typedef struct {
     (REFERRAL_CACHE_KEY_MAX / sizeof(uint64_t))
 
 
-/* a key on its way through the table */
+/* a key while it is looked up or stored */
 
 typedef struct {
     size_t                        len;
-    unsigned                      past;      /* any epoch will do */
+    unsigned                      past;      /* entries of ended epochs count
+                                                too */
     uint64_t                      words[REFERRAL_CACHE_KEY_WORDS];
     referral_cache_prefetch_t     hint;
 } referral_cache_key_t;
@@ -180,7 +187,7 @@ referral_cache_cell(referral_cache_t *cache,
 }
 
 
-/* the way with the tag, or, if none has it, the number of ways */
+/* the way with this tag, or the number of ways if there is none */
 
 static inline unsigned
 referral_cache_way(referral_cache_bucket_t *b, unsigned class, uint32_t tag)
@@ -223,7 +230,10 @@ referral_cache_pause(void)
 }
 
 
-/* words, as another process may write or read them at the same time */
+/*
+ * Copies in words, because other processes may read or write them at the same
+ * time.
+ */
 
 static inline void
 referral_cache_words_in(uint64_t *dst, const void *src, size_t len)
@@ -343,7 +353,10 @@ referral_cache_carve(referral_cache_t *cache, void *mem, size_t size)
     cache->header = (referral_cache_header_t *) p;
     p += sizeof(referral_cache_header_t);
 
-    /* an eighth for each of the larger classes, the rest for the smallest */
+    /*
+     * An eighth of the memory for each of the larger classes, the rest for the
+     * smallest.
+     */
 
     for (class = REFERRAL_CACHE_CLASSES; class-- > 0; /* void */ ) {
         slots = (size_t) referral_cache_classes[class].slot
@@ -377,7 +390,7 @@ referral_cache_process(referral_cache_t *cache)
 {
     cache->pid = getpid();
 
-    /* without memory it goes the longer way */
+    /* without memory for copies every get reads the shared table */
 
     cache->local = referral_cache_local_create();
 }
@@ -514,7 +527,7 @@ referral_cache_prefetch(referral_cache_t *cache,
         return;
     }
 
-    /* few entries are so large that they lie in the last class */
+    /* the last class is not prefetched: few entries are that large */
 
     for (class = 0; class < REFERRAL_CACHE_CLASSES - 1; class++) {
         __builtin_prefetch(referral_cache_bucket(cache, class, hint->place));
@@ -585,7 +598,7 @@ referral_cache_find(referral_cache_t *cache, referral_cache_key_t *k,
 }
 
 
-/* in words, padded with zeros */
+/* copies the key in words, padded with zeros */
 
 static void
 referral_cache_key(referral_cache_key_t *k, const referral_str_t *key)
@@ -598,9 +611,10 @@ referral_cache_key(referral_cache_key_t *k, const referral_str_t *key)
 
 
 /*
- * An entry is alive while its epoch, the generation and the count in the cell
- * of its key, is still the present one.  So an invalidation need not find
- * what it deletes, and a put that comes too late stores what is dead already.
+ * An entry is valid while its epoch, which is the generation of the cache and
+ * the count in its key's cell, is the present one.  So an invalidation need
+ * not find the entries that it voids, and a put that comes too late stores a
+ * void one.
  */
 
 static uint64_t
@@ -693,7 +707,10 @@ referral_cache_read(referral_cache_t *cache, unsigned class,
 }
 
 
-/* the bytes may be half of one entry and half of another: trust no length */
+/*
+ * The slot may be half overwritten while it is read, so no length in it is
+ * trusted.
+ */
 
 static int
 referral_cache_copy(referral_cache_slot_t *slot, uint64_t *words, size_t room,
@@ -826,10 +843,10 @@ referral_cache_put(referral_cache_t *cache, const referral_str_t *key,
 
 
 /*
- * What the key has in all classes but one: when it was smaller or larger, it
- * was in another.  After the insertion: two processes that do this at once may
- * lose both entries, but never keep both.  Without a lock: an entry of another
- * key may be lost, never changed.
+ * Clears the key in the other classes, where it is if its entry had another
+ * size before.  This follows the insertion: two processes that do it at once
+ * may lose both entries, but never keep both.  Without the lock an entry of
+ * another key may be lost, but not changed.
  */
 
 static void
@@ -898,11 +915,12 @@ referral_cache_victim(referral_cache_bucket_t *b, unsigned ways, uint32_t tag,
 
 
 /*
- * A writer needs less than a microsecond, so one that is not done after the
- * spins was killed, or lost its processor.  It is replaced if it is dead, if
- * it has our own pid (it had the pid before us), or if its time is up: its
- * pid may be that of a stranger by now, or it was stopped.  Should a stopped
- * writer go on after that, the checksum tells what it leaves.
+ * A write takes less than a microsecond.  A writer that holds the lock after
+ * all spins was killed or is not scheduled.  Its lock is taken if the process
+ * is dead, if it has our own pid (an earlier process had it), or if its time
+ * is over: the pid may belong to another program by now, or the process is
+ * stopped.  If a stopped writer continues after that, the checksum detects
+ * what it wrote.
  */
 
 static int
@@ -971,8 +989,8 @@ referral_cache_begin(referral_cache_bucket_t *b)
     if (seq & 1) {
 
         /*
-         * the writer before us did not come to its end; another odd number,
-         * so that it cannot end our writing should it be alive
+         * The lost writer left an odd number.  The next odd one marks our
+         * write, so that it could not mark ours as finished if it still lived.
          */
 
         seq += 2;

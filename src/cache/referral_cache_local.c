@@ -10,10 +10,11 @@
 #define REFERRAL_CACHE_LOCAL_LIFE   1000    /* ms */
 #define REFERRAL_CACHE_LOCAL_DATA   464
 
-#define REFERRAL_CACHE_LOCAL_LINES  0xf     /* of a tag: lines of the copy */
+#define REFERRAL_CACHE_LOCAL_LINES  0xf     /* bits of a tag: cache lines of
+                                               the copy */
 
 
-/* "data" is the value, then the key */
+/* "data" is the value followed by the key */
 
 typedef struct {
     uint64_t             epoch;
@@ -28,7 +29,10 @@ typedef struct {
 } referral_cache_local_slot_t;
 
 
-/* a tag of 0: empty; else some bits of the hash, and how long the copy is */
+/*
+ * A tag is 0 in an empty way; otherwise bits of the hash and the length of the
+ * copy in cache lines.
+ */
 
 struct referral_cache_local_s {
     referral_cache_local_slot_t  slots[REFERRAL_CACHE_LOCAL_SETS]
@@ -50,7 +54,7 @@ referral_cache_local_set(const referral_cache_local_key_t *at)
 }
 
 
-/* the way with the tag, or, if none has it, the number of ways */
+/* the way with this tag, or the number of ways if there is none */
 
 static inline unsigned
 referral_cache_local_way(const referral_cache_local_t *local,

@@ -1,9 +1,8 @@
 
 /*
- * What one process looked up in the cache of late: copies in memory of its
- * own, each as good as its original while the key's epoch is the same.  It
- * spares a busy process the way through the shared table; it never knows
- * anything that the table did not tell it within the last second.
+ * Copies that one process keeps of entries of the shared cache that it looked
+ * up.  A copy is valid while its key's epoch is the same and for a second at
+ * most.  It saves a busy process reading the shared table.
  */
 
 
@@ -17,7 +16,7 @@
 typedef struct referral_cache_local_s  referral_cache_local_t;
 
 
-/* where a key is looked for: its hash, in two parts */
+/* the hash of a key, in two parts */
 
 typedef struct {
     uint32_t            place;
@@ -27,20 +26,23 @@ typedef struct {
 
 typedef struct {
     uint64_t            epoch;
-    int64_t             fetched;     /* ms, as the cache has it */
+    int64_t             fetched;     /* ms, as in the shared cache */
     size_t              len;
-    const void         *value;       /* until the next keep or drop */
+    const void         *value;       /* valid until the next keep or drop */
     unsigned            negative;
 } referral_cache_local_copy_t;
 
 
-/* 2 MB, of which the system gives what is used; NULL without memory */
+/*
+ * 2 MB of address space, of which only touched pages take memory; NULL: no
+ * memory.
+ */
 referral_cache_local_t *referral_cache_local_create(void);
 void referral_cache_local_free(referral_cache_local_t *local);
 
 /*
- * Begin to bring from memory what tells whether there is a copy, and then the
- * copy.  0: there is none.
+ * Prefetch the tags in which a copy would be found, and the copy itself; 0:
+ * there is no copy.
  */
 void referral_cache_local_prefetch(const referral_cache_local_t *local,
     const referral_cache_local_key_t *at);
@@ -48,14 +50,14 @@ int referral_cache_local_prefetch_value(const referral_cache_local_t *local,
     const referral_cache_local_key_t *at);
 
 /*
- * "copy->epoch" is the present one.  REFERRAL_DECLINED: not there, or of
- * another epoch, or kept for a second.
+ * "copy->epoch" is set by the caller, to the present one.  REFERRAL_DECLINED:
+ * there is no copy, it has another epoch, or it is older than a second.
  */
 int referral_cache_local_find(const referral_cache_local_t *local,
     const referral_cache_local_key_t *at, const referral_str_t *key,
     int64_t now, referral_cache_local_copy_t *copy);
 
-/* what is too large is not kept */
+/* values that are too large are not kept */
 void referral_cache_local_keep(referral_cache_local_t *local,
     const referral_cache_local_key_t *at, const referral_str_t *key,
     int64_t now, const referral_cache_local_copy_t *copy);

@@ -1,7 +1,7 @@
 #include "referral_limit.h"
 
 
-/* a place is the minute, cut to 20 bits, and the count */
+/* a counter is 20 bits of the minute and 12 bits of the count */
 
 #define REFERRAL_LIMIT_BITS   12
 #define REFERRAL_LIMIT_COUNT  ((1 << REFERRAL_LIMIT_BITS) - 1)
@@ -38,7 +38,10 @@ referral_limit_take(referral_limit_t *bound, uint64_t key, uint64_t minute,
             new = old;
         }
 
-        /* a flood does not write */
+        /*
+         * Above the limit the counter is not written to: a flood only reads
+         * it.
+         */
 
         if ((new & REFERRAL_LIMIT_COUNT) >= limit) {
             return 0;

@@ -1,8 +1,9 @@
 
 /*
- * How many clicks of one address are told apart in a minute: a small table of
- * counts that all workers share.  Addresses that meet in one place share its
- * count, so the bound may be reached early, and never late.
+ * Limits how many clicks of one address are counted as different in a minute:
+ * a small table of counters that all workers share.  Addresses that hash to
+ * the same counter share it, so the limit may be reached early, but never
+ * late.
  */
 
 
@@ -14,22 +15,25 @@
 
 
 #define REFERRAL_LIMIT_PLACES  8192
-#define REFERRAL_LIMIT_MAX     4094   /* the highest limit */
+#define REFERRAL_LIMIT_MAX     4094   /* the highest "limit" */
 
 
-/* zeroed; lies in shared memory, where anybody may die at any time */
+/*
+ * Zeroed memory is an empty table.  It lies in shared memory; a process that
+ * is killed leaves it valid.
+ */
 
 typedef struct {
     uint32_t    place[REFERRAL_LIMIT_PLACES];
 } referral_limit_t;
 
 
-/* a take of the key will come: it need not wait for the memory then */
+/* prefetches the counter of the key */
 void referral_limit_prefetch(const referral_limit_t *bound, uint64_t key);
 
 /*
- * "key": a hash of the address; "minute": of a clock that all share.  1: it
- * is one of the first "limit" of its minute.
+ * "key" is a hash of the address, "minute" comes from a clock that all workers
+ * share.  Returns 1 for the first "limit" calls in that minute.
  */
 int referral_limit_take(referral_limit_t *bound, uint64_t key,
     uint64_t minute, uint32_t limit);
