@@ -84,7 +84,7 @@ referral_decide(referral_decision_t *decision, const referral_click_t *click,
 }
 
 
-/* what the program says, else the configuration */
+/* what the program sets, otherwise the configuration */
 
 static void
 referral_decide_program(referral_decision_t *decision,
@@ -124,7 +124,7 @@ referral_decide_program(referral_decision_t *decision,
 }
 
 
-/* whose link it is, and where it was shared */
+/* the referrer of the link, and the channel */
 
 static void
 referral_decide_owner(referral_decision_t *decision,
@@ -138,7 +138,10 @@ referral_decide_owner(referral_decision_t *decision,
     decision->name = referral_decide_field(link, REFERRAL_FIELD_NAME);
     decision->segment = referral_decide_field(link, REFERRAL_FIELD_SEGMENT);
 
-    /* who made a code up is nobody's referrer */
+    /*
+     * A code that does not exist has no referrer, as anybody may have made it
+     * up.
+     */
 
     if (decision->referrer.len == 0
         && (link == NULL || link->state != REFERRAL_STATE_ABSENT))
@@ -170,7 +173,7 @@ referral_decide_owner(referral_decision_t *decision,
 }
 
 
-/* that of the request, in lower case as all channels are */
+/* the request's channel in lower case */
 
 static void
 referral_decide_channel(referral_decision_t *decision,
@@ -236,7 +239,7 @@ referral_decide_field(const referral_entry_t *entry, unsigned field)
 }
 
 
-/* what the operators closed comes first, then what time closed for ever */
+/* what an operator closed comes first, then what is over for good */
 
 static unsigned
 referral_decide_result(const referral_click_t *click, int64_t now, int offset)
@@ -288,7 +291,7 @@ referral_decide_started(const referral_entry_t *entry, int64_t now, int offset)
 }
 
 
-/* "ends" is the last millisecond that still counts */
+/* "ends" is the last millisecond that counts */
 
 static int
 referral_decide_ended(const referral_entry_t *entry, int64_t now, int offset)
@@ -401,7 +404,10 @@ referral_decide_url(referral_decision_t *decision,
         *err = "no landing";
     }
 
-    /* at most three: a landing, the program's fallback, the default one */
+    /*
+     * Three rounds at most: a landing, the program's fallback, the default
+     * fallback.
+     */
 
     while (decision->template.len) {
 
@@ -521,7 +527,7 @@ referral_decide_add_args(referral_decision_t *decision,
 }
 
 
-/* a host that stands in the configuration needs no other permission */
+/* hosts of templates in the configuration are allowed without a list */
 
 static int
 referral_decide_configured(const referral_decision_t *decision)

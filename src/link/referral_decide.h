@@ -1,8 +1,8 @@
 
 /*
- * What happens to a click on a short link: its result and its destination.
- * The click handler and the operators' "link test" both ask here, so that
- * both always say the same.  No allocation, no parsing.
+ * Decides what a click on a short link does: its result and its destination.
+ * The click handler and the operators' "link test" both call this, so that
+ * they always agree.  It allocates nothing and parses nothing.
  */
 
 
@@ -32,13 +32,15 @@ typedef enum {
 
 
 /*
- * What is known of the click.  An entry that is NULL is not known now (Redis
- * is away and it is not cached); one that does not exist is an entry whose
- * state is REFERRAL_STATE_ABSENT.  A program that does not exist is active;
- * whether it may be served at all is the caller's business.  A referrer may
- * be either.  The three templates and "allow" are what the configuration
- * says; code of no bytes: none.  "window", "late", "attribution" and "offset"
- * hold where the program does not say.
+ * The input of a decision.  An entry is NULL if it is not known (Redis cannot
+ * be reached and the entry is not cached); one that does not exist in Redis
+ * has REFERRAL_STATE_ABSENT.  An absent program is treated as active: whether
+ * it may be served is for the caller to decide.  "referrer" may be NULL for
+ * both reasons.
+ *
+ * The three templates and "allow" come from the configuration; empty code
+ * means none.  "window", "late", "attribution" and "offset" apply if the program
+ * sets none.
  */
 
 typedef struct {
@@ -46,50 +48,57 @@ typedef struct {
     const referral_entry_t   *link;
     const referral_entry_t   *referrer;
 
-    referral_str_t            code;        /* of the link, as looked up */
-    referral_str_t            channel;     /* with the request, raw; or
-                                              empty */
-    referral_str_t            forward;     /* the visitor's own query, raw,
-                                              to go along; or empty */
+    referral_str_t            code;        /* of the link, as it was looked
+                                              up */
+    referral_str_t            channel;     /* of the request, raw; or empty */
+    referral_str_t            forward;     /* the visitor's arguments to pass
+                                              on, raw; or empty */
 
     referral_str_t            landing;     /* template code */
     referral_str_t            args;        /* template code */
     referral_str_t            fallback;    /* template code */
 
-    const referral_str_t     *allow;       /* hosts that a landing may have */
+    const referral_str_t     *allow;       /* hosts that a landing may have,
+                                              beside those of templates in the
+                                              configuration */
     unsigned                  nallow;
-    unsigned                  any_host:1;  /* hosts are not checked */
+    unsigned                  any_host:1;  /* all hosts are allowed */
 
     uint32_t                  window;      /* seconds */
     uint32_t                  late;        /* seconds */
     uint8_t                   attribution;
     int16_t                   offset;      /* minutes east */
 
-    referral_rules_trace_pt   trace;       /* or NULL; meanwhile "from" of
-                                              the decision says whose rules */
+    referral_rules_trace_pt   trace;       /* or NULL; during a call
+                                              decision->from says whose rules
+                                              are tried */
     void                     *trace_data;
 } referral_click_t;
 
 
 /*
  * Strings point into the entries, the click, static memory or the decision
- * itself, which must stay where it is; host does not.
+ * itself, which must not be moved; "host" points into the output of
+ * referral_decide_url().
  */
 
 typedef struct {
     uint8_t                   result;      /* referral_result_e */
     uint8_t                   from;        /* referral_from_e */
     uint8_t                   attribution; /* never UNSET */
-    unsigned                  landed:1;    /* to a landing, not a fallback */
-    unsigned                  cut:1;       /* some arguments had no room */
-    unsigned                  line;        /* of the rule that matched */
+    unsigned                  landed:1;    /* the destination is a landing, no
+                                              fallback */
+    unsigned                  cut:1;       /* arguments were left out for lack
+                                              of space */
+    unsigned                  line;        /* of the rule that matched, from 1;
+                                              0: none */
     int16_t                   offset;
     uint32_t                  window;
     uint32_t                  late;
     referral_str_t            template;    /* code; empty: none */
     referral_str_t            args;        /* code; empty: none */
-    referral_str_t            referrer;    /* else the code; empty only if
-                                              no link has it */
+    referral_str_t            referrer;    /* the code if there is none; empty
+                                              only if no link has the code */
     referral_str_t            name;
     referral_str_t            segment;
     referral_str_t            channel;
@@ -101,30 +110,32 @@ typedef struct {
 
 
 /*
- * Fills the decision.  Of "values" the caller has filled PROGRAM, CLICK_ID,
- * COUNTRY, REGION, CITY, LANG (see referral_decide_languages()), DEVICE, OS,
- * APP, external, now and bucket; filled here are CODE, REFERRER, NAME,
- * SEGMENT, CHANNEL, VARIANT, RESULT and offset.
+ * Fills the decision.  The caller has set in "values" PROGRAM, CLICK_ID,
+ * COUNTRY, REGION, CITY, LANG (chosen from referral_decide_languages()),
+ * DEVICE, OS, APP, external, now and bucket.  This function sets CODE,
+ * REFERRER, NAME, SEGMENT, CHANNEL, VARIANT, RESULT and offset.
  */
 void referral_decide(referral_decision_t *decision,
     const referral_click_t *click, referral_values_t *values);
 
 /*
- * Writes the destination to "out", empty and of REFERRAL_LOCATION_MAX bytes,
- * and checks it.  A landing that is no URL or whose host is not allowed is
- * replaced by the fallback, with result, from and landed of the decision (and
- * RESULT of the values) changed to match.  REFERRAL_DECLINED: nothing to
- * write, "out" is empty: the caller's own answer.  *err: why a destination
- * was refused, NULL if none was.
+ * Writes the destination to "out", an empty buffer of REFERRAL_LOCATION_MAX
+ * bytes, and checks it.  A landing that is no URL or whose host is not allowed
+ * is replaced by the fallback; then result, from and landed of the decision
+ * and RESULT of the values are changed accordingly.  REFERRAL_DECLINED: there
+ * is no destination, "out" is empty.  *err: why a destination was refused, or
+ * NULL; static memory.
  */
 int referral_decide_url(referral_decision_t *decision,
     const referral_click_t *click, referral_values_t *values,
     referral_buf_t *out, const char **err);
 
-/* the languages to choose LANG of, as code; empty: the visitor's own */
+/*
+ * The languages from which LANG is chosen, as code; empty: the visitor's own.
+ */
 referral_str_t referral_decide_languages(const referral_entry_t *program);
 
-/* static text: "link rule", "default landing"…; empty for NONE */
+/* "link rule", "default landing" and so on; empty for NONE; static memory */
 referral_str_t referral_from_name(unsigned from);
 
 

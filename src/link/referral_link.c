@@ -2,7 +2,7 @@
 #include "referral_link.h"
 
 
-/* one compilation; "field" and "index" are of the value that is read */
+/* one compilation; "field" and "index" are those of the value being read */
 
 typedef struct {
     referral_buf_t           *out;
@@ -15,8 +15,8 @@ typedef struct {
 
 
 /*
- * Reads one value, trimmed and not empty.  REFERRAL_DECLINED: *err says what
- * is wrong with it, and nothing was changed but what the safe choice is.
+ * Reads a value, which is trimmed and not empty.  REFERRAL_DECLINED: *err says
+ * what is wrong, and the entry has the safe value.
  */
 
 typedef int (*referral_set_pt)(referral_compile_t *c,
@@ -25,8 +25,10 @@ typedef int (*referral_set_pt)(referral_compile_t *c,
 
 typedef struct {
     referral_str_t            name;
-    unsigned                  kinds;    /* a bit for each kind that has it */
-    unsigned                  index;    /* referral_field_e, if it is one */
+    unsigned                  kinds;    /* a bit for each kind of entry that
+                                           has it */
+    unsigned                  index;    /* referral_field_e, if it is one of
+                                           these */
     referral_set_pt           set;
 } referral_setter_t;
 
@@ -160,7 +162,9 @@ referral_entry_compile(referral_buf_t *out, unsigned kind,
         return REFERRAL_ERROR;
     }
 
-    /* padding too: entries are compared and copied as bytes */
+    /*
+     * Padding is zeroed too, because entries are compared and copied as bytes.
+     */
 
     memset(b.start, 0, sizeof(referral_entry_t));
     b.pos += sizeof(referral_entry_t);
@@ -251,7 +255,7 @@ referral_entry_complain(referral_compile_t *c, unsigned line, const char *what)
 }
 
 
-/* overflow is told by the buffer */
+/* "overflow" of the buffer is checked once at the end */
 
 static int
 referral_entry_put(referral_compile_t *c, const void *data, size_t len)
@@ -265,7 +269,7 @@ referral_entry_put(referral_compile_t *c, const void *data, size_t len)
 }
 
 
-/* the field is what was appended from "start" on */
+/* the field is what was appended behind "start" */
 
 static int
 referral_entry_set(referral_compile_t *c, const u_char *start)
@@ -330,7 +334,7 @@ referral_set_word(referral_compile_t *c, const referral_str_t *value,
 }
 
 
-/* a capital makes no other channel, as in a request */
+/* channels are in lower case, as those of requests */
 
 static int
 referral_set_channel(referral_compile_t *c, const referral_str_t *value,
@@ -418,7 +422,7 @@ referral_set_args(referral_compile_t *c, const referral_str_t *value,
 }
 
 
-/* appends the code of a template, from *code on */
+/* compiles the template and appends its code behind *code */
 
 static int
 referral_set_template(referral_compile_t *c, const referral_str_t *value,
@@ -621,8 +625,8 @@ referral_set_attribution(referral_compile_t *c, const referral_str_t *value,
 
 
 /*
- * No control characters; none of those that turn the direction of what
- * follows on a page, and no separators of lines.
+ * Refuses control characters, line separators and characters that change the
+ * direction of the text behind them.
  */
 
 static int

@@ -1,7 +1,7 @@
 
 /*
- * A link, a program or a referrer: from the fields of its Redis hash to one
- * flat entry without pointers, ready to use and to be cached.
+ * A link, a program or a referrer: compiles the fields of its hash in Redis
+ * into one flat entry without pointers, which is used and cached as it is.
  */
 
 
@@ -28,9 +28,9 @@ typedef enum {
 
 typedef enum {
     REFERRAL_STATE_ACTIVE = 0,
-    REFERRAL_STATE_DISABLED,     /* a link; also a state that is no state */
+    REFERRAL_STATE_DISABLED,     /* a link; also any invalid state */
     REFERRAL_STATE_PAUSED,       /* a program */
-    REFERRAL_STATE_ABSENT        /* no such hash */
+    REFERRAL_STATE_ABSENT        /* there is no such hash */
 } referral_state_e;
 
 
@@ -41,7 +41,7 @@ typedef enum {
 } referral_attribution_e;
 
 
-/* what an entry holds as bytes; templates and rules as code */
+/* the fields of an entry that are bytes; templates and rules are compiled */
 
 typedef enum {
     REFERRAL_FIELD_REFERRER = 0,
@@ -50,7 +50,7 @@ typedef enum {
     REFERRAL_FIELD_CHANNEL,
     REFERRAL_FIELD_LANGUAGES,    /* code of referral_lang_compile() */
     REFERRAL_FIELD_LANDING,
-    REFERRAL_FIELD_LANDING_ARGS, /* "off" is code of no bytes, and "set" */
+    REFERRAL_FIELD_LANDING_ARGS, /* "off" is empty code that is set */
     REFERRAL_FIELD_FALLBACK,
     REFERRAL_FIELD_RULES,
     REFERRAL_FIELDS
@@ -58,14 +58,14 @@ typedef enum {
 
 
 typedef struct {
-    uint32_t            size;        /* of the whole entry, bytes */
+    uint32_t            size;        /* bytes of the whole entry */
     uint8_t             kind;
     uint8_t             state;
     uint8_t             attribution;
-    uint8_t             bad;         /* fields and rules that were wrong */
-    int16_t             utc_offset;  /* minutes; INT16_MIN if not said */
-    uint16_t            set;         /* a bit for each field that is there */
-    uint32_t            window;      /* seconds, 0 if not said */
+    uint8_t             bad;         /* number of invalid fields and rules */
+    int16_t             utc_offset;  /* minutes; INT16_MIN: not set */
+    uint16_t            set;         /* a bit for each field that is set */
+    uint32_t            window;      /* seconds; 0: not set */
     uint32_t            late;        /* the same */
     referral_date_t     starts;
     referral_date_t     ends;
@@ -75,8 +75,8 @@ typedef struct {
 
 
 /*
- * One complaint about a field; line is that of a rule, else 0; both strings
- * live only during the call.
+ * Receives a complaint about a field; "line" is that of a rule, 0 for others.
+ * The strings are valid only during the call.
  */
 
 typedef void (*referral_entry_error_pt)(void *data,
@@ -84,19 +84,19 @@ typedef void (*referral_entry_error_pt)(void *data,
 
 
 /*
- * Writes an entry to "out" (aligned to 8) from n names and values that
- * alternate, as HGETALL answers.  Unknown fields are not ours and are passed
- * over.  A field that is wrong is told to "error" (may be NULL) and replaced
- * by the safe choice: a wrong state is disabled (paused for a program), a
- * wrong "starts" has not come, a wrong "ends" is over, anything else is as if
- * it were not there.  n = 0 gives an entry whose state is absent.
- * REFERRAL_ERROR: the entry would not fit.
+ * Compiles n strings, names and values by turns as HGETALL replies, and
+ * appends the entry to "out", which is aligned to 8.  Unknown fields are
+ * skipped.  An invalid field is reported to "error" (or NULL) and replaced by
+ * the safe value: an invalid state is disabled (paused for a program), an
+ * invalid "starts" is in the future, an invalid "ends" is over, any other is
+ * not set.  With n = 0 the entry's state is absent.  REFERRAL_ERROR: the entry
+ * does not fit.
  */
 int referral_entry_compile(referral_buf_t *out, unsigned kind,
     const referral_str_t *fields, size_t n, referral_entry_error_pt error,
     void *data);
 
-/* is this what compiling wrote?  for bytes that lay in shared memory */
+/* checks bytes from shared memory: are they an entry that compiling wrote? */
 int referral_entry_valid(const referral_entry_t *entry, size_t size);
 
 

@@ -8,7 +8,7 @@
 
 
 /*
- * The code, in blocks:
+ * Rules are compiled into blocks:
  *
  *     rules      = *block( line(2) block( *condition ) block( variant )
  *                          block( template ) )
@@ -17,7 +17,7 @@
 
 
 #define REFERRAL_LINE_MAX       65535
-#define REFERRAL_CONDITION_MAX  32       /* of a value's text */
+#define REFERRAL_CONDITION_MAX  32       /* bytes of a value */
 #define REFERRAL_DATE_SIZE      9        /* local(1) ms(8) */
 
 #define REFERRAL_CONDITIONS                                                   \
@@ -26,22 +26,23 @@
 
 typedef struct {
     const char       *name;
-    unsigned          index;    /* of the click's value */
+    unsigned          index;    /* which value of the click it is compared
+                                   with */
     int             (*compile)(const referral_str_t *value,
                                referral_buf_t *out);
     int             (*match)(const referral_str_t *value,
                              const referral_values_t *values,
                              unsigned index);
-    unsigned          upper:1;  /* compared in upper case, else in lower */
-    unsigned          single:1; /* neither a list nor negated, and read as
-                                   it stands */
+    unsigned          upper:1;  /* compared in upper case, others in lower
+                                   case */
+    unsigned          single:1; /* takes one value, as it stands, and no "!" */
     const char       *wrong;
 } referral_condition_t;
 
 
 typedef struct {
     referral_buf_t   *out;
-    u_char           *group;    /* the open list of values, or NULL */
+    u_char           *group;    /* the block of values that is open, or NULL */
     u_char           *starts;
     u_char           *ends;
     uint32_t          seen;
@@ -102,7 +103,7 @@ static int referral_upper(u_char c);
 static int referral_digit(u_char c);
 
 
-/* the place of a condition is its key in the code */
+/* the index of a condition is its key in the code */
 
 static const referral_condition_t  referral_conditions[] = {
 
@@ -525,7 +526,7 @@ referral_rules_countries(const referral_str_t *code,
 }
 
 
-/* the name of the first condition that does not hold, or NULL */
+/* the name of the first condition that fails, or NULL */
 
 static const char *
 referral_rule_failed(const referral_str_t *code,
@@ -558,7 +559,10 @@ referral_rule_failed(const referral_str_t *code,
 }
 
 
-/* any of the values that are not negated, if there are such; and no other */
+/*
+ * Holds if one of the values without "!" matches, or there are none, and no
+ * value with "!" does.
+ */
 
 static int
 referral_condition_holds(const referral_condition_t *cond,
@@ -624,7 +628,7 @@ referral_country_compile(const referral_str_t *value, referral_buf_t *out)
         return REFERRAL_ERROR;
     }
 
-    /* databases know the right codes only */
+    /* .mmdb files have the right codes only */
 
     (void) referral_country_right(value->data);
 
@@ -802,7 +806,9 @@ referral_text_match(const referral_str_t *value,
 }
 
 
-/* the rules of a click ask for one language: that is remembered */
+/*
+ * All rules of a click compare the same language, so its parsed form is kept.
+ */
 
 static int
 referral_lang_rule_match(const referral_str_t *value,

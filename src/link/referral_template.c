@@ -2,11 +2,11 @@
 #include "referral_template.h"
 
 
-/* the code: of each piece its type, an index and a block */
+/* the code of a template: for each piece a type, an index and a block */
 
-#define REFERRAL_OP_TEXT      1    /* block: text */
-#define REFERRAL_OP_VALUE     2    /* block: escaped default, may be empty */
-#define REFERRAL_OP_EXTERNAL  3    /* block: empty */
+#define REFERRAL_OP_TEXT      1    /* the text */
+#define REFERRAL_OP_VALUE     2    /* the escaped default, or empty */
+#define REFERRAL_OP_EXTERNAL  3    /* empty */
 
 
 typedef struct {
@@ -124,7 +124,10 @@ failed:
 }
 
 
-/* what may not stand in a URL is encoded, the rest is the operator's */
+/*
+ * Encodes what may not stand in a URL and keeps the rest as the operator wrote
+ * it.
+ */
 
 static void
 referral_template_literal(referral_buf_t *out, const referral_str_t *text)
@@ -155,7 +158,7 @@ referral_template_literal(referral_buf_t *out, const referral_str_t *text)
 }
 
 
-/* what stands between the braces */
+/* reads what stands between braces */
 
 static int
 referral_template_placeholder(referral_buf_t *out, const referral_str_t *text,

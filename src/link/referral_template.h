@@ -2,10 +2,10 @@
 /*
  * Templates of URLs: "https://shop.example.com/{lang|en}/?ref={code}".
  *
- * A template is compiled once into code, bytes without pointers that may be
- * copied anywhere (they lie in the shared link cache), and rendered with the
- * values of one click.  Rendering trusts the code to be what compiling wrote,
- * but never reads or writes past the ends that it is given.
+ * A template is compiled once into code: bytes without pointers, which may be
+ * copied and lie in the shared link cache.  Rendering inserts the values of a
+ * click.  It relies on code that compiling wrote, but never reads or writes
+ * beyond the given ends.
  */
 
 
@@ -20,7 +20,7 @@
 #define REFERRAL_EXTERNAL_MAX  16    /* nginx variables in one template */
 
 
-/* what a template's {name} may be; the order is that of their names */
+/* the names that may stand in braces, in alphabetical order */
 
 typedef enum {
     REFERRAL_VALUE_CODE = 0,
@@ -44,10 +44,10 @@ typedef enum {
 
 
 /*
- * The values of one click.  Strings belong to the caller and are raw: they
- * are escaped where they are put.  "external" are those of the nginx
- * variables in a configured template, by their index; they were parts of URLs
- * already and are escaped as such.
+ * The values of one click.  Strings belong to the caller and are raw:
+ * rendering escapes them.  "external" are the nginx variables of a configured
+ * template by their index; they are parts of URLs already and are escaped as
+ * such.
  */
 
 typedef struct {
@@ -61,38 +61,42 @@ typedef struct {
 
 
 /*
- * A template is compiled in pieces, so that the configuration can put an
- * nginx variable between two of them; a template from Redis is one text.
- * Both return REFERRAL_OK or, with *err, REFERRAL_ERROR; a full "out" is an
- * error too.  Text: "{name}", "{name|default}"; a brace that is neither is an
- * error, so is a control character, and what is no UTF-8.  Blanks and letters
- * outside ASCII are percent-encoded, as browsers do.
+ * Compile a template piece by piece, so that the configuration can put an
+ * nginx variable between two texts; a template from Redis is one text.
+ * REFERRAL_ERROR: *err is a static sentence that says what is wrong, or "out"
+ * is full.
+ *
+ * A text holds "{name}" and "{name|default}"; other braces, control characters
+ * and invalid UTF-8 are errors.  Blanks and letters outside ASCII are
+ * percent-encoded, as browsers do.
  */
 int referral_template_text(referral_buf_t *out, const referral_str_t *text,
     const char **err);
 int referral_template_external(referral_buf_t *out, unsigned index);
 
-/* a bit (1 << referral_value_e) for each value that it names */
+/* a bit, 1 << referral_value_e, for each value that the template uses */
 uint32_t referral_template_uses(const referral_str_t *code);
 
 /*
- * Is everything up to the path fixed text?  Then *host (into the code) is the
- * literal host; otherwise REFERRAL_DECLINED.
+ * If everything before the path is fixed text, *host is the host, which points
+ * into the code; otherwise REFERRAL_DECLINED.
  */
 int referral_template_host(const referral_str_t *code, referral_str_t *host);
 
 /*
- * Can this be a whole URL?  It must start with http:// or https://, have no
- * backslash, and no "@" before its path; where everything up to the path is
- * fixed text, the host is checked as well.  Otherwise REFERRAL_ERROR and
- * *err.  What the values add is checked when they are there.
+ * Can the template yield a URL?  It must begin with http:// or https://,
+ * without backslashes, and without "@" before the path.  If everything before
+ * the path is fixed text, the host is checked too.  REFERRAL_ERROR: *err says
+ * what is wrong.  The values are checked after rendering.
  */
 int referral_template_url(const referral_str_t *code, const char **err);
 
-/* can this be arguments, "a=1&b={code}"?  Otherwise REFERRAL_ERROR and *err */
+/*
+ * Can the text be arguments, "a=1&b={code}"?  If not REFERRAL_ERROR and *err.
+ */
 int referral_template_args(const referral_str_t *text, const char **err);
 
-/* appends to "out"; overflow is told by the buffer */
+/* appends the result to "out", and sets its "overflow" if it does not fit */
 void referral_template_render(const referral_str_t *code,
     const referral_values_t *values, referral_buf_t *out);
 
