@@ -25,7 +25,7 @@
 
 #define REFERRAL_RECORD_FLAGS        0x1ff
 
-/* a day from either end of the calendar, so that no offset leaves it */
+/* a day from both ends of the calendar, so that no offset leads out of it */
 
 #define REFERRAL_AT_MIN              REFERRAL_DAY_MS
 #define REFERRAL_AT_MAX              (REFERRAL_TIME_MAX + 1 - REFERRAL_DAY_MS)
@@ -159,7 +159,7 @@ referral_record_decode(referral_record_t *record, const u_char *data,
         return REFERRAL_ERROR;
     }
 
-    /* one click has one form only */
+    /* each record has one encoding only */
 
     if (parts != referral_record_parts(record)
         || !referral_record_valid(record, parts))
@@ -189,7 +189,10 @@ referral_record_decode(referral_record_t *record, const u_char *data,
         p += len;
     }
 
-    /* the only control bytes are the lengths that look like one */
+    /*
+     * The only bytes that look like control characters are the counted
+     * lengths.
+     */
 
     if (p != end || referral_record_controls(texts, end) != n) {
         return REFERRAL_ERROR;
@@ -199,7 +202,10 @@ referral_record_decode(referral_record_t *record, const u_char *data,
 }
 
 
-/* the members that "parts" names, all others zero; NULL: not all are there */
+/*
+ * Reads the members of "parts" and zeroes the others.  NULL: the record is too
+ * short.
+ */
 
 static const u_char *
 referral_record_get_parts(referral_record_t *record, const u_char *p,
@@ -225,7 +231,7 @@ referral_record_get_parts(referral_record_t *record, const u_char *p,
 }
 
 
-/* a "p" of NULL stays NULL: the record ended before */
+/* with "p" NULL, after an earlier member was cut off, it returns NULL */
 
 static const u_char *
 referral_record_copy(u_char *out, size_t len, const u_char *p,
@@ -301,7 +307,7 @@ referral_record_texts_valid(const referral_record_t *record)
 }
 
 
-/* how many there are, eight bytes a step */
+/* counts control characters, eight bytes a step */
 
 static unsigned
 referral_record_controls(const u_char *p, const u_char *end)
@@ -314,7 +320,10 @@ referral_record_controls(const u_char *p, const u_char *end)
     for ( /* void */ ; end - p >= 8; p += 8) {
         memcpy(&w, p, 8);
 
-        /* the upper bit of each byte: not below 0x20; 0x7f */
+        /*
+         * In "low" the upper bit of a byte is set if it is not below 0x20, in
+         * "high" if it is 0x7f.
+         */
 
         low = w & 0x7f7f7f7f7f7f7f7fULL;
         high = low + 0x0101010101010101ULL;

@@ -1,7 +1,7 @@
 
 /*
- * A click as bytes: what stands in the journal.  The click writes it; the
- * recorder, the journal's tools and the fuzzer read it.
+ * The record of a click, as bytes for the journal.  The click handler encodes
+ * it; the recorder and the journal's tools decode it.
  */
 
 
@@ -22,11 +22,11 @@
 
 
 /*
- * "landed": the visitor was sent to a landing (an unresolved click may go to
- * the default landing or to the fallback).  "touched": an attribution cookie
- * was issued, or would have been but for consent, and the click id can be
- * looked up; not so where one address has too many.  The three "new" are what
- * the cookie tells of uniques.
+ * LANDED: the visitor was sent to a landing (an unresolved click may also go
+ * to the fallback).  TOUCHED: a cookie was issued, or would have been with
+ * consent, and the click id can be looked up; not set for clicks above the
+ * limit of one address.  NEW_...: the visitor is new to the program, the link
+ * or the day, according to the cookie.
  */
 
 #define REFERRAL_RECORD_LANDED       0x01
@@ -43,7 +43,7 @@
 typedef enum {
     REFERRAL_TEXT_PROGRAM = 0,
     REFERRAL_TEXT_CODE,
-    REFERRAL_TEXT_REFERRER,      /* never empty: the code if there is none */
+    REFERRAL_TEXT_REFERRER,      /* the code if there is none, never empty */
     REFERRAL_TEXT_COUNTRY,
     REFERRAL_TEXT_REGION,
     REFERRAL_TEXT_CITY,
@@ -78,18 +78,21 @@ typedef struct {
 } referral_record_t;
 
 
-/* versioned; each text cut to 255 bytes.  The bytes written, or
- * REFERRAL_ERROR if size is too small; REFERRAL_RECORD_MAX always suffices
- * for texts within the bounds of their rooms */
+/*
+ * Encodes a record in the current version and returns its size.  Texts are cut
+ * to 255 bytes.  REFERRAL_ERROR: "size" is too small (REFERRAL_RECORD_MAX is
+ * enough for texts within the limits of referral_name.h, referral_code.h and
+ * referral_visitor.h), or the record is invalid.
+ */
 ssize_t referral_record_encode(u_char *out, size_t size,
     const referral_record_t *record);
 
 /*
- * The texts point into "data".  REFERRAL_DECLINED: a newer version wrote it,
- * and only that can read it.  Every byte is distrusted: REFERRAL_ERROR for a
- * version that never was, a length past the end, a class or result that is
- * none, a program, code or referrer outside its grammar, a text with control
- * bytes, bytes left over.
+ * Decodes a record; the texts point into "data".  REFERRAL_DECLINED: a newer
+ * version wrote it, which alone can read it.  REFERRAL_ERROR: the bytes are
+ * invalid: an unknown version, a length beyond the end, an unknown class or
+ * result, an invalid program, code or referrer, control characters in a text,
+ * or bytes left over.
  */
 int referral_record_decode(referral_record_t *record, const u_char *data,
     size_t size);
