@@ -1,13 +1,13 @@
 
 /*
- * "Is this User-Agent a person's?", answered by the module's own rooms.  The
- * program behind "scripts/referral bots test".
+ * Says whether User-Agents are those of persons, with the module's own code.
+ * "scripts/referral bots test" runs this program.
  *
  *     referral_bots_test [--list FILE]
  *
- * takes User-Agents on stdin, one a line.  The list of words is FILE, else
- * the one that the module was built with.  Output, one line for each, with
- * tabs between:
+ * reads User-Agents from stdin, one on each line.  FILE is the list of words;
+ * without it the list is the one that the module was built with.  Writes a
+ * line for each, with tabs between:
  *
  *     class               "human", "bot" or "preview"
  *     rule                "word": a word of the list; "empty"; "begin": it
@@ -15,22 +15,22 @@
  *                         tablet, television or console; "engine": it says
  *                         "compatible;" and names no engine, or names neither
  *                         engine nor system; "tail": behind a browser's name
- *                         stands one that is of no browser; "none"
+ *                         is a product that no browser adds; "none"
  *     line                of that word in the list, else 0
  *     word                with its marks, else empty
  *     device os app       as $referral_device and the others
  *
  *     referral_bots_test --time [--list FILE]
  *
- * classes the same User-Agents again and again, for half a second, and tells
- * what that took, and what the list is.  Output: one line.
+ * classifies the same User-Agents repeatedly for half a second, and writes one
+ * line about the time and the list:
  *
  *     nanoseconds         for one User-Agent, on average
  *     words               in the list
  *     bytes               of memory that the automaton takes
  *
- * Exit code: 0, or 2 with a sentence on stderr: a list that is wrong, by its
- * name and line.
+ * Exit code: 0; 2 if the list is wrong, with its name, the line and a sentence
+ * on stderr.
  */
 
 
@@ -64,7 +64,7 @@ static int64_t bots_test_now(void);
 static int bots_test_error(const char *file, const char *what);
 
 
-/* by referral_rule_e */
+/* names of referral_rule_e */
 
 static const char *const  bots_test_rules[] = {
     "none", "empty", "word", "word", "begin", "engine", "tail"
@@ -316,7 +316,7 @@ bots_test_lines(bots_test_lines_t *lines)
 }
 
 
-/* the next one without its end; -1: there is none */
+/* the next line without its end; -1: there is none */
 
 static ssize_t
 bots_test_line(char **line, size_t *size)

@@ -1,21 +1,21 @@
 /*
- * Looks at the journal and never writes to it:
+ * Verifies the journal; never writes to it:
  *
  *     referral_journal_check FILE [JOURNAL_ID]     verifies one segment
  *     referral_journal_check [--marks] DIRECTORY   verifies and lists slots,
  *                                                  journals and segments
  *
- * One JSON object on stdout.  The status is 0 if all is well, 1 if there is
- * damage, 2 if there is nothing to look at.  The segment of a worker that is
- * alive may end in a record that is being written at this moment; what of it
- * is no record is read a second time.
+ * Writes one JSON object to stdout.  Exit code: 0 all is well, 1 something is
+ * damaged, 2 there is nothing to verify.  The segment of a running worker may
+ * end in a record that is being written: bytes at its end that are no record
+ * are read a second time.
  *
- * Of a journal's programs it tells how many records are beyond the mark: all
- * of them, but with --marks, which reads lines "JOURNAL_ID PROGRAM MARK" on
- * stdin.
+ * For each program of a journal it counts the records beyond the mark.
+ * Without marks that is all of them; with --marks it reads them from stdin, as
+ * lines "JOURNAL_ID PROGRAM MARK".
  *
- * The id is needed only for a file whose header is damaged and that does not
- * lie in its journal's directory.
+ * JOURNAL_ID is needed only for a file with a damaged header that is not in
+ * the directory of its journal.
  */
 
 
@@ -38,10 +38,11 @@
 #define CHECK_BUFFER   (256 * 1024)
 #define CHECK_DAMAGES  20           /* that are listed one by one */
 #define CHECK_OWNERS   4096
-#define CHECK_NAMES    100000       /* in one directory, at most */
-#define CHECK_PROGRAMS 1000         /* in one journal, that are told apart */
+#define CHECK_NAMES    100000       /* read of one directory, at most */
+#define CHECK_PROGRAMS 1000         /* counted separately in one journal */
 #define CHECK_MARKS    100000
-#define CHECK_AGAIN    50           /* ms until a live end is read again */
+#define CHECK_AGAIN    50           /* ms before the end of a live segment is
+                                       read again */
 
 
 typedef struct {
@@ -56,12 +57,12 @@ typedef struct {
     uint64_t                   mark;
     uint64_t                   last;
     uint64_t                   records;
-    uint64_t                   unsent;      /* beyond the mark */
-    int64_t                    unsent_at;   /* of the first of them */
+    uint64_t                   unsent;      /* records beyond the mark */
+    int64_t                    unsent_at;   /* time of the first of them */
 } check_program_t;
 
 
-/* each number counts once, whatever segments it stands in */
+/* a record that is in several segments counts once */
 
 typedef struct {
     const char                *id;
@@ -69,9 +70,10 @@ typedef struct {
     uint64_t                   last;
     uint64_t                   records;
     uint64_t                   missing;
-    uint64_t                   unreadable;  /* no click at all */
+    uint64_t                   unreadable;  /* payloads that are no click */
     uint64_t                   newer;       /* of a newer version */
-    uint64_t                   others;      /* of programs beyond the bound */
+    uint64_t                   others;      /* of programs beyond
+                                               CHECK_PROGRAMS */
     int64_t                    first_at;
     int64_t                    last_at;
     size_t                     recent;
@@ -89,20 +91,24 @@ typedef struct {
 
 typedef struct {
     check_journal_t           *journal;     /* or NULL */
-    int                        header;      /* of header_read() */
+    int                        header;      /* result of reading the header */
     uint32_t                   version;
     referral_segment_header_t  head;
     off_t                      bytes;
     uint64_t                   records;
-    uint64_t                   repeated;    /* a number that was not next */
-    uint64_t                   damaged;     /* payloads, headers are good */
-    uint64_t                   missing;     /* numbers between records */
+    uint64_t                   repeated;    /* a sequence number that was not
+                                               the next one */
+    uint64_t                   damaged;     /* invalid payloads of valid
+                                               headers */
+    uint64_t                   missing;     /* sequence numbers between
+                                               records */
     uint64_t                   first;
     uint64_t                   last;
     int64_t                    first_at;
     int64_t                    last_at;
-    off_t                      lost;        /* bytes that are no record */
-    off_t                      tail;        /* of them, at the end */
+    off_t                      lost;        /* bytes that belong to no
+                                               record */
+    off_t                      tail;        /* those of them at the end */
     unsigned                   ndamages;
     check_damage_t             damages[CHECK_DAMAGES];
 } check_t;
@@ -152,7 +158,7 @@ static int               owners_known;
 static check_mark_t     *marks;
 static size_t            nmarks;
 
-static check_journal_t   current;       /* too large for a stack */
+static check_journal_t   current;       /* too large for the stack */
 
 
 int
@@ -327,7 +333,10 @@ check_segment(check_t *c, check_journal_t *journal, int fd, uint64_t from,
 
     if (journal) {
 
-        /* what was sent from memory while the disk failed is not missing */
+        /*
+         * Records that were sent from memory while the disk failed are not
+         * missing.
+         */
 
         have = journal->last;
 
@@ -494,7 +503,7 @@ check_program(check_journal_t *journal, const referral_str_t *name)
     size_t            i;
     check_program_t  *program;
 
-    /* most records are of the program of the one before */
+    /* most records are of the same program as the one before */
 
     for (i = 0; i <= journal->nprograms; i++) {
         program = &journal->programs[i ? i - 1 : journal->recent];
@@ -676,7 +685,10 @@ check_slot(int root, const char *name, int *comma)
         pid = check_owner(st.st_ino);
     }
 
-    /* a lock that is held in another pid namespace has no pid, or -1 */
+    /*
+     * Pid is 0 if the lock is free, -1 if its owner is in another pid
+     * namespace.
+     */
 
     if (!owners_known) {
         printf(",\"held\":null,\"owner\":null");
@@ -768,7 +780,10 @@ check_journal(int slot, const char *name, int held, int *comma)
 
         if (fd == -1) {
 
-            /* its time was over; there is nothing before the next one */
+            /*
+             * The segment was removed after its retention; nothing precedes
+             * the next one.
+             */
 
             if (errno == ENOENT && current.last < from) {
                 current.last = 0;
@@ -833,7 +848,7 @@ check_journal(int slot, const char *name, int held, int *comma)
 }
 
 
-/* programs that are in Redis under another id from some click on */
+/* programs whose marks are under another journal id from some record on */
 
 static void
 check_print_aliases(int dir, const check_names_t *names)
@@ -892,7 +907,7 @@ check_print_journal(const check_journal_t *journal)
 
     printf(",\"programs\":[");
 
-    /* a program's name is nothing but letters, digits and "_.-" */
+    /* names of programs need no escaping: letters, digits and "_.-" */
 
     for (i = 0; i < journal->nprograms; i++) {
         program = &journal->programs[i];
@@ -956,8 +971,8 @@ check_marks(void)
 
 
 /*
- * Who holds which lock, without trying to take it.  The device is not
- * compared: not every file system tells the same one to stat().
+ * Reads who holds the locks, without trying to take them.  The device is not
+ * compared, because some file systems report another one to stat().
  */
 
 static void
@@ -1007,7 +1022,7 @@ check_owner(ino_t inode)
 }
 
 
-/* what a directory holds, sorted */
+/* the names in a directory, sorted */
 
 static int
 check_names(check_names_t *names, int dir, const char *name)
@@ -1093,7 +1108,7 @@ check_names_cmp(const void *one, const void *two)
 }
 
 
-/* bytes that are not ASCII stand for themselves, one code point each */
+/* writes each byte beyond ASCII as the code point of its value */
 
 static void
 check_print_string(const char *s)

@@ -1,45 +1,45 @@
 
 /*
- * "Where would this click go?" and "is this value right?", answered by the
- * module's own rooms.  The program behind scripts/referral.
+ * Says where a click would go and whether values are valid, with the module's
+ * own code.  scripts/referral runs this program.
  *
- * Input, on stdin: strings, each written as its length in bytes, a colon, the
- * bytes, a comma (4:name,5:value,); names and values alternate.
+ * Reads strings from stdin, each written as its length in bytes, a colon, the
+ * bytes and a comma (4:name,5:value,); names and values alternate.
  *
  *     referral_link_test
  *
- * takes a click, and another after an empty name and an empty value (0:,0:,),
+ * reads a click, another one behind an empty name and an empty value (0:,0:,),
  * and so on.  Names:
  *
  *     program.FIELD link.FIELD referrer.FIELD
- *                         the hashes as HGETALL answers; a hash of which
- *                         nothing is said does not exist
- *     default.FIELD       what the configuration says: landing, landing_args,
- *                         fallback, window, attribution, utc_offset
+ *                         the hashes, as HGETALL replies; a hash without any
+ *                         field does not exist
+ *     default.FIELD       the configuration: landing, landing_args, fallback,
+ *                         window, attribution, utc_offset
  *     default.allow       hosts, with spaces between; without it every host
  *                         is allowed
  *     click.program click.code
- *                         must be there
+ *                         required
  *     click.at            a date as in "starts"; without it now
  *     click.user_agent    gives device, os, app and class
  *     click.accept_language
  *                         gives lang
  *     click.country click.region click.city click.lang click.device click.os
- *     click.app           each wins over what the headers give
+ *     click.app           replace what the headers give
  *     click.channel click.args
- *                         with the request: its channel, its query
+ *                         the channel and the arguments of the request
  *     click.visitor       16 characters; gives bucket
- *     click.bucket        0 to 99; without both the draw is that of click_id
+ *     click.bucket        0 to 99; without both it is that of click_id
  *     click.click_id
  *
- * Output: one JSON object a click, each on a line.
+ * Writes one JSON object for each click, on a line of its own.
  *
- *     result              "landing", "ended"…
+ *     result              "landing", "ended" and so on
  *     landed              true: a landing; false: a fallback, or none
  *     from                "link rule", "link landing", "program rule",
  *                         "program landing", "default landing", "program
- *                         fallback", "default fallback"; null: nothing says
- *                         where to
+ *                         fallback", "default fallback"; null: there is no
+ *                         destination
  *     line                of the rule that matched, else null
  *     variant             of that rule, else null
  *     landing             the template with its values, without arguments
@@ -53,29 +53,29 @@
  *                         seconds, "last" or "first", minutes east
  *     complaints          [{"of", "field", "line", "problem"}]; line of a
  *                         rule, else 0; of a hash, the defaults or the
- *                         landing as it came out
+ *                         rendered landing
  *
- * Exit code: 0 all landed, 1 one missed, 2 bad input, and then the last object
- * is {"error"}.
+ * Exit code: 0 all landed, 1 one did not, 2 the input is invalid; then the
+ * last object is {"error"}.
  *
  *     referral_link_test --check program | link | referrer
  *
- * takes the fields of a hash, and of another after an empty name and an empty
+ * reads the fields of a hash, of another one behind an empty name and an empty
  * value (0:,0:,), and so on.  "@program", "@code" and "@referrer" are no
- * fields: their values must be such names.  Output, one line a hash, at once:
- * a JSON list of complaints [{"field", "line", "problem"}].  An empty value
- * is right, it is as if it were not there; fields that the module does not
- * know are right too.  Exit code: 0 all right, 1 complaints, 2 bad input, and
- * then the last line is {"error"}.
+ * fields: their values must be valid names of these kinds.  Writes a line for
+ * each hash as soon as it was read: a JSON list of complaints [{"field",
+ * "line", "problem"}].  An empty value is valid and means that the field is
+ * not set; unknown fields are valid too.  Exit code: 0 all valid, 1
+ * complaints, 2 the input is invalid; then the last line is {"error"}.
  *
  *     referral_link_test --read
  *
- * takes names and values, up to the end of the input.  Names: "date", "day"
- * (a date without a time) and "offset".  Output, one line a value: a JSON
- * object, {"ms", "local"} of a date ("local": without an offset, as a clock
- * in the program's zone shows it), {"day": "2026-12-01"} of a day,
- * {"minutes"} east of UTC of an offset, or {"problem"}.  Exit code: 0, or 2
- * bad input, and then the last line is {"error"}.
+ * reads names and values up to the end of the input.  Names: "date", "day" (a
+ * date without a time) and "offset".  Writes a JSON object for each value, on
+ * a line of its own: {"ms", "local"} for a date ("local": without an offset,
+ * in the program's time zone), {"day": "2026-12-01"} for a day, {"minutes"}
+ * east of UTC for an offset, or {"problem"}.  Exit code: 0, or 2 if the input
+ * is invalid; then the last line is {"error"}.
  */
 
 
@@ -92,7 +92,10 @@
 #define LINK_TEST_STRINGS  1024
 #define LINK_TEST_MEMORY   (1024 * 1024)
 
-/* found when the destination is written, which is after all others */
+/*
+ * The last complaint of a click, because it shows only when the destination is
+ * written.
+ */
 
 #define LINK_TEST_CUT                                                         \
     "{\"of\": \"landing\", \"field\": \"landing_args\", \"line\": 0, "        \
@@ -101,14 +104,14 @@
 
 
 typedef struct {
-    size_t           n;                  /* names and values */
+    size_t           n;                  /* number of names and values */
     referral_str_t   string[LINK_TEST_STRINGS];
     referral_buf_t   memory;
     u_char           data[LINK_TEST_MEMORY];
 } link_test_input_t;
 
 
-/* a list in the output that grows by callbacks */
+/* a list in the output to which callbacks append */
 
 typedef struct {
     char            *text;
@@ -120,7 +123,7 @@ typedef struct {
 
 typedef struct {
     link_test_list_t        *list;
-    const char              *of;         /* whose fields, or NULL */
+    const char              *of;         /* whose fields are read, or NULL */
 } link_test_complain_t;
 
 
@@ -136,7 +139,7 @@ typedef union {
 } link_test_entry_t;
 
 
-/* everything about the one click */
+/* all about one click */
 
 typedef struct {
     referral_click_t         click;
@@ -204,7 +207,7 @@ static const struct {
 };
 
 
-/* those that "click." gives, by their place among a template's values */
+/* the names behind "click.", by the index of their value in a template */
 
 static const char *const  link_test_values[REFERRAL_VALUES] = {
     "code", "program", "referrer", "name", "click_id", "country", "region",
@@ -335,7 +338,9 @@ link_test_click(link_test_input_t *in, link_test_t *t)
 }
 
 
-/* a misspelt name would be a wrong answer */
+/*
+ * A misspelt name is an error, because ignoring it would give a wrong result.
+ */
 
 static const char *
 link_test_names(link_test_input_t *in)
@@ -526,7 +531,7 @@ link_test_allow(link_test_input_t *in, link_test_t *t)
 }
 
 
-/* what the request says, and what the operator says instead */
+/* what the headers give, and what replaces it */
 
 static const char *
 link_test_visitor(link_test_input_t *in, link_test_t *t)
@@ -691,7 +696,7 @@ link_test_print(link_test_t *t)
 
     d = &t->decision;
 
-    /* the rule that chose stands here even when its landing is refused */
+    /* the rule that chose the landing is reported even if that is refused */
 
     from = d->from;
     line = d->line;
@@ -785,7 +790,7 @@ link_test_check(link_test_input_t *in, unsigned kind)
             return link_test_error(err);
         }
 
-        /* after the last separator there is nothing more to say */
+        /* nothing follows the last separator */
 
         if (end && in->n == 0) {
             break;
@@ -950,7 +955,9 @@ link_test_value_read(const referral_str_t *name, const referral_str_t *value)
 }
 
 
-/* pairs up to an empty one, or to the end of the input: *end is 1 then */
+/*
+ * Reads pairs up to an empty one, or to the end of the input; then *end is 1.
+ */
 
 static const char *
 link_test_read(link_test_input_t *in, int *end)
@@ -1041,7 +1048,7 @@ link_test_string(link_test_input_t *in, int *end)
 }
 
 
-/* of a name that is there twice the first; 0 if it is not there */
+/* the first value of a name; 0: the name is not there */
 
 static int
 link_test_get(link_test_input_t *in, const char *name, referral_str_t *value)
@@ -1092,7 +1099,7 @@ link_test_complain(void *data, const referral_str_t *field, unsigned line,
 }
 
 
-/* the module takes them, but no database knows them */
+/* countries that the module accepts, but that are in no database */
 
 static void
 link_test_countries(const referral_entry_t *entry,
@@ -1134,7 +1141,7 @@ link_test_country(void *data, unsigned line, const u_char *code)
 }
 
 
-/* as the rules are read */
+/* countries as rules are compiled with them */
 
 static void
 link_test_country_right(referral_str_t *value)
@@ -1153,7 +1160,7 @@ link_test_country_right(referral_str_t *value)
 }
 
 
-/* without a condition that failed it matched */
+/* without a failed condition the rule matched */
 
 static void
 link_test_rule(void *data, unsigned line, const char *condition)
@@ -1205,7 +1212,7 @@ link_test_error(const char *what)
 }
 
 
-/* NULL is null; what is not UTF-8 becomes U+FFFD */
+/* NULL becomes null; invalid UTF-8 becomes U+FFFD */
 
 static void
 link_test_json(FILE *f, const referral_str_t *s)
@@ -1251,7 +1258,10 @@ link_test_json(FILE *f, const referral_str_t *s)
 }
 
 
-/* the length of the character in front, of more than a byte; 0: none */
+/*
+ * The length of a character of more than one byte at the start; 0: there is
+ * none.
+ */
 
 static size_t
 link_test_utf8(const u_char *p, size_t len)
