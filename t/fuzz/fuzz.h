@@ -1,8 +1,8 @@
 
 /*
- * What the fuzz targets share: the claims that they check, input taken apart,
- * and their seeds.  With FUZZ_SEEDS=DIRECTORY a target writes its seeds there
- * and ends.
+ * Shared by the fuzz targets: the check of their claims, taking input apart,
+ * and seeds.  With FUZZ_SEEDS=DIRECTORY a target writes its seeds there and
+ * exits.
  */
 
 
@@ -17,7 +17,7 @@
 #include "referral_str.h"
 
 
-/* a claim that holds whatever comes in; libFuzzer keeps the input if not */
+/* a claim that holds for any input; libFuzzer saves inputs that break it */
 
 #define fuzz_check(claim)                                                     \
     do {                                                                      \
@@ -32,7 +32,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* each target's own: calls fuzz_seed() for each */
+/* each target defines it and calls fuzz_seed() for each seed */
 static void fuzz_seeds(void);
 
 
@@ -72,7 +72,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 }
 
 
-/* the next byte, 0 after the last */
+/* the next byte, 0 at the end */
 
 static inline uint8_t
 fuzz_byte(const uint8_t **p, const uint8_t *end)
@@ -82,8 +82,8 @@ fuzz_byte(const uint8_t **p, const uint8_t *end)
 
 
 /*
- * What stands before the next "\n" or the end, in memory of its own, so that
- * a byte too far is seen; freed by fuzz_done().
+ * The text up to the next "\n" or the end, in memory of its own, so that
+ * reading beyond it is detected; freed by fuzz_done().
  */
 
 static void     *fuzz_pieces[256];

@@ -1,8 +1,8 @@
 /* link: referral_visitor.c referral_bots.c referral_automaton.c referral_str.c */
 
 /*
- * A list of bots that an operator wrote, and a User-Agent: the list up to the
- * first byte of 0, then the User-Agent.
+ * A list of words as an operator may write it, up to the first zero byte, and
+ * then a User-Agent.
  */
 
 #include "fuzz.h"
@@ -33,7 +33,7 @@ lower(unsigned c)
 }
 
 
-/* is the word in there at all?  its marks are not looked at */
+/* is the word in the text at all?  flags are ignored */
 
 static int
 inside(const referral_str_t *ua, const referral_str_t *word)

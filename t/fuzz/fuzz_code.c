@@ -1,6 +1,6 @@
 /* link: referral_code.c referral_str.c */
 
-/* What stands in the place of a code: chat apps and people wrote it. */
+/* the path of a short link as chat apps and people may send it */
 
 #include "fuzz.h"
 #include "referral_code.h"
@@ -70,7 +70,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     find(&f, data, size, "");
 
-    /* glue behind it changes nothing, a letter is never cut off */
+    /*
+     * Punctuation behind a code changes nothing, and a letter is never cut
+     * off.
+     */
 
     if (f.rc == REFERRAL_OK) {
         find(&g, data, size, " ");
@@ -89,7 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(g.rc == REFERRAL_DECLINED);
     }
 
-    /* nor do percent-encodings, however many */
+    /* percent-encoding changes nothing, however often */
 
     if (memchr(data, '%', size) == NULL && size < 4096) {
 

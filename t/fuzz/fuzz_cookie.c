@@ -1,8 +1,9 @@
 /* link: referral_cookie.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c -lcrypto */
 
 /*
- * The cookie as a browser sends it; and, with its first byte odd, the bytes
- * of one that we signed, so that what stands behind the MAC is met too.
+ * A cookie as a browser may send it.  If the first byte is odd, the input is
+ * the content of a cookie that is signed here, so that the code behind the MAC
+ * is reached too.
  */
 
 #include "fuzz.h"
@@ -140,7 +141,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_check(cookie.last.code_len >= 1
                    && cookie.last.code_len <= REFERRAL_CODE_MAX);
 
-        /* what was taken is what is written again */
+        /* what was decoded is encoded to the same bytes */
 
         s.len = referral_cookie_encode(text, keys, &program, &cookie);
         s.data = text;

@@ -1,8 +1,8 @@
 /* link: referral_geo.c -lmaxminddb */
 
 /*
- * A database that somebody put there: opened as the module opens it, and
- * asked for addresses.  Its seeds are what t/lib/mmdb.pl makes.
+ * An .mmdb file as an operator may install it: opened as the module opens it,
+ * and searched for addresses.  Its seeds come from t/lib/mmdb.pl.
  */
 
 #define _GNU_SOURCE    /* memfd_create() */
@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sin.sin_family = AF_INET;
     sin6.sin6_family = AF_INET6;
 
-    /* 127.0.0.1 to 127.0.31.1: where the seeds have their records */
+    /* 127.0.0.1 to 127.0.31.1, for which the seeds have records */
 
     for (i = 0; i < 32; i++) {
         memset(&result, 0, sizeof(result));

@@ -1,18 +1,18 @@
 /* link: referral_journal.c referral_journal_adopt.c referral_journal_expire.c referral_journal_list.c referral_journal_memory.c referral_journal_write.c referral_slot.c referral_journal_alias.c referral_journal_move.c referral_journal_reader.c referral_journal_sync.c referral_quota.c referral_segment.c referral_hash.c referral_str.c */
 
 /*
- * A journal's directory as a crash, a bad disk or somebody else left it:
- * adopted, read to its end, acknowledged and removed.
+ * The directory of a journal after a crash, a disk error or a foreign write:
+ * it is adopted, read to its end, acknowledged and removed.
  *
- * Input: steps of one byte and what it takes.  Bits 0 to 2 of the byte:
+ * The input is steps of one byte and its arguments.  Bits 0 to 2 of the byte:
  *
- *     0, 1  a record with right checksums, of as many bytes as follow
- *     2     one whose number is wrong
- *     3     one that is cut
+ *     0, 1  a record with correct checksums, of as many bytes as follow
+ *     2     one with a wrong number
+ *     3     one that is cut off
  *     4     bytes as they are
  *     5     the next segment
- *     6     a byte of what was written so far is changed
- *     7     zeroes
+ *     6     changes a byte of what was written so far
+ *     7     zeros
  */
 
 #define _GNU_SOURCE
@@ -46,7 +46,7 @@ cleanup(void)
 static void
 fuzz_seeds(void)
 {
-    /* three records; a cut one; a torn one and a good one */
+    /* three records; one that is cut off; a torn one and a good one */
 
     fuzz_seed_text("\x00\x05hello\x08\x03" "abc\x00\x00");
     fuzz_seed_text("\x00\x05hello\x05\x00\x05hello\x03\x05hello");
@@ -280,7 +280,7 @@ read_all(referral_journals_t *js, referral_journal_t *j)
     fuzz_check(last <= j->last);
     fuzz_check(r->next > last);
 
-    /* back to the middle: the same once more, and nothing counted twice */
+    /* from the middle: the same records again, and none is counted twice */
 
     referral_reader_seek(r, last / 2 + 1);
     (void) referral_reader_next(r, &frame);

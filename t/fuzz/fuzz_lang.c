@@ -1,8 +1,8 @@
 /* link: referral_lang.c referral_str.c */
 
 /*
- * Languages.  Lines: Accept-Language, the program's languages, two tags; what
- * is left are a program's languages as code, as from damaged memory.
+ * Languages.  Lines: Accept-Language, the program's languages and two tags;
+ * the rest is compiled languages as from damaged shared memory.
  */
 
 #include "fuzz.h"

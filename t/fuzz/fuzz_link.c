@@ -1,13 +1,13 @@
 /* link: referral_decide.c referral_record.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c referral_result.c -lcrypto */
 
 /*
- * What somebody wrote into Redis: fields of a program and of a link, with
- * rules, templates and URLs, up to the Location of a click.
+ * What may stand in Redis: fields of a program and a link, with rules,
+ * templates and URLs, up to the Location of a click.
  *
- * Input: lines.  The first is the code, the second the visitor's query, the
- * third a value for all of the click's words; then fields, "+name=value" of
- * the link, "name=value" of the program.  A "\r" in a value is a line end of
- * its rules.
+ * The input is lines.  The first is the code, the second the visitor's
+ * arguments, the third the value of all texts of the click; then fields,
+ * "+name=value" of the link and "name=value" of the program.  A "\r" in a
+ * value is a line end of its rules.
  */
 
 #include "fuzz.h"
@@ -58,7 +58,7 @@ entry(void *buf, size_t size, unsigned kind, referral_str_t *fields, size_t n)
 }
 
 
-/* of an entry that lay in shared memory while somebody else died */
+/* an entry of shared memory that was damaged */
 
 static void
 torn(const referral_entry_t *e, const uint8_t *data, size_t size)

@@ -1,8 +1,8 @@
 /* link: referral_batch.c referral_batch_command.c referral_batch_table.c referral_keys.c referral_record.c referral_id.c referral_link.c referral_code.c referral_rules.c referral_template.c referral_url.c referral_conditions.c referral_str.c referral_time.c referral_hash.c referral_visitor.c referral_bots.c referral_automaton.c referral_lang.c referral_name.c referral_result.c -lcrypto */
 
 /*
- * What a journal's record may hold, up to the command for Redis; and, with
- * its first byte odd, what Redis may say to that command.
+ * A record as a journal may hold it, up to the command for Redis.  If the
+ * first byte is odd, it is a reply of Redis to that command.
  */
 
 #include "fuzz.h"
@@ -70,7 +70,9 @@ fuzz_seeds(void)
 }
 
 
-/* as many bulk strings as it says, to the last byte */
+/*
+ * There are as many bulk strings as the command says, and nothing behind them.
+ */
 
 static void
 command(const referral_str_t *s)

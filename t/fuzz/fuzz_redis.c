@@ -1,18 +1,18 @@
 /* link: ngx_http_referral_redis.c ngx_http_referral_links.c ngx_http_referral_tracking.c referral_keys.c referral_cache.c referral_cache_local.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_hash.c referral_str.c referral_lang.c referral_name.c -l:libhiredis.a -lcrypto */
 
 /*
- * What Redis, or what somebody put in its place, answers: through hiredis and
- * the rooms that read replies, as they are, with an event loop of a few lines
- * in place of nginx's.
+ * Replies as Redis, or something in its place, may send them: through hiredis
+ * and the unchanged files that read replies, with an event loop of a few lines
+ * instead of nginx's.
  *
- * Input: the first byte sets the connection up; then steps of one byte and
- * what it takes.  Bits 0 to 2 of the byte:
+ * The input: the first byte configures the connection; then steps of one byte
+ * and its arguments.  Bits 0 to 2 of the byte:
  *
  *     0, 1, 2  bytes to the look-ups, as many as the next byte says
  *     3, 4     bytes to the listener for edits
  *     5        time passes
  *     6        a click asks for a link, its program or its referrer
- *     7        the other end closes, or answers as Redis would
+ *     7        the other end closes, or replies as Redis would
  */
 
 #include <fcntl.h>
@@ -33,12 +33,12 @@ typedef struct {
     ngx_connection_t  c;
     ngx_event_t       read;
     ngx_event_t       write;
-    int               peer;       /* the server's side, -1: none */
+    int               peer;       /* the server's end, -1: none */
     unsigned          used;
 } fuzz_connection_t;
 
 
-/* what the three rooms want of nginx */
+/* the functions of nginx that these files call */
 
 volatile ngx_msec_t      ngx_current_msec;
 volatile ngx_time_t     *ngx_cached_time;
@@ -96,7 +96,7 @@ ngx_palloc(ngx_pool_t *unused, size_t size)
 }
 
 
-/* the conversions that these rooms use */
+/* the conversions that these files use */
 
 static u_char *
 format(u_char *p, u_char *last, const char *fmt, va_list args)
@@ -193,7 +193,7 @@ ngx_snprintf(u_char *buf, size_t max, const char *fmt, ...)
 }
 
 
-/* a bug of ours is an alert */
+/* an alert in the log is a bug */
 
 void
 ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err,
@@ -295,7 +295,7 @@ ngx_get_connection(ngx_socket_t s, ngx_log_t *log)
     fc->read.data = &fc->c;
     fc->write.data = &fc->c;
 
-    /* connected at once, in the order of the requests */
+    /* connects at once, in the order of the requests */
 
     fc->peer = accept(listener, NULL, NULL);
 
@@ -332,7 +332,7 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *unused)
 }
 
 
-/* what epoll would tell */
+/* the events that epoll would report */
 
 static void
 turn(void)
@@ -397,7 +397,7 @@ pass(ngx_msec_t ms)
 }
 
 
-/* the first open connection: of the look-ups (0), or of the others */
+/* the first open connection: of the look-ups (0) or of the others (1) */
 
 static fuzz_connection_t *
 opened(unsigned which)
@@ -506,7 +506,7 @@ fuzz_seeds(void)
         "+OK\r\n", "$1000000\r\n", "*1048576\r\n", "%2\r\n+a\r\n:1\r\n"
     };
 
-    /* a link, with the fields that it may have */
+    /* a link with all its fields */
 
     referral_buf_init(&r, reply, sizeof(reply));
     referral_buf_puts(&r, "*6\r\n");
@@ -541,7 +541,7 @@ fuzz_seeds(void)
     seed_say(&b, 0, "-WRONGPASS x\r\n-ERR DB index\r\n+PONG\r\n", 36);
     fuzz_seed(b.start, b.pos - b.start);
 
-    /* the listener: an id, "OK", subscribed, an edit, everything */
+    /* the listener: its id, "OK", subscribed, an edit, a flush */
 
     referral_buf_init(&b, buf, sizeof(buf));
     seed_steps(&b, "\x00" "\x07\x00" "\x0f\x00" "\x05\x08");
@@ -742,7 +742,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
 
-    /* in time everybody who waited has heard */
+    /* after some time every waiting look-up was answered */
 
     for (i = 0; i < 4 && waiting; i++) {
         pass(500);

@@ -1,8 +1,8 @@
 /* link: referral_rules.c referral_lang.c referral_template.c referral_url.c referral_conditions.c referral_hash.c referral_str.c referral_time.c referral_name.c */
 
 /*
- * The grammars by themselves.  The first byte picks one: a template, rules,
- * a URL with arguments, a pattern of hosts, a date, a duration.
+ * Each grammar by itself.  The first byte selects it: a template, rules, a URL
+ * with arguments, a pattern of hosts, a date, a duration.
  */
 
 #include "fuzz.h"
@@ -95,7 +95,7 @@ template(const referral_str_t *text)
 }
 
 
-/* code that lies in shared memory may be torn: never past its end */
+/* code in shared memory may be damaged: nothing is read beyond its end */
 
 static void
 code(const referral_str_t *text)
@@ -164,7 +164,7 @@ rules(const referral_str_t *text)
 }
 
 
-/* the arguments in a text, names decoded, "=" and a value or not behind */
+/* the arguments of a text: decoded name, "=" and value, if there is one */
 
 static unsigned
 names(referral_str_t *name, const u_char *p, const u_char *last)
@@ -201,7 +201,7 @@ names(referral_str_t *name, const u_char *p, const u_char *last)
 }
 
 
-/* what is added has no name that was there before */
+/* no added argument has a name that was there before */
 
 static void
 no_name_twice(const referral_buf_t *b, size_t query, size_t known)
@@ -253,7 +253,7 @@ url(const uint8_t *p, const uint8_t *end)
     referral_buf_init(&b, buf, REFERRAL_LOCATION_MAX);
     referral_buf_str(&b, &text);
 
-    /* of a URL whose arguments are its end */
+    /* for a URL that ends with its arguments */
 
     query = u.args.data && !u.fragment.data ? u.args.data - text.data : 0;
     known = b.pos - b.start;

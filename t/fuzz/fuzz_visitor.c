@@ -1,8 +1,8 @@
 /* link: referral_visitor.c referral_bots.c referral_automaton.c referral_str.c */
 
 /*
- * What a browser says of itself.  Lines: User-Agent, Referer, Sec-Purpose,
- * Sec-Fetch-Mode.
+ * Headers as a browser may send them.  Lines: User-Agent, Referer,
+ * Sec-Purpose, Sec-Fetch-Mode.
  */
 
 #include "fuzz.h"
