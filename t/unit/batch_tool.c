@@ -1,11 +1,11 @@
 /*
- * One batch from lines on stdin, its command on stdout; for t/redis/batch.t.  A
- * line is words with a tab between them:
+ * Reads a batch from stdin and writes its command to stdout, for
+ * t/redis/batch.t.  A line is words with tabs between:
  *
  *   conf NAME=VALUE...     begin PROGRAM JOURNAL EXPECTED
  *   rec NAME=VALUE...      command FULL
  *
- * Fails where a function of the batch does not return REFERRAL_OK.
+ * Exits with an error if a function of the batch does not return REFERRAL_OK.
  */
 
 #include <stdio.h>

@@ -1,6 +1,8 @@
 /* link: referral_address.c referral_hash.c */
 
-/* protects: addresses are counted by a salted number that says nothing else */
+/*
+ * Protects: addresses are counted by a salted hash that reveals nothing else.
+ */
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

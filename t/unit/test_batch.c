@@ -15,7 +15,7 @@
               | REFERRAL_RECORD_CLICK_ID)
 
 
-/* a command taken apart again, with the numbers of its work */
+/* a parsed command, with the numbers of its work */
 
 typedef struct {
     unsigned         nwords;
@@ -52,7 +52,7 @@ set(referral_record_t *r, unsigned text, const char *fmt, unsigned n)
 }
 
 
-/* a click in which everything that may differ does, by n */
+/* the n-th click: all members that may differ do */
 
 static void
 click(referral_record_t *r, unsigned n)
@@ -108,7 +108,10 @@ be(const u_char *p, unsigned size)
 }
 
 
-/* one head; returns its bytes, 0 if there is none; *n is a number or length */
+/*
+ * Parses the head of one value and returns its size, 0 if there is none; *n is
+ * a number or a length.
+ */
 
 static size_t
 pack(const u_char *p, const u_char *end, char *type, uint64_t *n)
@@ -445,7 +448,7 @@ test_pure(void)
     (void) referral_batch_begin(b, &shop, journal, 0);
     (void) referral_batch_begin(c, &shop, journal, 3);
 
-    /* a past for one of them */
+    /* an expiry in the past for one of them */
 
     for (i = 1; i < 200; i++) {
         click(&r, i * 7);
@@ -484,7 +487,7 @@ test_pure(void)
 }
 
 
-/* the tables grow on the way: what was there before is found after it */
+/* the tables grow on the way, and what was in them is still found */
 
 static void
 test_once(void)
@@ -526,7 +529,7 @@ test_once(void)
 }
 
 
-/* the numbers of a link's counters, or NULL; "n" of them, in pairs */
+/* the numbers of a link's counters in pairs, "n" of them, or NULL */
 
 static uint64_t *
 counters(unsigned code, uint64_t *n)
@@ -552,7 +555,7 @@ counters(unsigned code, uint64_t *n)
 }
 
 
-/* more fields than are looked for in turn, in an order that changes */
+/* more fields than are searched one by one, in changing order */
 
 static void
 test_fields(void)
@@ -639,7 +642,7 @@ test_fields(void)
 }
 
 
-/* what a batch left in the tables is seen by none that comes after it */
+/* what a batch left in the tables is not found by the next ones */
 
 static void
 test_past(void)
@@ -653,7 +656,7 @@ test_past(void)
     b = referral_batch_create(&conf);
     c = referral_batch_create(&conf);
 
-    /* the last clicks of the first batch stand far back in its tables */
+    /* the last clicks of the first batch are at the end of its tables */
 
     (void) referral_batch_begin(c, &shop, journal, 0);
 
@@ -699,7 +702,7 @@ test_past(void)
 }
 
 
-/* adds until it is full; returns the records that went in */
+/* adds records until the batch is full and returns their number */
 
 static unsigned
 fill(referral_batch_t *b, void (*make)(referral_record_t *r, unsigned n))
@@ -773,7 +776,7 @@ make_unresolved(referral_record_t *r, unsigned n)
 }
 
 
-/* no text twice, all as long as can be, far longer than they should be */
+/* all texts differ and are longer than the limit */
 
 static void
 make_hostile(referral_record_t *r, unsigned n)
@@ -926,7 +929,10 @@ test_error(void)
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 
-        /* without its terminator, so that a sanitizer sees more */
+        /*
+         * Without a terminating zero, so that a sanitizer detects reading
+         * beyond the end.
+         */
 
         s.len = strlen(cases[i].text);
         s.data = malloc(s.len + 1);

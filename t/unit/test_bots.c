@@ -160,7 +160,7 @@ test_marks(void)
 }
 
 
-/* all that the automaton finds, and nothing else: against looking one by one */
+/* the automaton finds the same words as a search for one after the other */
 
 static void
 test_words(void)
@@ -256,7 +256,7 @@ test_bounds(void)
         return;
     }
 
-    /* many short ones */
+    /* many short words */
 
     p = text;
 
@@ -271,7 +271,7 @@ test_bounds(void)
     ok(bots == NULL && strstr(error.what, "too many"), "too many words: %s",
        error.what);
 
-    /* long ones that share nothing */
+    /* long words without common beginnings */
 
     p = text;
 
@@ -297,7 +297,7 @@ test_bounds(void)
     ok(bots == NULL && strstr(error.what, "longer"), "too long: %s",
        error.what);
 
-    /* what is built in, and User-Agents of 8 KB */
+    /* the built-in list, and User-Agents of 8 KB */
 
     bots = referral_visitor_bots(NULL, &error);
 

@@ -1,8 +1,8 @@
 /* link: referral_hash.c referral_cache_local.c */
 
 /*
- * The source itself, not its object: some tests forge what a writer that was
- * killed or stopped leaves behind.
+ * Includes the source, because some tests forge what a writer that was killed
+ * or stopped leaves behind.
  */
 
 #include "referral_cache.c"
@@ -22,7 +22,7 @@
 
 
 typedef struct {
-    uint64_t  version;      /* what "Redis" holds */
+    uint64_t  version;      /* what "Redis" has */
     uint64_t  announced;    /* what every reader must see at least */
     uint64_t  gets;
     uint64_t  hits;
@@ -123,7 +123,7 @@ there(const char *key, int64_t now)
 }
 
 
-/* of an epoch that may be over */
+/* of an epoch that may have ended */
 
 static int
 past(const char *key, const char *value, int64_t now)
@@ -157,7 +157,7 @@ bucket_of(const char *key, unsigned class, referral_cache_key_t *k)
 }
 
 
-/* the n-th name that shares the bucket of class 2, so all buckets of others */
+/* the n-th name in the same bucket of class 2, and so of the other classes */
 
 static void
 neighbour(char *name, unsigned n)
@@ -180,7 +180,9 @@ neighbour(char *name, unsigned n)
 }
 
 
-/* a value that says which key and version it is of, and proves to be whole */
+/*
+ * A value that tells its key and version and can be checked for completeness.
+ */
 
 static size_t
 make_value(u_char *value, uint64_t key, uint64_t version, size_t len)
@@ -350,7 +352,7 @@ test_basics(void)
 }
 
 
-/* what is left for those who cannot ask Redis */
+/* what get_past finds when Redis cannot be reached */
 
 static void
 test_past(void)
@@ -412,7 +414,7 @@ test_past(void)
     referral_cache_invalidate(&cache, &k);
     ok(!past("link:{p}:big", big, 7000), "in no class");
 
-    /* a neighbour of the same cell */
+    /* another key of the same cell */
 
     strcpy(key, "link:{p}:n0");
     (void) bucket_of(key, 0, &one);
@@ -491,7 +493,10 @@ test_attach(void)
 
     bad = 0;
 
-    /* exact memory, so that a byte too far is seen */
+    /*
+     * Memory of the exact size, so that a sanitizer detects writing beyond the
+     * end.
+     */
 
     for (i = 0; i < 64; i += 8) {
         other = malloc(REFERRAL_CACHE_SIZE_MIN + 1000 * i);
@@ -713,7 +718,7 @@ test_hostile_memory(void)
             bad++;
         }
 
-        /* the last four of a slot's head mean nothing */
+        /* the last four bytes of a slot's head are not used */
 
         if (there("link:{p}:a", 1) && (i < 28 || i >= 32)) {
             bad++;
@@ -722,7 +727,7 @@ test_hostile_memory(void)
 
     ok(bad == 0, "an entry with a byte changed is never served");
 
-    /* well tagged, all else random: lengths must not be believed */
+    /* valid tags and random bytes: lengths must not be trusted */
 
     n = 12345;
     found = 0;
@@ -789,7 +794,7 @@ test_lost_writers(void)
 
         waitpid(pid, NULL, 0);
 
-        /* died inside of a write, just now */
+        /* killed during a write a moment ago */
 
         b->lock = ((uint64_t) pid << 32)
                   | (uint32_t) (ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
@@ -805,7 +810,7 @@ test_lost_writers(void)
         referral_cache_counters(&cache, &c);
         ok(c.recovered == 1, "counted");
 
-        /* died with the lock but not in the write */
+        /* killed with the lock, but not during a write */
 
         b->lock = ((uint64_t) pid << 32)
                   | (uint32_t) (ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
@@ -816,7 +821,7 @@ test_lost_writers(void)
         neighbour(name, 0);
         ok(!bad && has(name, value, 3), "and costs no entry");
 
-        /* lives and has just come */
+        /* alive, and has just taken the lock */
 
         clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
         b->lock = ((uint64_t) getppid() << 32)
@@ -828,14 +833,14 @@ test_lost_writers(void)
         referral_cache_counters(&cache, &c);
         ok(c.busy == 1, "counted");
 
-        /* lives, but holds it for ever: a stranger with a used pid */
+        /* alive, but keeps the lock: another program has the pid by now */
 
         b->lock -= 3000;
         b->seq++;
         ok(put(name, value, 5) == REFERRAL_OK && has(name, value, 5),
            "a pid used again does not lock a bucket for ever");
 
-        /* we have that pid ourselves */
+        /* our own process has that pid now */
 
         clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
         b->lock = ((uint64_t) getpid() << 32)
@@ -847,7 +852,7 @@ test_lost_writers(void)
 }
 
 
-/* keys of one bucket, sizes of all classes, as fast as it goes */
+/* keys of one bucket with values of all classes, as fast as possible */
 
 static void
 hammer(unsigned seed, int64_t until)
@@ -913,7 +918,7 @@ hammer(unsigned seed, int64_t until)
 }
 
 
-/* names that share bucket "n" of the class of the largest */
+/* names of the same bucket "n" in the largest class */
 
 static void
 kill_names(char names[NKEYS][32], uint32_t n)
@@ -931,7 +936,7 @@ kill_names(char names[NKEYS][32], uint32_t n)
 }
 
 
-/* nothing but writes, until killed or for a second */
+/* writes until it is killed, or for a second */
 
 static void
 write_only(uint32_t bucket, unsigned round, char names[NKEYS][32])
@@ -1047,7 +1052,7 @@ test_kill(void)
 
     end = clock_ms() + 7000;
 
-    /* this one is never killed and must never see anything wrong */
+    /* this process is not killed and must never read anything wrong */
 
     other = fork();
 
@@ -1067,7 +1072,7 @@ test_kill(void)
 
     locked = torn = wrong = stuck = 0;
 
-    /* on a busy machine it takes longer to have enough of them */
+    /* a busy machine takes longer to do enough of them */
 
     for (round = 1;
          torn < 2500 && clock_ms() < end + (torn < 100 ? 20000 : 0);
@@ -1131,7 +1136,7 @@ test_kill(void)
            "%lu recovered, %lu broken\n", (round - 1) * NKILLS, locked, torn,
            (unsigned long) c.recovered, (unsigned long) c.broken);
 
-    /* valgrind delivers signals between blocks of code only */
+    /* valgrind delivers signals only between blocks of code */
 
     ok(torn >= 100 || getenv("UNIT_VALGRIND"),
        "writers died inside of writes: %u of %u", torn,
@@ -1143,7 +1148,7 @@ test_kill(void)
 }
 
 
-/* what this process has a copy of, while others change what is shared */
+/* the copies of this process, while others change the shared table */
 
 static void
 test_copies(void)
@@ -1197,8 +1202,8 @@ test_copies(void)
 
 
 /*
- * "Redis" changes, the invalidation is sent, the change is announced; nobody
- * who looks after that may see what was before.
+ * "Redis" changes, then comes the invalidation, then the change is announced.
+ * A get after that must not return the old version.
  */
 
 static void
@@ -1227,7 +1232,7 @@ test_race(void)
 
         gets = hits = 0;
 
-        /* one of the readers has no copies of its own */
+        /* one reader has no copies */
 
         if (i > 1) {
             referral_cache_process(&cache);

@@ -1,6 +1,6 @@
 /* link: referral_cache_local.c referral_hash.c */
 
-/* protects: a copy is its key's, of its epoch, and a second old at most */
+/* protects: a copy is of its key and its epoch, and a second old at most */
 
 #include "referral_hash.h"
 #include "referral_cache_local.h"

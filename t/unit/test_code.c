@@ -6,11 +6,14 @@
 
 typedef struct {
     const char  *raw;
-    const char  *code;      /* NULL: none */
+    const char  *code;      /* NULL: there is no code */
 } case_t;
 
 
-/* the code in so many bytes and no more, so that reading on is seen */
+/*
+ * A copy of the exact size, so that a sanitizer detects reading beyond the
+ * end.
+ */
 
 static const char *
 found(const char *raw, size_t len)
@@ -63,7 +66,7 @@ cases(const case_t *c, size_t n)
 #define CASES(c)  cases(c, sizeof(c) / sizeof((c)[0]))
 
 
-/* what apps, keyboards and people put behind a link, and before it */
+/* what apps, keyboards and people add to a link, behind it and before it */
 
 static void
 test_glue(void)
@@ -153,7 +156,9 @@ test_glue(void)
 }
 
 
-/* letters and digits in another dress are those of ASCII */
+/*
+ * Full-width and other variants of letters and digits count as those of ASCII.
+ */
 
 static void
 test_folded(void)
@@ -177,7 +182,7 @@ test_folded(void)
 }
 
 
-/* what may be meant as a part: never the code that stands before it */
+/* what may belong to a longer code: the part before it is not taken */
 
 static void
 test_others(void)
@@ -293,7 +298,7 @@ test_length(void)
 }
 
 
-/* of all characters: behind "aiko", and with something behind them */
+/* for every character: behind "aiko", and with text behind it */
 
 static void
 test_all(void)
@@ -336,7 +341,7 @@ test_all(void)
         if (code && strcmp(code, "aiko") == 0) {
             cut++;
 
-            /* Latin, Greek, Cyrillic, Armenian; their accents */
+            /* Latin, Greek, Cyrillic, Armenian; combining accents */
 
             bad += (c >= 0xc0 && c < 0x250 && c != 0xd7 && c != 0xf7)
                    || (c >= 0x250 && c < 0x590 && c != 0x34f)

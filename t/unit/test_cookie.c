@@ -184,7 +184,10 @@ test_mac(void)
 }
 
 
-/* RFC 4231, test case 7, whose first letter is the label's length here */
+/*
+ * RFC 4231, test case 7; the first letter of its text is the length of the
+ * label.
+ */
 
 static void
 test_hmac(void)
@@ -420,7 +423,10 @@ test_refused(void)
 }
 
 
-/* what the key signed, but no cookie: another writer with the same key */
+/*
+ * Bytes signed with the key that are no cookie: another writer has the same
+ * key.
+ */
 
 static void
 test_signed_rubbish(void)

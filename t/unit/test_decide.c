@@ -36,7 +36,7 @@ str(const char *text)
 }
 
 
-/* name, value, name, value, NULL; nothing: it does not exist */
+/* names and values, then NULL; without any the hash does not exist */
 
 static void
 entry(entry_t *e, unsigned kind, ...)
@@ -76,7 +76,7 @@ entry(entry_t *e, unsigned kind, ...)
 #define REFERRER(...)  entry(&referrer, REFERRAL_ENTRY_REFERRER, __VA_ARGS__)
 
 
-/* a fresh click on a link that is there, in a program that is not */
+/* a new click on an existing link in a program that does not exist */
 
 static void
 fresh(void)
@@ -301,7 +301,7 @@ test_dates(void)
     fresh();
     config("https://shop.example.com/", "", "");
 
-    /* at one hour east of UTC, a day begins an hour earlier */
+    /* one hour east of UTC a day begins an hour earlier */
 
     LINK("starts", "2026-12-01", NULL);
     values.now = NOW - 3600000;

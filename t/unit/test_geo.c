@@ -391,7 +391,7 @@ test_files(void)
 }
 
 
-/* whatever a file says, a result keeps its word */
+/* whatever the file holds, results stay within their limits */
 
 static int
 result_valid(void)
@@ -499,7 +499,7 @@ open_files(void)
 }
 
 
-/* the i-th of some addresses, and what is remembered of it: its number */
+/* the i-th address, and the number in its remembered result */
 
 static const referral_geo_result_t *
 memo_find(const referral_geo_memo_t *memo, unsigned i)

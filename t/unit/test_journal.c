@@ -26,8 +26,9 @@
 
 
 typedef struct {
-    uint64_t    got;         /* records that came */
-    uint64_t    wrong;       /* of them, not what was written */
+    uint64_t    got;         /* records that were read */
+    uint64_t    wrong;       /* those of them that differ from what was
+                                written */
     uint64_t    bad;
     int         rc;          /* of the last call */
     u_char      seen[RECORDS + 2];
@@ -76,7 +77,7 @@ payload(u_char *out, uint64_t seq)
 }
 
 
-/* is it what payload() wrote for "number"? */
+/* is it what payload() wrote for this number? */
 
 static int
 genuine(const referral_frame_t *frame, uint64_t number)
@@ -153,7 +154,7 @@ next_of(referral_reader_t *r, referral_frame_t *frame)
 }
 
 
-/* everything from "from", without waiting for more */
+/* reads everything from "from" on, without waiting */
 
 static void
 drain(result_t *res, referral_journals_t *js, referral_journal_t *j,
@@ -234,7 +235,7 @@ put_file(const char *dir, const char *name, const u_char *data, size_t len)
 }
 
 
-/* adopts the one journal that lies there, reads it, and lets it go */
+/* adopts the only journal in the directory, reads it and releases it */
 
 static void
 recover(result_t *res, const u_char *data, size_t len)
@@ -267,7 +268,7 @@ recover(result_t *res, const u_char *data, size_t len)
 }
 
 
-/* a journal of RECORDS records in one file, and where each of them is */
+/* a journal of RECORDS records in one file, and the position of each */
 
 static void
 make_image(void)
@@ -458,7 +459,10 @@ test_write_and_read(void)
 }
 
 
-/* a child writes and tells what it may call answered; it dies at any time */
+/*
+ * A child writes and reports what counts as answered; it is killed at any
+ * time.
+ */
 
 static void
 test_kill(void)
@@ -516,7 +520,7 @@ test_kill(void)
         ts.tv_nsec = 200000 * (round + 1);
         (void) nanosleep(&ts, NULL);
 
-        /* a writer that is alive is not to be touched */
+        /* the journal of a live writer must not be adopted */
 
         if (round % 8 == 0) {
             wrong += (referral_journals_adopt(js, 0) != 0);
@@ -614,7 +618,7 @@ test_slots(void)
     (void) snprintf(path, sizeof(path), "%s/slot-000/lock", root);
     ok(access(path, F_OK) == 0, "the lock file stays");
 
-    /* the adopter dies in its turn: what it adopted goes on */
+    /* the adopter is killed too, and its journals are adopted in turn */
 
     referral_journals_destroy(js);
 
@@ -640,7 +644,7 @@ test_truncated(void)
     for (len = image_at[RECORDS - 3]; len < image_size; len++) {
         recover(&res, image, len);
 
-        /* a record needs its payload, not its padding */
+        /* a record needs its payload, but not its padding */
 
         for (n = RECORDS - 4; n < RECORDS; n++) {
             u_char    buf[512];
@@ -728,7 +732,7 @@ test_flips(void)
 
             if (n != hit && !res.seen[n]) {
 
-                /* a flipped version makes the file another's */
+                /* with another version the file is treated as foreign */
 
                 if (!(pos < 16 && res.got == 0)) {
                     wrong++;
@@ -738,7 +742,7 @@ test_flips(void)
 
         delivered += res.wrong + (hit && res.seen[hit]);
 
-        /* of the very last record not even the number may be left */
+        /* not even the number of the last record may be left */
 
         if (res.bad != (hit ? 1 : 0) && hit != RECORDS) {
             miscounted++;
@@ -769,7 +773,7 @@ test_forged(void)
     referral_journal_t       *j;
     referral_journals_t      *js;
 
-    /* payloads that hold records of other journals and with other seeds */
+    /* payloads that contain records of other journals and with other seeds */
 
     fresh_root();
 
@@ -810,7 +814,7 @@ test_forged(void)
     referral_reader_close(r);
     referral_journals_destroy(js);
 
-    /* damage makes the reader look into payloads: still none */
+    /* after damage the reader searches payloads: still no record is in them */
 
     {
         int          fd;
@@ -879,7 +883,7 @@ test_damage(void)
 
     copy = malloc(image_size + 100000);
 
-    /* a page that was never written */
+    /* a page that was not written */
 
     memcpy(copy, image, image_size);
     pos = 4096 * 10;
@@ -906,7 +910,7 @@ test_damage(void)
     ok(wrong == 0 && res.bad == hit && hit > 5,
        "a zeroed page costs the %u records in it", hit);
 
-    /* lost bytes: what follows is where it should not be */
+    /* lost bytes shift the records behind them */
 
     memcpy(copy, image, image_size);
     pos = image_at[300] + 13;
@@ -950,7 +954,10 @@ test_damage(void)
     ok(res.got == RECORDS && res.bad == 0 && res.wrong == 0,
        "what was written twice comes once");
 
-    /* a record that the file cuts off, and a whole one in its place */
+    /*
+     * A record that the end of the file cuts off, and a whole one in its
+     * place.
+     */
 
     {
         size_t    end;
@@ -975,7 +982,7 @@ test_damage(void)
            "a length that leads past the end hides nothing");
     }
 
-    /* two segments with the same numbers: the younger one is right */
+    /* two segments with the same numbers: the newer one counts */
 
     {
         referral_segment_header_t  header;
@@ -1033,7 +1040,7 @@ test_damage(void)
         referral_journals_destroy(js);
     }
 
-    /* another version, beside a segment of ours */
+    /* a segment of another version beside one of ours */
 
     fresh_root();
 
@@ -1066,7 +1073,10 @@ test_damage(void)
     ok(stat(path, &st) == 0 && (size_t) st.st_size == image_size,
        "it stays where it is");
 
-    /* what follows it waits: a mark beyond it would tell that it is applied */
+    /*
+     * The records behind it wait, because a mark above it would count it as
+     * applied.
+     */
 
     fresh_root();
 
@@ -1093,7 +1103,7 @@ test_damage(void)
     (void) snprintf(path, sizeof(path), "%s/damaged", root);
     ok(stat(path, &st) == -1, "and is not called damaged");
 
-    /* empty files and directories, names that are none, a missing segment */
+    /* empty files and directories, invalid names, a missing segment */
 
     fresh_root();
 
@@ -1111,7 +1121,7 @@ test_damage(void)
     ok(res.got == RECORDS && res.rc == REFERRAL_JOURNAL_DONE
        && res.bad == 499, "a gap that a later segment tells of is counted");
 
-    /* the file vanishes after it was adopted */
+    /* the file disappears after it was adopted */
 
     (void) snprintf(path, sizeof(path), "%s/slot-000/%s/%s", root, image_id,
                     image_name);
@@ -1153,7 +1163,10 @@ test_disk_full(void)
         js = open_with(1 << 30, 10 * 66000, REFERRAL_SYNC_OFF, 16 << 20);
         own = referral_journals_own(js);
 
-        /* one segment is filled, the next is not tried within a second */
+        /*
+         * The segment is full, and creating the next is not tried within a
+         * second.
+         */
 
         while (referral_journal_append(js, "0123456789abcdef", 16, NOW, &n)
                == REFERRAL_OK)
@@ -1173,7 +1186,7 @@ test_disk_full(void)
             goto failed;
         }
 
-        /* no part of a record stays behind */
+        /* no part of a record is left in the file */
 
         {
             char         id[REFERRAL_JOURNAL_ID_LEN + 1], path[256];
@@ -1192,7 +1205,7 @@ test_disk_full(void)
             }
         }
 
-        /* all of it is readable, disk and memory */
+        /* all records can be read, from disk and from memory */
 
         {
             referral_frame_t    frame;
@@ -1219,7 +1232,7 @@ test_disk_full(void)
             referral_reader_close(r);
         }
 
-        /* acknowledged records make room in memory */
+        /* acknowledged records free memory */
 
         referral_journal_ack(js, own, queued + 5000, 0);
 
@@ -1230,7 +1243,7 @@ test_disk_full(void)
             goto failed;
         }
 
-        /* space returns */
+        /* the disk has space again */
 
         rl.rlim_cur = RLIM_INFINITY;
         (void) setrlimit(RLIMIT_FSIZE, &rl);
@@ -1288,7 +1301,7 @@ test_disk_full(void)
 
     referral_journals_destroy(js);
 
-    /* no directory, and nobody who may make one */
+    /* the directory does not exist and cannot be created */
 
     fresh_root();
     rm_tree(root);
@@ -1378,7 +1391,7 @@ test_max(void)
 
     referral_journals_destroy(js);
 
-    /* one segment that is all there is, and acknowledged */
+    /* a single segment, all of it acknowledged */
 
     fresh_root();
 
@@ -1433,7 +1446,7 @@ test_ends(void)
        && referral_quota_bytes(referral_journals_quota(js)) <= 512 * 1024,
        "max= is used to its last record, the others are in memory");
 
-    /* all or nothing to another directory */
+    /* moving to another directory is all or nothing */
 
     (void) snprintf(path, sizeof(path), "%s.to", root);
 
@@ -1483,7 +1496,10 @@ test_ends(void)
     ok(res.got == first - 1 && res.bad == 0 && res.wrong == 0,
        "what stayed is read");
 
-    /* with room it is written at once, though the disk failed just now */
+    /*
+     * With enough space it is written at once, although the disk failed just
+     * before.
+     */
 
     (void) append(js, 300);
     kept = own->last;
@@ -1556,7 +1572,7 @@ test_retention(void)
     ok(referral_journals_ending(js, NULL, 1000 + HOUR) == NULL,
        "what is not all acknowledged does not end");
 
-    /* Redis lost something */
+    /* Redis lost records */
 
     referral_journal_ack(js, j, 1500, 1500);
     referral_journals_tick(js, NOW, 1000 + HOUR);
@@ -1585,7 +1601,7 @@ test_retention(void)
     ok(referral_journal_unlink(js, own, NOW) == REFERRAL_ERROR,
        "the own journal is not unlinked");
 
-    /* the own one keeps its last segment, however old */
+    /* a journal in use keeps its last segment, however old that is */
 
     for (i = 0; i < 300; i++) {
         (void) append(js, 10);
@@ -1598,7 +1614,7 @@ test_retention(void)
     ok(stat_.segments == 1 && own->first <= own->last,
        "the own journal keeps a segment");
 
-    /* by age */
+    /* removal by age */
 
     (void) append(js, 1);
     (void) referral_journal_flush(js, NOW, 300 + REFERRAL_JOURNAL_AGE);
@@ -1654,7 +1670,7 @@ test_emptied(void)
     ok(referral_journals_ending(js, NULL, 3000 + HOUR) == old, "it ends");
     referral_journal_finish(js, old, NOW);
 
-    /* everything, the directory itself included */
+    /* all files are gone, and the directory too */
 
     rm_tree(root);
     ok(referral_journals_tick(js, NOW, 4000) == REFERRAL_DECLINED
@@ -1664,7 +1680,7 @@ test_emptied(void)
     ok(referral_journal_flush(js, NOW, 5001) == REFERRAL_OK,
        "and made again");
 
-    /* only the file that is written */
+    /* only the file being written */
 
     own = referral_journals_own(js);
     referral_journal_id_text(path, own->id);
@@ -1714,7 +1730,7 @@ open_files(void)
 }
 
 
-/* segments that were closed, but are in Redis not yet */
+/* segments that are closed, but not yet applied in Redis */
 
 static void
 test_emptied_closed(void)
@@ -1756,7 +1772,7 @@ test_emptied_closed(void)
     ok(referral_journals_ending(js, NULL, 1000 + HOUR) == old, "they end");
     referral_journal_finish(js, old, NOW);
 
-    /* an outage of Redis does not take all descriptors */
+    /* an outage of Redis does not use up the descriptors */
 
     own = referral_journals_own(js);
 
@@ -1779,7 +1795,7 @@ test_emptied_closed(void)
 }
 
 
-/* a worker that starts over and over leaves a journal each time */
+/* a worker that restarts repeatedly leaves a journal each time */
 
 static void
 test_many(void)
@@ -1819,7 +1835,7 @@ test_many(void)
     ok(n == MANY && good == MANY, "many journals are adopted and read");
     ok(open_files() - fds < 5, "none is held open while it is kept");
 
-    /* Redis lost what it had of the last */
+    /* Redis lost what it had of the last journal */
 
     j = adopted(js);
     referral_journal_ack(js, j, 1, 0);
@@ -1854,7 +1870,7 @@ test_renew(void)
     referral_journal_t   *old, *own;
     referral_journals_t  *js;
 
-    /* somebody else wrote under the id: files are all there */
+    /* another journal used the same id: the files are kept */
 
     fresh_root();
 
@@ -1937,7 +1953,7 @@ test_sync(void)
     ok(i >= 2 && own->synced == own->last && own->last == 1620
        && stat.segments == (unsigned) i, "each segment is synced");
 
-    /* EIO: nobody asks this file again */
+    /* EIO: the file is not synced again */
 
     (void) append(js, 30);
     (void) referral_journal_flush(js, NOW, 5000);
@@ -2113,7 +2129,7 @@ test_alias(void)
 }
 
 
-/* a reader that rests holds no memory for what it reads */
+/* a reader without work holds no memory for reading */
 
 static void
 test_rest(void)
@@ -2181,7 +2197,7 @@ main(void)
     test_damage();
     test_bad_once();
 
-    /* on a disk, if there is one */
+    /* on a disk, if the machine has one */
 
     rm_tree(root);
 
@@ -2191,7 +2207,7 @@ main(void)
 
     test_write_and_read();
 
-    /* neither signals nor limits are valgrind's strength */
+    /* valgrind is no good at signals and limits */
 
     if (getenv("UNIT_VALGRIND") == NULL) {
         test_kill();

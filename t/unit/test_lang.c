@@ -42,7 +42,10 @@ language(const char *accept, const char *languages, const char *want)
             return 0;
         }
 
-        /* what reads past its end is seen */
+        /*
+         * A copy of the exact size, so that a sanitizer detects reading beyond
+         * the end.
+         */
 
         code.len = b.pos - b.start;
         code.data = malloc(code.len);
@@ -105,14 +108,14 @@ test_languages(void)
         { ",,;,ja", "en,ja", "ja" },
         { "en-", "fr,en", "en" },
 
-        /* as the program wrote it */
+        /* in the program's spelling */
 
         { "pt-br", "en,pt-BR", "pt-BR" },
         { "pt", "en,pt-BR", "pt-BR" },
         { "zh-tw", "en,zh_TW", "zh_TW" },
         { "de", "EN,De", "De" },
 
-        /* other regions, and none */
+        /* other regions, and no region */
 
         { "en-GB,en;q=0.9,fr;q=0.8", "en-us,fr", "en-us" },
         { "en-GB,fr;q=0.8", "en-us,fr", "en-us" },
@@ -136,7 +139,7 @@ test_languages(void)
         { "fy-NL", "en,nl-nl", "en" },
         { "en-001", "fr,en-gb", "en-gb" },
 
-        /* scripts for regions and the other way round */
+        /* a script instead of a region, and the reverse */
 
         { "zh-TW,zh;q=0.9,en-US;q=0.8,en;q=0.7", "en,zh-hant,zh-hans",
           "zh-hant" },
@@ -213,7 +216,7 @@ test_languages(void)
         { "de-DE-u-co-phonebk", "en,de-at,de-de", "de-de" },
         { "en-US-x-twain", "fr,en-us", "en-us" },
 
-        /* locales of POSIX */
+        /* POSIX locales */
 
         { "de_DE;q=0.9,en-CA;q=0.1", "en,de,ja", "de" },
         { "ja_JP", "en,de,ja", "ja" },
@@ -367,7 +370,7 @@ test_rules(void)
 }
 
 
-/* a list that has been damaged in shared memory */
+/* compiled languages that were damaged in shared memory */
 
 static void
 test_damaged(void)
@@ -424,7 +427,7 @@ test_countries(void)
 
     static const struct {
         const char  *code;
-        const char  *right;    /* NULL: it is none */
+        const char  *right;    /* NULL: there is none */
         const char  *guess;
     } cases[] = {
         { "GB", "GB", NULL }, { "JP", "JP", NULL }, { "AD", "AD", NULL },

@@ -1,7 +1,9 @@
 /* link: referral_limit.c */
 
-/* protects: one address has so many clicks in a minute that can be looked up,
- * and no more, whoever counts them */
+/*
+ * Protects: a limited number of clicks of one address can be looked up each
+ * minute, whichever worker counts them.
+ */
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -30,7 +32,7 @@ taken(referral_limit_t *b, uint64_t key, uint64_t minute, unsigned n,
 }
 
 
-/* workers that count at the same time */
+/* workers count at the same time */
 
 static void
 test_workers(void)

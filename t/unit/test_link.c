@@ -119,7 +119,7 @@ field_is(const referral_entry_t *e, unsigned field, const char *text)
 }
 
 
-/* the language that a visitor gets */
+/* the language that is chosen for a visitor */
 
 static int
 best_is(const referral_entry_t *e, const char *accept, const char *want)

@@ -51,7 +51,7 @@ test_count(void)
 
     fresh(1000);
 
-    /* a process died after it took 300 and before it wrote them */
+    /* a process was killed after it took 300 and before it wrote them */
 
     (void) referral_quota_take(&quota, 500);
     (void) referral_quota_take(&quota, 300);
@@ -116,7 +116,7 @@ test_doubtful(void)
        && referral_quota_allowed(&quota, key, 1) == REFERRAL_DECLINED,
        "a journal without a place may have none");
 
-    /* all are of this process, which lives */
+    /* all belong to this process, which is alive */
 
     referral_quota_begin(&quota, &count);
     referral_quota_counted(&quota, &count, 0);
@@ -125,7 +125,7 @@ test_doubtful(void)
 }
 
 
-/* with its clicks in memory only, or in a journal that others will adopt */
+/* with clicks in memory only, or in a journal that others will adopt */
 
 static void
 test_dead(void)

@@ -79,7 +79,7 @@ same(const referral_record_t *a, const referral_record_t *b)
 }
 
 
-/* decodes from memory of exactly that size, so that a sanitizer sees more */
+/* decodes from memory of the exact size, so that a sanitizer detects more */
 
 static int
 decode(referral_record_t *r, const u_char *data, size_t size)
@@ -261,7 +261,10 @@ refused_text(unsigned text, const char *value)
 }
 
 
-/* any byte at any place of a text, of lengths that are control bytes too */
+/*
+ * Any byte at any place of a text, with lengths that look like control
+ * characters.
+ */
 
 static int
 controls(void)
@@ -362,7 +365,7 @@ test_hostile(void)
     ok(good, "control bytes in any text");
     ok(controls(), "at any place, and no other byte");
 
-    /* whatever comes: an error, or a record that is written the same way */
+    /* any bytes: an error, or a record that is encoded to the same bytes */
 
     sample_set();
     n = referral_record_encode(out, sizeof(out), &sample);

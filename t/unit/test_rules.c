@@ -57,7 +57,7 @@ told(void *data, unsigned line, const char *what)
 }
 
 
-/* on the heap at its exact length, so that a byte too far is seen */
+/* on the heap with the exact length, so that a sanitizer detects more */
 
 static referral_str_t
 exact(const referral_str_t *s)
@@ -400,7 +400,7 @@ rules(const char *text, told_t *t)
 }
 
 
-/* 1 it matches, 0 it does not, -1 it is a bad rule */
+/* 1: it matches, 0: it does not, -1: the rule is invalid */
 
 static int
 matches(const char *conditions, const referral_values_t *v)
@@ -529,7 +529,7 @@ test_conditions(void)
     v.value[REFERRAL_VALUE_LANG].len = 0;
     ok(matches("lang=zh", &v) == 0, "no language");
 
-    /* 2026-12-02 has begun in Tokyo at 15:00 UTC */
+    /* in Tokyo 2026-12-02 begins at 15:00 UTC */
 
     v.offset = 540;
     v.now = NOW;
@@ -679,7 +679,10 @@ test_rules(void)
 
     ok(n == len, "a full buffer is an error, wherever it ends");
 
-    /* cut and flipped code must stay inside its ends; nothing else is asked */
+    /*
+     * Code that is cut off or has flipped bits: it may give any result, but
+     * nothing is read beyond its end.
+     */
 
     (void) rules(text, NULL);
     c = code();

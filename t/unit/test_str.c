@@ -1,8 +1,8 @@
 /* link: referral_str.c referral_time.c referral_id.c -lcrypto */
 
 /*
- * Strings, hashes, dates and ids.  The hash is included as a source: both
- * ways to a checksum are compared, whatever the processor has.
+ * Strings, hashes, dates and ids.  The hash is included as source, so that
+ * both implementations of the checksum are compared on any processor.
  */
 
 #include <openssl/core_names.h>
@@ -283,7 +283,7 @@ test_hash(void)
 
     ok(same, "processor, table and pieces agree");
 
-    /* written down elsewhere: these may never change */
+    /* stored elsewhere, so these may never change */
 
     ok(referral_hash64(0, "", 0) == 0, "hash of nothing");
     ok(referral_hash64(0, "spring", 6) == 0x3ed7107085cae465ULL,
@@ -384,7 +384,7 @@ date(const char *text, int last, int64_t *ms, int *local)
 }
 
 
-/* "2026-12-01 10:30:15.250", by the C library */
+/* "2026-12-01 10:30:15.250", computed by the C library */
 
 static int64_t
 table_ms(const char *text)
@@ -408,7 +408,9 @@ table_ms(const char *text)
 }
 
 
-/* t/lib/dates.txt, which t/click/dates.t asks of the others too */
+/*
+ * t/lib/dates.txt, with which t/click/dates.t tests the other implementations.
+ */
 
 static void
 test_table(void)
@@ -565,7 +567,7 @@ test_dates(void)
     referral_time_day((u_char *) text, INT64_MAX, 840);
     ok(strncmp(text, "9999-12-31", 10) == 0, "east of all time");
 
-    /* of a machine of 32 bits that runs for more than 49 days */
+    /* a 32-bit machine that runs for more than 49 days */
 
     ok(referral_time_whole(1000, 990) == 990
        && referral_time_whole(1000, 1000) == 1000

@@ -42,7 +42,10 @@ class(const char *ua, const char *purpose, const char *mode, int head)
 
     memset(&h, 0, sizeof(h));
 
-    /* just as many bytes as there are, so that reading on is seen */
+    /*
+     * A copy of the exact size, so that a sanitizer detects reading beyond the
+     * end.
+     */
 
     h.head = head;
     s.len = strlen(ua);
@@ -125,12 +128,12 @@ test_people(void)
         "Mozilla/5.0 (Linux; U; armv7l) AppleWebKit/534.34 (KHTML, like "
         "Gecko) Version/5.0 Safari/534.34 SomeReader/6.3",
 
-        /* and on phones, where apps say what they like */
+        /* and on phones, where apps use any name */
 
         ANDROID("Pixel 10") " SomeShop/7.1.2",
         SAFARI "Version/17.5 Mobile/15E148 Safari/604.1 SomeBank-App",
 
-        /* neither engine nor a usual system, but something */
+        /* neither an engine nor a usual system, but another product */
 
         "Mozilla/4.08 [en] (WinNT; U)",
         "Mozilla/4.76 [en] (X11; U; SunOS 5.7 sun4u)",
@@ -196,7 +199,7 @@ test_machines(void)
         "Mozilla/5.0 (compatible)",
         "Mozilla/5.0 (Something; U; en)",
 
-        /* a name that is of no browser */
+        /* a product that no browser adds */
 
         CHROME("Windows NT 10.0; Win64; x64") " Something/1.0",
         CHROME("Windows NT 10.0; Win64; x64") " Something",
@@ -214,7 +217,7 @@ test_machines(void)
         "Firefox/128.0 Something/1.0",
         CHROME("X11; CrOS x86_64 14541.0.0") " Something/1.0",
 
-        /* "compatible" where no browser says it */
+        /* "compatible" where no browser has it */
 
         CHROME("Windows NT 10.0; Win64; x64") " (compatible; Something/1.0)",
         ANDROID("Pixel 10") " (compatible; Something/1.0)",
@@ -225,11 +228,11 @@ test_machines(void)
         "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; "
         "Something/1.0",
 
-        /* before all of it */
+        /* in front of everything */
 
         "Something/1.0 " CHROME("Windows NT 10.0; Win64; x64"),
 
-        /* not in a name that a maker gave */
+        /* not within a name that a maker gave */
 
         ANDROID("Pixel 10") " Somebot/1.0",
         ANDROID("Pixel 10") " (Somebot; +http://example.com/)",
@@ -518,8 +521,8 @@ test_devices(void)
 
 
 /*
- * Makers call phones what they like: \1 is the maker, \2 the model, \3 the
- * codename, and none of them makes a machine of a person.
+ * Makers give phones any name: \1 is the maker, \2 the model, \3 the codename.
+ * None of them may turn a person into a machine.
  */
 
 static const char  names_wv[] =
@@ -527,7 +530,7 @@ static const char  names_wv[] =
     "AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 "
     "Chrome/138.0.7204.63 Mobile Safari/537.36";
 
-/* "+": behind what a WebView says */
+/* "+": behind what a WebView sends */
 
 static const struct {
     const char    *form;

@@ -1,7 +1,7 @@
 
 /*
- * The smallest TAP: ok(condition, "what it protects"), and a plan at the end.
- * main() of a unit test ends with return unit_done().
+ * A minimal writer of TAP: ok(condition, "what it protects"), and the plan at
+ * the end.  main() of a unit test returns unit_done().
  */
 
 
