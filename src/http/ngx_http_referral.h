@@ -86,6 +86,8 @@ typedef struct {
     ngx_thread_pool_t               *thread_pool;
 #endif
 
+    ngx_array_t                      places;      /* of ..._place_t *: where the
+                                                     contents are ours */
     ngx_array_t                      externals;   /* of ngx_int_t: the nginx
                                                      variables of templates */
     ngx_http_referral_worker_t      *worker;

@@ -103,9 +103,12 @@ ngx_http_referral_need(ngx_conf_t *cf, ngx_uint_t needs)
 
 char *
 ngx_http_referral_content(ngx_conf_t *cf, ngx_http_handler_pt handler,
-    ngx_http_referral_place_t *place)
+    const char *what, ngx_http_referral_place_t **place)
 {
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t                      *value;
+    ngx_http_core_loc_conf_t       *clcf;
+    ngx_http_referral_place_t      *p, **pp;
+    ngx_http_referral_main_conf_t  *rmcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -115,8 +118,30 @@ ngx_http_referral_content(ngx_conf_t *cf, ngx_http_handler_pt handler,
 
     clcf->handler = handler;
 
-    place->file = cf->conf_file->file.name.data;
-    place->line = cf->conf_file->line;
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
+
+    p = ngx_palloc(cf->pool, sizeof(ngx_http_referral_place_t));
+    pp = ngx_array_push(&rmcf->places);
+
+    if (p == NULL || pp == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *pp = p;
+
+    value = cf->args->elts;
+
+    p->handler = handler;
+    p->what = what;
+    p->directive = value[0];
+    p->file = cf->conf_file->file.name.data;
+    p->line = cf->conf_file->line;
+    p->clcf = clcf;
+    p->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    if (place) {
+        *place = p;
+    }
 
     return NGX_CONF_OK;
 }

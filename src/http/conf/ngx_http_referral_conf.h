@@ -12,11 +12,16 @@
 #include "ngx_http_referral.h"
 
 
-/* where a directive stands whose location has contents of ours */
+/* a location whose contents are ours, and where that was said */
 
 typedef struct {
-    u_char      *file;
-    ngx_uint_t   line;
+    ngx_http_handler_pt        handler;
+    const char                *what;        /* comes there: "click" */
+    ngx_str_t                  directive;
+    u_char                    *file;
+    ngx_uint_t                 line;
+    ngx_http_core_loc_conf_t  *clcf;
+    ngx_http_core_srv_conf_t  *cscf;
 } ngx_http_referral_place_t;
 
 
@@ -28,9 +33,13 @@ void ngx_http_referral_need(ngx_conf_t *cf, ngx_uint_t needs);
 
 /* for setters: what is returned is what they return, unless NGX_CONF_OK */
 
-/* this location's contents are made by "handler" */
+/*
+ * This location's contents are made by "handler", and "what" comes there.  At
+ * the end there is a warning if something else answers first.  "place", which
+ * may be NULL, is set to what lives as long as the configuration.
+ */
 char *ngx_http_referral_content(ngx_conf_t *cf, ngx_http_handler_pt handler,
-    ngx_http_referral_place_t *place);
+    const char *what, ngx_http_referral_place_t **place);
 
 /* this location's URL names a link: the directive takes "[PROGRAM [CODE]]" */
 char *ngx_http_referral_link(ngx_conf_t *cf);
@@ -60,16 +69,6 @@ ngx_int_t ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
 /* one that all may read, of at most "max" bytes, into "pool" */
 ngx_int_t ngx_http_referral_read_file(ngx_conf_t *cf, ngx_pool_t *pool,
     const char *directive, ngx_str_t *file, off_t max, referral_str_t *text);
-
-
-/*
- * For postconfiguration: warns where something else answers before "handler",
- * the contents of this location by "directive".  "what" comes there: a click.
- */
-void ngx_http_referral_check_reached(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf, ngx_http_core_srv_conf_t *cscf,
-    ngx_http_handler_pt handler, const char *what, const char *directive,
-    ngx_http_referral_place_t *place);
 
 /* does nginx's rewrite module do anything there? */
 ngx_uint_t ngx_http_referral_has_rewrites(ngx_conf_t *cf, void **loc_conf);

@@ -49,6 +49,9 @@ ngx_conf_file_t *ngx_http_referral_conf_place(ngx_conf_t *cf);
 ngx_int_t ngx_http_referral_set_bots(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *file);
 
+/* warns of contents that something else of their location keeps unseen */
+void ngx_http_referral_check_reached(ngx_conf_t *cf, ngx_array_t *places);
+
 /* the cookies' keys, made if a cookie needs them and there is no file */
 ngx_int_t ngx_http_referral_keys(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf);

@@ -5,7 +5,7 @@
  */
 
 
-#include "ngx_http_referral_conf.h"
+#include "ngx_http_referral_conf_core.h"
 
 
 /* the heads of other modules' configurations, which have no header */
@@ -19,6 +19,8 @@ typedef struct {
 } ngx_http_referral_try_files_conf_t;
 
 
+static void ngx_http_referral_check_place(ngx_conf_t *cf,
+    ngx_http_referral_place_t *place);
 static void *ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
     const char *name);
 static const char *ngx_http_referral_check_codes(ngx_array_t *codes,
@@ -31,19 +33,32 @@ static ngx_uint_t ngx_http_referral_rewrites(ngx_http_script_regex_code_t *code,
 
 
 void
-ngx_http_referral_check_reached(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf, ngx_http_core_srv_conf_t *cscf,
-    ngx_http_handler_pt handler, const char *what, const char *directive,
-    ngx_http_referral_place_t *place)
+ngx_http_referral_check_reached(ngx_conf_t *cf, ngx_array_t *places)
+{
+    ngx_uint_t                   i;
+    ngx_http_referral_place_t  **place;
+
+    place = places->elts;
+
+    for (i = 0; i < places->nelts; i++) {
+        ngx_http_referral_check_place(cf, place[i]);
+    }
+}
+
+
+static void
+ngx_http_referral_check_place(ngx_conf_t *cf, ngx_http_referral_place_t *place)
 {
     const char                          *first, *where;
+    ngx_http_core_loc_conf_t            *clcf;
     ngx_http_referral_rewrite_conf_t    *rewrite;
     ngx_http_referral_try_files_conf_t  *files;
 
+    clcf = place->clcf;
     where = "server";
     first = NULL;
 
-    rewrite = ngx_http_referral_conf_of(cf, cscf->ctx->loc_conf,
+    rewrite = ngx_http_referral_conf_of(cf, place->cscf->ctx->loc_conf,
                                         "ngx_http_rewrite_module");
 
     if (rewrite && rewrite->codes && !clcf->named) {
@@ -68,15 +83,16 @@ ngx_http_referral_check_reached(ngx_conf_t *cf,
         first = "try_files";
     }
 
-    if (first == NULL && clcf->handler != handler) {
+    if (first == NULL && clcf->handler != place->handler) {
         first = "another directive";
     }
 
     if (first) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"%s\" of this %s comes first, no %s would ever reach "
-                      "\"%s\" in %s:%ui",
-                      first, where, what, directive, place->file, place->line);
+                      "\"%V\" in %s:%ui",
+                      first, where, place->what, &place->directive,
+                      place->file, place->line);
     }
 }
 

@@ -229,7 +229,10 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
     }
 
     if (ngx_array_init(&rmcf->externals, cf->pool, 4, sizeof(ngx_int_t))
-        != NGX_OK)
+            != NGX_OK
+        || ngx_array_init(&rmcf->places, cf->pool, 4,
+                          sizeof(ngx_http_referral_place_t *))
+               != NGX_OK)
     {
         return NULL;
     }
@@ -436,6 +439,8 @@ ngx_http_referral_postconfiguration(ngx_conf_t *cf)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_referral_check_reached(cf, &rmcf->places);
 
     return rmcf->enabled ? ngx_http_referral_keys(cf, rmcf) : NGX_OK;
 }

@@ -15,8 +15,7 @@
 /* of a location */
 
 typedef struct {
-    ngx_http_referral_place_t        place;       /* file is NULL: it is no
-                                                     short link */
+    ngx_http_referral_place_t       *place;       /* NULL: no short link */
     ngx_array_t                     *hosts;       /* "allow", or the host of
                                                      "landing" */
     ngx_http_referral_template_t    *args;

@@ -46,8 +46,8 @@ ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral_landing\" has a variable before its path: "
                       "name the hosts it may lead to with \"referral_allow\" "
-                      "for \"referral\" in %s:%ui", conf->place.file,
-                      conf->place.line);
+                      "for \"referral\" in %s:%ui", conf->place->file,
+                      conf->place->line);
         return NGX_CONF_ERROR;
     }
 
@@ -61,8 +61,8 @@ ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral_fallback\" has a variable before its path: "
                       "name the hosts it may lead to with \"referral_allow\" "
-                      "for \"referral\" in %s:%ui", conf->place.file,
-                      conf->place.line);
+                      "for \"referral\" in %s:%ui", conf->place->file,
+                      conf->place->line);
         return NGX_CONF_ERROR;
     }
 
@@ -70,8 +70,8 @@ ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "no landing is allowed for \"referral\" in %s:%ui: name "
                       "the hosts of the landings in redis with "
-                      "\"referral_allow\"", conf->place.file,
-                      conf->place.line);
+                      "\"referral_allow\"", conf->place->file,
+                      conf->place->line);
     }
 
     /* "allow" itself stays: locations inside may have other landings */
@@ -108,11 +108,6 @@ ngx_http_referral_click_check(ngx_conf_t *cf, ngx_array_t *shorts)
     s = shorts->elts;
 
     for (i = 0; i < shorts->nelts; i++) {
-        ngx_http_referral_check_reached(cf, s[i].clcf, s[i].cscf,
-                                        ngx_http_referral_click_group_handler,
-                                        "click", "referral",
-                                        &s[i].conf->place);
-
         ngx_http_referral_check_prefix(cf, &s[i]);
         ngx_http_referral_check_code(cf, &s[i]);
         ngx_http_referral_check_values(cf, &s[i]);
@@ -144,8 +139,8 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                       "location \"%V\" takes all that begins so, such as "
                       "\"%Vx\", for short links: \"location %V/\" does not, "
                       "for \"referral\" in %s:%ui",
-                      name, name, name, s->conf->place.file,
-                      s->conf->place.line);
+                      name, name, name, s->conf->place->file,
+                      s->conf->place->line);
     }
 }
 
@@ -170,8 +165,8 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "location \"%V\" may end inside of a word, whose "
                           "beginning is another's code: \"(.+)$\" at its end "
                           "takes all, for \"referral\" in %s:%ui",
-                          &s->clcf->name, s->conf->place.file,
-                          s->conf->place.line);
+                          &s->clcf->name, s->conf->place->file,
+                          s->conf->place->line);
         }
 
         return;
@@ -203,8 +198,8 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                   "\"%V\" is empty here, as location \"%V\" is no regular "
                   "expression: every code is unknown, without it the code is "
                   "what follows the prefix, for \"referral\" in %s:%ui",
-                  value, &s->clcf->name, s->conf->place.file,
-                  s->conf->place.line);
+                  value, &s->clcf->name, s->conf->place->file,
+                  s->conf->place->line);
 }
 
 
@@ -278,7 +273,7 @@ ngx_http_referral_check_values(ngx_conf_t *cf, ngx_http_referral_short_t *s)
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                           "\"referral_exclude\" \"%V\" is no variable: every "
                           "click is excluded, for \"referral\" in %s:%ui",
-                          value, conf->place.file, conf->place.line);
+                          value, conf->place->file, conf->place->line);
         }
     }
 
@@ -293,7 +288,7 @@ ngx_http_referral_check_values(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "\"referral_channel\" \"%V\" counts as \"other\": "
                           "up to 32 of a-z, 0-9, \"_\", \".\" and \"-\" make "
                           "a channel, for \"referral\" in %s:%ui",
-                          value, conf->place.file, conf->place.line);
+                          value, conf->place->file, conf->place->line);
         }
     }
 }
@@ -335,7 +330,7 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "path and may lead to \"%V\" alone, the host of "
                           "\"referral_landing\": name others with "
                           "\"referral_allow\" for \"referral\" in %s:%ui",
-                          &host, conf->place.file, conf->place.line);
+                          &host, conf->place->file, conf->place->line);
         }
 
         return;
@@ -352,7 +347,7 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "\"referral_fallback\" leads to \"%V\", and this "
                           "server has no such location: visitors get 500, for "
                           "\"referral\" in %s:%ui",
-                          &uri, conf->place.file, conf->place.line);
+                          &uri, conf->place->file, conf->place->line);
             return;
         }
 
@@ -365,7 +360,7 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
                           "\"referral_fallback\" \"%V\" is taken as it "
                           "stands: a path has no variables, its page may use "
                           "$referral_result, for \"referral\" in %s:%ui",
-                          &uri, conf->place.file, conf->place.line);
+                          &uri, conf->place->file, conf->place->line);
         }
 
         args = ngx_strlchr(uri.data, uri.data + uri.len, '?');
@@ -384,14 +379,14 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
     target = found->loc_conf[ngx_http_referral_click_module.ctx_index];
 
-    if (target->place.file) {
+    if (target->place) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"referral_fallback\" \"%V\" leads to a short link "
                       "again, that of %s:%ui: visitors get 404, for "
                       "\"referral\" in %s:%ui",
-                      &rlcf->fallback->location, target->place.file,
-                      target->place.line,
-                      conf->place.file, conf->place.line);
+                      &rlcf->fallback->location, target->place->file,
+                      target->place->line,
+                      conf->place->file, conf->place->line);
     }
 }
 

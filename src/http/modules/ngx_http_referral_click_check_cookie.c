@@ -56,7 +56,7 @@ ngx_http_referral_click_check_cookie(ngx_conf_t *cf,
                               "must be that host or a domain that the host "
                               "is in, for \"referral\" in %s:%ui",
                               &cookie->domain, &sn[i].name,
-                              s->conf->place.file, s->conf->place.line);
+                              s->conf->place->file, s->conf->place->line);
                 return;
             }
         }
@@ -168,7 +168,7 @@ ngx_http_referral_check_reach(ngx_conf_t *cf, ngx_http_referral_short_t *s,
                       "\"referral\" in %s:%ui",
                       domain->len ? "domain=" : "",
                       domain->len ? domain : &host, &landing, &common,
-                      s->conf->place.file, s->conf->place.line);
+                      s->conf->place->file, s->conf->place->line);
         return;
     }
 
@@ -177,7 +177,7 @@ ngx_http_referral_check_reach(ngx_conf_t *cf, ngx_http_referral_short_t *s,
                   "landing on \"%V\": let the landing keep click_id, for "
                   "\"referral\" in %s:%ui",
                   domain->len ? "domain=" : "", domain->len ? domain : &host,
-                  &landing, s->conf->place.file, s->conf->place.line);
+                  &landing, s->conf->place->file, s->conf->place->line);
 }
 
 
@@ -255,8 +255,8 @@ ngx_http_referral_click_check_shared(ngx_conf_t *cf,
                       "in %s:%ui and in %s:%ui",
                       ngx_http_referral_literal_program(s[i].rlcf),
                       ngx_http_referral_literal_program(s[n].rlcf),
-                      &s[n].rlcf->cookie->name, other->place.file,
-                      other->place.line, conf->place.file, conf->place.line);
+                      &s[n].rlcf->cookie->name, other->place->file,
+                      other->place->line, conf->place->file, conf->place->line);
         return;
     }
 }

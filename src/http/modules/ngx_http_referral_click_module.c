@@ -100,7 +100,7 @@ ngx_http_referral_click(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char  *rv;
 
-    if (rccf->place.file) {
+    if (rccf->place) {
         return "is duplicate";
     }
 
@@ -113,7 +113,7 @@ ngx_http_referral_click(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_referral_need(cf, NGX_HTTP_REFERRAL_NEED_REDIS);
 
     return ngx_http_referral_content(cf, ngx_http_referral_click_group_handler,
-                                     &rccf->place);
+                                     "click", &rccf->place);
 }
 
 
@@ -241,7 +241,7 @@ ngx_http_referral_click_create_loc_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     conf->place = { NULL, 0 };
+     *     conf->place = NULL;
      *     conf->hosts = NULL;
      */
 
@@ -275,15 +275,14 @@ ngx_http_referral_click_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     /* "if" inside of a short link: its handler runs with this configuration */
 
-    if (clcf->noname && prev->place.file) {
+    if (clcf->noname && prev->place) {
         conf->place = prev->place;
         conf->hosts = prev->hosts;
 
         return NGX_CONF_OK;
     }
 
-    return conf->place.file ? ngx_http_referral_click_short(cf, conf)
-                            : NGX_CONF_OK;
+    return conf->place ? ngx_http_referral_click_short(cf, conf) : NGX_CONF_OK;
 }
 
 
@@ -318,7 +317,7 @@ ngx_http_referral_click_short(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "another directive of this location makes its contents, "
                       "no click would ever reach \"referral\" in %s:%ui",
-                      conf->place.file, conf->place.line);
+                      conf->place->file, conf->place->line);
         return NGX_CONF_ERROR;
     }
 
@@ -326,7 +325,7 @@ ngx_http_referral_click_short(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral\" needs a program: \"referral shop;\" or "
                       "\"referral_program shop;\" in %s:%ui",
-                      conf->place.file, conf->place.line);
+                      conf->place->file, conf->place->line);
         return NGX_CONF_ERROR;
     }
 
@@ -334,7 +333,7 @@ ngx_http_referral_click_short(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"referral_consent\" needs a variable, for "
                       "\"referral\" in %s:%ui: without the directive "
-                      "nobody is asked", conf->place.file, conf->place.line);
+                      "nobody is asked", conf->place->file, conf->place->line);
         return NGX_CONF_ERROR;
     }
 

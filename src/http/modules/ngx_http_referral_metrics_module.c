@@ -27,25 +27,6 @@ typedef struct {
 } ngx_http_referral_metric_t;
 
 
-/* a page and where it stands, to be checked when all is known */
-
-typedef struct {
-    ngx_http_referral_place_t         *place;
-    ngx_http_core_loc_conf_t          *clcf;
-    ngx_http_core_srv_conf_t          *cscf;
-} ngx_http_referral_metrics_page_t;
-
-
-typedef struct {
-    ngx_array_t                        pages;    /* of ..._metrics_page_t */
-} ngx_http_referral_metrics_main_conf_t;
-
-
-typedef struct {
-    ngx_http_referral_place_t          place;    /* file is NULL: no page */
-} ngx_http_referral_metrics_conf_t;
-
-
 static ngx_int_t ngx_http_referral_metrics_handler(ngx_http_request_t *r);
 static void ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
     ngx_http_referral_balance_t *balance);
@@ -61,11 +42,6 @@ static u_char *ngx_http_referral_metrics_one(u_char *p, u_char *last,
     const char *name, const char *type, const char *help, uint64_t value);
 static char *ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static ngx_int_t ngx_http_referral_metrics_postconfiguration(ngx_conf_t *cf);
-static void *ngx_http_referral_metrics_create_main_conf(ngx_conf_t *cf);
-static void *ngx_http_referral_metrics_create_loc_conf(ngx_conf_t *cf);
-static char *ngx_http_referral_metrics_merge_loc_conf(ngx_conf_t *cf,
-    void *parent, void *child);
 
 
 static ngx_command_t  ngx_http_referral_metrics_commands[] = {
@@ -82,17 +58,17 @@ static ngx_command_t  ngx_http_referral_metrics_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_referral_metrics_module_ctx = {
-    NULL,                                         /* preconfiguration */
-    ngx_http_referral_metrics_postconfiguration,  /* postconfiguration */
+    NULL,                                  /* preconfiguration */
+    NULL,                                  /* postconfiguration */
 
-    ngx_http_referral_metrics_create_main_conf,   /* create main conf */
-    NULL,                                         /* init main conf */
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
 
-    NULL,                                         /* create server conf */
-    NULL,                                         /* merge server conf */
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
 
-    ngx_http_referral_metrics_create_loc_conf,    /* create location conf */
-    ngx_http_referral_metrics_merge_loc_conf      /* merge location conf */
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
 };
 
 
@@ -533,89 +509,6 @@ ngx_http_referral_metrics_one(u_char *p, u_char *last, const char *name,
 static char *
 ngx_http_referral_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_http_referral_metrics_conf_t *mlcf = conf;
-
     return ngx_http_referral_content(cf, ngx_http_referral_metrics_handler,
-                                     &mlcf->place);
-}
-
-
-static ngx_int_t
-ngx_http_referral_metrics_postconfiguration(ngx_conf_t *cf)
-{
-    ngx_uint_t                              i;
-    ngx_http_referral_metrics_page_t       *page;
-    ngx_http_referral_metrics_main_conf_t  *mmcf;
-
-    mmcf = ngx_http_conf_get_module_main_conf(cf,
-                                            ngx_http_referral_metrics_module);
-
-    page = mmcf->pages.elts;
-
-    for (i = 0; i < mmcf->pages.nelts; i++) {
-        ngx_http_referral_check_reached(cf, page[i].clcf, page[i].cscf,
-                                        ngx_http_referral_metrics_handler,
-                                        "request", "referral_metrics",
-                                        page[i].place);
-    }
-
-    return NGX_OK;
-}
-
-
-static void *
-ngx_http_referral_metrics_create_main_conf(ngx_conf_t *cf)
-{
-    ngx_http_referral_metrics_main_conf_t  *mmcf;
-
-    mmcf = ngx_pcalloc(cf->pool,
-                       sizeof(ngx_http_referral_metrics_main_conf_t));
-    if (mmcf == NULL) {
-        return NULL;
-    }
-
-    if (ngx_array_init(&mmcf->pages, cf->pool, 1,
-                       sizeof(ngx_http_referral_metrics_page_t))
-        != NGX_OK)
-    {
-        return NULL;
-    }
-
-    return mmcf;
-}
-
-
-static void *
-ngx_http_referral_metrics_create_loc_conf(ngx_conf_t *cf)
-{
-    return ngx_pcalloc(cf->pool, sizeof(ngx_http_referral_metrics_conf_t));
-}
-
-
-static char *
-ngx_http_referral_metrics_merge_loc_conf(ngx_conf_t *cf, void *parent,
-    void *child)
-{
-    ngx_http_referral_metrics_conf_t *conf = child;
-
-    ngx_http_referral_metrics_page_t       *page;
-    ngx_http_referral_metrics_main_conf_t  *mmcf;
-
-    if (conf->place.file == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    mmcf = ngx_http_conf_get_module_main_conf(cf,
-                                            ngx_http_referral_metrics_module);
-
-    page = ngx_array_push(&mmcf->pages);
-    if (page == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    page->place = &conf->place;
-    page->clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    page->cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
-
-    return NGX_CONF_OK;
+                                     "request", NULL);
 }
