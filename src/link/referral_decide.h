@@ -39,8 +39,8 @@ typedef enum {
  * both reasons.
  *
  * The three templates and "allow" come from the configuration; empty code
- * means none.  "window", "late", "attribution" and "offset" apply if the program
- * sets none.
+ * means none.  "window", "late", "attribution" and "offset" apply if the
+ * program sets none.
  */
 
 typedef struct {

@@ -1,5 +1,5 @@
-# protects: whatever comes from outside: each room that reads foreign bytes,
-# by its libFuzzer target in t/fuzz/, with AddressSanitizer and UBSan
+# protects: each file that reads foreign bytes, by its libFuzzer target in
+# t/fuzz/, with AddressSanitizer and UBSan
 #
 # Runs under scripts/test --fuzz.  FUZZ_SECONDS: how long each (30); FUZZ:
 # which ("cookie geo").  What was found before lies in build/fuzz/corpus/ and

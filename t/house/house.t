@@ -1,4 +1,5 @@
-# protects: the house: which room may know what, and who may call whom
+# protects: the layers of src/: which file may include and call which, which one
+# knows a library, the names of keys, and the style that a machine can see
 
 use strict;
 use warnings;
@@ -23,8 +24,8 @@ for my $file (@files) {
     local $/;
     $text{$file} = <$f>;
 
-    # comments and strings name what they like; one pass, so that neither
-    # hides the other
+    # without comments and strings; in one pass, because each may contain what
+    # looks like the other
 
     my $code = $text{$file};
 
@@ -42,7 +43,7 @@ for my $file (@files) {
 sub includes { $text{$_[0]} =~ /^\s*#\s*include\s*[<"]([^>"]+)[>"]/mg }
 
 
-# rooms that know nothing of nginx
+# files that do not know nginx
 
 for my $file (grep { /^referral_/ } @files) {
     my @foreign = grep { /^ngx_|^nginx|hiredis/ } includes($file);
@@ -60,7 +61,7 @@ for my $file (grep { /^referral_/ } @files) {
 }
 
 
-# each library has one room that knows it
+# only one file includes each library
 
 my @homes = (
     [ qr{^hiredis},    qr{^ngx_http_referral_redis\.[ch]$} ],
@@ -69,14 +70,14 @@ my @homes = (
 );
 
 for my $home (@homes) {
-    my ($library, $room) = @$home;
+    my ($library, $place) = @$home;
 
     my @others = grep {
         my $file = $_;
-        $file !~ $room && grep { $_ =~ $library } includes($file)
+        $file !~ $place && grep { $_ =~ $library } includes($file)
     } @files;
 
-    is("@others", '', "only its room includes $library");
+    is("@others", '', "only its file includes $library");
 }
 
 
@@ -104,8 +105,8 @@ is(join(' ', grep { keys %{ $defined{$_} } > 1 } sort keys %defined), '',
    'no macro is defined in two files');
 
 
-# each room has its own header; a large room has several files, each of which
-# begins with the room's name
+# each file has a header of its name; of several files with one header, each
+# begins with the header's name
 
 for my $file (grep { /^referral_.*\.c$/ } @files) {
     (my $stem = $file) =~ s/\.c$//;
@@ -125,9 +126,8 @@ for my $file (grep { /\.h$/ } @files) {
 }
 
 
-# Folders are layers, from the ground up as src/layers has them: a file
-# includes and calls what lies in its own folder or in one that stands behind
-# its folder there.
+# Folders are layers, as src/layers lists them: a file includes and calls files
+# of its own folder and of those that its folder's line names.
 
 my %below = map { my ($folder, @below) = @$_; $folder => { map { $_ => 1 } @below } }
                 layers();
@@ -156,7 +156,7 @@ sub may {
     return $below{$folder{$file}}{$folder{$other}};
 }
 
-# which functions a file defines for others
+# the functions that a file defines for others
 
 my %home;
 
@@ -192,8 +192,8 @@ for my $file (@files) {
     is("@wrong", '', "$file calls what lies below it");
 }
 
-# Within a folder the calls run one way too.  In src/http/recorder the files
-# whose functions one header declares are one.
+# Calls within a folder are not circular either.  Files whose functions one
+# header declares count as one file, except with the header that all share.
 
 my %declared;
 
@@ -313,7 +313,7 @@ for my $file (@files) {
 }
 
 
-# a test is asked for by its name, and what takes longest is known by its path
+# a test is run by its name, and t/longest has paths
 
 my (%place, @twice);
 

@@ -1,5 +1,5 @@
-# protects: the rooms that know nothing of nginx, each by its test in t/unit/,
-# once with AddressSanitizer and UBSan, once under valgrind
+# protects: the files that do not know nginx, each by its test in t/unit/, once
+# with AddressSanitizer and UBSan, once under valgrind
 
 use strict;
 use warnings;
@@ -76,7 +76,7 @@ SKIP: {
         my @compile = ($cc, '-m32', '-fsyntax-only', @common);
         my $output = `@compile @sources 2>&1`;
 
-        is($?, 0, 'all rooms without a library compile') or diag($output);
+        is($?, 0, 'all files without a library compile') or diag($output);
 
         my @without = grep { !/_FILE_OFFSET_BITS/ } @compile;
 
