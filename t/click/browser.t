@@ -1,6 +1,6 @@
-# protects: what it is all for: a real browser follows a link, lands on a page
-# that greets by name, and holds the cookie; and one that looks ahead, because
-# the page told it to, counts when the person clicks
+# protects: a real browser follows a link, lands on a page that greets by
+# name, and holds the cookie; a browser that prefetches a link counts only
+# when the person clicks
 
 use strict;
 use warnings;

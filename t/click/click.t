@@ -1,5 +1,5 @@
-# protects: the short link: codes, states and dates, who chooses the landing,
-# what is added to it, and what is never answered
+# protects: the short link: codes, states and dates, which landing is chosen,
+# what is added to it, and requests that get no redirect
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
-# protects: the attribution cookie: both touches, its attributes, that a forged,
-# foreign or old one is as if absent, and that a made-up code of an outage is
-# nobody's first touch
+# protects: the attribution cookie: both touches and its attributes; a
+# forged, foreign or old cookie is treated as absent; a code that an outage
+# left unchecked is nobody's first touch
 
 use strict;
 use warnings;

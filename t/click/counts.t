@@ -1,5 +1,5 @@
-# protects: that every number agrees with what the clients know: of each link,
-# class, result, day, hour, country and device, over several workers, and while
+# protects: all counters agree with what the clients did: each link, class,
+# result, day, hour, country and device, over several workers, also when
 # workers are killed
 #
 # TEST_SOAK=1: 200,000 hits each

@@ -1,5 +1,5 @@
-# protects: dates and offsets as programs write them: what t/lib/dates.txt says
-# of each holds for the module, for its tools and for the command line alike
+# protects: dates and offsets: the module, its tools and the command line
+# read each line of t/lib/dates.txt in the same way
 
 use strict;
 use warnings;

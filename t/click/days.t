@@ -1,6 +1,6 @@
-# protects: each click in the hour and the day in which it happened, whose
-# midnight it may be, whenever Redis is told; and a clock that is set by hours
-# or days, in either direction
+# protects: each click counts in the hour and the day in which it happened,
+# in the program's time zone and however late it reaches Redis; also when the
+# clock is set by hours or days, in either direction
 
 use strict;
 use warnings;

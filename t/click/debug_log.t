@@ -1,4 +1,5 @@
-# protects: the debug log, which tells a click's story line by line
+# protects: the debug log, which has each decision about a click on a line of
+# its own
 
 use strict;
 use warnings;

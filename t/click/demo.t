@@ -1,5 +1,5 @@
 # protects: what people copy: conf/referral.conf.example works as delivered,
-# and the pages of scripts/demo promise nothing that is not so
+# and what the pages of scripts/demo say is true
 
 use strict;
 use warnings;

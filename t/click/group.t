@@ -1,6 +1,6 @@
-# protects: clicks that one turn of the event loop decides together: each has
-# the answer that it would have alone, is counted once, and one whose visitor
-# went away takes nobody else's
+# protects: clicks that are decided together in one turn of the event loop:
+# each gets the answer that it would get alone and is counted once, and one
+# whose client disconnects affects no other
 
 use strict;
 use warnings;

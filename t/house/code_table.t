@@ -1,5 +1,5 @@
-# protects: what is cut off a code is what Unicode says: the module's table is
-# what auto/codes writes
+# protects: the module's table of characters around a code is what auto/codes
+# makes of the Unicode Character Database
 
 use strict;
 use warnings;

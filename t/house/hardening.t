@@ -1,5 +1,5 @@
-# protects: what the compiler and the linker do against mistakes of ours, and
-# that the module shows nginx its three names and nothing else
+# protects: the hardening flags of compiler and linker are in effect, and the
+# module exports nothing but the three names that nginx looks up
 
 use strict;
 use warnings;

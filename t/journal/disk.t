@@ -1,6 +1,6 @@
-# protects: no click is counted twice and none goes missing untold, whatever
-# the journal's disk does: full, out of inodes, read-only, emptied; and
-# everything is as before when the disk is
+# protects: no click is counted twice and each lost one is counted as
+# dropped, whatever happens to the journal's disk: full, out of inodes,
+# read-only, emptied; afterwards everything works as before
 #
 # Runs without sanitizers, unless it is named: it is about time and processes.
 

@@ -1,6 +1,7 @@
 # protects: clicks that are in memory only, because the journal is at max= or
-# its disk is full, are counted or told as dropped when their worker ends; and
-# max= and the tenth for unknown codes are the directory's, not a worker's
+# its disk is full, are counted in Redis or as dropped when their worker
+# ends; max= and the tenth of it for unknown codes apply to the directory,
+# not to each worker
 #
 # Runs without sanitizers, unless it is named: it is about time and processes.
 

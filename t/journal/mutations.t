@@ -1,5 +1,5 @@
-# protects: the fault tests themselves: with what makes clicks exact taken
-# out, they must fail
+# protects: the fault tests themselves: without the code that keeps counts
+# exact they fail
 #
 # TEST_SOAK=1: builds the module anew for each, so not otherwise
 

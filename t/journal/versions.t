@@ -1,5 +1,5 @@
-# protects: that clicks which another version of the module wrote stay in the
-# journal, untouched, until it runs again, and that all others are counted
+# protects: clicks that another version of the module wrote stay in the
+# journal, untouched, until that version runs again; all others are counted
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# protects: that the page of metrics adds up however many lives workers had,
-# and that a journal which is only kept takes no room in it
+# protects: the page of metrics adds up however often workers are replaced,
+# and a journal that is only retained takes nothing of the quota
 #
 # Runs without sanitizers: hundreds of processes of them are too many.
 #

@@ -1,5 +1,5 @@
-# protects: nginx's ways of letting in and turning away, in front of a short
-# link: who is turned away is no click, who is let in is one
+# protects: access control of nginx before a short link: a client that is
+# rejected makes no click, one that is admitted makes one
 
 use strict;
 use warnings;

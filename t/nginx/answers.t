@@ -1,6 +1,6 @@
-# protects: nginx's ways of making answers, around a short link: headers,
-# compression, error pages, fallbacks, rewrites, mirrors and proxies do what
-# their manuals say, and a click is counted once
+# protects: what shapes responses around a short link (headers, compression,
+# error pages, fallbacks, rewrites, mirrors, proxies) works as documented,
+# and a click is counted once
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# protects: nginx -t: each mistake is refused, with what is wrong and what
-# would be right; and a module that is not used does nothing
+# protects: nginx -t refuses each mistake and says what is wrong and what
+# would be right; a module that is not used does nothing
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
-# protects: what nginx accepts though it can never work is said at "nginx -t":
-# clicks that no short link gets, cookies that browsers refuse or overwrite,
-# fallbacks that lead nowhere; and nothing is said of what works
+# protects: nginx -t warns of what nginx accepts although it can never work:
+# short links that no request reaches, cookies that browsers refuse or
+# overwrite, fallbacks that lead nowhere; and it does not warn of what works
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# protects: memory and descriptors of workers and master stay what they are
-# under clicks, faults of Redis and reloads
+# protects: memory and descriptors of workers and master do not grow under
+# clicks, faults of Redis and reloads
 #
 # TEST_SOAK=1: three minutes and fifty reloads
 #

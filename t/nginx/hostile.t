@@ -1,5 +1,5 @@
-# protects: everybody from what a request, a cookie or Redis may hold: a clear
-# answer and nothing else, no header injected, no host chosen, no key created
+# protects: hostile requests, cookies and values in Redis get a clear answer
+# and nothing else: no header is injected, no host chosen, no key created
 
 use strict;
 use warnings;

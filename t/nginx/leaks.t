@@ -1,5 +1,5 @@
-# protects: the memory of master and workers, under valgrind, over reloads,
-# an outage of Redis and another geo database
+# protects: no memory of master and workers leaks over reloads, an outage of
+# Redis and a new geo database; under valgrind
 #
 # Runs under scripts/test --soak: nginx takes fifty times as long.
 

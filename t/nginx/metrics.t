@@ -1,5 +1,5 @@
-# protects: the page of metrics: its format, and that it adds up, whatever
-# becomes of a click
+# protects: the page of metrics: its format, and that its counters add up
+# whatever the result of a click
 
 use strict;
 use warnings;

@@ -1,5 +1,6 @@
-# protects: slips of the pen: a system directory is not taken for a journal,
-# nginx -t does not hang, a second cookie or too many rules do not lose a visitor
+# protects: mistakes of operators: a system directory is not taken for a
+# journal, nginx -t does not hang, and a second cookie or too many rules do
+# not lose a visitor
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
-# protects: the list that tells machines from people: the one that is built in,
-# one's own, what is said of a wrong one; and that a person's click counts
-# whatever came for the same link before
+# protects: the list that tells machines from people: the built-in one, an
+# operator's own, and the errors of a wrong one; a person's click counts
+# whatever requested the same link before
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# protects: visitors who have not consented: redirected, counted, credited,
-# and never recognised; and staff, who are not counted among people
+# protects: visitors without consent are redirected, counted and credited,
+# but not recognised again; staff are not counted as people
 
 use strict;
 use warnings;

@@ -1,5 +1,5 @@
-# protects: where visitors are: several databases, reload while running,
-# clients without an address, and files that are no databases
+# protects: places of visitors: several databases, a reload of one while
+# running, clients without an address, and files that are no databases
 
 use strict;
 use warnings;

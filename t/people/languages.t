@@ -1,6 +1,6 @@
-# protects: languages from the header to the landing: the look-up among those
-# of the program, {lang} as the program wrote it, counters in one spelling,
-# and rules by language; and rules for countries under wrong names
+# protects: languages from the header to the landing: the choice among the
+# program's languages, {lang} in the program's spelling, counters in one
+# spelling, rules by language; and rules for countries under wrong codes
 
 use strict;
 use warnings;

@@ -1,4 +1,5 @@
-# protects: the count from browsers that look ahead, and from machines
+# protects: browsers that prefetch a link and machines do not count as clicks
+# of people
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
-# protects: people: after 10,000 clicks no address and no User-Agent stands in
-# Redis, in what Redis was told, in the journal or in the module's log; and
-# whatever is about a person ends
+# protects: after 10,000 clicks no address and no User-Agent is in Redis, in
+# commands sent to Redis, in the journal or in the module's log; and
+# everything about a person expires
 
 use strict;
 use warnings;

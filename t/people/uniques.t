@@ -1,6 +1,5 @@
-# protects: what the analyst is told of different people: visitors by their
-# cookie, addresses beside them, and what becomes of a client that makes up
-# people
+# protects: the counts of different people: visitors by their cookie,
+# addresses beside them, and the limits for a client that invents people
 
 use strict;
 use warnings;

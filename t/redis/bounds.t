@@ -1,5 +1,5 @@
-# protects: Redis, the shared memory, the journal and the workers from growing
-# by what a request makes up: codes, sources, languages, query strings, hosts,
+# protects: Redis, the shared memory, the journal and the workers do not grow
+# by what requests invent: codes, sources, languages, query strings, hosts,
 # cookies
 
 use strict;

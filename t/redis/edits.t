@@ -1,6 +1,6 @@
-# protects: an edit in Redis is live at once on every worker, no edit is missed
-# while listeners die, Redis restarts or nginx reloads, and a link whose entry
-# is old does not wait for a Redis that hangs
+# protects: an edit in Redis is live at once on every worker; none is missed
+# while listeners die, Redis restarts or nginx reloads; and a link whose
+# entry is stale does not wait for a Redis that hangs
 #
 # Runs alone: it measures time.
 

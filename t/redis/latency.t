@@ -1,5 +1,5 @@
-# protects: visitors from a Redis in trouble: a redirect takes as long as
-# without it, in pairs of runs on one instance
+# protects: a Redis in trouble does not slow redirects down: they take as
+# long as without the fault, in pairs of runs on one instance
 #
 # TEST_SOAK=1: each fault holds for longer
 #

@@ -1,6 +1,6 @@
-# protects: 100,000 random codes in an outage push out no click on a link that
-# is known, and leave no trace; a link that is known stays known while Redis
-# comes and goes
+# protects: 100,000 random codes during an outage evict no click on a known
+# link and leave nothing behind; a known link stays known while Redis comes
+# and goes
 
 use strict;
 use warnings;

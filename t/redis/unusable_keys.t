@@ -1,5 +1,5 @@
-# protects: a program whose keys in Redis are unusable waits alone: the clicks
-# of the others are counted, none is lost, and the log names it and its key
+# protects: a program whose keys in Redis are unusable delays no other: their
+# clicks are counted, none is lost, and the log names the program and its key
 #
 # Runs without sanitizers, unless it is named: it is about time and processes.
 

@@ -1,6 +1,6 @@
-# protects: visitors and workers from a Redis that is away, hangs, is slow or
-# talks nonsense: an answer within timeout=, no crash, no spinning, and all is
-# well again by itself
+# protects: whether Redis is down, hangs, is slow or replies nonsense,
+# visitors get an answer within timeout=, workers neither crash nor spin, and
+# all recovers by itself
 #
 # Runs alone: it measures time.
 

@@ -1,6 +1,6 @@
-# protects: links from files as sheets and people make them: what has one
-# meaning is taken, what has none is told and credits nobody, and who is
-# interrupted is told how far it came
+# protects: links from files as spreadsheets and people make them: what is
+# unambiguous is taken, everything else is reported and credits nobody, and
+# after an interruption the report says how far the import came
 
 use strict;
 use warnings;

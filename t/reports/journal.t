@@ -1,5 +1,5 @@
-# protects: what operators see of the journal, that it is only looked at, and
-# that forgotten counts stay forgotten
+# protects: what operators see of the journal, that reading it changes
+# nothing, and that counts of forgotten people stay forgotten
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
-# protects: what the command line says to a confused operator: which word is
-# wrong, what was meant, what a number is not, and that nothing impossible is
-# answered with a zero
+# protects: messages of the command line: which word is wrong, what was
+# probably meant, what a number does not include; and an impossible question
+# is refused instead of answered with a zero
 
 use strict;
 use warnings;

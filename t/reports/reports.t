@@ -1,6 +1,6 @@
-# protects: what the analyst reads: every report against the clicks that were
-# made, sums that add up, an audit that sees a single wrong number, and a
-# person who was forgotten and stays so
+# protects: reports: each against the clicks that were made, sums that add
+# up, an audit that finds a single wrong number, and a forgotten person who
+# stays forgotten
 
 use strict;
 use warnings;

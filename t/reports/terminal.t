@@ -1,6 +1,5 @@
-# protects: what operators read on a terminal: tables that fit it, whatever
-# stands in them, headings above their values, and an answer that cannot be
-# written
+# protects: output on a terminal: tables that fit it whatever they contain,
+# headings above their values, and an output that cannot be written
 
 use strict;
 use warnings;

@@ -18,7 +18,7 @@ from .counters import Counts, numbers
 from .event_counts import EventCounts
 from .snapshot import Snapshot, is_complete, recount, take
 
-# a hash counts so many values of a dimension whose values requests choose
+# how many values of a dimension that requests choose a hash counts
 ROOM = 500
 ROOM_LINK = 50
 
@@ -171,8 +171,7 @@ def zone_day(store: Store, keys: Keys, zone: Zone) -> str:
 
 def compare_statistics(findings: Findings, key: str, counted: Counts,
                        told: Mapping[str, int], room: int) -> None:
-    """Compares a hash of statistics; values beyond those that it has room for
-    are in "other"."""
+    """Compares a hash of statistics; values above its cap are in "other"."""
     told = dict(told)
     names = {name for name in {*counted, *told}
              if name not in UNTOLD and not name.startswith("fields:")}

@@ -16,7 +16,7 @@ CLASSES = ("human", *MACHINES)
 RESULTS = ("landing", "unresolved", "ended", "not_started", "disabled",
            "paused", "refused")
 
-# as in the module, where the more telling stands before
+# in the order of the module: the more specific ones first
 APPS = ("messenger", "instagram", "threads", "facebook", "line", "kakaotalk",
         "naver", "wechat", "weibo", "qq", "alipay", "baidu", "whatsapp",
         "tiktok", "twitter", "snapchat", "linkedin", "pinterest", "telegram",
