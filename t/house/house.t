@@ -19,8 +19,12 @@ is(scalar(@files), scalar(sources('*.[ch]')), 'each file has a name of its own')
 
 my (%text, %code);
 
-for my $file (@files) {
-    open my $f, '<', $path{$file} or die "$file: $!";
+read_file($_, $path{$_}) for @files;
+
+sub read_file {
+    my ($file, $path) = @_;
+
+    open my $f, '<', $path or die "$path: $!";
     local $/;
     $text{$file} = <$f>;
 
@@ -295,9 +299,15 @@ for my $file (grep { /^ngx_/ } @files) {
 }
 
 
-# the style that a machine can see
+# the style that a machine can see, in the example for newcomers too
 
-for my $file (@files) {
+my %example = map { m{([^/]+)$} => $_ } glob 't/house/example/*.[ch]';
+
+ok(scalar(%example), 'there is an example of a feature');
+
+read_file($_, $example{$_}) for sort keys %example;
+
+for my $file (@files, sort keys %example) {
     my @lines = split /\n/, $text{$file}, -1;
 
     my @long = grep { length $lines[$_ - 1] > 80 } 1 .. @lines;

@@ -25,6 +25,8 @@ static char *ngx_http_referral_program_value(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t **cv);
 static char *ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_referral_template_t **template);
+static u_char *ngx_http_referral_template_name(u_char *p, u_char *last,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_referral_template_variable(ngx_conf_t *cf,
     ngx_http_referral_template_t *template, referral_buf_t *b,
     ngx_str_t *name);
@@ -380,33 +382,7 @@ ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
             break;
         }
 
-        start = ++p;
-
-        if (p < last && *p == '{') {
-            start = ++p;
-
-            while (p < last && *p != '}') {
-                p++;
-            }
-
-            name.len = p - start;
-            name.data = start;
-
-            if (p++ == last) {
-                name.len = 0;
-            }
-
-        } else {
-            while (p < last && ((*p >= 'a' && *p <= 'z')
-                                || (*p >= 'A' && *p <= 'Z')
-                                || (*p >= '0' && *p <= '9') || *p == '_'))
-            {
-                p++;
-            }
-
-            name.len = p - start;
-            name.data = start;
-        }
+        p = ngx_http_referral_template_name(p + 1, last, &name);
 
         if (name.len == 0) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -429,6 +405,37 @@ ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
     *template = t;
 
     return NGX_CONF_OK;
+}
+
+
+/* "name" or "{name}" as they follow a "$"; returns where the text goes on */
+
+static u_char *
+ngx_http_referral_template_name(u_char *p, u_char *last, ngx_str_t *name)
+{
+    name->data = p;
+
+    if (p < last && *p == '{') {
+        name->data = ++p;
+
+        while (p < last && *p != '}') {
+            p++;
+        }
+
+        name->len = (p < last) ? (size_t) (p - name->data) : 0;
+
+        return (p < last) ? p + 1 : last;
+    }
+
+    while (p < last && ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z')
+                        || (*p >= '0' && *p <= '9') || *p == '_'))
+    {
+        p++;
+    }
+
+    name->len = p - name->data;
+
+    return p;
 }
 
 

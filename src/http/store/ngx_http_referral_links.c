@@ -71,6 +71,8 @@ static ngx_http_referral_fetch_t *ngx_http_referral_links_fetch(
 static void ngx_http_referral_links_reply(void *data, redisReply *reply);
 static referral_entry_t *ngx_http_referral_links_compile(
     ngx_http_referral_fetch_t *fetch, redisReply *reply);
+static void ngx_http_referral_links_entry(ngx_http_referral_fetch_t *fetch,
+    referral_str_t *fields, size_t n);
 static void ngx_http_referral_links_bad_field(void *data,
     const referral_str_t *field, unsigned line, const char *what);
 static ngx_uint_t ngx_http_referral_links_say(ngx_http_referral_links_t *links,
@@ -82,6 +84,12 @@ static const ngx_uint_t  ngx_http_referral_links_kinds[] = {
     REFERRAL_ENTRY_LINK,
     REFERRAL_ENTRY_REFERRER
 };
+
+
+/* a complaint of the whole key, not of a field */
+
+static const referral_str_t  ngx_http_referral_links_whole =
+                                                          referral_string("-");
 
 
 ngx_http_referral_links_t *
@@ -634,19 +642,16 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
     redisReply *reply)
 {
     size_t                      i, n;
-    referral_buf_t              b;
     referral_str_t             *fields;
     ngx_http_referral_links_t  *links;
-
-    static referral_str_t  whole = referral_string("-");
-    static referral_str_t  rules = referral_string("rules");
 
     links = fetch->links;
     fields = NULL;
     n = 0;
 
     if (reply == NULL) {
-        ngx_http_referral_links_bad_field(fetch, &whole, 0,
+        ngx_http_referral_links_bad_field(fetch,
+                                          &ngx_http_referral_links_whole, 0,
                                           "the hash is too large");
 
     } else if (reply->type == REDIS_REPLY_ARRAY) {
@@ -688,54 +693,74 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
         return NULL;
 
     } else {
-        ngx_http_referral_links_bad_field(fetch, &whole, 0,
+        ngx_http_referral_links_bad_field(fetch,
+                                          &ngx_http_referral_links_whole, 0,
                                           "the key is not a hash");
     }
 
-    referral_buf_init(&b, links->buf, sizeof(links->buf));
-
-    if (referral_entry_compile(&b, ngx_http_referral_links_kinds[fetch->part],
-                               fields, n, ngx_http_referral_links_bad_field,
-                               fetch)
-        != REFERRAL_OK)
-    {
-        /* too large to be one of ours */
-
-        ngx_http_referral_links_bad_field(fetch, &rules, 0,
-                                          "too large: as if there were none");
-
-        /* the rules are what grows: without them it is a link all the same */
-
-        for (i = 0; i + 1 < n; i += 2) {
-            if (referral_str_eq(&fields[i], &rules)) {
-                fields[i].len = 0;
-                fields[i + 1].len = 0;
-            }
-        }
-
-        referral_buf_init(&b, links->buf, sizeof(links->buf));
-
-        if (referral_entry_compile(&b,
-                                   ngx_http_referral_links_kinds[fetch->part],
-                                   fields, n, NULL, NULL)
-            != REFERRAL_OK)
-        {
-            ngx_http_referral_links_bad_field(fetch, &whole, 0,
-                                              "the hash is too large");
-
-            referral_buf_init(&b, links->buf, sizeof(links->buf));
-
-            (void) referral_entry_compile(&b,
-                         ngx_http_referral_links_kinds[fetch->part], NULL, 0,
-                         NULL, NULL);
-        }
-    }
+    ngx_http_referral_links_entry(fetch, fields, n);
 
     if (fields) {
         ngx_free(fields);
     }
 
     return (referral_entry_t *) links->buf;
+}
+
+
+/* into links->buf, whatever the fields are */
+
+static void
+ngx_http_referral_links_entry(ngx_http_referral_fetch_t *fetch,
+    referral_str_t *fields, size_t n)
+{
+    size_t                      i;
+    ngx_uint_t                  kind;
+    referral_buf_t              b;
+    ngx_http_referral_links_t  *links;
+
+    static referral_str_t  rules = referral_string("rules");
+
+    links = fetch->links;
+    kind = ngx_http_referral_links_kinds[fetch->part];
+
+    referral_buf_init(&b, links->buf, sizeof(links->buf));
+
+    if (referral_entry_compile(&b, kind, fields, n,
+                               ngx_http_referral_links_bad_field, fetch)
+        == REFERRAL_OK)
+    {
+        return;
+    }
+
+    /* too large to be one of ours */
+
+    ngx_http_referral_links_bad_field(fetch, &rules, 0,
+                                      "too large: as if there were none");
+
+    /* the rules are what grows: without them it is a link all the same */
+
+    for (i = 0; i + 1 < n; i += 2) {
+        if (referral_str_eq(&fields[i], &rules)) {
+            fields[i].len = 0;
+            fields[i + 1].len = 0;
+        }
+    }
+
+    referral_buf_init(&b, links->buf, sizeof(links->buf));
+
+    if (referral_entry_compile(&b, kind, fields, n, NULL, NULL)
+        == REFERRAL_OK)
+    {
+        return;
+    }
+
+    ngx_http_referral_links_bad_field(fetch, &ngx_http_referral_links_whole, 0,
+                                      "the hash is too large");
+
+    referral_buf_init(&b, links->buf, sizeof(links->buf));
+
+    (void) referral_entry_compile(&b, kind, NULL, 0, NULL, NULL);
 }
 
 
