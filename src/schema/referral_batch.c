@@ -2,7 +2,7 @@
 #include "referral_batch_core.h"
 
 
-/* more than any one record takes */
+/* limits of one record, generously: with less left the batch is full */
 
 #define REFERRAL_BATCH_ROOM_OPS     32
 #define REFERRAL_BATCH_ROOM_TEXTS   64
@@ -18,12 +18,12 @@
 #define REFERRAL_BATCH_BOARD_TTL    (9 * 86400)
 
 
-/* a record on its way into the batch, and the numbers of its texts */
+/* a record while it is added, and the numbers of its texts */
 
 typedef struct {
     const referral_record_t  *record;
     uint32_t                  group;
-    uint32_t                  stats[3];    /* program, day, link */
+    uint32_t                  stats[3];    /* targets: program, day, link */
     uint32_t                  date;
     uint32_t                  id;
     uint32_t                  visitor;
@@ -80,8 +80,8 @@ static const referral_str_t  referral_batch_words[REFERRAL_WORD_CLASS] = {
 
 
 /*
- * The operation for each key; REFERRAL_OP_IF for those that the script reads or
- * writes without one.
+ * The operation for each key; REFERRAL_OP_IF if there is none, because the
+ * script only reads the key or writes it by itself.
  */
 
 const referral_op_e  referral_batch_ops[REFERRAL_BATCH_KEYS] = {
@@ -122,7 +122,7 @@ static const struct {
 };
 
 
-/* what an event tells of the texts, between "visitor" and "at" */
+/* the texts of an event between "visitor" and "at" */
 
 static const referral_text_e
     referral_batch_event_texts[REFERRAL_BATCH_EVENT_TEXTS] =
@@ -341,7 +341,7 @@ referral_batch_last(const referral_batch_t *b)
 }
 
 
-/* in an empty batch there is room for any record */
+/* an empty batch has space for any record */
 
 static int
 referral_batch_full(const referral_batch_t *b)
@@ -356,7 +356,7 @@ referral_batch_full(const referral_batch_t *b)
 }
 
 
-/* what a click, or an event, tells of a record */
+/* the texts that a click and an event need of a record */
 
 static void
 referral_batch_look_up(referral_batch_t *b, referral_batch_click_t *c)
@@ -397,7 +397,7 @@ referral_batch_look_up(referral_batch_t *b, referral_batch_click_t *c)
 }
 
 
-/* what every hit on a known code counts */
+/* the counters of every hit on a known code */
 
 static void
 referral_batch_add_class(referral_batch_t *b, const referral_batch_click_t *c,
@@ -442,7 +442,7 @@ referral_batch_add_class(referral_batch_t *b, const referral_batch_click_t *c,
 }
 
 
-/* what a person who was sent to a landing counts */
+/* the counters of a person who was sent to a landing */
 
 static void
 referral_batch_add_click(referral_batch_t *b, const referral_batch_click_t *c)
@@ -564,7 +564,7 @@ referral_batch_add_dates(referral_batch_t *b, const referral_batch_click_t *c)
 }
 
 
-/* the attribution cookie as it was issued, under its click id */
+/* the attribution of the click, under its click id */
 
 static void
 referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
@@ -597,7 +597,7 @@ referral_batch_add_touch(referral_batch_t *b, const referral_batch_click_t *c)
 
     referral_buf_putc(&buf, ' ');
 
-    /* what stands in the id, and in most clicks: it is not written twice */
+    /* the click id holds the time, so "=" stands for an equal one */
 
     ms = referral_click_id_time(record->click_id);
 
@@ -737,7 +737,7 @@ referral_batch_add_event(referral_batch_t *b, const referral_batch_click_t *c)
 }
 
 
-/* a word of a line: never empty, never two */
+/* a word of the line; "-" for an empty one, and without spaces */
 
 static void
 referral_batch_put_word(referral_buf_t *buf, const referral_str_t *s)
@@ -838,7 +838,10 @@ referral_batch_word(referral_batch_t *b, unsigned word)
 }
 
 
-/* the field of a value; a word is nearly always of one dimension */
+/*
+ * The field of a value, such as "country:JP".  A text nearly always belongs to
+ * one dimension, so its last field is kept.
+ */
 
 static uint32_t
 referral_batch_dimension(referral_batch_t *b, unsigned n, uint32_t value)
@@ -858,7 +861,7 @@ referral_batch_dimension(referral_batch_t *b, unsigned n, uint32_t value)
 }
 
 
-/* "name" ends with its colon */
+/* "name" includes the colon */
 
 static uint32_t
 referral_batch_field(referral_batch_t *b, const referral_str_t *name,
@@ -876,8 +879,8 @@ referral_batch_field(referral_batch_t *b, const referral_str_t *name,
 
 
 /*
- * Records come in the order of time, nearly: the last name of each kind is
- * the one that is asked for next.
+ * Records are roughly in the order of time, so the last name of each unit is
+ * kept.
  */
 
 static uint32_t

@@ -22,119 +22,123 @@
 
 #define REFERRAL_BATCH_RECORDS      1000
 #define REFERRAL_BATCH_PREFIX_MAX   64
-#define REFERRAL_BATCH_MARK_MAX     512   /* a command about one mark */
+#define REFERRAL_BATCH_MARK_MAX     512   /* a command about one mark, in
+                                             bytes */
 
 
 typedef struct referral_batch_s  referral_batch_t;
 
 
-/* the strings belong to the caller and must live as long as the batch */
+/* the strings belong to the caller and must outlive the batch */
 
 typedef struct {
     referral_str_t      prefix;          /* "ref:"; no braces */
     uint64_t            events_maxlen;   /* entries; 0: no event stream */
     int64_t             events_age;      /* seconds; 0: not cut by age */
-    uint32_t            cap_program;     /* fields a dimension that requests
-                                            choose may open in a hash of the
-                                            program and of its day */
-    uint32_t            cap_link;        /* and of a link */
+    uint32_t            cap_program;     /* how many values of a dimension
+                                            that requests choose are counted
+                                            in a hash of the program or of
+                                            its day */
+    uint32_t            cap_link;        /* the same in a hash of a link */
     uint32_t            uniques_ttl;     /* seconds from the day's start */
     uint32_t            board_ttl;       /* the same, for a day's board */
-    uint64_t            seed;            /* of the tables; does not change
-                                            what comes out */
+    uint64_t            seed;            /* of the hash tables; the command
+                                            does not depend on it */
 } referral_batch_conf_t;
 
 
 typedef enum {
     REFERRAL_BATCH_APPLIED = 0,
-    REFERRAL_BATCH_AHEAD,        /* Redis has more: cut again from found */
-    REFERRAL_BATCH_BEHIND,       /* Redis lost its tail: resend from found */
-    REFERRAL_BATCH_FOREIGN,      /* more than was ever written: somebody else
-                                    wrote under this id */
-    REFERRAL_BATCH_INVALID       /* not an answer of the script: keep, retry */
+    REFERRAL_BATCH_AHEAD,        /* Redis has more records: continue behind
+                                    found */
+    REFERRAL_BATCH_BEHIND,       /* Redis has lost records: send again from
+                                    found */
+    REFERRAL_BATCH_FOREIGN,      /* Redis has more records than the journal
+                                    ever had: another journal has this id */
+    REFERRAL_BATCH_INVALID       /* not a reply of the script: keep, retry */
 } referral_batch_answer_e;
 
 
 typedef struct {
     referral_batch_answer_e  answer;
-    uint64_t                 found;      /* the mark before, 0 if none */
-    uint64_t                 refused;    /* operations set aside */
+    uint64_t                 found;      /* the mark before, 0 if there was
+                                            none */
+    uint64_t                 refused;    /* operations that Redis refused */
     unsigned                 none:1;     /* there was no mark */
 } referral_batch_reply_t;
 
 
-/* an error reply to the whole command; nothing of it has been applied */
+/* an error reply to the whole command, of which nothing was applied */
 
 typedef enum {
-    REFERRAL_BATCH_RETRY = 0,    /* a state that passes: keep and retry */
+    REFERRAL_BATCH_RETRY = 0,    /* a temporary state: keep and retry */
     REFERRAL_BATCH_REROUTE,      /* MOVED, ASK */
     REFERRAL_BATCH_NOSCRIPT,     /* send the command again with "full" */
-    REFERRAL_BATCH_DENIED,       /* NOPERM, maybe of these keys only: keep and
-                                    retry */
-    REFERRAL_BATCH_UNKNOWN       /* keep and retry, and tell the text */
+    REFERRAL_BATCH_DENIED,       /* NOPERM, perhaps for these keys only: keep
+                                    and retry */
+    REFERRAL_BATCH_UNKNOWN       /* keep and retry, and log the text */
 } referral_batch_error_e;
 
 
-/* the defaults of everything but the prefix and the seed, which stay */
+/* sets the defaults of all members except the prefix and the seed */
 void referral_batch_defaults(referral_batch_conf_t *conf);
 
 /*
- * About 3 MB, allocated here and never again; one serves any number of
- * batches, one after the other.  NULL without memory or with a prefix that is
- * too long or holds a brace.
+ * Allocates about 3 MB, once; a batch is used for any number of commands, one
+ * after the other.  NULL: no memory, or the prefix is longer than
+ * REFERRAL_BATCH_PREFIX_MAX or has a brace.
  */
 referral_batch_t *referral_batch_create(const referral_batch_conf_t *conf);
 void referral_batch_free(referral_batch_t *b);
 
 /*
- * Forgets what was added before.  "journal_id" is of
- * REFERRAL_JOURNAL_ID_SIZE bytes, copied, as the program is; "expected" is
- * the mark that the batch builds on, 0 for none.  REFERRAL_ERROR: not a
- * program's name.
+ * Empties the batch.  "journal_id" has REFERRAL_JOURNAL_ID_SIZE bytes; it and
+ * the program are copied.  "expected" is the mark that Redis is expected to
+ * have, 0 for none.  REFERRAL_ERROR: not a valid name of a program.
  */
 int referral_batch_begin(referral_batch_t *b, const referral_str_t *program,
     const u_char *journal_id, uint64_t expected);
 
 /*
- * Nothing of the record is referred to afterwards.  REFERRAL_DECLINED: full,
- * nothing was added; send what there is.  An empty batch is never full.
- * REFERRAL_ERROR: this record can never be counted (another program, a time
- * outside of the calendar); the mark moves past it, unless "seq" is not above
- * the last one.
+ * Copies what it needs of the record.  REFERRAL_DECLINED: the batch is full,
+ * the record was not added and belongs into the next one; an empty batch is
+ * never full.  REFERRAL_ERROR: the record can never be counted (another
+ * program, a time outside the calendar); the mark moves past it, unless "seq"
+ * is not above the last one.
  */
 int referral_batch_add(referral_batch_t *b, const referral_record_t *record,
     uint64_t seq);
 
-/* records since begin, and the mark that the batch will leave */
+/* the number of records since begin, and the mark after the batch */
 unsigned referral_batch_records(const referral_batch_t *b);
 uint64_t referral_batch_last(const referral_batch_t *b);
 
 /*
- * The whole command, in RESP, as EVALSHA, with "full" as EVAL; it stays valid
- * until the next begin, add or command.  REFERRAL_DECLINED: nothing was
- * added.
+ * The whole command in RESP: EVALSHA, or with "full" EVAL.  It points into the
+ * batch and is valid until the next begin, add or command.  REFERRAL_DECLINED:
+ * the batch is empty.
  */
 int referral_batch_command(referral_batch_t *b, int full,
     referral_str_t *command);
 
 /*
- * What the script's array of three integers means for a batch that built on
- * "expected", of a journal whose last record is "written".
+ * Evaluates the script's reply of three integers to a batch that expected the
+ * mark "expected", from a journal whose last record is "written".
  */
 void referral_batch_reply(referral_batch_reply_t *reply,
     const int64_t *values, size_t n, uint64_t expected, uint64_t written);
 
-/* the text of an error reply, without its leading "-" */
+/* classifies the text of an error reply, without its leading "-" */
 referral_batch_error_e referral_batch_error(const referral_str_t *text);
 
-/* the key of the marks of a program */
+/* appends the name of the program's hash of marks */
 void referral_batch_mark_key(const referral_batch_conf_t *conf,
     referral_buf_t *out, const referral_str_t *program);
 
 /*
- * Commands about the mark of (journal, program), in RESP, into a buffer with
- * room for REFERRAL_BATCH_MARK_MAX: the reply to the first is the mark in
- * decimal or nil.
+ * Append commands, in RESP, that read or delete the mark of a journal in a
+ * program; at most REFERRAL_BATCH_MARK_MAX bytes.  The reply to the first is
+ * the mark in decimal, or nil.
  */
 void referral_batch_mark_get(const referral_batch_conf_t *conf,
     referral_buf_t *out, const referral_str_t *program,

@@ -8,10 +8,11 @@
 
 #define REFERRAL_BATCH_GAP          16      /* "$1048576\r\n" */
 #define REFERRAL_BATCH_OP_HEAD      4
-#define REFERRAL_BATCH_NAME_MAX     192     /* of a key before its suffix */
+#define REFERRAL_BATCH_NAME_MAX     192     /* bytes of a key without its
+                                               suffix */
 #define REFERRAL_BATCH_NAMES_SIZE                                             \
     (REFERRAL_BATCH_KEYS * REFERRAL_BATCH_NAME_MAX)
-#define REFERRAL_PACK_NUMBER        9       /* bytes, at most */
+#define REFERRAL_PACK_NUMBER        9       /* bytes of a number, at most */
 #define REFERRAL_BATCH_HOURS_MS     (90 * REFERRAL_DAY_MS)
 
 
@@ -41,7 +42,7 @@ static u_char *referral_pack_number(u_char *p, uint64_t n);
 static u_char *referral_pack_bytes(u_char *p, uint64_t n, unsigned size);
 
 
-/* error replies that tell of a state, not of the command */
+/* error replies about the state of Redis, not about the command */
 
 static const char  *referral_batch_states[] = {
     "LOADING", "BUSY", "MASTERDOWN", "READONLY", "CLUSTERDOWN", "TRYAGAIN",
@@ -107,8 +108,9 @@ referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
     referral_batch_put_number(&out, b->last);
 
     /*
-     * The length stands before the work and is known after it; it has as many
-     * digits as the last one had, mostly.
+     * The length of the work stands before it, but is known only afterwards.
+     * The space left for it is that of the command before, which is usually
+     * right.
      */
 
     head = out.pos;
@@ -200,8 +202,8 @@ referral_batch_error(const referral_str_t *text)
     s = *text;
 
     /*
-     * Before Redis 7 the error that a command raised inside of a script
-     * follows a description of where: "ERR Error running script (...): -OOM ".
+     * Before Redis 7 an error that a command raised in a script comes behind a
+     * description of the place: "ERR Error running script (...): -OOM ".
      */
 
     if (s.len > 17 && memcmp(s.data, "ERR Error running", 17) == 0) {
@@ -293,7 +295,7 @@ referral_batch_mark(const referral_batch_conf_t *conf, referral_buf_t *out,
 }
 
 
-/* the texts, the operations, and the first hour to keep */
+/* texts, operations and the first hour to keep */
 
 static void
 referral_batch_put_work(const referral_batch_t *b, referral_buf_t *out)
@@ -380,7 +382,7 @@ referral_batch_put_group(const referral_batch_t *b, referral_buf_t *out,
 }
 
 
-/* kind, key, option, and how many numbers follow */
+/* kind, key, option, and the number of numbers that follow */
 
 static void
 referral_batch_put_head(referral_buf_t *out, uint32_t kind, uint32_t key,
@@ -528,7 +530,7 @@ referral_batch_put_keys(const referral_batch_t *b, referral_buf_t *out)
 }
 
 
-/* what all keys of a type begin with */
+/* all of the name but the suffix, which all keys of a type share */
 
 static void
 referral_batch_put_name(const referral_batch_conf_t *conf, referral_buf_t *out,
@@ -600,7 +602,7 @@ referral_pack_uint(referral_buf_t *out, uint64_t n)
 }
 
 
-/* REFERRAL_PACK_NUMBER bytes at most */
+/* writes at most REFERRAL_PACK_NUMBER bytes */
 
 static inline u_char *
 referral_pack_number(u_char *p, uint64_t n)

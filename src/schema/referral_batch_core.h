@@ -1,8 +1,8 @@
 
 /*
- * What the files of the batch share: referral_batch.c (the schema: what a
- * record means for Redis), referral_batch_table.c (the tables that it fills),
- * and referral_batch_command.c (the command made of them, and the reply).
+ * Private to the batch: referral_batch.c (what a record writes to Redis),
+ * referral_batch_table.c (the tables in which that is collected) and
+ * referral_batch_command.c (the command made of them, and its reply).
  */
 
 
@@ -19,13 +19,13 @@
 
 
 /*
- * The work goes to the script in MessagePack: the texts, each once, and the
- * operations, in which a text is its number.  A text's number is its place in
- * Lua's array: from 1, and 1 is the empty one.
+ * The script gets its work in MessagePack: all texts, each once, and
+ * operations, which name a text by its number.  That is its index in Lua's
+ * array: from 1, and 1 is the empty text.
  *
- * One table of items serves all look-ups: a counter of a key (owner: the
- * target), a target (owner: kind, type and group), a key (owner: kind and
- * type) and a group (owner: kind).
+ * One hash table of items serves four kinds of look-up: a counter of a key
+ * (owner: the target), a target (owner: kind, type and group), a key (owner:
+ * kind and type) and a group (owner: kind).
  */
 
 #define REFERRAL_BATCH_KEYS       (REFERRAL_KEY_EVENTS + 1)
@@ -38,12 +38,13 @@
 #define REFERRAL_BATCH_OUT        (1024 * 1024)
 
 #define REFERRAL_BATCH_CUT        255     /* bytes of a record's text */
-#define REFERRAL_BATCH_VALUES     20      /* of an event */
-#define REFERRAL_BATCH_EMPTY      1       /* the empty text */
-#define REFERRAL_BATCH_FEW        16      /* fields of a link without a slot */
+#define REFERRAL_BATCH_VALUES     20      /* texts of an event */
+#define REFERRAL_BATCH_EMPTY      1       /* number of the empty text */
+#define REFERRAL_BATCH_FEW        16      /* items of a link that are not in
+                                             the hash table */
 
 
-/* the script's names for what is to be done */
+/* the script's kinds of operations */
 
 typedef enum {
     REFERRAL_OP_IF = 0,
@@ -57,7 +58,7 @@ typedef enum {
 } referral_op_e;
 
 
-/* texts that are the same for every click */
+/* texts that are the same in all batches */
 
 typedef enum {
     REFERRAL_WORD_RAW = 0,
@@ -68,24 +69,24 @@ typedef enum {
     REFERRAL_WORD_NO_ADDRESS,
     REFERRAL_WORD_UNLISTED,
     REFERRAL_WORD_VISITORS,
-    REFERRAL_WORD_CLASS,         /* the classes' names, and the results' */
+    REFERRAL_WORD_CLASS,         /* the names of the classes, then of the
+                                    results */
     REFERRAL_WORD_RESULT = REFERRAL_WORD_CLASS + REFERRAL_CLASSES,
     REFERRAL_WORDS = REFERRAL_WORD_RESULT + REFERRAL_RESULTS
 } referral_word_e;
 
 
 /*
- * What nearly every click asks of a text is remembered with it: its items
- * among the program's counters and a day's, and the field of a dimension that
- * has it as the value; of a code that is known to exist, the targets for its
- * counters and its days.
+ * A text, with what most clicks look up by it: the items in the counters of
+ * the program and of the day, and the field of a dimension with the text as
+ * its value; of a code also the targets for its counters and its days.
  */
 
 typedef struct {
     uint64_t            hash;
     uint32_t            off;
     uint16_t            len;
-    uint16_t            slotted;     /* can be found by its hash */
+    uint16_t            slotted;     /* it is in the hash table */
     uint16_t            stats[2];
     uint16_t            field;
     uint16_t            dimension;
@@ -94,8 +95,8 @@ typedef struct {
 
 
 /*
- * "next" chains the items of one operation.  Owner 0: it has no slot, because
- * nobody will look for it, or because it is one of a link's first.
+ * "next" chains the items of an operation.  Owner 0: it is not in the hash
+ * table, because it is not looked up, or because it is one of a link's first.
  */
 
 typedef struct {
@@ -113,14 +114,16 @@ typedef struct {
 
 
 /*
- * A key under one condition, and its last operation.  Of a link: its first
- * items, and which one of them the next field is likely to be, for they come
- * in the same order with each click.
+ * A key under one condition, and its last operation.  Of a link also its first
+ * items, and the one that the next field probably is: the fields of a link
+ * come in the same order with each click.
  */
 
 typedef struct {
-    uint64_t            expire;      /* seconds; 0: never */
-    uint64_t            life;        /* of it, from its click or day on */
+    uint64_t            expire;      /* when the key ends, in seconds; 0:
+                                        never */
+    uint64_t            life;        /* how long the key lives, from its click
+                                        or day on */
     uint32_t            type;
     uint32_t            suffix;
     uint32_t            key;
@@ -132,18 +135,20 @@ typedef struct {
 } referral_batch_target_t;
 
 
-/* "first" and "last": items, of REFERRAL_OP_EVENTS events */
+/*
+ * "first" and "last" are indices of items, with REFERRAL_OP_EVENTS of events.
+ */
 
 typedef struct {
     uint32_t            target;
     uint32_t            first;
     uint32_t            last;
     uint32_t            n;
-    uint32_t            next;        /* of the group */
+    uint32_t            next;        /* the next one of the group */
 } referral_batch_op_t;
 
 
-/* operations under one condition; the first group has none */
+/* operations under one condition; group 0 has none */
 
 typedef struct {
     uint32_t            key;
@@ -160,9 +165,9 @@ typedef struct {
 
 
 /*
- * Where a text or an item stands, by its hash; 0: an empty slot.  As many
- * slots as a batch needs, a power of two: all of what most clicks touch stays
- * in the processor's own cache.
+ * A hash table: the index of a text or an item, 0 in an empty slot.  Its size
+ * is a power of two, as small as a batch needs, so that the part that most
+ * clicks touch stays in the processor's cache.
  */
 
 typedef struct {
@@ -172,7 +177,10 @@ typedef struct {
 } referral_batch_slots_t;
 
 
-/* the last day, hour, minute or second, and its name */
+/*
+ * The last day, hour, minute or second that was needed, and the number of its
+ * name.
+ */
 
 typedef struct {
     int64_t             number;
@@ -180,7 +188,7 @@ typedef struct {
 } referral_batch_time_t;
 
 
-/* indices of 0 mean none: the first element of each array is not used */
+/* index 0 means none: the first element of each array is not used */
 
 struct referral_batch_s {
     referral_batch_conf_t    conf;
@@ -190,7 +198,8 @@ struct referral_batch_s {
     u_char                   program[REFERRAL_PROGRAM_MAX];
     size_t                   program_len;
 
-    size_t                   gap;            /* before the last work */
+    size_t                   gap;            /* bytes of the length before the
+                                                work, in the command before */
 
     uint64_t                 expected;
     uint64_t                 last;
@@ -205,7 +214,7 @@ struct referral_batch_s {
     uint32_t                 ngroups;
     uint32_t                 nevents;
     size_t                   text_len;
-    size_t                   text_size;      /* the keys' bytes as well */
+    size_t                   text_size;      /* including the bytes of keys */
 
     referral_batch_time_t    day;
     referral_batch_time_t    hour;
@@ -214,7 +223,7 @@ struct referral_batch_s {
     uint32_t                 month;          /* of the day */
 
     uint32_t                 words[REFERRAL_WORDS];
-    uint32_t                 recent[REFERRAL_BATCH_KEYS];  /* targets */
+    uint32_t                 recent[REFERRAL_BATCH_KEYS];  /* last targets */
 
     referral_batch_slots_t   text_slots;
     referral_batch_slots_t   item_slots;
@@ -227,12 +236,13 @@ struct referral_batch_s {
     referral_batch_group_t   groups[REFERRAL_BATCH_OPS];
     referral_batch_event_t   events[REFERRAL_BATCH_RECORDS + 1];
 
-    u_char                   text[REFERRAL_BATCH_TEXT_SIZE];  /* packed */
+    u_char                   text[REFERRAL_BATCH_TEXT_SIZE];  /* in
+                                                                 MessagePack */
     u_char                   out[REFERRAL_BATCH_OUT];
 };
 
 
-/* the head of a text in MessagePack, of 3 bytes at most */
+/* the head of a text in MessagePack, at most 3 bytes */
 
 static inline u_char *
 referral_pack_head(u_char *p, size_t len)
@@ -282,7 +292,7 @@ uint32_t referral_batch_text_append(referral_batch_t *b, const void *data,
 uint32_t referral_batch_str(referral_batch_t *b,
     const referral_str_t *s);
 
-/* referral_batch_command.c: the script's name, to b->sha1 */
+/* referral_batch_command.c: writes the script's SHA-1 to b->sha1 */
 
 int referral_batch_script(referral_batch_t *b);
 

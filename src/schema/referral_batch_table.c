@@ -2,8 +2,9 @@
 #include "referral_batch_core.h"
 
 
-#define REFERRAL_BATCH_OP_ITEMS     400     /* HSET: 802 arguments */
-#define REFERRAL_BATCH_KEY_SIZE     40      /* what every key may have */
+#define REFERRAL_BATCH_OP_ITEMS     400     /* an HSET of 802 arguments */
+#define REFERRAL_BATCH_KEY_SIZE     40      /* bytes of a key beside prefix,
+                                               program and suffix */
 
 #define REFERRAL_BATCH_OWNER_KEY    0x80000000u
 #define REFERRAL_BATCH_OWNER_TARGET 0x40000000u
@@ -37,7 +38,7 @@ _Static_assert(REFERRAL_BATCH_FEW <= REFERRAL_BATCH_OP_ITEMS,
                "the first items of a link are of one operation");
 
 
-/* what was in the tables is in none of them */
+/* the tables are emptied by resetting their lengths and slots */
 
 void
 referral_batch_reset(referral_batch_t *b)
@@ -61,15 +62,16 @@ referral_batch_reset(referral_batch_t *b)
     memset(b->ops, 0, sizeof(referral_batch_op_t));
     memset(b->recent, 0, sizeof(b->recent));
 
-    /* a target without an operation has this one, which is full */
+    /* operation 0, which targets without an operation have, counts as full */
 
     b->ops[0].n = REFERRAL_BATCH_OP_ITEMS;
 }
 
 
 /*
- * Clicks whose link nobody could look up count only if the link exists when
- * they are applied, so they are never added to those of anybody else.
+ * A group for clicks whose link could not be looked up: the script counts them
+ * only if the link exists when the batch is applied, so they are kept apart
+ * from others.
  */
 
 uint32_t
@@ -122,7 +124,10 @@ referral_batch_target(referral_batch_t *b, uint32_t group, uint32_t type,
 }
 
 
-/* the target of a link, which nearly every click has for itself */
+/*
+ * The target of a link outside of groups, which is kept with the text of its
+ * code.
+ */
 
 uint32_t
 referral_batch_target_link(referral_batch_t *b, uint32_t group, uint32_t type,
@@ -187,7 +192,7 @@ referral_batch_key(referral_batch_t *b, uint32_t type, uint32_t suffix)
 }
 
 
-/* one that stands in KEYS twice does no harm */
+/* a key that is in KEYS twice does no harm */
 
 static uint32_t
 referral_batch_key_add(referral_batch_t *b, uint32_t type, uint32_t suffix)
@@ -206,7 +211,7 @@ referral_batch_key_add(referral_batch_t *b, uint32_t type, uint32_t suffix)
 }
 
 
-/* the operation that takes what comes next for a key */
+/* the target's last operation, or a new one if that is full */
 
 referral_batch_op_t *
 referral_batch_op(referral_batch_t *b, uint32_t n)
@@ -262,7 +267,10 @@ referral_batch_member(referral_batch_t *b, uint32_t target, uint32_t text)
 }
 
 
-/* of a link: a link has few fields, most of them in the same order */
+/*
+ * A field of a link.  Links have few fields, mostly in the same order, so they
+ * are searched one by one.
+ */
 
 referral_batch_item_t *
 referral_batch_member_few(referral_batch_t *b, uint32_t target, uint32_t text)
@@ -305,7 +313,7 @@ referral_batch_member_few(referral_batch_t *b, uint32_t target, uint32_t text)
 }
 
 
-/* of a text that was appended: no other click has it */
+/* for a text that was appended, so that no other click has it */
 
 referral_batch_item_t *
 referral_batch_member_append(referral_batch_t *b, uint32_t target,
@@ -328,7 +336,7 @@ referral_batch_member_append(referral_batch_t *b, uint32_t target,
 }
 
 
-/* the last item of a target's operation */
+/* makes the item the last one of the target's operation */
 
 static inline void
 referral_batch_chain(referral_batch_t *b, uint32_t target, uint32_t n)
@@ -352,7 +360,7 @@ referral_batch_chain(referral_batch_t *b, uint32_t target, uint32_t n)
 }
 
 
-/* finds or makes; what is new is zero */
+/* finds the item, or makes one with zeros */
 
 static inline referral_batch_item_t *
 referral_batch_item(referral_batch_t *b, uint32_t owner, uint32_t text)
@@ -425,7 +433,7 @@ referral_batch_item_grow(referral_batch_t *b)
 }
 
 
-/* the number of a text */
+/* finds the text, or adds it, and returns its number */
 
 uint32_t
 referral_batch_text(referral_batch_t *b, const void *data, size_t len)
@@ -447,7 +455,7 @@ referral_batch_text(referral_batch_t *b, const void *data, size_t len)
 
         text = &b->texts[n];
 
-        /* up to eight bytes the hash is one to one */
+        /* for up to eight bytes the hash is unique */
 
         if (text->hash == hash && text->len == len
             && (len <= 8 || memcmp(b->text + text->off, data, len) == 0))
@@ -491,7 +499,9 @@ referral_batch_text_grow(referral_batch_t *b)
 }
 
 
-/* one that no other click has, as its id: nobody will look for it */
+/*
+ * Adds a text that no other click has, such as an id, without the hash table.
+ */
 
 uint32_t
 referral_batch_text_append(referral_batch_t *b, const void *data, size_t len)
@@ -532,7 +542,7 @@ referral_batch_str(referral_batch_t *b, const referral_str_t *s)
 }
 
 
-/* empty, and of the size that the last batch needed */
+/* empties the table and sizes it for as much as the last batch had */
 
 static void
 referral_slots_reset(referral_batch_slots_t *slots)
@@ -566,7 +576,7 @@ referral_slots_crowded(const referral_batch_slots_t *slots)
 }
 
 
-/* to the first empty slot from this one on; there is one */
+/* puts the value into the first empty slot from this one on */
 
 static inline void
 referral_slots_put(referral_batch_slots_t *slots, uint32_t slot, uint32_t n)

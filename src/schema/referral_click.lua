@@ -1,17 +1,19 @@
 -- Applies one batch of a journal: compares and sets the mark, then counts.
 --
--- KEYS  the marks, the errors, who was forgotten, then those that operations
---       name by index
--- ARGV  journal id, expected mark, new mark, work in MessagePack: a list of
---       texts, named by index; a list of numbers, for each operation its
---       kind, key, option, how many numbers follow, and these (one list: a
---       table for each operation takes longer to build than to work off); the
---       first hour to keep.  Of keys that end the option is when, and the
---       first number how long they live
+-- KEYS  the hash of marks, the stream of errors, the hash of forgotten ids,
+--       then the keys that operations name by their index
+-- ARGV  journal id, expected mark, new mark, and the work in MessagePack: a
+--       list of texts, which operations name by their index; a list of
+--       numbers, for each operation its kind, key, option, how many numbers
+--       follow, and these; the first hour to keep.  It is one list, because
+--       building a table for each operation would take longer than applying
+--       it.  For keys that expire the option is the time, and the first
+--       number how long they live.
 --
--- Answers: applied (0 or 1), the mark before (-1: none), operations refused.
--- An error can only come before the first write; from the mark on nothing
--- raises, and an operation that fails is set aside alone.
+-- Returns applied (0 or 1), the mark before (-1: none) and how many operations
+-- were refused.  Errors are raised only before the first write.  After the
+-- mark was set, an operation that fails is written to the stream of errors,
+-- and the others are applied.
 
 local call, try, safe = redis.call, redis.pcall, pcall
 local tonumber, type, unpack = tonumber, type, unpack
@@ -22,16 +24,16 @@ local concat, sha1 = table.concat, redis.sha1hex
 local IF, COUNT, SCORE, SET = 0, 1, 2, 3
 local UNIQUE, EVENTS, HOURS, TRIM = 4, 5, 6, 7
 
--- numbers are exact up to here
+-- the largest number that a double holds exactly, less some
 local EXACT = 9007199254740000
 
 local HOURS_MAX = 90 * 24 + 48
 
--- numbers of texts in an event: how many, and where
+-- how many texts an event has, and the positions of some
 local EVENT, ID, FIRST, VISITOR, REGION, CITY, AT = 20, 0, 5, 6, 8, 9, 19
 local EMPTY = 1
 
--- the dimensions that a request can choose
+-- dimensions whose values a request can choose
 local chosen = { source = true, lang = true, channel = true }
 
 
@@ -65,7 +67,7 @@ local ms = now * 1000 + tonumber(clock[2]) / 1000
 local refused = 0
 
 
--- what is written down about a refused operation names no person
+-- records a refused operation; the entry must not name a person
 
 local function refuse(op, key, args, err)
     refused = refused + 1
@@ -95,7 +97,7 @@ local function failed(reply)
 end
 
 
--- a key's life only ever gets longer
+-- sets when the key expires, but never earlier than before
 
 local function extend(key, at)
     local left = try('PTTL', key)
@@ -107,7 +109,7 @@ local function extend(key, at)
 end
 
 
--- A host whose clock runs ahead: what it writes ends as if it were of now.
+-- If the clock of the host runs ahead, the key expires as if written now.
 
 local function ends(at, life)
     return at - life > now + 86400 and now + life or at
@@ -123,10 +125,10 @@ local function increment(key, field, by)
 end
 
 
--- Many fields of one hash take two commands, not one each.  In a hash that
--- has a cap, a field of a dimension that requests choose opens only below it.
--- Most counters are small and most increments 1: what comes after a number
--- is worked out once.
+-- Increments many fields of a hash with two commands instead of one for each.
+-- If the hash has a cap, a new field of a dimension that requests choose is
+-- added only below it.  Most counters are small and most increments 1, so the
+-- text of a number plus one is cached.
 
 local get, set, after = {}, {}, {}
 
@@ -163,7 +165,7 @@ local function count(key, cap, from, to)
             value = tonumber(value)
             value = value and value + by
 
-            -- let Redis say what is wrong with it
+            -- HINCRBY reports what is wrong with the value
             if not value or value % 1 ~= 0
                or value > EXACT or value < -EXACT
             then
@@ -313,8 +315,8 @@ local function events(key, _, from, to)
 end
 
 
--- "newest" is the batch's own time: a host whose clock runs ahead must not
--- cut what is not old
+-- "newest" is the time of the batch's last click.  If the clock of its host
+-- runs ahead, nothing is removed.
 
 local function hours(key, newest)
     local size = try('HLEN', key)
@@ -354,7 +356,7 @@ local function trim(key, newest, from)
         try('XTRIM', key, 'MINID', '~', (newest - age) * 1000)
     end
 
-    -- nobody trims it when no more clicks come
+    -- without further clicks the stream is not trimmed, so it expires
 
     extend(key, now + age)
 end
@@ -366,8 +368,8 @@ local run = {
 }
 
 
--- all of it is looked at, and all conditions are asked, before the first
--- write
+-- The work is checked, and all conditions are evaluated, before the first
+-- write.
 
 local pos, size, todo = 1, #ops, {}
 local sum = 0
@@ -398,9 +400,9 @@ while pos <= size do
 end
 
 
--- Who was forgotten stands in a hash: the id of the visitor or of the click,
--- itself hashed, and the time up to which its clicks count without a name.  A
--- journal that is sent again must not bring the name back.
+-- The hash of forgotten ids has the SHA-1 of a visitor or click id, and the
+-- time up to which its clicks are recorded without ids: a journal that is sent
+-- again must not bring them back.
 
 local until_when = {}
 
@@ -429,7 +431,7 @@ local function nameless(from, to, nobody)
             ops[i + ID], ops[i + FIRST] = EMPTY, EMPTY
             ops[i + REGION], ops[i + CITY] = EMPTY, EMPTY
 
-            -- without consent there is none, and so it stays
+            -- a click without consent had no visitor id and gets none
 
             if visitor ~= '' then
                 ops[i + VISITOR] = nobody
@@ -439,8 +441,9 @@ local function nameless(from, to, nobody)
 end
 
 
--- Returns the place of the last number that is left.  A click whose time is
--- that of its id has "=" in its place; the minute is in the key's name.
+-- Removes clicks of forgotten ids and returns the index of the last number
+-- that is left.  A click with "=" has the time of its id; the minute is part
+-- of the key's name.
 
 local function without(key, from, to)
     local last = from
@@ -481,7 +484,7 @@ if call('EXISTS', KEYS[3]) == 1 then
             last = without(KEYS[ops[at + 1]], first, last)
             ops[at + 3] = last - first + 1
 
-            -- as if its time were over
+            -- nothing is left: an expiry in the past skips the operation
 
             if last == first then
                 ops[at + 2] = 0
@@ -491,9 +494,9 @@ if call('EXISTS', KEYS[3]) == 1 then
 end
 
 
--- A user who may not do all of it does nothing: what is refused only for a
--- while must not be set aside.  Redis 6 cannot be asked; there such an
--- operation is.
+-- If the user lacks a permission, nothing is applied, because it may be
+-- granted later and refused operations are not repeated.  Redis 6 has no
+-- command to check it, so there such operations are refused.
 
 local may = redis.acl_check_cmd
 
