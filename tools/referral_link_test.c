@@ -99,8 +99,8 @@
 
 #define LINK_TEST_CUT                                                         \
     "{\"of\": \"landing\", \"field\": \"landing_args\", \"line\": 0, "        \
-    "\"problem\": \"some have no room: with them the URL is longer than 3072 " \
-    "bytes\"}"
+    "\"problem\": \"some are left out: with them the URL would be longer "      \
+    "than 3072 bytes\"}"
 
 
 typedef struct {

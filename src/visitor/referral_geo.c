@@ -450,7 +450,7 @@ referral_geo_doubt(const referral_geo_t *geo)
         return NULL;
     }
 
-    return "tells neither countries nor networks in a way that is known here: "
+    return "has neither countries nor networks where they are looked for: "
            "MaxMind's \"country.iso_code\" and \"autonomous_system_number\", "
            "or \"country_code\" and \"asn\", are right";
 }
