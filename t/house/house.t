@@ -196,38 +196,15 @@ for my $file (@files) {
     is("@wrong", '', "$file calls what lies below it");
 }
 
-# Calls within a folder are not circular either.  Files whose functions one
-# header declares count as one file, except with the header that all share.
-
-my %declared;
-
-for my $header (grep { /\.h$/ && $_ ne 'ngx_http_referral.h' } @files) {
-    $declared{$_} //= $header for $code{$header} =~ /\b((?:ngx_http_)?referral\w*)\(/g;
-}
-
-my %unit;
-
-for my $name (sort keys %home) {
-    my $header = $declared{$name} or next;
-
-    $unit{$home{$name}} //= $header =~ s/(?:_core)?\.h$//r;
-}
-
-sub unit {
-    my ($file) = @_;
-
-    return $unit{$file} // $file if $folder{$file} eq 'http/recorder';
-    return $file;
-}
+# Calls within a folder are not circular either, file by file.
 
 for my $folder (sort keys %below) {
     my %to;
 
     for my $file (grep { $folder{$_} eq $folder } @files) {
         for my $other (keys %{ $uses{$file} }) {
-            $to{unit($file)}{unit($other)} = 1
-                if $folder{$other} eq $folder
-                   && unit($file) ne unit($other);
+            $to{$file}{$other} = 1
+                if $folder{$other} eq $folder;
         }
     }
 

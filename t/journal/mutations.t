@@ -38,8 +38,8 @@ END
       'journal/kill' ],
 
     [ 'a chunk is done where a smaller one ended', 'ngx_http_referral_drain.c',
-      qr/\Qif (drain->to == 0 || end < drain->to) {\E/,
-      'if (drain->to == 0 || (rec->mark && end < drain->to)) {',
+      qr/\Qif (drain->to == 0 || ds->end < drain->to) {\E/,
+      'if (drain->to == 0 || (ds->mark && ds->end < drain->to)) {',
       'redis/exact', 'slow' ],
 
     [ 'marks that went back are not noticed',

@@ -1,5 +1,5 @@
 
-#include "ngx_http_referral_recorder_core.h"
+#include "ngx_http_referral_retire.h"
 
 
 /* ms between two looks at the marks in Redis */
@@ -15,36 +15,59 @@ typedef struct {
 } ngx_http_referral_probe_t;
 
 
-static void ngx_http_referral_retire_lost(ngx_http_referral_recorder_t *rec);
-static void ngx_http_referral_retire_probe(ngx_http_referral_recorder_t *rec,
+static void ngx_http_referral_retire_adopt_handler(ngx_event_t *ev);
+static void ngx_http_referral_retire_lost(ngx_http_referral_retire_t *retire);
+static void ngx_http_referral_retire_probe(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_retire_probed(void *data, redisReply *reply);
 static void ngx_http_referral_retire_ending(
-    ngx_http_referral_recorder_t *rec);
-static void ngx_http_referral_retire_end(ngx_http_referral_recorder_t *rec,
+    ngx_http_referral_drains_t *ds);
+static void ngx_http_referral_retire_end(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_retire_ended(void *data, redisReply *reply);
 
 
 void
+ngx_http_referral_retire_start(ngx_http_referral_retire_t *retire,
+    ngx_http_referral_drains_t *ds)
+{
+    retire->drains = ds;
+    retire->conf = ds->conf;
+    retire->log = ds->log;
+    retire->ident = (ngx_socket_t) -1;
+
+    ngx_http_referral_drain_event(&retire->adopt, retire, retire->log,
+                                  ngx_http_referral_retire_adopt_handler);
+
+    ngx_add_timer(&retire->adopt, 1 + ngx_random() % 100);
+}
+
+
+void
+ngx_http_referral_retire_close(ngx_http_referral_retire_t *retire)
+{
+    ngx_http_referral_drain_stop(&retire->adopt);
+}
+
+
+static void
 ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
 {
-    int                            n;
-    ngx_http_referral_recorder_t  *rec;
+    int                          n;
+    ngx_http_referral_drains_t  *ds;
+    ngx_http_referral_retire_t  *retire;
 
-    rec = ev->data;
+    retire = ev->data;
+    ds = retire->drains;
 
-    n = referral_journals_adopt(rec->journals, ngx_current_msec);
+    n = referral_journals_adopt(ds->journals, ngx_current_msec);
 
     if (n > 0) {
-        ngx_http_referral_drain_open_all(rec);
-
-        if (!rec->next.posted) {
-            ngx_post_event(&rec->next, &ngx_posted_next_events);
-        }
+        ngx_http_referral_drain_open_all(ds);
+        ngx_http_referral_drain_resume(ds);
 
     } else if (n == 0) {
-        ngx_http_referral_retire_lost(rec);
+        ngx_http_referral_retire_lost(retire);
     }
 
     /* many at once are taken in turns, by whoever comes first */
@@ -60,28 +83,30 @@ ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
  */
 
 static void
-ngx_http_referral_retire_lost(ngx_http_referral_recorder_t *rec)
+ngx_http_referral_retire_lost(ngx_http_referral_retire_t *retire)
 {
     uint64_t                            n;
     ngx_uint_t                          i;
     ngx_atomic_uint_t                   pid;
     ngx_http_referral_zone_t           *zone;
+    ngx_http_referral_drains_t         *ds;
     ngx_http_referral_journal_entry_t  *entry;
 
-    zone = ngx_http_referral_zone(rec->conf);
+    ds = retire->drains;
+    zone = ngx_http_referral_zone(ds->conf);
 
     /* it may lie in the directory of an earlier configuration */
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
 
         if (zone->directories[i].generation
-            && &zone->directories[i] != rec->conf->journal.directory)
+            && &zone->directories[i] != ds->conf->journal.directory)
         {
             return;
         }
     }
 
-    for (i = rec->lost; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
+    for (i = retire->lost; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
         entry = &zone->journals[i];
         pid = ngx_http_referral_zone_journal_dead(entry);
 
@@ -89,42 +114,45 @@ ngx_http_referral_retire_lost(ngx_http_referral_recorder_t *rec)
             continue;
         }
 
-        rec->lost = i + 1;
+        retire->lost = i + 1;
 
-        if (rec->conf->journal.directory
-            && referral_journals_miss(rec->journals, entry->id))
+        if (ds->conf->journal.directory
+            && referral_journals_miss(ds->journals, entry->id))
         {
             n = ngx_http_referral_zone_journal_lost(zone, entry, pid);
 
             if (n) {
-                ngx_http_referral_recorder_lost(rec, n);
+                ngx_http_referral_drain_lost(ds, n);
             }
         }
 
         return;
     }
 
-    rec->lost = 0;
+    retire->lost = 0;
 }
 
 
 void
-ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec)
+ngx_http_referral_retire_check(ngx_http_referral_retire_t *retire)
 {
-    uint64_t                    bad, foreign;
-    ngx_queue_t                *q;
-    referral_journals_stat_t    stat;
-    ngx_http_referral_drain_t  *drain;
+    uint64_t                     bad, foreign;
+    ngx_queue_t                 *q;
+    referral_journals_stat_t     stat;
+    ngx_http_referral_drain_t   *drain;
+    ngx_http_referral_drains_t  *ds;
+
+    ds = retire->drains;
 
     /* those that had no memory when they came */
 
-    ngx_http_referral_drain_open_all(rec);
+    ngx_http_referral_drain_open_all(ds);
 
-    referral_journals_stat(rec->journals, &stat);
+    referral_journals_stat(ds->journals, &stat);
     foreign = stat.foreign;
 
-    for (q = ngx_queue_head(&rec->drains);
-         q != ngx_queue_sentinel(&rec->drains);
+    for (q = ngx_queue_head(&ds->all);
+         q != ngx_queue_sentinel(&ds->all);
          q = ngx_queue_next(q))
     {
         drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
@@ -136,7 +164,7 @@ ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec)
 
             drain->damaged += bad;
 
-            ngx_log_error(NGX_LOG_ERR, rec->log, 0,
+            ngx_log_error(NGX_LOG_ERR, ds->log, 0,
                           "referral: %uL records of a journal are damaged",
                           bad);
         }
@@ -144,31 +172,31 @@ ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec)
         foreign += (drain->barred != 0);
     }
 
-    if (foreign > rec->foreign) {
-        ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+    if (foreign > retire->foreign) {
+        ngx_log_error(NGX_LOG_WARN, ds->log, 0,
                       "referral: the journal in \"%V\" holds clicks of "
                       "another version of the module: they are kept until "
                       "that version runs again",
-                      &rec->conf->journal.path->name);
+                      &ds->conf->journal.path->name);
     }
 
-    rec->foreign = foreign;
+    retire->foreign = foreign;
 
-    if (rec->redis.ready
-        && ngx_current_msec - rec->probed >= NGX_HTTP_REFERRAL_PROBE)
+    if (ds->redis.ready
+        && ngx_current_msec - retire->probed >= NGX_HTTP_REFERRAL_PROBE)
     {
-        rec->probed = ngx_current_msec;
+        retire->probed = ngx_current_msec;
 
-        ngx_http_referral_retire_ending(rec);
+        ngx_http_referral_retire_ending(ds);
 
-        for (q = ngx_queue_head(&rec->drains);
-             q != ngx_queue_sentinel(&rec->drains);
+        for (q = ngx_queue_head(&ds->all);
+             q != ngx_queue_sentinel(&ds->all);
              q = ngx_queue_next(q))
         {
             drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
 
             if (drain->probes == 0 && !drain->ending) {
-                ngx_http_referral_retire_probe(rec, drain);
+                ngx_http_referral_retire_probe(ds, drain);
             }
         }
     }
@@ -178,7 +206,7 @@ ngx_http_referral_retire_check(ngx_http_referral_recorder_t *rec)
 /* a Redis that went back while no click comes in would not be noticed */
 
 static void
-ngx_http_referral_retire_probe(ngx_http_referral_recorder_t *rec,
+ngx_http_referral_retire_probe(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain)
 {
     u_char                      data[REFERRAL_BATCH_MARK_MAX];
@@ -208,13 +236,13 @@ ngx_http_referral_retire_probe(ngx_http_referral_recorder_t *rec,
         program.data = mark->sn.str.data;
 
         referral_buf_init(&b, data, sizeof(data));
-        referral_batch_mark_get(&rec->batch_conf, &b, &program,
+        referral_batch_mark_get(&ds->batch_conf, &b, &program,
                                 ngx_http_referral_drain_id(drain, mark));
         if (b.overflow) {
             continue;
         }
 
-        probe = ngx_alloc(sizeof(ngx_http_referral_probe_t), rec->log);
+        probe = ngx_alloc(sizeof(ngx_http_referral_probe_t), ds->log);
         if (probe == NULL) {
             drain->behind = 1;
             return;
@@ -224,7 +252,7 @@ ngx_http_referral_retire_probe(ngx_http_referral_recorder_t *rec,
         probe->mark = mark;
         probe->expected = mark->mark;
 
-        if (ngx_http_referral_redis_formatted(&rec->redis,
+        if (ngx_http_referral_redis_formatted(&ds->redis,
                                            ngx_http_referral_retire_probed,
                                            probe, (char *) data, b.pos - data)
             != NGX_OK)
@@ -244,21 +272,21 @@ ngx_http_referral_retire_probed(void *data, redisReply *reply)
 {
     ngx_http_referral_probe_t *probe = data;
 
-    int64_t                        found;
-    uint64_t                       expected;
-    referral_str_t                 text;
-    ngx_http_referral_mark_t      *mark;
-    ngx_http_referral_drain_t     *drain;
-    ngx_http_referral_recorder_t  *rec;
+    int64_t                      found;
+    uint64_t                     expected;
+    referral_str_t               text;
+    ngx_http_referral_mark_t    *mark;
+    ngx_http_referral_drain_t   *drain;
+    ngx_http_referral_drains_t  *ds;
 
     drain = probe->drain;
     mark = probe->mark;
     expected = probe->expected;
-    rec = drain->recorder;
+    ds = drain->drains;
 
     ngx_free(probe);
 
-    if (rec->closing) {
+    if (ds->closing) {
         return;
     }
 
@@ -283,17 +311,15 @@ ngx_http_referral_retire_probed(void *data, redisReply *reply)
 
         /* a batch that is out tells the same, with more authority */
 
-        if (rec->drain != drain && mark->mark >= expected) {
-            ngx_http_referral_drain_behind(rec, drain, mark, found);
+        if (ds->drain != drain && mark->mark >= expected) {
+            ngx_http_referral_drain_behind(ds, drain, mark, found);
 
-            if (!rec->next.posted) {
-                ngx_post_event(&rec->next, &ngx_posted_next_events);
-            }
+            ngx_http_referral_drain_resume(ds);
         }
     }
 
     if (drain->ending && drain->probes == 0) {
-        ngx_http_referral_retire_end(rec, drain);
+        ngx_http_referral_retire_end(ds, drain);
     }
 }
 
@@ -301,19 +327,19 @@ ngx_http_referral_retire_probed(void *data, redisReply *reply)
 /* journals that are sent and kept long enough */
 
 static void
-ngx_http_referral_retire_ending(ngx_http_referral_recorder_t *rec)
+ngx_http_referral_retire_ending(ngx_http_referral_drains_t *ds)
 {
     referral_journal_t         *j;
     ngx_http_referral_drain_t  *drain;
 
-    for (j = referral_journals_ending(rec->journals, NULL, ngx_current_msec);
+    for (j = referral_journals_ending(ds->journals, NULL, ngx_current_msec);
          j;
-         j = referral_journals_ending(rec->journals, j, ngx_current_msec))
+         j = referral_journals_ending(ds->journals, j, ngx_current_msec))
     {
         drain = j->data;
 
-        if (drain == NULL || drain == rec->drain || drain == rec->scan
-            || drain->probes || rec->warming)
+        if (drain == NULL || drain == ds->drain || drain == ds->scan
+            || drain->probes || ds->warming)
         {
             continue;
         }
@@ -321,7 +347,7 @@ ngx_http_referral_retire_ending(ngx_http_referral_recorder_t *rec)
         if (!drain->ending) {
             drain->ending = 1;
 
-            ngx_http_referral_retire_probe(rec, drain);
+            ngx_http_referral_retire_probe(ds, drain);
 
             if (drain->probes) {
                 continue;
@@ -330,7 +356,7 @@ ngx_http_referral_retire_ending(ngx_http_referral_recorder_t *rec)
 
         /* the journal may be gone after this, and the list's next with it */
 
-        ngx_http_referral_retire_end(rec, drain);
+        ngx_http_referral_retire_end(ds, drain);
         return;
     }
 }
@@ -342,7 +368,7 @@ ngx_http_referral_retire_ending(ngx_http_referral_recorder_t *rec)
  */
 
 static void
-ngx_http_referral_retire_end(ngx_http_referral_recorder_t *rec,
+ngx_http_referral_retire_end(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain)
 {
     u_char                     data[REFERRAL_BATCH_MARK_MAX];
@@ -357,8 +383,8 @@ ngx_http_referral_retire_end(ngx_http_referral_recorder_t *rec,
     if (!journal->unlinked) {
 
         if (drain->behind
-            || referral_journal_unlink(rec->journals, journal,
-                                       ngx_http_referral_recorder_now())
+            || referral_journal_unlink(ds->journals, journal,
+                                       ngx_http_referral_drain_now())
                != REFERRAL_OK)
         {
             drain->ending = 0;
@@ -379,11 +405,11 @@ ngx_http_referral_retire_end(ngx_http_referral_recorder_t *rec,
             program.data = mark->sn.str.data;
 
             referral_buf_init(&b, data, sizeof(data));
-            referral_batch_mark_delete(&rec->batch_conf, &b, &program,
+            referral_batch_mark_delete(&ds->batch_conf, &b, &program,
                                        ngx_http_referral_drain_id(drain,
                                                                   mark));
 
-            if (ngx_http_referral_redis_formatted(&rec->redis,
+            if (ngx_http_referral_redis_formatted(&ds->redis,
                                             ngx_http_referral_retire_ended,
                                             drain, (char *) data,
                                             b.pos - data)
@@ -404,13 +430,13 @@ ngx_http_referral_retire_end(ngx_http_referral_recorder_t *rec,
     ngx_http_referral_drain_publish(drain, 0);
 
     if (drain->entry) {
-        ngx_http_referral_zone_journal_close(ngx_http_referral_zone(rec->conf),
+        ngx_http_referral_zone_journal_close(ngx_http_referral_zone(ds->conf),
                                         drain->entry);
     }
 
     ngx_http_referral_drain_close(drain);
-    referral_journal_finish(rec->journals, journal,
-                            ngx_http_referral_recorder_now());
+    referral_journal_finish(ds->journals, journal,
+                            ngx_http_referral_drain_now());
 }
 
 
@@ -419,7 +445,7 @@ ngx_http_referral_retire_ended(void *data, redisReply *reply)
 {
     ngx_http_referral_drain_t *drain = data;
 
-    if (drain->recorder->closing) {
+    if (drain->drains->closing) {
         return;
     }
 
@@ -431,5 +457,5 @@ ngx_http_referral_retire_ended(void *data, redisReply *reply)
         return;
     }
 
-    ngx_http_referral_retire_end(drain->recorder, drain);
+    ngx_http_referral_retire_end(drain->drains, drain);
 }

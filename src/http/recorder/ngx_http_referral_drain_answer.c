@@ -1,0 +1,339 @@
+
+#include "ngx_http_referral_drain.h"
+
+
+/* ms */
+#define NGX_HTTP_REFERRAL_RETRY_MIN    100
+#define NGX_HTTP_REFERRAL_RETRY_MAX    1000
+#define NGX_HTTP_REFERRAL_BATCH_SLOW   500
+
+/* ms: a program that Redis refuses is tried again this much later */
+#define NGX_HTTP_REFERRAL_WAIT_MIN     500
+#define NGX_HTTP_REFERRAL_WAIT_MAX     4000
+
+/* lines about such programs, in a minute and worker */
+#define NGX_HTTP_REFERRAL_LINES        16
+
+
+static void ngx_http_referral_drain_taken(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain);
+static ngx_uint_t ngx_http_referral_drain_may_say(
+    ngx_http_referral_drains_t *ds);
+static void ngx_http_referral_drain_foreign(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found);
+
+
+/* what an answer to the batch means; an error is none */
+
+void
+ngx_http_referral_drain_answer(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, redisReply *reply,
+    referral_batch_reply_t *result)
+{
+    size_t   i;
+    int64_t  values[3];
+
+    ngx_memzero(result, sizeof(referral_batch_reply_t));
+    result->answer = REFERRAL_BATCH_INVALID;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
+        return;
+    }
+
+    for (i = 0; i < 3; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER) {
+            return;
+        }
+
+        values[i] = reply->element[i]->integer;
+    }
+
+    referral_batch_reply(result, values, 3, ds->expected,
+                         drain->journal->last);
+}
+
+
+void
+ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, referral_batch_reply_t *result)
+{
+    ngx_msec_t                 took;
+    ngx_http_referral_zone_t  *zone;
+
+    switch (result->answer) {
+
+    case REFERRAL_BATCH_APPLIED:
+
+        zone = ngx_http_referral_zone(ds->conf);
+
+        (void) ngx_atomic_fetch_add(
+                        &zone->counters[NGX_HTTP_REFERRAL_QUARANTINED],
+                        (ngx_atomic_int_t) result->refused);
+
+        ds->mark->mark = ds->last;
+
+        if (!ds->others && drain->to > drain->from) {
+
+            /* a second look at the chunk would find nothing */
+
+            ngx_http_referral_drain_applied(ds, drain);
+        }
+
+        took = ngx_current_msec - ds->sent_at;
+
+        ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ds->log, 0,
+                       "referral batch: applied up to %uL in %M ms",
+                       ds->last, took);
+
+        if (took > NGX_HTTP_REFERRAL_BATCH_SLOW) {
+            ds->size = ngx_max(ds->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
+
+        } else if (ds->size < NGX_HTTP_REFERRAL_BATCH_MAX) {
+            ds->size = ngx_min(ds->size + 50, NGX_HTTP_REFERRAL_BATCH_MAX);
+        }
+
+        break;
+
+    case REFERRAL_BATCH_AHEAD:
+
+        /* an own late command, or that of a former owner */
+
+        ds->mark->mark = result->found;
+        break;
+
+    case REFERRAL_BATCH_BEHIND:
+        ngx_http_referral_drain_behind(ds, drain, ds->mark,
+                                          result->found);
+        break;
+
+    case REFERRAL_BATCH_FOREIGN:
+        ngx_http_referral_drain_foreign(ds, drain, ds->mark,
+                                           result->found);
+        break;
+
+    default: /* REFERRAL_BATCH_INVALID */
+
+        /* what else comes on this connection may not be ours either */
+
+        ngx_http_referral_redis_fail(&ds->redis,
+                                     "it answers a batch as no redis does");
+        ngx_http_referral_drain_retry(ds);
+        return;
+    }
+
+    ngx_http_referral_drain_taken(ds, drain);
+
+    ds->delay = 0;
+
+    ngx_http_referral_drain_resume(ds);
+}
+
+
+/* Redis and the program of the batch are well */
+
+static void
+ngx_http_referral_drain_taken(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain)
+{
+    ngx_http_referral_mark_t  *mark;
+
+    mark = ds->mark;
+
+    if (drain->trial == mark) {
+        drain->trial = NULL;
+        mark->delay = 0;
+    }
+
+    if (mark->said) {
+        mark->said = 0;
+        ngx_log_error(NGX_LOG_NOTICE, ds->log, 0,
+                      "referral: redis \"%V\" takes clicks of program \"%V\" "
+                      "again", &ds->conf->redis.text, &mark->sn.str);
+    }
+
+    if (ds->refused) {
+        ds->refused = 0;
+        ngx_log_error(NGX_LOG_NOTICE, ds->log, 0,
+                      "referral: redis \"%V\" takes clicks again",
+                      &ds->conf->redis.text);
+    }
+}
+
+
+/*
+ * What is not known as a state of Redis, and a right that is missing, may be
+ * of this program's keys alone.
+ */
+
+ngx_int_t
+ngx_http_referral_drain_refused(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, redisReply *reply)
+{
+    u_char                     key[REFERRAL_BATCH_MARK_MAX];
+    referral_buf_t             b;
+    referral_str_t             text, program;
+    ngx_http_referral_mark_t  *mark;
+
+    text.len = reply->len;
+    text.data = (u_char *) reply->str;
+
+    switch (referral_batch_error(&text)) {
+
+    case REFERRAL_BATCH_UNKNOWN:
+    case REFERRAL_BATCH_DENIED:
+        break;
+
+    default:
+        return NGX_DECLINED;
+    }
+
+    mark = ds->mark;
+
+    mark->held = ngx_max(drain->from, mark->mark);
+    mark->delay = ngx_min(ngx_max(mark->delay * 2, NGX_HTTP_REFERRAL_WAIT_MIN),
+                          NGX_HTTP_REFERRAL_WAIT_MAX);
+    mark->retry = ngx_current_msec + mark->delay;
+    mark->waiting = 1;
+    drain->nwaiting++;
+
+    if (drain->trial == mark) {
+        drain->trial = NULL;
+        drain->from = ngx_max(drain->from, drain->resume);
+        drain->to = 0;
+    }
+
+    if (mark->said || !ngx_http_referral_drain_may_say(ds)) {
+        return NGX_OK;
+    }
+
+    mark->said = 1;
+
+    program.len = mark->sn.str.len;
+    program.data = mark->sn.str.data;
+
+    referral_buf_init(&b, key, sizeof(key));
+    referral_batch_mark_key(&ds->batch_conf, &b, &program);
+
+    ngx_log_error(NGX_LOG_ERR, ds->log, 0,
+                  "referral: redis \"%V\" does not take clicks: \"%*s\"; those "
+                  "of program \"%V\" are kept and sent later: \"%*s\" must "
+                  "be a hash of numbers, and the user may write to it",
+                  &ds->conf->redis.text, ngx_min(reply->len, 200),
+                  reply->str, &mark->sn.str, (size_t) (b.pos - b.start),
+                  b.start);
+
+    return NGX_OK;
+}
+
+
+/* hundreds of programs need not have a line each */
+
+static ngx_uint_t
+ngx_http_referral_drain_may_say(ngx_http_referral_drains_t *ds)
+{
+    if (ds->nsaid && ngx_current_msec - ds->said_since >= 60000) {
+        ds->nsaid = 0;
+    }
+
+    if (ds->nsaid == 0) {
+        ds->said_since = ngx_current_msec;
+    }
+
+    return ds->nsaid++ < NGX_HTTP_REFERRAL_LINES;
+}
+
+
+/* nothing is thrown away for an error: it is kept, and tried again */
+
+void
+ngx_http_referral_drain_error(ngx_http_referral_drains_t *ds,
+    redisReply *reply)
+{
+    if (!ds->refused) {
+        ds->refused = 1;
+        ngx_log_error(NGX_LOG_ERR, ds->log, 0,
+                      "referral: redis \"%V\" does not take clicks: \"%*s\"; "
+                      "they are kept and sent later",
+                      &ds->conf->redis.text, ngx_min(reply->len, 200),
+                      reply->str);
+    }
+
+    ds->size = ngx_max(ds->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
+
+    ngx_http_referral_drain_retry(ds);
+}
+
+
+/*
+ * The mark is beyond what was ever written.  Under an id of this life, or one
+ * that replaced it, it is somebody else's: what is unsent of this program goes
+ * to Redis under a new one, with the numbers that it has.  The marks of other
+ * programs are right.  A journal that was adopted is older than its mark (its
+ * end was lost, or it came back from a backup): what it holds was applied.
+ */
+
+static void
+ngx_http_referral_drain_foreign(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found)
+{
+    referral_str_t     program;
+    referral_alias_t  *alias;
+
+    program.len = mark->sn.str.len;
+    program.data = mark->sn.str.data;
+
+    alias = referral_journal_alias(drain->journal, &program);
+
+    if (drain->journal->adopted && (alias == NULL || mark->alias)) {
+        ngx_log_error(NGX_LOG_WARN, ds->log, 0,
+                      "referral: redis has %uL clicks of an adopted journal "
+                      "that holds %uL: it is older than what redis knows",
+                      found, drain->journal->last);
+
+        mark->mark = found;
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ds->log, 0,
+                  "referral: somebody else wrote to redis \"%V\" under this "
+                  "journal's id, up to %uL in program \"%V\": going on under "
+                  "a new one", &ds->conf->redis.text, found, &program);
+
+    if (drain->journal->own) {
+        ds->foreign(ds->data);
+    }
+
+    alias = referral_journal_alias_begin(ds->journals, drain->journal,
+                                         &program, mark->mark);
+    if (alias == NULL) {
+        ngx_http_referral_drain_retry(ds);
+        return;
+    }
+
+    mark->alias = alias;
+
+    if (referral_journal_alias_note(ds->journals, drain->journal)
+        != REFERRAL_OK)
+    {
+        ngx_log_error(NGX_LOG_CRIT, ds->log, ngx_errno,
+                      "referral: the new id cannot be noted in the journal in "
+                      "\"%V\": until it can, a worker that ends leaves "
+                      "unsent clicks of program \"%V\" behind for good",
+                      &ds->conf->journal.path->name, &program);
+    }
+}
+
+
+void
+ngx_http_referral_drain_retry(ngx_http_referral_drains_t *ds)
+{
+    ds->delay = ngx_min(ngx_max(ds->delay * 2, NGX_HTTP_REFERRAL_RETRY_MIN),
+                         NGX_HTTP_REFERRAL_RETRY_MAX);
+
+    if (!ds->retry.timer_set) {
+        ngx_add_timer(&ds->retry, ds->delay / 2
+                                   + ngx_random() % (ds->delay / 2));
+    }
+}

@@ -1,0 +1,427 @@
+
+#include "ngx_http_referral_drain.h"
+
+
+static void ngx_http_referral_drain_died(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain);
+static void ngx_http_referral_drain_enlist(ngx_http_referral_drain_t *drain,
+    ngx_http_referral_zone_t *zone, uint64_t last);
+
+
+ngx_http_referral_drain_t *
+ngx_http_referral_drain_open(ngx_http_referral_drains_t *ds,
+    referral_journal_t *journal)
+{
+    ngx_pool_t                 *pool;
+    ngx_http_referral_drain_t  *drain;
+
+    pool = ngx_create_pool(1024, ds->log);
+    if (pool == NULL) {
+        return NULL;
+    }
+
+    drain = ngx_pcalloc(pool, sizeof(ngx_http_referral_drain_t));
+    if (drain == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    drain->pool = pool;
+    drain->drains = ds;
+    drain->journal = journal;
+
+    drain->reader = referral_reader_open(ds->journals, journal, 0, 1);
+    if (drain->reader == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    drain->from = journal->first - 1;
+    drain->seen = drain->from;
+    drain->base = drain->from;
+
+    ngx_rbtree_init(&drain->marks, &drain->sentinel,
+                    ngx_str_rbtree_insert_value);
+
+    journal->data = drain;
+    ngx_queue_insert_tail(&ds->all, &drain->queue);
+
+    ngx_http_referral_drain_publish(drain, 0);
+
+    return drain;
+}
+
+
+void
+ngx_http_referral_drain_open_all(ngx_http_referral_drains_t *ds)
+{
+    referral_journal_t         *j;
+    ngx_http_referral_drain_t  *drain;
+
+    for (j = referral_journals_next(ds->journals, NULL);
+         j;
+         j = referral_journals_next(ds->journals, j))
+    {
+        if (j->data) {
+            continue;
+        }
+
+        drain = ngx_http_referral_drain_open(ds, j);
+
+        if (drain == NULL) {
+            return;
+        }
+
+        if (j->own) {
+            ds->own = drain;
+        }
+    }
+}
+
+
+void
+ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain)
+{
+    drain->journal->data = NULL;
+
+    if (drain->drains->scan == drain) {
+        drain->drains->scan = NULL;
+    }
+
+    ngx_queue_remove(&drain->queue);
+    referral_reader_close(drain->reader);
+    ngx_destroy_pool(drain->pool);
+}
+
+
+ngx_http_referral_mark_t *
+ngx_http_referral_drain_mark(ngx_http_referral_drain_t *drain,
+    referral_str_t *program)
+{
+    uint32_t                   hash;
+    ngx_str_t                  name;
+    referral_alias_t          *alias;
+    ngx_http_referral_mark_t  *mark;
+
+    name.len = program->len;
+    name.data = program->data;
+
+    hash = ngx_crc32_short(name.data, name.len);
+
+    mark = (ngx_http_referral_mark_t *)
+               ngx_str_rbtree_lookup(&drain->marks, &name, hash);
+
+    if (mark) {
+        return mark;
+    }
+
+    mark = ngx_pcalloc(drain->pool, sizeof(ngx_http_referral_mark_t));
+    if (mark == NULL) {
+        return NULL;
+    }
+
+    mark->sn.node.key = hash;
+    mark->sn.str.len = name.len;
+    mark->sn.str.data = ngx_pstrdup(drain->pool, &name);
+
+    if (mark->sn.str.data == NULL) {
+        return NULL;
+    }
+
+    /* an earlier life went on under another id */
+
+    alias = referral_journal_alias(drain->journal, program);
+
+    if (alias && alias->active) {
+        mark->alias = alias;
+        mark->mark = alias->from;
+    }
+
+    ngx_rbtree_insert(&drain->marks, &mark->sn.node);
+
+    return mark;
+}
+
+
+u_char *
+ngx_http_referral_drain_id(ngx_http_referral_drain_t *drain,
+    ngx_http_referral_mark_t *mark)
+{
+    return mark->alias ? mark->alias->id : drain->journal->id;
+}
+
+
+/* what is sent of all programs, also of those that wait */
+
+uint64_t
+ngx_http_referral_drain_settled(ngx_http_referral_drain_t *drain)
+{
+    uint64_t                   settled;
+    ngx_rbtree_node_t         *node;
+    ngx_http_referral_mark_t  *mark;
+
+    settled = drain->from;
+
+    if (drain->nwaiting == 0) {
+        return settled;
+    }
+
+    for (node = ngx_rbtree_min(drain->marks.root, &drain->sentinel);
+         node;
+         node = ngx_rbtree_next(&drain->marks, node))
+    {
+        mark = (ngx_http_referral_mark_t *) node;
+
+        if (mark->waiting && mark->held < settled) {
+            settled = mark->held;
+        }
+    }
+
+    return settled;
+}
+
+
+void
+ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain)
+{
+    uint64_t  settled;
+
+    drain->from = drain->to;
+    drain->to = 0;
+
+    settled = ngx_http_referral_drain_settled(drain);
+
+    referral_journal_ack(ds->journals, drain->journal, settled,
+                         ngx_current_msec);
+
+    if (!drain->journal->own && drain->from >= drain->journal->last) {
+        referral_reader_rest(drain->reader);
+    }
+
+    ds->sent(ds->data, drain, settled);
+
+    if (drain->unread) {
+        drain->unread = 0;
+        ngx_log_error(NGX_LOG_NOTICE, ds->log, 0,
+                      "referral: the journal in \"%V\" can be read again",
+                      &ds->conf->journal.path->name);
+    }
+}
+
+
+/* Redis lost what it had acknowledged: from what is kept it gets it again */
+
+void
+ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
+    uint64_t found)
+{
+    uint64_t                   had, lost;
+    ngx_http_referral_zone_t  *zone;
+
+    zone = ngx_http_referral_zone(ds->conf);
+
+    ngx_log_error(NGX_LOG_ERR, ds->log, 0,
+                  "referral: redis \"%V\" went back from %uL to %uL in "
+                  "program \"%V\": clicks are sent again",
+                  &ds->conf->redis.text, mark->mark, found, &mark->sn.str);
+
+    if (drain->journal->first > found + 1) {
+        lost = drain->journal->first - found - 1;
+
+        (void) ngx_atomic_fetch_add(
+                    &zone->counters[NGX_HTTP_REFERRAL_LOST_BY_REDIS],
+                    (ngx_atomic_int_t) lost);
+
+        ngx_log_error(NGX_LOG_CRIT, ds->log, 0,
+                      "referral: up to %uL clicks that redis had and lost are "
+                      "older than what the journal keeps", lost);
+    }
+
+    had = mark->mark;
+    mark->mark = found;
+
+    if (mark->alias && found == 0) {
+
+        /* older than this id: the journal's own mark tells how far it went */
+
+        found = mark->alias->from;
+        mark->mark = found;
+
+        referral_journal_alias_end(ds->journals, drain->journal, mark->alias);
+        mark->alias = NULL;
+    }
+
+    if (mark->waiting && found < mark->held) {
+        mark->held = found;
+    }
+
+    if (drain->trial && found < drain->resume) {
+        drain->resume = found;
+    }
+
+    if (found < drain->journal->first - 1) {
+        found = drain->journal->first - 1;
+    }
+
+    if (had > found) {
+        (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_RESENT],
+                                    (ngx_atomic_int_t) (had - found));
+    }
+
+    if (found < drain->from) {
+        drain->from = found;
+        referral_journal_ack(ds->journals, drain->journal,
+                             ngx_http_referral_drain_settled(drain),
+                             ngx_current_msec);
+    }
+
+    drain->to = 0;
+
+    /* what a pass under way found out is no longer so */
+
+    if (ds->scan == drain) {
+        ds->scan = NULL;
+    }
+}
+
+
+void
+ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
+    int64_t oldest)
+{
+    uint64_t                            settled, last;
+    referral_journal_t                 *journal;
+    ngx_http_referral_zone_t           *zone;
+    ngx_http_referral_journal_entry_t  *entry;
+
+    journal = drain->journal;
+    zone = ngx_http_referral_zone(drain->drains->conf);
+
+    last = journal->own ? journal->flushed : journal->last;
+
+    if (drain->entry == NULL && (journal->own || drain->told < last)) {
+        ngx_http_referral_drain_enlist(drain, zone, last);
+    }
+
+    entry = drain->entry;
+
+    if (entry == NULL) {
+        return;
+    }
+
+    /* what Redis has was accepted, also where it never came to the disk */
+
+    if (journal->adopted) {
+        ngx_http_referral_drain_died(drain->drains, drain);
+        last = ngx_max(last, entry->settled);
+    }
+
+    entry->last = last;
+    entry->bad = drain->damaged;
+    entry->filed = (journal->nsegments != 0);
+
+    /* what is sent once more was recorded before: it does not count again */
+
+    settled = ngx_http_referral_drain_settled(drain);
+
+    if (settled > entry->settled) {
+        entry->settled = settled;
+    }
+
+    entry->oldest = entry->settled < last ? oldest : 0;
+
+    /* it will not grow any more, and the totals are enough */
+
+    if (entry->settled >= last
+        && (!journal->own || drain->drains->closing))
+    {
+        ngx_http_referral_zone_journal_close(zone, entry);
+
+        drain->entry = NULL;
+        drain->told = last;
+    }
+}
+
+
+static void
+ngx_http_referral_drain_enlist(ngx_http_referral_drain_t *drain,
+    ngx_http_referral_zone_t *zone, uint64_t last)
+{
+    ngx_int_t            rc;
+    ngx_atomic_uint_t    said;
+    referral_journal_t  *journal;
+
+    journal = drain->journal;
+
+    rc = ngx_http_referral_zone_journal(zone, journal->id, journal->own,
+                                        drain->base, last, &drain->entry);
+
+    if (rc == NGX_DECLINED) {
+        drain->told = last;
+    }
+
+    if (rc != NGX_BUSY || drain->untold) {
+        return;
+    }
+
+    drain->untold = 1;
+
+    (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_UNTOLD], 1);
+
+    said = zone->said_full;
+
+    if ((said == 0 || ngx_time() - (time_t) said >= 3600)
+        && ngx_atomic_cmp_set(&zone->said_full, said, ngx_time()))
+    {
+        ngx_log_error(NGX_LOG_WARN, drain->drains->log, 0,
+                      "referral: more than %d journals have clicks that wait: "
+                      "the metrics leave out those of the others, which are "
+                      "sent all the same", NGX_HTTP_REFERRAL_JOURNALS);
+    }
+}
+
+
+static void
+ngx_http_referral_drain_died(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain)
+{
+    uint64_t                            n, known;
+    ngx_http_referral_journal_entry_t  *entry;
+
+    entry = drain->entry;
+
+    known = ngx_max(drain->journal->last, entry->settled);
+
+    if (entry->last <= known) {
+        return;
+    }
+
+    n = entry->last - known;
+    entry->last = known;
+
+    (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(ds->conf)
+                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
+                                (ngx_atomic_int_t) n);
+
+    ngx_http_referral_drain_lost(ds, n);
+}
+
+
+void
+ngx_http_referral_drain_lost(ngx_http_referral_drains_t *ds, uint64_t n)
+{
+    ngx_log_error(NGX_LOG_CRIT, ds->log, 0,
+                  "referral: a worker that ended untimely took %uL clicks "
+                  "with it that were in its memory only", n);
+}
+
+
+void
+ngx_http_referral_drain_resume(ngx_http_referral_drains_t *ds)
+{
+    if (!ds->next.posted) {
+        ngx_post_event(&ds->next, &ngx_posted_next_events);
+    }
+}
