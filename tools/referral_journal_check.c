@@ -91,8 +91,7 @@ typedef struct {
 
 typedef struct {
     check_journal_t           *journal;     /* or NULL */
-    int                        header;      /* result of reading the header */
-    uint32_t                   version;
+    int                        header;      /* of header_read() */
     referral_segment_header_t  head;
     off_t                      bytes;
     uint64_t                   records;
@@ -313,7 +312,8 @@ check_segment(check_t *c, check_journal_t *journal, int fd, uint64_t from,
         return REFERRAL_ERROR;
     }
 
-    c->header = referral_segment_header_read(&c->head, buf, n, &c->version);
+    c->header = referral_segment_header_read(&c->head, buf, n,
+                                             REFERRAL_SEGMENT_VERSION);
 
     if (c->header == REFERRAL_OK) {
 
@@ -580,13 +580,13 @@ check_print_segment(const check_t *c)
            (long long) c->bytes);
 
     if (c->header == REFERRAL_DECLINED) {
-        printf(",\"version\":%u", c->version);
+        printf(",\"version\":%u", c->head.version);
         return;
     }
 
     if (c->header == REFERRAL_OK) {
         printf(",\"version\":%u,\"created\":%lld,\"acknowledged\":%llu",
-               c->version, (long long) c->head.created,
+               c->head.version, (long long) c->head.created,
                (unsigned long long) c->head.acked);
     }
 

@@ -3,16 +3,16 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e07ULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e08ULL
 
 
-static void ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone,
+static void ngx_http_referral_zone_settled(ngx_http_referral_records_t *sh,
     u_char *id, uint64_t *base, ngx_uint_t *born);
 static ngx_http_referral_journal_entry_t *ngx_http_referral_zone_free(
-    ngx_http_referral_zone_t *zone);
+    ngx_http_referral_records_t *sh);
 static ngx_uint_t ngx_http_referral_zone_gone(ngx_atomic_uint_t pid);
 static void ngx_http_referral_zone_journal_settle(
-    ngx_http_referral_zone_t *zone, ngx_http_referral_journal_entry_t *entry);
+    ngx_http_referral_records_t *sh, ngx_http_referral_journal_entry_t *entry);
 
 
 #if (NGX_PTR_SIZE != 8)
@@ -144,7 +144,7 @@ small:
 
 
 ngx_int_t
-ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone, u_char *id,
+ngx_http_referral_zone_journal(ngx_http_referral_records_t *sh, u_char *id,
     ngx_uint_t born, uint64_t base, uint64_t last,
     ngx_http_referral_journal_entry_t **found)
 {
@@ -153,7 +153,7 @@ ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone, u_char *id,
     ngx_http_referral_journal_entry_t  *entry;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
-        entry = &zone->journals[i];
+        entry = &sh->journals[i];
         pid = entry->state;
 
         if (pid && ngx_memcmp(entry->id, id, 16) == 0
@@ -166,13 +166,13 @@ ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone, u_char *id,
 
     own = born;
 
-    ngx_http_referral_zone_settled(zone, id, &base, &born);
+    ngx_http_referral_zone_settled(sh, id, &base, &born);
 
     if (base >= last && !own) {
         return NGX_DECLINED;
     }
 
-    entry = ngx_http_referral_zone_free(zone);
+    entry = ngx_http_referral_zone_free(sh);
     if (entry == NULL) {
         return NGX_BUSY;
     }
@@ -194,7 +194,7 @@ ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone, u_char *id,
 /* how much of the journal the totals have already */
 
 static void
-ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone, u_char *id,
+ngx_http_referral_zone_settled(ngx_http_referral_records_t *sh, u_char *id,
     uint64_t *base, ngx_uint_t *born)
 {
     uint64_t                      half, last;
@@ -204,7 +204,7 @@ ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone, u_char *id,
     ngx_memcpy(&half, id, sizeof(uint64_t));
 
     for (i = 0; i < NGX_HTTP_REFERRAL_SETTLED; i++) {
-        settled = &zone->settled[i];
+        settled = &sh->settled[i];
 
         if (settled->id != half) {
             continue;
@@ -225,14 +225,14 @@ ngx_http_referral_zone_settled(ngx_http_referral_zone_t *zone, u_char *id,
 
 
 static ngx_http_referral_journal_entry_t *
-ngx_http_referral_zone_free(ngx_http_referral_zone_t *zone)
+ngx_http_referral_zone_free(ngx_http_referral_records_t *sh)
 {
     ngx_uint_t                          i;
     ngx_atomic_uint_t                   pid;
     ngx_http_referral_journal_entry_t  *entry;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
-        entry = &zone->journals[i];
+        entry = &sh->journals[i];
 
         if (entry->state == 0
             && ngx_atomic_cmp_set(&entry->state, 0, ngx_pid))
@@ -244,7 +244,7 @@ ngx_http_referral_zone_free(ngx_http_referral_zone_t *zone)
     /* of a worker that died, and all that it told of is settled */
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
-        entry = &zone->journals[i];
+        entry = &sh->journals[i];
         pid = entry->state;
 
         if (pid == 0
@@ -255,7 +255,7 @@ ngx_http_referral_zone_free(ngx_http_referral_zone_t *zone)
             continue;
         }
 
-        ngx_http_referral_zone_journal_settle(zone, entry);
+        ngx_http_referral_zone_journal_settle(sh, entry);
 
         return entry;
     }
@@ -290,7 +290,7 @@ ngx_http_referral_zone_journal_dead(ngx_http_referral_journal_entry_t *entry)
 
 
 uint64_t
-ngx_http_referral_zone_journal_lost(ngx_http_referral_zone_t *zone,
+ngx_http_referral_zone_journal_lost(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid)
 {
     uint64_t  n;
@@ -303,27 +303,27 @@ ngx_http_referral_zone_journal_lost(ngx_http_referral_zone_t *zone,
     entry->last = entry->settled;
 
     (void) ngx_atomic_fetch_add(
-                              &zone->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
+                              &sh->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
                               (ngx_atomic_int_t) n);
 
-    ngx_http_referral_zone_journal_close(zone, entry);
+    ngx_http_referral_zone_journal_close(sh, entry);
 
     return n;
 }
 
 
 void
-ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
+ngx_http_referral_zone_journal_close(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry)
 {
-    ngx_http_referral_zone_journal_settle(zone, entry);
+    ngx_http_referral_zone_journal_settle(sh, entry);
 
     entry->state = 0;
 }
 
 
 static void
-ngx_http_referral_zone_journal_settle(ngx_http_referral_zone_t *zone,
+ngx_http_referral_zone_journal_settle(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry)
 {
     uint64_t                      all, bad;
@@ -332,14 +332,14 @@ ngx_http_referral_zone_journal_settle(ngx_http_referral_zone_t *zone,
     all = entry->last - entry->base;
     bad = ngx_min(entry->bad, all);
 
-    (void) ngx_atomic_fetch_add(entry->born ? &zone->accepted : &zone->adopted,
+    (void) ngx_atomic_fetch_add(entry->born ? &sh->accepted : &sh->adopted,
                                 (ngx_atomic_int_t) all);
-    (void) ngx_atomic_fetch_add(&zone->recorded,
+    (void) ngx_atomic_fetch_add(&sh->recorded,
                                 (ngx_atomic_int_t) (all - bad));
-    (void) ngx_atomic_fetch_add(&zone->bad, (ngx_atomic_int_t) bad);
+    (void) ngx_atomic_fetch_add(&sh->bad, (ngx_atomic_int_t) bad);
 
     if (entry->last) {
-        settled = &zone->settled[ngx_atomic_fetch_add(&zone->nsettled, 1)
+        settled = &sh->settled[ngx_atomic_fetch_add(&sh->nsettled, 1)
                                  % NGX_HTTP_REFERRAL_SETTLED];
 
         settled->last = 0;
@@ -402,12 +402,8 @@ ngx_http_referral_zone_worker(ngx_http_referral_zone_t *zone)
 
     ngx_http_referral_store(&found->seen, ngx_http_referral_msec());
     found->lookup_up = 0;
-    found->recorder_up = 0;
     found->lookup_latency = 0;
-    found->recorder_latency = 0;
-    found->disk_failed = 0;
-    found->journals = 0;
-    found->foreign = 0;
+    ngx_memzero(&found->clicks, sizeof(ngx_http_referral_worker_recorder_t));
 
     return found;
 }

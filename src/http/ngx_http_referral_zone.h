@@ -19,13 +19,24 @@
 #include "referral_visitor.h"
 
 
-/* events of all workers, in the zone; only ever added to */
+/* what happened to records of one kind */
 
 typedef enum {
     NGX_HTTP_REFERRAL_RESENT = 0,
     NGX_HTTP_REFERRAL_LOST_BY_REDIS,
     NGX_HTTP_REFERRAL_QUARANTINED,
-    NGX_HTTP_REFERRAL_CACHE_HITS,
+    NGX_HTTP_REFERRAL_UNTOLD,
+    NGX_HTTP_REFERRAL_RECORD_EVENTS
+} ngx_http_referral_record_event_e;
+
+
+/*
+ * Events of all workers, in the zone; only ever added to.  The first ones are
+ * those of clicks.
+ */
+
+typedef enum {
+    NGX_HTTP_REFERRAL_CACHE_HITS = NGX_HTTP_REFERRAL_RECORD_EVENTS,
     NGX_HTTP_REFERRAL_CACHE_STALE,
     NGX_HTTP_REFERRAL_CACHE_REFRESHED,
     NGX_HTTP_REFERRAL_CACHE_MISSES,
@@ -36,12 +47,11 @@ typedef enum {
     NGX_HTTP_REFERRAL_BAD_COOKIES,
     NGX_HTTP_REFERRAL_UNLISTED,
     NGX_HTTP_REFERRAL_NO_ADDRESS,
-    NGX_HTTP_REFERRAL_UNTOLD,
     NGX_HTTP_REFERRAL_COUNTERS
 } ngx_http_referral_counter_e;
 
 
-/* clicks that were not recorded, beside those that the journal dropped */
+/* records that were not kept, beside those that the journal dropped */
 
 #define NGX_HTTP_REFERRAL_DROP_UNRESOLVED  REFERRAL_DROPS
 #define NGX_HTTP_REFERRAL_DROP_RECORDER    (REFERRAL_DROPS + 1)
@@ -56,7 +66,7 @@ typedef enum {
 
 
 /*
- * One journal that has unsettled clicks, as its owner, or who adopted it, last
+ * One journal that has unsettled records, as its owner, or who adopted it, last
  * saw it.  All numbers are sequence numbers, so whoever takes over corrects
  * what a killed process could not say any more.
  */
@@ -107,16 +117,23 @@ typedef int64_t  ngx_http_referral_msec_t  __attribute__((aligned(8)));
 #define ngx_http_referral_store(p, n)  __atomic_store_n(p, n, __ATOMIC_RELAXED)
 
 
+/* the recorder of a worker, for one kind of record */
+
+typedef struct {
+    ngx_uint_t                       up;
+    ngx_msec_t                       latency;
+    ngx_uint_t                       disk_failed;
+    ngx_uint_t                       journals;
+    uint64_t                         foreign;     /* kept for others */
+} ngx_http_referral_worker_recorder_t;
+
+
 typedef struct {
     ngx_atomic_t                     pid;         /* 0: free */
     ngx_http_referral_msec_t         seen;
     ngx_uint_t                       lookup_up;
-    ngx_uint_t                       recorder_up;
     ngx_msec_t                       lookup_latency;
-    ngx_msec_t                       recorder_latency;
-    ngx_uint_t                       disk_failed;
-    ngx_uint_t                       journals;
-    uint64_t                         foreign;     /* kept for others */
+    ngx_http_referral_worker_recorder_t  clicks;
 } ngx_http_referral_worker_entry_t;
 
 
@@ -130,12 +147,12 @@ typedef struct {
 } ngx_http_referral_listener_t;
 
 
-typedef struct {
-    uint64_t                         magic;
-    size_t                           size;        /* of this struct */
+/*
+ * One kind of record, as all workers see it: how many are where, and the
+ * directories and journals that they are in.
+ */
 
-    ngx_atomic_t                     counters[NGX_HTTP_REFERRAL_COUNTERS];
-    ngx_atomic_t                     hits[REFERRAL_RESULTS][REFERRAL_CLASSES];
+typedef struct {
     ngx_atomic_t                     dropped[NGX_HTTP_REFERRAL_DROPS];
 
     /* of journals that have no entry any more */
@@ -151,6 +168,17 @@ typedef struct {
     ngx_http_referral_settled_t      settled[NGX_HTTP_REFERRAL_SETTLED];
     ngx_atomic_t                     nsettled;    /* the newest ones stay */
     ngx_atomic_t                     said_full;   /* time; 0: never */
+} ngx_http_referral_records_t;
+
+
+typedef struct {
+    uint64_t                         magic;
+    size_t                           size;        /* of this struct */
+
+    ngx_atomic_t                     counters[NGX_HTTP_REFERRAL_COUNTERS];
+    ngx_atomic_t                     hits[REFERRAL_RESULTS][REFERRAL_CLASSES];
+
+    ngx_http_referral_records_t      clicks;
     ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
 
     ngx_uint_t                       generation;  /* of the configuration */
@@ -203,20 +231,20 @@ ngx_int_t ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data);
  * held goes into the totals.
  */
 
-ngx_int_t ngx_http_referral_zone_journal(ngx_http_referral_zone_t *zone,
+ngx_int_t ngx_http_referral_zone_journal(ngx_http_referral_records_t *sh,
     u_char *id, ngx_uint_t born, uint64_t base, uint64_t last,
     ngx_http_referral_journal_entry_t **found);
-void ngx_http_referral_zone_journal_close(ngx_http_referral_zone_t *zone,
+void ngx_http_referral_zone_journal_close(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry);
 
 /*
- * dead: has the entry clicks that wait in the memory of a worker that is gone?
+ * dead: has the entry records that wait in the memory of a worker that is gone?
  * Its pid, or 0.  lost: its journal lies nowhere, so what waits is dropped, of
  * which the number is returned; 0 if the entry is not that worker's any more.
  */
 ngx_atomic_uint_t ngx_http_referral_zone_journal_dead(
     ngx_http_referral_journal_entry_t *entry);
-uint64_t ngx_http_referral_zone_journal_lost(ngx_http_referral_zone_t *zone,
+uint64_t ngx_http_referral_zone_journal_lost(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid);
 
 /* the line of this process; NULL if there is no room */

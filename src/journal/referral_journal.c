@@ -41,6 +41,10 @@ referral_journals_create(const referral_journals_conf_t *conf, int64_t now,
         js->conf.queue = REFERRAL_JOURNAL_QUEUE;
     }
 
+    if (js->conf.version == 0) {
+        js->conf.version = REFERRAL_SEGMENT_VERSION;
+    }
+
     if (js->conf.segment < REFERRAL_JOURNAL_SEGMENT_MIN) {
         js->conf.segment = REFERRAL_JOURNAL_SEGMENT_MIN;
     }

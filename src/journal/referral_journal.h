@@ -81,6 +81,8 @@ typedef struct referral_alias_s     referral_alias_t;
 
 typedef struct {
     const char          *path;       /* of the directory, copied */
+    uint32_t             version;    /* of its segments; 0: ..._VERSION.
+                                        Those of another one are left alone */
     off_t                segment;    /* bytes; at least .._SEGMENT_MIN */
     off_t                max;        /* bytes in all slots */
     size_t               queue;      /* bytes kept in memory, at most; 0:

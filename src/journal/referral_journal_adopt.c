@@ -14,9 +14,10 @@ static int referral_journal_holds(int root, const char *slot,
 static int referral_journal_known(referral_journals_t *js, const u_char *id);
 static int referral_journal_load(referral_journals_t *js, const u_char *id,
     int64_t mono);
-static int referral_journal_load_files(referral_journal_t *j);
-static int referral_journal_load_segment(referral_journal_t *j,
-    const char *name, uint64_t first, unsigned n);
+static int referral_journal_load_files(referral_journals_t *js,
+    referral_journal_t *j);
+static int referral_journal_load_segment(referral_journals_t *js,
+    referral_journal_t *j, const char *name, uint64_t first, unsigned n);
 static int referral_journal_cmp_segments(const void *one, const void *two);
 static int referral_journal_find_last(referral_journal_t *j);
 static uint64_t referral_journal_last_in(const u_char *data, size_t len,
@@ -281,7 +282,7 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
     j->adopted = 1;
 
     if (referral_journal_open_dir(js, j) != REFERRAL_OK
-        || referral_journal_load_files(j) != REFERRAL_OK)
+        || referral_journal_load_files(js, j) != REFERRAL_OK)
     {
         goto failed;
     }
@@ -334,7 +335,7 @@ failed:
 /* segments, sorted, up to the first of another version; and aliases */
 
 static int
-referral_journal_load_files(referral_journal_t *j)
+referral_journal_load_files(referral_journals_t *js, referral_journal_t *j)
 {
     int             rc;
     DIR            *d;
@@ -356,7 +357,7 @@ referral_journal_load_files(referral_journal_t *j)
             == REFERRAL_OK)
         {
             foreign = j->foreign;
-            rc = referral_journal_load_segment(j, de->d_name, first, n);
+            rc = referral_journal_load_segment(js, j, de->d_name, first, n);
 
             if (j->foreign > foreign && (barred == 0 || first < barred)) {
                 barred = first;
@@ -392,13 +393,12 @@ referral_journal_load_files(referral_journal_t *j)
 
 
 static int
-referral_journal_load_segment(referral_journal_t *j, const char *name,
-    uint64_t first, unsigned n)
+referral_journal_load_segment(referral_journals_t *js, referral_journal_t *j,
+    const char *name, uint64_t first, unsigned n)
 {
     int                        fd, rc;
     u_char                     data[REFERRAL_SEGMENT_HEADER];
     ssize_t                    len;
-    uint32_t                   version;
     struct stat                st;
     referral_segment_t        *seg;
     referral_segment_header_t  header;
@@ -427,7 +427,8 @@ referral_journal_load_segment(referral_journal_t *j, const char *name,
     rc = REFERRAL_ERROR;
 
     if (len > 0) {
-        rc = referral_segment_header_read(&header, data, len, &version);
+        rc = referral_segment_header_read(&header, data, len,
+                                          js->conf.version);
     }
 
     if (rc == REFERRAL_DECLINED) {

@@ -588,7 +588,6 @@ referral_reader_enter(referral_reader_t *r, referral_segment_t *seg)
 {
     u_char                     data[REFERRAL_SEGMENT_HEADER];
     ssize_t                    n;
-    uint32_t                   version;
     uint64_t                   acked;
     referral_segment_header_t  header;
 
@@ -611,7 +610,8 @@ referral_reader_enter(referral_reader_t *r, referral_segment_t *seg)
         n = pread(r->fd, data, sizeof(data), 0);
 
         if (n > 0
-            && referral_segment_header_read(&header, data, n, &version)
+            && referral_segment_header_read(&header, data, n,
+                                            r->journals->conf.version)
                == REFERRAL_OK
             && memcmp(header.id, r->journal->id, REFERRAL_JOURNAL_ID_SIZE)
                == 0)

@@ -441,6 +441,7 @@ referral_journal_begin_segment(referral_journals_t *js,
     ssize_t                    n;
     referral_segment_header_t  header;
 
+    header.version = js->conf.version;
     memcpy(header.id, js->own->id, REFERRAL_JOURNAL_ID_SIZE);
 
     header.first = seg->first;

@@ -75,7 +75,7 @@ referral_segment_header_write(u_char *out,
     memset(out, 0, REFERRAL_SEGMENT_HEADER);
 
     memcpy(out, referral_segment_magic, 8);
-    referral_segment_set32(out + 8, REFERRAL_SEGMENT_VERSION);
+    referral_segment_set32(out + 8, header->version);
     referral_segment_set32(out + 12, referral_crc32c(0, out, 12));
     memcpy(out + 16, header->id, REFERRAL_JOURNAL_ID_SIZE);
     referral_segment_set64(out + 32, header->first);
@@ -87,7 +87,7 @@ referral_segment_header_write(u_char *out,
 
 int
 referral_segment_header_read(referral_segment_header_t *header,
-    const u_char *data, size_t len, uint32_t *version)
+    const u_char *data, size_t len, uint32_t version)
 {
     uint32_t  seed;
 
@@ -98,9 +98,9 @@ referral_segment_header_read(referral_segment_header_t *header,
         return REFERRAL_ERROR;
     }
 
-    *version = referral_segment_get32(data + 8);
+    header->version = referral_segment_get32(data + 8);
 
-    if (*version != REFERRAL_SEGMENT_VERSION) {
+    if (header->version != version) {
         return REFERRAL_DECLINED;
     }
 

@@ -18,7 +18,7 @@
 #include "referral_str.h"
 
 
-#define REFERRAL_SEGMENT_VERSION   1
+#define REFERRAL_SEGMENT_VERSION   1       /* of clicks */
 #define REFERRAL_SEGMENT_HEADER    64      /* bytes in the file */
 #define REFERRAL_SEGMENT_N_MAX     999999
 #define REFERRAL_SEGMENT_NAME_LEN  (20 + 1 + 6 + sizeof(".seg") - 1)
@@ -34,6 +34,7 @@
 
 
 typedef struct {
+    uint32_t       version;      /* of the records in it */
     u_char         id[REFERRAL_JOURNAL_ID_SIZE];
     uint64_t       first;        /* sequence number of its first record */
     uint64_t       acked;        /* applied in Redis when it was created */
@@ -58,12 +59,12 @@ void referral_segment_header_write(u_char *out,
     const referral_segment_header_t *header);
 
 /*
- * REFERRAL_DECLINED: a segment of another version, not to be touched, with
- * that in *version.  REFERRAL_ERROR: no header, or a damaged one; the records
- * may be good all the same.
+ * REFERRAL_DECLINED: a segment of another version than "version", not to be
+ * touched, with its own in header->version and nothing else.  REFERRAL_ERROR:
+ * no header, or a damaged one; the records may be good all the same.
  */
 int referral_segment_header_read(referral_segment_header_t *header,
-    const u_char *data, size_t len, uint32_t *version);
+    const u_char *data, size_t len, uint32_t version);
 
 /* writes referral_frame_size(len) bytes; len <= REFERRAL_FRAME_PAYLOAD_MAX */
 void referral_frame_write(u_char *out, uint32_t seed, uint64_t seq,

@@ -63,7 +63,7 @@ static void
 frames(const u_char *data, size_t size)
 {
     size_t                      n;
-    uint32_t                    version, seed;
+    uint32_t                    seed;
     referral_str_t              s;
     referral_frame_t            frame;
     referral_segment_header_t   header;
@@ -71,7 +71,8 @@ frames(const u_char *data, size_t size)
     s = fuzz_copy(data, size);
     seed = referral_segment_seed(id);
 
-    (void) referral_segment_header_read(&header, s.data, s.len, &version);
+    (void) referral_segment_header_read(&header, s.data, s.len,
+                                        REFERRAL_SEGMENT_VERSION);
 
     while (s.len) {
 
@@ -155,6 +156,7 @@ make(const uint8_t *p, const uint8_t *end)
         if (at == 0) {
             memset(&header, 0, sizeof(header));
             memcpy(header.id, id, sizeof(id));
+            header.version = REFERRAL_SEGMENT_VERSION;
             header.first = first = seq;
             header.created = NOW;
 

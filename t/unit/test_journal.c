@@ -138,6 +138,23 @@ append(referral_journals_t *js, unsigned n)
 }
 
 
+static referral_journals_t *
+open_version(uint32_t version)
+{
+    referral_journals_conf_t  conf;
+
+    memset(&conf, 0, sizeof(conf));
+
+    conf.path = root;
+    conf.version = version;
+    conf.segment = 16 << 20;
+    conf.max = 1 << 30;
+    conf.retain = HOUR;
+
+    return referral_journals_create(&conf, NOW, 0);
+}
+
+
 static int
 next_of(referral_reader_t *r, referral_frame_t *frame)
 {
@@ -264,6 +281,51 @@ recover(result_t *res, const u_char *data, size_t len)
                      && res->got + res->bad != j->last) ? 1000000 : 0;
     }
 
+    referral_journals_destroy(js);
+}
+
+
+static void
+other_version(void)
+{
+    result_t                  res;
+    referral_journals_t      *js;
+    referral_journals_stat_t  stat_;
+
+    fresh_root();
+
+    js = open_version(7);
+    (void) append(js, 20);
+    (void) referral_journal_flush(js, NOW, 0);
+    referral_journals_destroy(js);
+
+    js = open_plain();
+    ok(referral_journals_adopt(js, 0) == 0 && adopted(js) == NULL,
+       "a journal of another kind of record is left alone");
+    referral_journals_stat(js, &stat_);
+    ok(stat_.foreign == 1, "and counted");
+    referral_journals_destroy(js);
+
+    js = open_version(7);
+    ok(referral_journals_adopt(js, 0) == 1, "its own kind adopts it");
+    drain(&res, js, adopted(js), 0);
+    ok(res.got == 20 && res.bad == 0 && res.wrong == 0, "and reads it");
+    referral_journals_destroy(js);
+
+    fresh_root();
+
+    js = open_version(REFERRAL_SEGMENT_VERSION);
+    (void) append(js, 20);
+    (void) referral_journal_flush(js, NOW, 0);
+    referral_journals_destroy(js);
+
+    js = open_version(7);
+    ok(referral_journals_adopt(js, 0) == 0, "nor does it touch clicks");
+    referral_journals_destroy(js);
+
+    js = open_plain();
+    ok(referral_journals_adopt(js, 0) == 1,
+       "no version is that of clicks");
     referral_journals_destroy(js);
 }
 
@@ -996,6 +1058,7 @@ test_damage(void)
         (void) put_file(image_id, image_name, copy, image_size);
 
         memcpy(header.id, id, REFERRAL_JOURNAL_ID_SIZE);
+        header.version = REFERRAL_SEGMENT_VERSION;
         header.first = 501;
         header.acked = 0;
         header.created = NOW;
@@ -1102,6 +1165,10 @@ test_damage(void)
        "all of it stays where it is");
     (void) snprintf(path, sizeof(path), "%s/damaged", root);
     ok(stat(path, &st) == -1, "and is not called damaged");
+
+    /* a kind of record with segments of its own version, and clicks */
+
+    other_version();
 
     /* empty files and directories, invalid names, a missing segment */
 

@@ -461,7 +461,10 @@ ngx_http_referral_init_module(ngx_cycle_t *cycle)
 
     rmcf->zone.generation = ++rmcf->zone.sh->generation;
 
-    ngx_http_referral_recorder_directory(rmcf);
+    rmcf->journal.directory = ngx_http_referral_recorder_directory(
+                                  &rmcf->zone.sh->clicks,
+                                  &rmcf->journal.path->name,
+                                  rmcf->journal.max, rmcf->zone.generation);
 
     ngx_http_referral_journal_left(cycle, &rmcf->journal.path->name);
     ngx_http_referral_journal_owner(cycle, &rmcf->journal.path->name);
@@ -504,7 +507,7 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
     referral_cache_process(&rmcf->zone.cache);
 
     worker->links = ngx_http_referral_links_create(rmcf, cycle->log);
-    worker->recorder = ngx_http_referral_recorder_create(rmcf, cycle->log);
+    worker->recorder = ngx_http_referral_recorder_clicks(rmcf, cycle->log);
 
     if (worker->links) {
         worker->salts = ngx_http_referral_salts_create(rmcf, cycle->log);

@@ -346,7 +346,7 @@ ngx_http_referral_click_save(ngx_http_request_t *r,
 
     if (n == REFERRAL_ERROR || rmcf->worker->recorder == NULL) {
         (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
-                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
+                         ->clicks.dropped[NGX_HTTP_REFERRAL_DROP_RECORDER], 1);
         return NGX_OK;
     }
 
@@ -376,7 +376,7 @@ ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
         rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
         (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rmcf)
-                              ->dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
+                       ->clicks.dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
     }
 
     if (ngx_http_referral_click_answer_prepare(r, ctx) != NGX_OK) {

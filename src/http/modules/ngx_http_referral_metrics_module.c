@@ -235,13 +235,13 @@ ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
 
     ngx_memzero(balance, sizeof(ngx_http_referral_balance_t));
 
-    balance->accepted = zone->accepted;
-    balance->adopted = zone->adopted;
-    balance->recorded = zone->recorded;
-    balance->bad = zone->bad;
+    balance->accepted = zone->clicks.accepted;
+    balance->adopted = zone->clicks.adopted;
+    balance->recorded = zone->clicks.recorded;
+    balance->bad = zone->clicks.bad;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
-        entry = &zone->journals[i];
+        entry = &zone->clicks.journals[i];
 
         if (entry->state == 0 || entry->last < entry->base) {
             continue;
@@ -269,7 +269,7 @@ ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
     }
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DROPS; i++) {
-        balance->dropped += zone->dropped[i];
+        balance->dropped += zone->clicks.dropped[i];
     }
 
     /* a click that was dropped was a click */
@@ -323,7 +323,7 @@ ngx_http_referral_metrics_clicks(u_char *p, u_char *last,
 
         p = ngx_slprintf(p, last,
                          "referral_dropped_total{reason=\"%*s\"} %uA\n",
-                         name.len, name.data, zone->dropped[i]);
+                         name.len, name.data, zone->clicks.dropped[i]);
     }
 
     age = 0;
@@ -339,7 +339,7 @@ ngx_http_referral_metrics_clicks(u_char *p, u_char *last,
                       "Age of the oldest click that waits for Redis.", age);
     p = ngx_http_referral_metrics_one(p, last, "referral_journal_bytes",
                       "gauge", "Size of the journal's directory.",
-                      zone->journal_bytes);
+                      zone->clicks.journal_bytes);
     for (i = 0; ngx_http_referral_metrics_counters[i].name.len; i++) {
         p = ngx_http_referral_metrics_one(p, last,
                 (char *) ngx_http_referral_metrics_counters[i].name.data,
@@ -384,12 +384,12 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
 
         workers++;
         lookups += worker->lookup_up;
-        recorders += worker->recorder_up;
-        disks += worker->disk_failed;
-        journals += worker->journals;
-        foreign += worker->foreign;
+        recorders += worker->clicks.up;
+        disks += worker->clicks.disk_failed;
+        journals += worker->clicks.journals;
+        foreign += worker->clicks.foreign;
         lookup = ngx_max(lookup, worker->lookup_latency);
-        recorder = ngx_max(recorder, worker->recorder_latency);
+        recorder = ngx_max(recorder, worker->clicks.latency);
     }
 
     p = ngx_http_referral_metrics_one(p, last, "referral_workers", "gauge",

@@ -47,33 +47,18 @@ static void ngx_http_referral_drain_warmed(ngx_event_t *ev);
 ngx_int_t
 ngx_http_referral_drain_init(ngx_http_referral_drains_t *ds)
 {
-    ngx_http_referral_main_conf_t  *rmcf;
-
-    rmcf = ds->conf;
-
     ds->ident = (ngx_socket_t) -1;
-    ds->size = NGX_HTTP_REFERRAL_BATCH_MAX / 2;
+    ds->kind = ds->conf->kind;
+    ds->size = ds->kind->max_records / 2;
 
     ngx_queue_init(&ds->all);
 
-    referral_batch_defaults(&ds->batch_conf);
-
-    ds->batch_conf.prefix.len = rmcf->redis.prefix.len;
-    ds->batch_conf.prefix.data = rmcf->redis.prefix.data;
-    ds->batch_conf.events_maxlen = rmcf->events_maxlen;
-    ds->batch_conf.events_age = rmcf->events_age;
-
-    /* against codes that are chosen to collide */
-
-    if (referral_random(&rmcf->worker->random,
-                        (u_char *) &ds->batch_conf.seed,
-                        sizeof(ds->batch_conf.seed))
-        != REFERRAL_OK)
-    {
-        ds->batch_conf.seed = ngx_random();
+    ds->values = ngx_palloc(ds->pool, ds->kind->max_values * sizeof(int64_t));
+    if (ds->values == NULL) {
+        return NGX_ERROR;
     }
 
-    ds->batch = referral_batch_create(&ds->batch_conf);
+    ds->batch = ds->kind->create(ds->conf->kind_conf);
 
     return ds->batch ? NGX_OK : NGX_ERROR;
 }
@@ -90,9 +75,9 @@ ngx_http_referral_drain_start(ngx_http_referral_drains_t *ds)
                                   ngx_http_referral_drain_send_handler);
 
     ds->redis.data = ds;
-    ds->redis.conf = &ds->conf->redis;
+    ds->redis.conf = ds->conf->redis;
     ds->redis.log = ds->log;
-    ds->redis.name = "recorder";
+    ds->redis.name = ds->conf->name;
     ds->redis.timeout = NGX_HTTP_REFERRAL_REPLY;
     ds->redis.state = ngx_http_referral_drain_state;
 
@@ -141,7 +126,7 @@ ngx_http_referral_drain_close_all(ngx_http_referral_drains_t *ds)
     }
 
     if (ds->batch) {
-        referral_batch_free(ds->batch);
+        ds->kind->free(ds->batch);
     }
 
     /* others still walk the timers after us */
@@ -485,8 +470,8 @@ ngx_http_referral_drain_empty(ngx_http_referral_drains_t *ds,
             drain->unread = 1;
             ngx_log_error(NGX_LOG_ERR, ds->log, ngx_errno,
                           "referral: the journal in \"%V\" cannot be read: "
-                          "its clicks are kept and sent later",
-                          &ds->conf->journal.path->name);
+                          "its %s are kept and sent later",
+                          &ds->conf->path, ds->conf->records);
         }
 
         return NGX_ERROR;
@@ -510,11 +495,10 @@ static ngx_int_t
 ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, referral_frame_t *frame)
 {
-    referral_str_t            *program;
-    referral_record_t          record;
+    referral_str_t             program;
     ngx_http_referral_mark_t  *mark;
 
-    switch (referral_record_decode(&record, frame->data, frame->len)) {
+    switch (ds->kind->decode(ds->batch, frame->data, frame->len, &program)) {
 
     case REFERRAL_OK:
         break;
@@ -534,14 +518,12 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
         return NGX_OK;
     }
 
-    program = &record.text[REFERRAL_TEXT_PROGRAM];
-
     mark = ds->mark;
 
-    if (mark == NULL || mark->sn.str.len != program->len
-        || ngx_memcmp(mark->sn.str.data, program->data, program->len) != 0)
+    if (mark == NULL || mark->sn.str.len != program.len
+        || ngx_memcmp(mark->sn.str.data, program.data, program.len) != 0)
     {
-        mark = ngx_http_referral_drain_mark(drain, program);
+        mark = ngx_http_referral_drain_mark(drain, &program);
         if (mark == NULL) {
             return NGX_ERROR;
         }
@@ -558,9 +540,9 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
         ds->expected = (mark->alias && mark->mark == mark->alias->from)
                         ? 0 : mark->mark;
 
-        if (referral_batch_begin(ds->batch, program,
-                                 ngx_http_referral_drain_id(drain, mark),
-                                 ds->expected)
+        if (ds->kind->begin(ds->batch, &program,
+                            ngx_http_referral_drain_id(drain, mark),
+                            ds->expected)
             != REFERRAL_OK)
         {
             return NGX_ERROR;
@@ -574,9 +556,7 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
         return NGX_OK;
     }
 
-    if (referral_batch_add(ds->batch, &record, frame->seq)
-        == REFERRAL_DECLINED)
-    {
+    if (ds->kind->add(ds->batch, frame->seq) == REFERRAL_DECLINED) {
         return NGX_DECLINED;
     }
 
@@ -590,12 +570,12 @@ ngx_http_referral_drain_command(ngx_http_referral_drains_t *ds,
 {
     referral_str_t  command;
 
-    if (referral_batch_command(ds->batch, full, &command) != REFERRAL_OK) {
+    if (ds->kind->command(ds->batch, full, &command) != REFERRAL_OK) {
         return NGX_ERROR;
     }
 
-    ds->records = referral_batch_records(ds->batch);
-    ds->last = referral_batch_last(ds->batch);
+    ds->records = ds->kind->count(ds->batch);
+    ds->last = ds->kind->last(ds->batch);
     ds->sent_at = ngx_current_msec;
 
     ngx_log_debug3(NGX_LOG_DEBUG_HTTP, ds->log, 0,
@@ -636,7 +616,7 @@ ngx_http_referral_drain_reply(void *data, redisReply *reply)
         text.len = reply->len;
         text.data = (u_char *) reply->str;
 
-        if (referral_batch_error(&text) == REFERRAL_BATCH_NOSCRIPT
+        if (ds->kind->error(&text) == REFERRAL_BATCH_NOSCRIPT
             && ngx_http_referral_drain_command(ds, 1) == NGX_OK)
         {
             return;
@@ -647,8 +627,8 @@ ngx_http_referral_drain_reply(void *data, redisReply *reply)
         if (ngx_http_referral_drain_refused(ds, drain, reply) != NGX_OK) {
             ngx_http_referral_drain_error(ds, reply);
 
-        } else if (!ds->next.posted) {
-            ngx_post_event(&ds->next, &ngx_posted_next_events);
+        } else {
+            ngx_http_referral_drain_resume(ds);
         }
 
         return;
@@ -669,19 +649,21 @@ ngx_http_referral_drain_state(void *data, ngx_uint_t up)
     size_t       len;
     const char  *info;
 
+    static ngx_http_referral_redis_conf_t  *asked;
+
     if (!up) {
         return;
     }
 
     ngx_http_referral_drain_resume(ds);
 
-    /* one worker asks, once: a user without the right to is no trouble */
+    /* how it is set up one worker asks, once; it may not have the right to */
 
-    if (ngx_worker || ds->asked) {
+    if (ngx_worker || asked == ds->conf->redis) {
         return;
     }
 
-    ds->asked = 1;
+    asked = ds->conf->redis;
 
     info = "INFO";
     len = 4;
@@ -710,7 +692,7 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
                       "referral: redis \"%V\" has no append-only file: after "
                       "a crash it may lack more than the journal keeps; "
                       "\"appendonly yes\" is right",
-                      &ds->conf->redis.text);
+                      &ds->conf->redis->text);
     }
 
     p = ngx_strnstr((u_char *) reply->str, "maxmemory_policy:allkeys",
@@ -730,7 +712,7 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
     ngx_log_error(NGX_LOG_ERR, ds->log, 0,
                   "referral: redis \"%V\" may evict any key (\"%*s\"), counts "
                   "and marks too; \"maxmemory-policy noeviction\" is right",
-                  &ds->conf->redis.text, (size_t) (end - p), p);
+                  &ds->conf->redis->text, (size_t) (end - p), p);
 }
 
 

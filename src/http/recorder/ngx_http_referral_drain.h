@@ -16,17 +16,13 @@
 #define _NGX_HTTP_REFERRAL_DRAIN_H_INCLUDED_
 
 
-#include "ngx_http_referral.h"
+#include "ngx_http_referral_recorder.h"
 #include "ngx_http_referral_redis.h"
 #include "ngx_http_referral_task.h"
-#include "referral_batch.h"
 #include "referral_journal.h"
 
 
-/* records looked at for one batch, at most */
-#define NGX_HTTP_REFERRAL_BATCH_MAX    REFERRAL_BATCH_RECORDS
-
-/* it adapts to how fast Redis answers */
+/* records looked at for one batch; it adapts to how fast Redis answers */
 #define NGX_HTTP_REFERRAL_BATCH_MIN    50
 
 
@@ -99,7 +95,7 @@ typedef void (*ngx_http_referral_drain_foreign_pt)(void *data);
 struct ngx_http_referral_drains_s {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
     void                            *data;       /* of the callbacks */
-    ngx_http_referral_main_conf_t   *conf;
+    ngx_http_referral_recorder_conf_t  *conf;
     ngx_log_t                       *log;
     ngx_socket_t                     ident;
 
@@ -111,8 +107,9 @@ struct ngx_http_referral_drains_s {
     /* -- */
 
     ngx_http_referral_redis_t        redis;
-    referral_batch_conf_t            batch_conf;
-    referral_batch_t                *batch;
+    const ngx_http_referral_recorder_kind_t  *kind;
+    void                            *batch;      /* the kind's */
+    int64_t                         *values;     /* of an answer */
 
     ngx_event_t                      next;       /* posted */
     ngx_event_t                      send;       /* timers, from here */
@@ -145,7 +142,6 @@ struct ngx_http_referral_drains_s {
     unsigned                         refused:1;  /* the log knows an error */
     unsigned                         warming:1;
     unsigned                         closing:1;
-    unsigned                         asked:1;    /* how Redis is set up */
 
 #if (NGX_THREADS)
     ngx_thread_task_t               *warm;
@@ -199,6 +195,10 @@ void ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain);
 /* the zone's entry of this journal; "oldest" as the journals' statistics */
 void ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
     int64_t oldest);
+
+/* one of ..._record_event_e happened to "n" records */
+void ngx_http_referral_drain_count(ngx_http_referral_drains_t *ds,
+    ngx_uint_t event, uint64_t n);
 
 /* "n" records were in the memory of a worker that died */
 void ngx_http_referral_drain_lost(ngx_http_referral_drains_t *ds, uint64_t n);

@@ -31,26 +31,27 @@ ngx_http_referral_drain_answer(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, redisReply *reply,
     referral_batch_reply_t *result)
 {
-    size_t   i;
-    int64_t  values[3];
+    size_t  i;
 
     ngx_memzero(result, sizeof(referral_batch_reply_t));
     result->answer = REFERRAL_BATCH_INVALID;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements > ds->kind->max_values)
+    {
         return;
     }
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < reply->elements; i++) {
         if (reply->element[i]->type != REDIS_REPLY_INTEGER) {
             return;
         }
 
-        values[i] = reply->element[i]->integer;
+        ds->values[i] = reply->element[i]->integer;
     }
 
-    referral_batch_reply(result, values, 3, ds->expected,
-                         drain->journal->last);
+    ds->kind->reply(ds->batch, result, ds->values, reply->elements,
+                    ds->expected, drain->journal->last);
 }
 
 
@@ -58,18 +59,14 @@ void
 ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, referral_batch_reply_t *result)
 {
-    ngx_msec_t                 took;
-    ngx_http_referral_zone_t  *zone;
+    ngx_msec_t  took;
 
     switch (result->answer) {
 
     case REFERRAL_BATCH_APPLIED:
 
-        zone = ngx_http_referral_zone(ds->conf);
-
-        (void) ngx_atomic_fetch_add(
-                        &zone->counters[NGX_HTTP_REFERRAL_QUARANTINED],
-                        (ngx_atomic_int_t) result->refused);
+        ngx_http_referral_drain_count(ds, NGX_HTTP_REFERRAL_QUARANTINED,
+                                      result->refused);
 
         ds->mark->mark = ds->last;
 
@@ -89,8 +86,8 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
         if (took > NGX_HTTP_REFERRAL_BATCH_SLOW) {
             ds->size = ngx_max(ds->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
 
-        } else if (ds->size < NGX_HTTP_REFERRAL_BATCH_MAX) {
-            ds->size = ngx_min(ds->size + 50, NGX_HTTP_REFERRAL_BATCH_MAX);
+        } else if (ds->size < ds->kind->max_records) {
+            ds->size = ngx_min(ds->size + 50, ds->kind->max_records);
         }
 
         break;
@@ -148,15 +145,16 @@ ngx_http_referral_drain_taken(ngx_http_referral_drains_t *ds,
     if (mark->said) {
         mark->said = 0;
         ngx_log_error(NGX_LOG_NOTICE, ds->log, 0,
-                      "referral: redis \"%V\" takes clicks of program \"%V\" "
-                      "again", &ds->conf->redis.text, &mark->sn.str);
+                      "referral: redis \"%V\" takes %s of program \"%V\" "
+                      "again", &ds->conf->redis->text, ds->conf->records,
+                      &mark->sn.str);
     }
 
     if (ds->refused) {
         ds->refused = 0;
         ngx_log_error(NGX_LOG_NOTICE, ds->log, 0,
-                      "referral: redis \"%V\" takes clicks again",
-                      &ds->conf->redis.text);
+                      "referral: redis \"%V\" takes %s again",
+                      &ds->conf->redis->text, ds->conf->records);
     }
 }
 
@@ -178,7 +176,7 @@ ngx_http_referral_drain_refused(ngx_http_referral_drains_t *ds,
     text.len = reply->len;
     text.data = (u_char *) reply->str;
 
-    switch (referral_batch_error(&text)) {
+    switch (ds->kind->error(&text)) {
 
     case REFERRAL_BATCH_UNKNOWN:
     case REFERRAL_BATCH_DENIED:
@@ -213,15 +211,15 @@ ngx_http_referral_drain_refused(ngx_http_referral_drains_t *ds,
     program.data = mark->sn.str.data;
 
     referral_buf_init(&b, key, sizeof(key));
-    referral_batch_mark_key(&ds->batch_conf, &b, &program);
+    ds->kind->mark_key(ds->batch, &b, &program);
 
     ngx_log_error(NGX_LOG_ERR, ds->log, 0,
-                  "referral: redis \"%V\" does not take clicks: \"%*s\"; those "
+                  "referral: redis \"%V\" does not take %s: \"%*s\"; those "
                   "of program \"%V\" are kept and sent later: \"%*s\" must "
                   "be a hash of numbers, and the user may write to it",
-                  &ds->conf->redis.text, ngx_min(reply->len, 200),
-                  reply->str, &mark->sn.str, (size_t) (b.pos - b.start),
-                  b.start);
+                  &ds->conf->redis->text, ds->conf->records,
+                  ngx_min(reply->len, 200), reply->str, &mark->sn.str,
+                  (size_t) (b.pos - b.start), b.start);
 
     return NGX_OK;
 }
@@ -253,10 +251,10 @@ ngx_http_referral_drain_error(ngx_http_referral_drains_t *ds,
     if (!ds->refused) {
         ds->refused = 1;
         ngx_log_error(NGX_LOG_ERR, ds->log, 0,
-                      "referral: redis \"%V\" does not take clicks: \"%*s\"; "
+                      "referral: redis \"%V\" does not take %s: \"%*s\"; "
                       "they are kept and sent later",
-                      &ds->conf->redis.text, ngx_min(reply->len, 200),
-                      reply->str);
+                      &ds->conf->redis->text, ds->conf->records,
+                      ngx_min(reply->len, 200), reply->str);
     }
 
     ds->size = ngx_max(ds->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
@@ -288,9 +286,9 @@ ngx_http_referral_drain_foreign(ngx_http_referral_drains_t *ds,
 
     if (drain->journal->adopted && (alias == NULL || mark->alias)) {
         ngx_log_error(NGX_LOG_WARN, ds->log, 0,
-                      "referral: redis has %uL clicks of an adopted journal "
+                      "referral: redis has %uL %s of an adopted journal "
                       "that holds %uL: it is older than what redis knows",
-                      found, drain->journal->last);
+                      found, ds->conf->records, drain->journal->last);
 
         mark->mark = found;
         return;
@@ -299,7 +297,7 @@ ngx_http_referral_drain_foreign(ngx_http_referral_drains_t *ds,
     ngx_log_error(NGX_LOG_ERR, ds->log, 0,
                   "referral: somebody else wrote to redis \"%V\" under this "
                   "journal's id, up to %uL in program \"%V\": going on under "
-                  "a new one", &ds->conf->redis.text, found, &program);
+                  "a new one", &ds->conf->redis->text, found, &program);
 
     if (drain->journal->own) {
         ds->foreign(ds->data);
@@ -320,8 +318,8 @@ ngx_http_referral_drain_foreign(ngx_http_referral_drains_t *ds,
         ngx_log_error(NGX_LOG_CRIT, ds->log, ngx_errno,
                       "referral: the new id cannot be noted in the journal in "
                       "\"%V\": until it can, a worker that ends leaves "
-                      "unsent clicks of program \"%V\" behind for good",
-                      &ds->conf->journal.path->name, &program);
+                      "unsent %s of program \"%V\" behind for good",
+                      &ds->conf->path, ds->conf->records, &program);
     }
 }
 

@@ -5,7 +5,7 @@
 static void ngx_http_referral_drain_died(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_drain_enlist(ngx_http_referral_drain_t *drain,
-    ngx_http_referral_zone_t *zone, uint64_t last);
+    uint64_t last);
 
 
 ngx_http_referral_drain_t *
@@ -205,7 +205,7 @@ ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
         drain->unread = 0;
         ngx_log_error(NGX_LOG_NOTICE, ds->log, 0,
                       "referral: the journal in \"%V\" can be read again",
-                      &ds->conf->journal.path->name);
+                      &ds->conf->path);
     }
 }
 
@@ -217,26 +217,24 @@ ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found)
 {
-    uint64_t                   had, lost;
-    ngx_http_referral_zone_t  *zone;
-
-    zone = ngx_http_referral_zone(ds->conf);
+    uint64_t  had, lost;
 
     ngx_log_error(NGX_LOG_ERR, ds->log, 0,
                   "referral: redis \"%V\" went back from %uL to %uL in "
-                  "program \"%V\": clicks are sent again",
-                  &ds->conf->redis.text, mark->mark, found, &mark->sn.str);
+                  "program \"%V\": %s are sent again",
+                  &ds->conf->redis->text, mark->mark, found, &mark->sn.str,
+                  ds->conf->records);
 
     if (drain->journal->first > found + 1) {
         lost = drain->journal->first - found - 1;
 
-        (void) ngx_atomic_fetch_add(
-                    &zone->counters[NGX_HTTP_REFERRAL_LOST_BY_REDIS],
-                    (ngx_atomic_int_t) lost);
+        ngx_http_referral_drain_count(ds, NGX_HTTP_REFERRAL_LOST_BY_REDIS,
+                                      lost);
 
         ngx_log_error(NGX_LOG_CRIT, ds->log, 0,
-                      "referral: up to %uL clicks that redis had and lost are "
-                      "older than what the journal keeps", lost);
+                      "referral: up to %uL %s that redis had and lost are "
+                      "older than what the journal keeps", lost,
+                      ds->conf->records);
     }
 
     had = mark->mark;
@@ -266,8 +264,8 @@ ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
     }
 
     if (had > found) {
-        (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_RESENT],
-                                    (ngx_atomic_int_t) (had - found));
+        ngx_http_referral_drain_count(ds, NGX_HTTP_REFERRAL_RESENT,
+                                      had - found);
     }
 
     if (found < drain->from) {
@@ -293,16 +291,16 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
 {
     uint64_t                            settled, last;
     referral_journal_t                 *journal;
-    ngx_http_referral_zone_t           *zone;
+    ngx_http_referral_records_t        *sh;
     ngx_http_referral_journal_entry_t  *entry;
 
     journal = drain->journal;
-    zone = ngx_http_referral_zone(drain->drains->conf);
+    sh = drain->drains->conf->sh;
 
     last = journal->own ? journal->flushed : journal->last;
 
     if (drain->entry == NULL && (journal->own || drain->told < last)) {
-        ngx_http_referral_drain_enlist(drain, zone, last);
+        ngx_http_referral_drain_enlist(drain, last);
     }
 
     entry = drain->entry;
@@ -337,7 +335,7 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
     if (entry->settled >= last
         && (!journal->own || drain->drains->closing))
     {
-        ngx_http_referral_zone_journal_close(zone, entry);
+        ngx_http_referral_zone_journal_close(sh, entry);
 
         drain->entry = NULL;
         drain->told = last;
@@ -347,15 +345,19 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
 
 static void
 ngx_http_referral_drain_enlist(ngx_http_referral_drain_t *drain,
-    ngx_http_referral_zone_t *zone, uint64_t last)
+    uint64_t last)
 {
-    ngx_int_t            rc;
-    ngx_atomic_uint_t    said;
-    referral_journal_t  *journal;
+    ngx_int_t                     rc;
+    ngx_atomic_uint_t             said;
+    referral_journal_t           *journal;
+    ngx_http_referral_drains_t   *ds;
+    ngx_http_referral_records_t  *sh;
 
+    ds = drain->drains;
+    sh = ds->conf->sh;
     journal = drain->journal;
 
-    rc = ngx_http_referral_zone_journal(zone, journal->id, journal->own,
+    rc = ngx_http_referral_zone_journal(sh, journal->id, journal->own,
                                         drain->base, last, &drain->entry);
 
     if (rc == NGX_DECLINED) {
@@ -368,17 +370,18 @@ ngx_http_referral_drain_enlist(ngx_http_referral_drain_t *drain,
 
     drain->untold = 1;
 
-    (void) ngx_atomic_fetch_add(&zone->counters[NGX_HTTP_REFERRAL_UNTOLD], 1);
+    ngx_http_referral_drain_count(ds, NGX_HTTP_REFERRAL_UNTOLD, 1);
 
-    said = zone->said_full;
+    said = sh->said_full;
 
     if ((said == 0 || ngx_time() - (time_t) said >= 3600)
-        && ngx_atomic_cmp_set(&zone->said_full, said, ngx_time()))
+        && ngx_atomic_cmp_set(&sh->said_full, said, ngx_time()))
     {
-        ngx_log_error(NGX_LOG_WARN, drain->drains->log, 0,
-                      "referral: more than %d journals have clicks that wait: "
+        ngx_log_error(NGX_LOG_WARN, ds->log, 0,
+                      "referral: more than %d journals have %s that wait: "
                       "the metrics leave out those of the others, which are "
-                      "sent all the same", NGX_HTTP_REFERRAL_JOURNALS);
+                      "sent all the same", NGX_HTTP_REFERRAL_JOURNALS,
+                      ds->conf->records);
     }
 }
 
@@ -401,9 +404,9 @@ ngx_http_referral_drain_died(ngx_http_referral_drains_t *ds,
     n = entry->last - known;
     entry->last = known;
 
-    (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(ds->conf)
-                                ->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
-                                (ngx_atomic_int_t) n);
+    (void) ngx_atomic_fetch_add(
+                      &ds->conf->sh->dropped[NGX_HTTP_REFERRAL_DROP_RECORDER],
+                      (ngx_atomic_int_t) n);
 
     ngx_http_referral_drain_lost(ds, n);
 }
@@ -413,8 +416,9 @@ void
 ngx_http_referral_drain_lost(ngx_http_referral_drains_t *ds, uint64_t n)
 {
     ngx_log_error(NGX_LOG_CRIT, ds->log, 0,
-                  "referral: a worker that ended untimely took %uL clicks "
-                  "with it that were in its memory only", n);
+                  "referral: a worker that ended untimely took %uL %s "
+                  "with it that were in its memory only", n,
+                  ds->conf->records);
 }
 
 
@@ -423,5 +427,16 @@ ngx_http_referral_drain_resume(ngx_http_referral_drains_t *ds)
 {
     if (!ds->next.posted) {
         ngx_post_event(&ds->next, &ngx_posted_next_events);
+    }
+}
+
+
+void
+ngx_http_referral_drain_count(ngx_http_referral_drains_t *ds,
+    ngx_uint_t event, uint64_t n)
+{
+    if (ds->conf->events) {
+        (void) ngx_atomic_fetch_add(&ds->conf->events[event],
+                                    (ngx_atomic_int_t) n);
     }
 }

@@ -99,12 +99,12 @@ ngx_http_referral_last_batch(ngx_http_referral_drains_t *ds,
     referral_str_t           command;
     referral_batch_reply_t   result;
 
-    if (referral_batch_command(ds->batch, full, &command) != REFERRAL_OK) {
+    if (ds->kind->command(ds->batch, full, &command) != REFERRAL_OK) {
         return NGX_ERROR;
     }
 
-    ds->records = referral_batch_records(ds->batch);
-    ds->last = referral_batch_last(ds->batch);
+    ds->records = ds->kind->count(ds->batch);
+    ds->last = ds->kind->last(ds->batch);
     ds->sent_at = ngx_current_msec;
 
     if (redisAppendFormattedCommand(rc, (char *) command.data, command.len)
@@ -157,7 +157,7 @@ ngx_http_referral_last_connect(ngx_http_referral_drains_t *ds)
     struct timeval                   tv;
     ngx_http_referral_redis_conf_t  *conf;
 
-    conf = &ds->conf->redis;
+    conf = ds->conf->redis;
 
     tv.tv_sec = 0;
     tv.tv_usec = NGX_HTTP_REFERRAL_LAST * 1000 / 2;

@@ -16,7 +16,7 @@ static void ngx_http_referral_recorder_sent(void *data,
     ngx_http_referral_drain_t *drain, uint64_t last);
 static void ngx_http_referral_recorder_foreign(void *data);
 static void ngx_http_referral_recorder_conf(
-    ngx_http_referral_main_conf_t *rmcf, referral_journals_conf_t *jc);
+    ngx_http_referral_recorder_conf_t *conf, referral_journals_conf_t *jc);
 static void ngx_http_referral_recorder_events(
     ngx_http_referral_recorder_t *rec);
 static ngx_int_t ngx_http_referral_recorder_allowed(
@@ -30,30 +30,24 @@ static void ngx_http_referral_recorder_publish(
 static void ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec);
 
 
-/*
- * One of the zone's, by its path; its quota is what all workers that write
- * there go by, those of configurations before too.
- */
-
-void
-ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf)
+ngx_http_referral_directory_t *
+ngx_http_referral_recorder_directory(ngx_http_referral_records_t *sh,
+    const ngx_str_t *path, off_t max, ngx_uint_t generation)
 {
-    ngx_str_t                      *name;
     ngx_uint_t                      i;
     ngx_http_referral_directory_t  *dir, *oldest;
 
-    name = &rmcf->journal.path->name;
     oldest = NULL;
 
-    if (name->len > NGX_HTTP_REFERRAL_DIRECTORY_MAX) {
-        return;
+    if (path->len > NGX_HTTP_REFERRAL_DIRECTORY_MAX) {
+        return NULL;
     }
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
-        dir = &rmcf->zone.sh->directories[i];
+        dir = &sh->directories[i];
 
-        if (dir->generation && dir->len == name->len
-            && ngx_memcmp(dir->path, name->data, name->len) == 0)
+        if (dir->generation && dir->len == path->len
+            && ngx_memcmp(dir->path, path->data, path->len) == 0)
         {
             goto found;
         }
@@ -67,21 +61,21 @@ ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf)
 
     ngx_memzero(dir, sizeof(ngx_http_referral_directory_t));
 
-    dir->len = name->len;
-    ngx_memcpy(dir->path, name->data, name->len);
+    dir->len = path->len;
+    ngx_memcpy(dir->path, path->data, path->len);
 
 found:
 
-    dir->generation = rmcf->zone.generation;
-    referral_quota_limit(&dir->quota, rmcf->journal.max);
+    dir->generation = generation;
+    referral_quota_limit(&dir->quota, max);
 
-    rmcf->journal.directory = dir;
+    return dir;
 }
 
 
 ngx_http_referral_recorder_t *
-ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
-    ngx_log_t *log)
+ngx_http_referral_recorder_create(
+    const ngx_http_referral_recorder_conf_t *conf, ngx_log_t *log)
 {
     ngx_pool_t                    *pool;
     ngx_http_referral_drains_t    *ds;
@@ -98,8 +92,15 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
         return NULL;
     }
 
+    rec->conf = ngx_palloc(pool, sizeof(ngx_http_referral_recorder_conf_t));
+    if (rec->conf == NULL) {
+        ngx_destroy_pool(pool);
+        return NULL;
+    }
+
+    *rec->conf = *conf;
+
     rec->pool = pool;
-    rec->conf = rmcf;
     rec->log = log;
     rec->ident = (ngx_socket_t) -1;
 
@@ -108,7 +109,7 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
     ds = &rec->drains;
 
     ds->data = rec;
-    ds->conf = rmcf;
+    ds->conf = rec->conf;
     ds->log = log;
     ds->pool = pool;
     ds->sent = ngx_http_referral_recorder_sent;
@@ -118,7 +119,7 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
         goto failed;
     }
 
-    ngx_http_referral_recorder_conf(rmcf, &rec->journals_conf);
+    ngx_http_referral_recorder_conf(rec->conf, &rec->journals_conf);
 
     rec->journals = referral_journals_create(&rec->journals_conf,
                                              ngx_http_referral_drain_now(),
@@ -147,8 +148,8 @@ ngx_http_referral_recorder_create(ngx_http_referral_main_conf_t *rmcf,
 failed:
 
     ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
-                  "referral: no memory for the journal: clicks of this "
-                  "worker are not counted");
+                  "referral: no memory for the journal: %s of this "
+                  "worker are not counted", conf->records);
 
     ngx_http_referral_drain_close_all(ds);
 
@@ -163,17 +164,17 @@ failed:
 
 
 static void
-ngx_http_referral_recorder_conf(ngx_http_referral_main_conf_t *rmcf,
+ngx_http_referral_recorder_conf(ngx_http_referral_recorder_conf_t *conf,
     referral_journals_conf_t *jc)
 {
-    jc->path = (char *) rmcf->journal.path->name.data;
-    jc->segment = rmcf->journal.segment;
-    jc->max = rmcf->journal.max;
+    jc->path = (char *) conf->path.data;
+    jc->version = conf->version;
+    jc->segment = conf->segment;
+    jc->max = conf->max;
     jc->queue = 0;
-    jc->retain = (int64_t) rmcf->journal.retain * 1000;
-    jc->sync = rmcf->journal.sync;
-    jc->quota = rmcf->journal.directory ? &rmcf->journal.directory->quota
-                                        : NULL;
+    jc->retain = (int64_t) conf->retain * 1000;
+    jc->sync = conf->sync;
+    jc->quota = conf->directory ? &conf->directory->quota : NULL;
 }
 
 
@@ -209,8 +210,8 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
     if (unresolved
         && ngx_http_referral_recorder_allowed(rec, size) != NGX_OK)
     {
-        (void) ngx_atomic_fetch_add(&ngx_http_referral_zone(rec->conf)
-                              ->dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
+        (void) ngx_atomic_fetch_add(
+              &rec->conf->sh->dropped[NGX_HTTP_REFERRAL_DROP_UNRESOLVED], 1);
         ngx_http_referral_recorder_dropped(rec,
                                            "too many are of unknown codes");
         return NGX_OK;
@@ -233,7 +234,7 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
         rec->unresolved_bytes += size;
     }
 
-    if (rec->conf->journal.sync != REFERRAL_SYNC_ALWAYS
+    if (rec->conf->sync != REFERRAL_SYNC_ALWAYS
         && rec->ncommits + 1 >= NGX_HTTP_REFERRAL_GROUP)
     {
         ngx_http_referral_recorder_flush(rec);
@@ -368,8 +369,8 @@ ngx_http_referral_recorder_dropped(ngx_http_referral_recorder_t *rec,
     rec->said_dropped = ngx_current_msec;
 
     ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
-                  "referral: clicks are dropped: %s; visitors are still "
-                  "redirected", why);
+                  "referral: %s are dropped: %s; visitors are still "
+                  "redirected", rec->conf->records, why);
 }
 
 
@@ -387,7 +388,7 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
         ngx_log_error(NGX_LOG_ERR, rec->log, 0,
                       "referral: the journal's files in \"%V\" were removed: "
                       "going on with a new journal",
-                      &rec->conf->journal.path->name);
+                      &rec->conf->path);
 
         ngx_http_referral_recorder_flush(rec);
         ngx_http_referral_recorder_renew(rec);
@@ -401,7 +402,7 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
 
     ngx_http_referral_retire_check(&rec->retire);
 
-    if (rec->conf->journal.sync == REFERRAL_SYNC_INTERVAL) {
+    if (rec->conf->sync == REFERRAL_SYNC_INTERVAL) {
         ngx_http_referral_recorder_sync(rec);
     }
 
@@ -417,20 +418,21 @@ ngx_http_referral_recorder_tick_handler(ngx_event_t *ev)
 static void
 ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
 {
-    ngx_uint_t                         i;
-    ngx_queue_t                       *q;
-    referral_journals_stat_t           stat;
-    ngx_http_referral_zone_t          *zone;
-    ngx_http_referral_drain_t         *drain;
-    ngx_http_referral_worker_entry_t  *worker;
+    ngx_uint_t                            i;
+    ngx_queue_t                          *q;
+    referral_journals_stat_t              stat;
+    ngx_http_referral_drain_t            *drain;
+    ngx_http_referral_records_t          *sh;
+    ngx_http_referral_worker_entry_t     *worker;
+    ngx_http_referral_worker_recorder_t  *line;
 
-    zone = ngx_http_referral_zone(rec->conf);
+    sh = rec->conf->sh;
 
     referral_journals_stat(rec->journals, &stat);
 
     for (i = 0; i < REFERRAL_DROPS; i++) {
         if (stat.dropped[i] > rec->dropped[i]) {
-            (void) ngx_atomic_fetch_add(&zone->dropped[i],
+            (void) ngx_atomic_fetch_add(&sh->dropped[i],
                        (ngx_atomic_int_t) (stat.dropped[i] - rec->dropped[i]));
             rec->dropped[i] = stat.dropped[i];
         }
@@ -444,19 +446,27 @@ ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
         ngx_http_referral_drain_publish(drain, stat.oldest);
     }
 
-    zone->journal_bytes = stat.dir_bytes;
+    sh->journal_bytes = stat.dir_bytes;
 
-    worker = ngx_http_referral_zone_worker(zone);
+    worker = ngx_http_referral_zone_worker(rec->conf->zone);
     if (worker == NULL) {
         return;
     }
 
     ngx_http_referral_store(&worker->seen, ngx_http_referral_msec());
-    worker->recorder_up = rec->drains.redis.ready;
-    worker->recorder_latency = rec->drains.redis.latency;
-    worker->disk_failed = rec->disk;
-    worker->journals = stat.journals;
-    worker->foreign = rec->retire.foreign;
+
+    if (rec->conf->worker == 0) {
+        return;
+    }
+
+    line = (ngx_http_referral_worker_recorder_t *)
+               ((u_char *) worker + rec->conf->worker);
+
+    line->up = rec->drains.redis.ready;
+    line->latency = rec->drains.redis.latency;
+    line->disk_failed = rec->disk;
+    line->journals = stat.journals;
+    line->foreign = rec->retire.foreign;
 }
 
 
@@ -481,22 +491,23 @@ ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec)
     if (!bad) {
         ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
                       "referral: the journal in \"%V\" is written again",
-                      &rec->conf->journal.path->name);
+                      &rec->conf->path);
         return;
     }
 
     if (stat.full) {
         ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
                       "referral: the journal in \"%V\" has reached its "
-                      "\"max\": clicks are kept in memory",
-                      &rec->conf->journal.path->name);
+                      "\"max\": %s are kept in memory",
+                      &rec->conf->path, rec->conf->records);
         return;
     }
 
     ngx_log_error(NGX_LOG_CRIT, rec->log, stat.err,
                   "referral: the journal in \"%V\" cannot be written (%s): "
-                  "clicks are kept in memory",
-                  &rec->conf->journal.path->name, stat.what ? stat.what : "-");
+                  "%s are kept in memory",
+                  &rec->conf->path, stat.what ? stat.what : "-",
+                  rec->conf->records);
 }
 
 

@@ -1,7 +1,9 @@
 
 /*
- * Takes clicks: into the journal at once, and from there to Redis.  One of a
- * worker.  Those who hand over records need no more than this.
+ * Takes records: into the journal at once, and from there to Redis.  A worker
+ * has one recorder for each kind of record, with a directory, a connection and
+ * numbers in the zone of its own.  Those who hand over records need no more
+ * than this.
  */
 
 
@@ -10,6 +12,7 @@
 
 
 #include "ngx_http_referral.h"
+#include "referral_batch.h"
 
 
 /*
@@ -19,13 +22,110 @@
 #define NGX_HTTP_REFERRAL_GROUP  32
 
 
-/* by the master, before its workers: whose directory the journal is in */
-void ngx_http_referral_recorder_directory(ngx_http_referral_main_conf_t *rmcf);
+/*
+ * What one kind of record does in its own way: how its bytes are read, and how
+ * records of one program become a command.  "batch" is what create() made; it
+ * serves one batch after the other.  Return values are those of the functions
+ * of referral_batch.h that are named here.
+ */
+
+typedef struct {
+    ngx_uint_t       max_records;   /* looked at for one batch */
+    ngx_uint_t       max_values;    /* integers in an answer */
+
+    /* NULL without memory */
+    void          *(*create)(const void *conf);
+    void           (*free)(void *batch);
+
+    /*
+     * Whose record it is; "program" may point into "data".  It stays the
+     * record that add() takes until the next decode().  REFERRAL_DECLINED: of
+     * a newer version, to be kept; REFERRAL_ERROR: damaged.
+     */
+    int            (*decode)(void *batch, const u_char *data, size_t len,
+                             referral_str_t *program);
+
+    /* referral_batch_begin(), _add(), _records(), _last(), _command() */
+    int            (*begin)(void *batch, const referral_str_t *program,
+                            const u_char *journal_id, uint64_t expected);
+    int            (*add)(void *batch, uint64_t seq);
+    unsigned       (*count)(void *batch);
+    uint64_t       (*last)(void *batch);
+    int            (*command)(void *batch, int full, referral_str_t *command);
+
+    /* referral_batch_reply(), of the batch that is out; and _error() */
+    void           (*reply)(void *batch, referral_batch_reply_t *reply,
+                            const int64_t *values, size_t n,
+                            uint64_t expected, uint64_t written);
+    referral_batch_error_e
+                   (*error)(const referral_str_t *text);
+
+    /* referral_batch_mark_key(), _mark_get(), _mark_delete() */
+    void           (*mark_key)(void *batch, referral_buf_t *out,
+                               const referral_str_t *program);
+    void           (*mark_get)(void *batch, referral_buf_t *out,
+                               const referral_str_t *program,
+                               const u_char *journal_id);
+    void           (*mark_delete)(void *batch, referral_buf_t *out,
+                                  const referral_str_t *program,
+                                  const u_char *journal_id);
+} ngx_http_referral_recorder_kind_t;
+
+
+/* what it points to must outlive the recorder */
+
+typedef struct {
+    const char                          *name;       /* of its connection, for
+                                                        the log: "recorder" */
+    const char                          *records;    /* the same: "clicks" */
+    const ngx_http_referral_recorder_kind_t  *kind;
+    const void                          *kind_conf;  /* for kind->create() */
+
+    ngx_str_t                            path;       /* of the journal's
+                                                        directory, terminated */
+    uint32_t                             version;    /* of its segments; 0:
+                                                        that of clicks */
+    off_t                                segment;    /* bytes */
+    off_t                                max;        /* bytes */
+    time_t                               retain;     /* s */
+    ngx_uint_t                           sync;       /* referral_sync_e */
+
+    ngx_http_referral_redis_conf_t      *redis;
+
+#if (NGX_THREADS)
+    ngx_thread_pool_t                   *thread_pool; /* may be NULL */
+#endif
+
+    /* in the zone */
+
+    ngx_http_referral_zone_t            *zone;
+    ngx_http_referral_records_t         *sh;         /* of this kind */
+    ngx_http_referral_directory_t       *directory;  /* may be NULL */
+    size_t                               worker;     /* where a worker's line
+                                                        has this kind, a
+                                                        ..._worker_recorder_t;
+                                                        0: nowhere */
+    ngx_atomic_t                        *events;     /* ..._record_event_e; or
+                                                        NULL */
+} ngx_http_referral_recorder_conf_t;
+
+
+/*
+ * By the master, before its workers: the directory in the zone, whose quota is
+ * what all workers that write there go by; NULL: its path is too long.
+ */
+ngx_http_referral_directory_t *ngx_http_referral_recorder_directory(
+    ngx_http_referral_records_t *sh, const ngx_str_t *path, off_t max,
+    ngx_uint_t generation);
 
 /* NULL without memory; close: it may block for a second, at a worker's end */
 ngx_http_referral_recorder_t *ngx_http_referral_recorder_create(
-    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
+    const ngx_http_referral_recorder_conf_t *conf, ngx_log_t *log);
 void ngx_http_referral_recorder_close(ngx_http_referral_recorder_t *recorder);
+
+/* the recorder of clicks */
+ngx_http_referral_recorder_t *ngx_http_referral_recorder_clicks(
+    ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 
 /*
  * The caller sets handler and data of "commit", which must stay where it is

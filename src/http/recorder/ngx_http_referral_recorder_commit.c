@@ -41,7 +41,7 @@ ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
         }
     }
 
-    if (rec->conf->journal.sync == REFERRAL_SYNC_ALWAYS) {
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
         ngx_http_referral_recorder_sync(rec);
     }
 
@@ -63,7 +63,7 @@ ngx_http_referral_recorder_answer(ngx_http_referral_recorder_t *rec)
 
     safe = own->flushed;
 
-    if (rec->conf->journal.sync == REFERRAL_SYNC_ALWAYS && rec->syncing) {
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS && rec->syncing) {
         safe = own->synced;
     }
 
@@ -277,7 +277,7 @@ ngx_http_referral_recorder_synced(ngx_event_t *ev)
                               ngx_http_referral_drain_now(),
                               ngx_current_msec);
 
-    if (rec->conf->journal.sync == REFERRAL_SYNC_ALWAYS) {
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
         ngx_http_referral_recorder_sync(rec);
     }
 

@@ -26,7 +26,7 @@
 
 struct ngx_http_referral_recorder_s {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
-    ngx_http_referral_main_conf_t   *conf;
+    ngx_http_referral_recorder_conf_t  *conf;
     ngx_log_t                       *log;
     referral_journals_t             *journals;
     ngx_socket_t                     ident;

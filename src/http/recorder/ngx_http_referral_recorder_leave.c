@@ -28,10 +28,10 @@ ngx_http_referral_recorder_keep_handler(ngx_event_t *ev)
         rec->quit = ngx_current_msec;
 
         ngx_log_error(NGX_LOG_WARN, rec->log, 0,
-                      "referral: this worker shuts down with %uL clicks in "
+                      "referral: this worker shuts down with %uL %s in "
                       "memory: it waits for redis \"%V\" or for room in "
-                      "\"%V\"", n, &rec->conf->redis.text,
-                      &rec->conf->journal.path->name);
+                      "\"%V\"", n, rec->conf->records,
+                      &rec->conf->redis->text, &rec->conf->path);
     }
 
     if (rec->quitting) {
@@ -133,21 +133,21 @@ ngx_http_referral_recorder_successor(ngx_http_referral_recorder_t *rec)
     ngx_uint_t                      i;
     ngx_http_referral_directory_t  *dir, *last;
 
-    last = rec->conf->journal.directory;
+    last = rec->conf->directory;
 
     if (last == NULL) {
         return NULL;
     }
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
-        dir = &ngx_http_referral_zone(rec->conf)->directories[i];
+        dir = &rec->conf->sh->directories[i];
 
         if (dir->generation > last->generation) {
             last = dir;
         }
     }
 
-    return last == rec->conf->journal.directory ? NULL : last;
+    return last == rec->conf->directory ? NULL : last;
 }
 
 
@@ -162,9 +162,8 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
 
     own = rec->drains.own->journal;
 
-    if (ngx_http_referral_zone_journal(ngx_http_referral_zone(rec->conf),
-                                       journal->id, 1, 0, journal->last,
-                                       &entry)
+    if (ngx_http_referral_zone_journal(rec->conf->sh, journal->id, 1, 0,
+                                       journal->last, &entry)
         == NGX_OK)
     {
         entry->last = journal->last;
@@ -191,9 +190,9 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
     }
 
     ngx_log_error(NGX_LOG_NOTICE, rec->log, 0,
-                  "referral: %uL clicks that had no room in \"%V\" are in the "
+                  "referral: %uL %s that had no room in \"%V\" are in the "
                   "journal's new directory", journal->last,
-                  &rec->conf->journal.path->name);
+                  rec->conf->records, &rec->conf->path);
 }
 
 
@@ -233,7 +232,7 @@ ngx_http_referral_recorder_abandon(ngx_http_referral_recorder_t *rec)
 
         if (drain->entry && journal->nsegments == 0) {
             ngx_http_referral_zone_journal_close(
-                          ngx_http_referral_zone(rec->conf), drain->entry);
+                                           rec->conf->sh, drain->entry);
             drain->entry = NULL;
         }
     }
@@ -245,8 +244,9 @@ ngx_http_referral_recorder_abandon(ngx_http_referral_recorder_t *rec)
     referral_journals_stat(rec->journals, &stat);
 
     ngx_log_error(NGX_LOG_CRIT, rec->log, stat.full ? 0 : stat.err,
-                  "referral: this worker ends and drops %uL clicks that "
+                  "referral: this worker ends and drops %uL %s that "
                   "neither redis \"%V\" nor the journal in \"%V\" took (%s)",
-                  lost, &rec->conf->redis.text, &rec->conf->journal.path->name,
+                  lost, rec->conf->records, &rec->conf->redis->text,
+                  &rec->conf->path,
                   stat.what ? stat.what : "its files were removed");
 }

@@ -88,26 +88,26 @@ ngx_http_referral_retire_lost(ngx_http_referral_retire_t *retire)
     uint64_t                            n;
     ngx_uint_t                          i;
     ngx_atomic_uint_t                   pid;
-    ngx_http_referral_zone_t           *zone;
     ngx_http_referral_drains_t         *ds;
+    ngx_http_referral_records_t        *sh;
     ngx_http_referral_journal_entry_t  *entry;
 
     ds = retire->drains;
-    zone = ngx_http_referral_zone(ds->conf);
+    sh = ds->conf->sh;
 
     /* it may lie in the directory of an earlier configuration */
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
 
-        if (zone->directories[i].generation
-            && &zone->directories[i] != ds->conf->journal.directory)
+        if (sh->directories[i].generation
+            && &sh->directories[i] != ds->conf->directory)
         {
             return;
         }
     }
 
     for (i = retire->lost; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
-        entry = &zone->journals[i];
+        entry = &sh->journals[i];
         pid = ngx_http_referral_zone_journal_dead(entry);
 
         if (pid == 0) {
@@ -116,10 +116,10 @@ ngx_http_referral_retire_lost(ngx_http_referral_retire_t *retire)
 
         retire->lost = i + 1;
 
-        if (ds->conf->journal.directory
+        if (ds->conf->directory
             && referral_journals_miss(ds->journals, entry->id))
         {
-            n = ngx_http_referral_zone_journal_lost(zone, entry, pid);
+            n = ngx_http_referral_zone_journal_lost(sh, entry, pid);
 
             if (n) {
                 ngx_http_referral_drain_lost(ds, n);
@@ -174,10 +174,10 @@ ngx_http_referral_retire_check(ngx_http_referral_retire_t *retire)
 
     if (foreign > retire->foreign) {
         ngx_log_error(NGX_LOG_WARN, ds->log, 0,
-                      "referral: the journal in \"%V\" holds clicks of "
+                      "referral: the journal in \"%V\" holds %s of "
                       "another version of the module: they are kept until "
                       "that version runs again",
-                      &ds->conf->journal.path->name);
+                      &ds->conf->path, ds->conf->records);
     }
 
     retire->foreign = foreign;
@@ -236,8 +236,8 @@ ngx_http_referral_retire_probe(ngx_http_referral_drains_t *ds,
         program.data = mark->sn.str.data;
 
         referral_buf_init(&b, data, sizeof(data));
-        referral_batch_mark_get(&ds->batch_conf, &b, &program,
-                                ngx_http_referral_drain_id(drain, mark));
+        ds->kind->mark_get(ds->batch, &b, &program,
+                           ngx_http_referral_drain_id(drain, mark));
         if (b.overflow) {
             continue;
         }
@@ -405,9 +405,8 @@ ngx_http_referral_retire_end(ngx_http_referral_drains_t *ds,
             program.data = mark->sn.str.data;
 
             referral_buf_init(&b, data, sizeof(data));
-            referral_batch_mark_delete(&ds->batch_conf, &b, &program,
-                                       ngx_http_referral_drain_id(drain,
-                                                                  mark));
+            ds->kind->mark_delete(ds->batch, &b, &program,
+                                  ngx_http_referral_drain_id(drain, mark));
 
             if (ngx_http_referral_redis_formatted(&ds->redis,
                                             ngx_http_referral_retire_ended,
@@ -430,8 +429,7 @@ ngx_http_referral_retire_end(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_publish(drain, 0);
 
     if (drain->entry) {
-        ngx_http_referral_zone_journal_close(ngx_http_referral_zone(ds->conf),
-                                        drain->entry);
+        ngx_http_referral_zone_journal_close(ds->conf->sh, drain->entry);
     }
 
     ngx_http_referral_drain_close(drain);

@@ -15,7 +15,7 @@
 typedef struct {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
     ngx_http_referral_drains_t      *drains;
-    ngx_http_referral_main_conf_t   *conf;
+    ngx_http_referral_recorder_conf_t  *conf;
     ngx_log_t                       *log;
     ngx_socket_t                     ident;
 
