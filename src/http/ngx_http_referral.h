@@ -41,7 +41,7 @@ typedef struct ngx_http_referral_agent_s     ngx_http_referral_agent_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
 
 
-/* what a worker has from its start to its end; of each configuration */
+/* what a worker has from its start to its end, for each configuration */
 
 typedef struct {
     ngx_http_referral_links_t       *links;       /* NULL: none, or no memory */

@@ -1,4 +1,8 @@
 
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
 #include "ngx_http_referral_geo.h"
 
 

@@ -26,8 +26,8 @@ typedef struct {
 
 
 /*
- * NGX_HTTP_REFERRAL_NEED_..., or 0 for what keeps the core's defaults alone;
- * from a directive: when the configuration is merged it is too late.
+ * NGX_HTTP_REFERRAL_NEED_...; 0: the core's defaults are filled in, no more.
+ * Called by a directive: when configurations are merged it is too late.
  */
 void ngx_http_referral_need(ngx_conf_t *cf, ngx_uint_t needs);
 
