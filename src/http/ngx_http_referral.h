@@ -252,20 +252,17 @@ struct ngx_http_referral_ctx_s {
     ngx_http_referral_found_pt       found;       /* when Redis has answered */
     ngx_socket_t                     ident;
 
-    ngx_queue_t                      queue;       /* in a turn */
-
     int64_t                          now;         /* ms */
+
+    /* what the request says */
 
     ngx_http_complex_value_t        *program_value; /* makes the program */
     referral_str_t                   program;
     referral_str_t                   code;
-    referral_str_t                   channel;
     referral_str_t                   lang;
-    referral_str_t                   region;
     referral_str_t                   source;
     referral_str_t                   header[NGX_HTTP_REFERRAL_HEADERS];
     referral_agent_t                 agent;
-    uint64_t                         address_hash; /* 0: it has none */
     uint64_t                         agent_hash;  /* of the User-Agent */
     referral_geo_result_t            geo;
     struct sockaddr                 *geo_of;      /* whose that is */
@@ -273,17 +270,13 @@ struct ngx_http_referral_ctx_s {
     ngx_http_referral_cookie_conf_t *cookie_conf; /* by which it was found */
     referral_str_t                   asn;
     u_char                           lang_data[REFERRAL_LANG_MAX];
-    u_char                           lang_key[REFERRAL_LANG_MAX];
     u_char                           source_data[REFERRAL_SOURCE_MAX];
     u_char                           asn_data[NGX_INT32_LEN];
 
-    u_char                           visitor[REFERRAL_VISITOR_SIZE];
-    u_char                           click_id[REFERRAL_CLICK_ID_SIZE];
-    u_char                           visitor_text[REFERRAL_VISITOR_LEN];
-    u_char                           click_id_text[REFERRAL_CLICK_ID_LEN];
-
     ngx_uint_t                       class;
     ngx_uint_t                       old_cookie;  /* referral_cookie_e */
+
+    /* what it waits for */
 
     ngx_http_referral_wait_t         wait[NGX_HTTP_REFERRAL_ENTRIES];
     ngx_http_referral_wait_t        *touches;     /* of the cookie, [2], where
@@ -293,13 +286,22 @@ struct ngx_http_referral_ctx_s {
     ngx_uint_t                       waits;       /* how many are out */
     ngx_event_t                      timer;       /* bounds the wait */
     ngx_http_referral_cancel_pt      cancel[NGX_HTTP_REFERRAL_WAITS];
-    ngx_http_referral_commit_t       commit;
 
+    /* a click: made by the short link, and read by variables too */
+
+    u_char                           visitor[REFERRAL_VISITOR_SIZE];
+    u_char                           click_id[REFERRAL_CLICK_ID_SIZE];
+    u_char                           visitor_text[REFERRAL_VISITOR_LEN];
+    u_char                           click_id_text[REFERRAL_CLICK_ID_LEN];
     referral_click_t                 click;
     referral_values_t                values;
     referral_decision_t              decision;
     ngx_str_t                        location;    /* the Location */
     referral_str_t                   landing_host;
+    uint64_t                         address_hash; /* 0: it has none */
+    u_char                           lang_key[REFERRAL_LANG_MAX];
+    ngx_queue_t                      queue;       /* in a turn */
+    ngx_http_referral_commit_t       commit;
 
     unsigned                         has_program:1;
     unsigned                         literal_program:1;
@@ -317,7 +319,6 @@ struct ngx_http_referral_ctx_s {
     unsigned                         resolved:2;    /* referral_resolve ran:
                                                        how often */
     unsigned                         decided:1;
-    unsigned                         recorded:1;
     unsigned                         prepared:1;    /* the answer's header */
     unsigned                         consent:1;     /* has_consent: given */
     unsigned                         has_consent:1;

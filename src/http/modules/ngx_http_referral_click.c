@@ -352,7 +352,6 @@ ngx_http_referral_click_save(ngx_http_request_t *r,
 
     ctx->commit.handler = ngx_http_referral_click_committed;
     ctx->commit.data = ctx;
-    ctx->recorded = 1;
 
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "referral click: %z bytes go to the journal", n);
