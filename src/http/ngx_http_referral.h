@@ -192,13 +192,19 @@ typedef enum {
 } ngx_http_referral_part_e;
 
 
-/* what waits for the journal's write */
+/*
+ * What waits for the journal.  "durable": until the record is on the disk for
+ * sure, and "status" tells the handler whether it is; else until it is written
+ * or in memory.
+ */
 
 typedef struct {
     ngx_queue_t                      queue;
     uint64_t                         seq;
     void                           (*handler)(void *data);
     void                            *data;
+    ngx_int_t                        status;      /* NGX_OK or NGX_ERROR */
+    unsigned                         durable:1;
 } ngx_http_referral_commit_t;
 
 
