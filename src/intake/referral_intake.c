@@ -1,0 +1,401 @@
+
+#include <stdlib.h>
+
+#include "referral_intake_core.h"
+
+
+#define REFERRAL_INTAKE_CHUNK  (16 * 1024 - 64)
+#define REFERRAL_INTAKE_ALIGN  sizeof(uint64_t)
+
+
+struct referral_intake_chunk_s {
+    referral_intake_chunk_t  *next;
+    u_char                   *pos;
+    u_char                   *end;
+};
+
+
+static int referral_intake_single(referral_intake_t *in, unsigned type,
+    const referral_str_t *body, const referral_intake_conf_t *conf);
+static int referral_intake_batch(referral_intake_t *in, unsigned type,
+    const referral_str_t *body, const referral_intake_conf_t *conf);
+static int referral_intake_items(referral_intake_t *in, size_t n);
+static void referral_intake_item(referral_intake_t *in, unsigned i,
+    const referral_str_t *text, const referral_intake_conf_t *conf, int form);
+static int referral_intake_refused(referral_intake_t *in, unsigned status,
+    const char *code, const char *detail);
+static referral_intake_error_t *referral_intake_error(referral_intake_t *in,
+    referral_intake_item_t *item, const char *code, const char *detail);
+static void referral_intake_name(referral_intake_t *in, referral_str_t *out,
+    const referral_str_t *field);
+
+
+int
+referral_intake_type(unsigned *type, const referral_str_t *media)
+{
+    u_char          *p;
+    referral_str_t   name, rest;
+
+    name = *media;
+    rest.len = 0;
+
+    p = name.len ? memchr(name.data, ';', name.len) : NULL;
+
+    if (p != NULL) {
+        rest.data = p + 1;
+        rest.len = name.data + name.len - rest.data;
+        name.len = p - name.data;
+
+        referral_str_trim(&rest);
+    }
+
+    referral_str_trim(&name);
+
+    if (rest.len && !referral_str_is_nocase(&rest, "charset=utf-8")
+        && !referral_str_is_nocase(&rest, "charset=\"utf-8\""))
+    {
+        return REFERRAL_DECLINED;
+    }
+
+    if (referral_str_is_nocase(&name, "application/json")) {
+        *type = REFERRAL_INTAKE_JSON;
+
+    } else if (referral_str_is_nocase(&name, "application/x-ndjson")
+               || referral_str_is_nocase(&name, "application/ndjson"))
+    {
+        *type = REFERRAL_INTAKE_NDJSON;
+
+    } else if (referral_str_is_nocase(&name,
+                                      "application/x-www-form-urlencoded"))
+    {
+        *type = REFERRAL_INTAKE_FORM;
+
+    } else {
+        return REFERRAL_DECLINED;
+    }
+
+    return REFERRAL_OK;
+}
+
+
+int
+referral_intake_body(referral_intake_t *in, unsigned type,
+    const referral_str_t *body, const referral_intake_conf_t *conf)
+{
+    int             rc;
+    referral_str_t  text;
+
+    memset(in, 0, sizeof(referral_intake_t));
+    in->body.last = &in->body.errors;
+
+    text = *body;
+
+    /* a mark of the byte order is no part of the text */
+
+    if (text.len >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0) {
+        text.data += 3;
+        text.len -= 3;
+    }
+
+    referral_str_trim(&text);
+
+    if (text.len == 0) {
+        return referral_intake_refused(in, 400, "empty",
+                                       "an event, or several, is expected");
+    }
+
+    if (type == REFERRAL_INTAKE_NDJSON
+        || (type == REFERRAL_INTAKE_JSON && text.data[0] == '['))
+    {
+        rc = referral_intake_batch(in, type, &text, conf);
+
+    } else {
+        rc = referral_intake_single(in, type, &text, conf);
+    }
+
+    return in->failed ? REFERRAL_ERROR : rc;
+}
+
+
+static int
+referral_intake_single(referral_intake_t *in, unsigned type,
+    const referral_str_t *body, const referral_intake_conf_t *conf)
+{
+    int  form;
+
+    form = (type == REFERRAL_INTAKE_FORM
+            || (type == REFERRAL_INTAKE_HEADER && body->data[0] != '{'));
+
+    if (type == REFERRAL_INTAKE_HEADER
+        && body->len > REFERRAL_INTAKE_HEADER_MAX)
+    {
+        return referral_intake_refused(in, 413, "too_large",
+                                       "a header's event has at most 8192 "
+                                       "bytes");
+    }
+
+    if (body->len > REFERRAL_INTAKE_EVENT_MAX) {
+        return referral_intake_refused(in, 413, "too_large",
+                                       "an event has at most 65536 bytes");
+    }
+
+    if (referral_intake_items(in, 1) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    referral_intake_item(in, 0, body, conf, form);
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_intake_batch(referral_intake_t *in, unsigned type,
+    const referral_str_t *body, const referral_intake_conf_t *conf)
+{
+    int                      rc;
+    unsigned                 i;
+    referral_str_t          *items;
+    referral_intake_conf_t   one;
+
+    in->batch = 1;
+
+    if (body->len > REFERRAL_INTAKE_BODY_MAX) {
+        return referral_intake_refused(in, 413, "too_large",
+                                       "several events have at most 1048576 "
+                                       "bytes");
+    }
+
+    rc = type == REFERRAL_INTAKE_NDJSON
+         ? referral_intake_split_lines(in, body, &items)
+         : referral_intake_split(in, body, &items);
+
+    if (rc < 0) {
+        return rc;
+    }
+
+    if (referral_intake_items(in, rc) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    one = *conf;
+    one.id.len = 0;
+
+    for (i = 0; i < in->n && !in->failed; i++) {
+        referral_intake_item(in, i, &items[i], &one, 0);
+    }
+
+    return REFERRAL_OK;
+}
+
+
+static int
+referral_intake_items(referral_intake_t *in, size_t n)
+{
+    in->item = referral_intake_alloc(in, n * sizeof(referral_intake_item_t));
+    if (in->item == NULL) {
+        return REFERRAL_ERROR;
+    }
+
+    memset(in->item, 0, n * sizeof(referral_intake_item_t));
+    in->n = (unsigned) n;
+
+    return REFERRAL_OK;
+}
+
+
+static void
+referral_intake_item(referral_intake_t *in, unsigned i,
+    const referral_str_t *text, const referral_intake_conf_t *conf, int form)
+{
+    referral_intake_reader_t  r;
+
+    r.in = in;
+    r.item = &in->item[i];
+    r.conf = conf;
+    r.seen = 0;
+
+    r.item->last = &r.item->errors;
+
+    if (text->len > REFERRAL_INTAKE_EVENT_MAX) {
+        referral_intake_wrong(in, r.item, 413, NULL, "too_large",
+                              "an event has at most 65536 bytes");
+        return;
+    }
+
+    r.item->event.text[REFERRAL_EVENT_TEXT_PROGRAM] = conf->program;
+    r.item->event.received = conf->now;
+    r.item->event.at = conf->now;
+    r.item->event.trust = (uint8_t) conf->trust;
+
+    if (form) {
+        referral_intake_form(&r, text);
+
+    } else {
+        referral_intake_json(&r, text);
+    }
+
+    /* bytes that are no event at all have no fields to be missed */
+
+    if (r.item->status != 400) {
+        referral_intake_finish(&r);
+    }
+}
+
+
+static int
+referral_intake_refused(referral_intake_t *in, unsigned status,
+    const char *code, const char *detail)
+{
+    referral_intake_wrong(in, &in->body, status, NULL, code, detail);
+
+    return REFERRAL_DECLINED;
+}
+
+
+void
+referral_intake_wrong(referral_intake_t *in, referral_intake_item_t *item,
+    unsigned status, const referral_str_t *field, const char *code,
+    const char *detail)
+{
+    referral_intake_error_t  *error;
+
+    if (item->told > REFERRAL_INTAKE_ERRORS) {
+        return;
+    }
+
+    if (item->told == REFERRAL_INTAKE_ERRORS) {
+        field = NULL;
+        code = "more";
+        detail = "there are more mistakes than are told";
+    }
+
+    error = referral_intake_error(in, item, code, detail);
+
+    if (error != NULL && field != NULL) {
+        referral_intake_name(in, &error->field, field);
+    }
+
+    if (item->status == 0) {
+        item->status = status;
+    }
+}
+
+
+static referral_intake_error_t *
+referral_intake_error(referral_intake_t *in, referral_intake_item_t *item,
+    const char *code, const char *detail)
+{
+    referral_intake_error_t  *error;
+
+    error = referral_intake_alloc(in, sizeof(referral_intake_error_t));
+    if (error == NULL) {
+        return NULL;
+    }
+
+    memset(error, 0, sizeof(referral_intake_error_t));
+
+    error->code.data = (u_char *) code;
+    error->code.len = strlen(code);
+    error->detail.data = (u_char *) detail;
+    error->detail.len = strlen(detail);
+
+    *item->last = error;
+    item->last = &error->next;
+    item->told++;
+
+    return error;
+}
+
+
+void
+referral_intake_mistake(referral_intake_reader_t *r,
+    const referral_str_t *field, const char *code, const char *detail)
+{
+    referral_intake_wrong(r->in, r->item, 422, field, code, detail);
+}
+
+
+/* a name of any length, cut where a character ends */
+
+static void
+referral_intake_name(referral_intake_t *in, referral_str_t *out,
+    const referral_str_t *field)
+{
+    referral_str_t  name;
+
+    name = *field;
+
+    if (name.len > REFERRAL_INTAKE_NAME) {
+        name.len = REFERRAL_INTAKE_NAME;
+
+        while (name.len && (name.data[name.len] & 0xc0) == 0x80) {
+            name.len--;
+        }
+    }
+
+    referral_intake_copy(in, out, &name);
+}
+
+
+void
+referral_intake_copy(referral_intake_t *in, referral_str_t *out,
+    const referral_str_t *s)
+{
+    out->len = 0;
+    out->data = referral_intake_alloc(in, s->len);
+
+    if (out->data != NULL && s->len) {
+        memcpy(out->data, s->data, s->len);
+        out->len = s->len;
+    }
+}
+
+
+void *
+referral_intake_alloc(referral_intake_t *in, size_t size)
+{
+    size_t                    room;
+    u_char                   *p;
+    referral_intake_chunk_t  *chunk;
+
+    size = (size + REFERRAL_INTAKE_ALIGN - 1) & ~(REFERRAL_INTAKE_ALIGN - 1);
+    chunk = in->chunk;
+
+    if (chunk == NULL || (size_t) (chunk->end - chunk->pos) < size) {
+        room = size > REFERRAL_INTAKE_CHUNK ? size : REFERRAL_INTAKE_CHUNK;
+
+        chunk = malloc(sizeof(referral_intake_chunk_t) + room);
+        if (chunk == NULL) {
+            in->failed = 1;
+            return NULL;
+        }
+
+        chunk->pos = (u_char *) chunk + sizeof(referral_intake_chunk_t);
+        chunk->end = chunk->pos + room;
+        chunk->next = in->chunk;
+
+        in->chunk = chunk;
+    }
+
+    p = chunk->pos;
+    chunk->pos += size;
+
+    return p;
+}
+
+
+void
+referral_intake_free(referral_intake_t *in)
+{
+    referral_intake_chunk_t  *chunk, *next;
+
+    for (chunk = in->chunk; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+
+    in->chunk = NULL;
+    in->item = NULL;
+    in->n = 0;
+}
