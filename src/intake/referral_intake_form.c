@@ -54,7 +54,7 @@ referral_intake_form_pair(referral_intake_reader_t *r,
 
     name = *pair;
     value.len = 0;
-    value.data = NULL;
+    value.data = pair->data + pair->len;
 
     equal = memchr(pair->data, '=', pair->len);
 

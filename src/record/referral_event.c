@@ -681,6 +681,23 @@ referral_event_trust(unsigned trust)
 }
 
 
+referral_str_t
+referral_event_via(unsigned via)
+{
+    static const referral_str_t  none = referral_null_string;
+
+    static const referral_str_t  names[REFERRAL_VIAS] = {
+        referral_string("none"),
+        referral_string("bound"),
+        referral_string("click"),
+        referral_string("cookie"),
+        referral_string("code")
+    };
+
+    return via < REFERRAL_VIAS ? names[via] : none;
+}
+
+
 int
 referral_event_text_valid(unsigned text, const referral_str_t *s)
 {

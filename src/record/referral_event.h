@@ -68,6 +68,18 @@ typedef enum {
 } referral_event_type_e;
 
 
+/* what led to the referrer who is credited */
+
+typedef enum {
+    REFERRAL_VIA_NONE = 0,
+    REFERRAL_VIA_BOUND,          /* the customer's referrer from before */
+    REFERRAL_VIA_CLICK,
+    REFERRAL_VIA_COOKIE,
+    REFERRAL_VIA_CODE,
+    REFERRAL_VIAS
+} referral_event_via_e;
+
+
 /* what is set; where the bit is not, the member is zero */
 
 #define REFERRAL_EVENT_AT_GIVEN      0x001   /* "at" was said */
@@ -185,6 +197,9 @@ unsigned referral_event_needs(unsigned type);
 
 /* static text: "signed", "location", "upstream", "browser" */
 referral_str_t referral_event_trust(unsigned trust);
+
+/* static text: "none", "bound", "click", "cookie", "code" */
+referral_str_t referral_event_via(unsigned via);
 
 /* may this stand in such a text (referral_event_text_e)?  Empty: no */
 int referral_event_text_valid(unsigned text, const referral_str_t *s);

@@ -573,6 +573,9 @@ test_types(void)
     s = referral_event_trust(REFERRAL_TRUST_BROWSER);
     ok(referral_str_is(&s, "browser")
        && referral_event_trust(REFERRAL_TRUSTS).len == 0, "trust by name");
+    s = referral_event_via(REFERRAL_VIA_COOKIE);
+    ok(referral_str_is(&s, "cookie")
+       && referral_event_via(REFERRAL_VIAS).len == 0, "via by name");
 }
 
 
