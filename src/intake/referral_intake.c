@@ -22,8 +22,6 @@ static int referral_intake_batch(referral_intake_t *in, unsigned type,
 static int referral_intake_items(referral_intake_t *in, size_t n);
 static void referral_intake_item(referral_intake_t *in, unsigned i,
     const referral_str_t *text, const referral_intake_conf_t *conf, int form);
-static int referral_intake_refused(referral_intake_t *in, unsigned status,
-    const char *code, const char *detail);
 static referral_intake_error_t *referral_intake_error(referral_intake_t *in,
     referral_intake_item_t *item, const char *code, const char *detail);
 static void referral_intake_name(referral_intake_t *in, referral_str_t *out,
@@ -243,7 +241,7 @@ referral_intake_item(referral_intake_t *in, unsigned i,
 }
 
 
-static int
+int
 referral_intake_refused(referral_intake_t *in, unsigned status,
     const char *code, const char *detail)
 {

@@ -103,7 +103,7 @@ int referral_intake_type(unsigned *type, const referral_str_t *media);
  * others.  REFERRAL_DECLINED: the body as a whole is none, see in->body.
  * REFERRAL_ERROR: no memory.  In each case referral_intake_free() follows;
  * nothing in "in" lives longer or points into "body" or "conf", except for
- * the program.  Takes memory of at most some ten times the body's size.
+ * the program.  Takes at most some 2 MB for one event, and 5 MB for several.
  *
  * A field that is an empty text or null is as if left out.  Texts are not
  * cut: what is too long is a mistake.  What the intake knows beside the body

@@ -971,7 +971,9 @@ referral_intake_finish_missing(referral_intake_reader_t *r)
                                 "one the account of a \"customer\"");
     }
 
-    if (refunded && !(needs & REFERRAL_EVENT_NEED_REFUND)) {
+    if (refunded && !(needs & REFERRAL_EVENT_NEED_REFUND)
+        && r->conf->trust != REFERRAL_TRUST_BROWSER)
+    {
         referral_intake_mistake(r,
                    &referral_intake_fields[REFERRAL_INTAKE_F_REFUNDED].name,
                    "not_allowed", "it is a refund's");

@@ -67,7 +67,11 @@ void referral_intake_wrong(referral_intake_t *in, referral_intake_item_t *item,
     unsigned status, const referral_str_t *field, const char *code,
     const char *detail);
 
-/* as above, 422, of a field of the item */
+/* of the body as a whole; REFERRAL_DECLINED */
+int referral_intake_refused(referral_intake_t *in, unsigned status,
+    const char *code, const char *detail);
+
+/* of a field of the item, 422 */
 void referral_intake_mistake(referral_intake_reader_t *r,
     const referral_str_t *field, const char *code, const char *detail);
 

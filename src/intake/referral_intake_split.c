@@ -8,8 +8,6 @@
 #include "referral_intake_core.h"
 
 
-static int referral_intake_cut(referral_intake_t *in, unsigned status,
-    const char *code, const char *detail);
 static const u_char *referral_intake_value(const u_char *p,
     const u_char *end);
 static const u_char *referral_intake_string(const u_char *p,
@@ -37,8 +35,8 @@ referral_intake_split(referral_intake_t *in, const referral_str_t *body,
     p = referral_intake_blanks(body->data + 1, end);
 
     if (end - p == 1 && *p == ']') {
-        return referral_intake_cut(in, 400, "empty",
-                                   "an array of at least one event");
+        return referral_intake_refused(in, 400, "empty",
+                                       "an array of at least one event");
     }
 
     for (n = 0; n < REFERRAL_INTAKE_EVENTS; n++) {
@@ -46,9 +44,9 @@ referral_intake_split(referral_intake_t *in, const referral_str_t *body,
         p = referral_intake_value(p, end);
 
         if (p == NULL || p == start) {
-            return referral_intake_cut(in, 400, "syntax",
-                                       "an array of objects is expected, "
-                                       "nested no deeper than 32");
+            return referral_intake_refused(in, 400, "syntax",
+                                           "an array of objects is expected, "
+                                           "nested no deeper than 32");
         }
 
         (*items)[n].data = (u_char *) start;
@@ -61,17 +59,17 @@ referral_intake_split(referral_intake_t *in, const referral_str_t *body,
         }
 
         if (p == end || *p != ',') {
-            return referral_intake_cut(in, 400, "syntax",
-                                       "objects in an array stand between "
-                                       "\"[\" and \"]\", with \",\" between "
-                                       "them");
+            return referral_intake_refused(in, 400, "syntax",
+                                           "objects in an array have \",\" "
+                                           "between them, and \"]\" at the "
+                                           "end");
         }
 
         p = referral_intake_blanks(p + 1, end);
     }
 
-    return referral_intake_cut(in, 413, "too_many",
-                               "a body has at most 500 events");
+    return referral_intake_refused(in, 413, "too_many",
+                                   "a body has at most 500 events");
 }
 
 
@@ -108,24 +106,14 @@ referral_intake_split_lines(referral_intake_t *in, const referral_str_t *body,
         }
 
         if (n == REFERRAL_INTAKE_EVENTS) {
-            return referral_intake_cut(in, 413, "too_many",
-                                       "a body has at most 500 events");
+            return referral_intake_refused(in, 413, "too_many",
+                                           "a body has at most 500 events");
         }
 
         (*items)[n++] = line;
     }
 
     return (int) n;
-}
-
-
-static int
-referral_intake_cut(referral_intake_t *in, unsigned status, const char *code,
-    const char *detail)
-{
-    referral_intake_wrong(in, &in->body, status, NULL, code, detail);
-
-    return REFERRAL_DECLINED;
 }
 
 

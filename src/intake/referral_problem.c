@@ -52,6 +52,7 @@ static void referral_problem_field(referral_buf_t *b,
     const referral_problem_field_t *field, const referral_str_t *value);
 static void referral_problem_time(referral_buf_t *b, int64_t ms);
 static size_t referral_problem_item_max(const referral_intake_item_t *item);
+static size_t referral_problem_length(const referral_str_t *s);
 
 
 /* what is shown of an entry of the stream */
@@ -127,7 +128,7 @@ referral_problem_head(referral_buf_t *b, unsigned status,
 }
 
 
-/* as RFC 9110 and its kin have them */
+/* as RFC 9110 and its kin have them; of those that the intake answers */
 
 static referral_str_t
 referral_problem_title(unsigned status)
@@ -419,23 +420,54 @@ referral_problem_intake_max(const referral_intake_t *in)
 }
 
 
-/* the first error's detail may stand once more above */
+/* the detail of a single mistake may stand above once more */
 
 static size_t
 referral_problem_item_max(const referral_intake_item_t *item)
 {
-    size_t                          size;
+    size_t                          size, detail;
     const referral_intake_error_t  *error;
 
     size = REFERRAL_PROBLEM_ITEM + REFERRAL_PROBLEM_ITEM
-           + 6 * item->event.text[REFERRAL_EVENT_TEXT_ID].len;
+           + referral_problem_length(&item->event.text[REFERRAL_EVENT_TEXT_ID]);
 
     for (error = item->errors; error; error = error->next) {
-        size += REFERRAL_PROBLEM_ERROR + 6 * error->field.len
-                + 2 * error->code.len + 12 * error->detail.len;
+        detail = referral_problem_length(&error->detail);
+
+        size += REFERRAL_PROBLEM_ERROR + referral_problem_length(&error->field)
+                + referral_problem_length(&error->code) + detail;
+
+        if (error == item->errors && error->next == NULL) {
+            size += error->code.len + detail;
+        }
     }
 
     return size;
+}
+
+
+/* bytes of a string of JSON, or some more */
+
+static size_t
+referral_problem_length(const referral_str_t *s)
+{
+    size_t  i, n;
+
+    n = s->len;
+
+    for (i = 0; i < s->len; i++) {
+
+        /* a byte from 0x80 on may be none of UTF-8 */
+
+        if (s->data[i] < 0x20 || s->data[i] >= 0x7f) {
+            n += 5;
+
+        } else if (s->data[i] == '"' || s->data[i] == '\\') {
+            n++;
+        }
+    }
+
+    return n;
 }
 
 

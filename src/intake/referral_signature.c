@@ -274,9 +274,9 @@ referral_signature_add(referral_signature_keys_t *keys, unsigned line,
 static const char *
 referral_signature_secret(referral_hmac_t *hmac, const referral_str_t *secret)
 {
-    int              rc;
     u_char           key[REFERRAL_SIGNATURE_SECRET_MAX];
     ssize_t          n;
+    const char      *what;
     referral_str_t   text;
 
     static const char  prefix[] = "whsec_";
@@ -291,23 +291,24 @@ referral_signature_secret(referral_hmac_t *hmac, const referral_str_t *secret)
     text.len = secret->len - (sizeof(prefix) - 1);
 
     n = referral_signature_base64(key, sizeof(key), &text);
+    what = NULL;
 
     if (n == REFERRAL_ERROR) {
-        return "behind \"whsec_\" a secret is base64";
-    }
+        what = "behind \"whsec_\" a secret is base64";
 
-    if (n < REFERRAL_SIGNATURE_SECRET_MIN
-        || n > REFERRAL_SIGNATURE_SECRET_MAX)
+    } else if (n < REFERRAL_SIGNATURE_SECRET_MIN
+               || n > REFERRAL_SIGNATURE_SECRET_MAX)
     {
-        return "a secret has 24 to 64 bytes: \"openssl rand -base64 32\" "
+        what = "a secret has 24 to 64 bytes: \"openssl rand -base64 32\" "
                "makes one";
-    }
 
-    rc = referral_digest_key(hmac, key, n);
+    } else if (referral_digest_key(hmac, key, n) != REFERRAL_OK) {
+        what = "libcrypto does not take it";
+    }
 
     referral_digest_wipe(key, sizeof(key));
 
-    return rc == REFERRAL_OK ? NULL : "libcrypto does not take it";
+    return what;
 }
 
 

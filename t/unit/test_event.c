@@ -421,6 +421,11 @@ test_hostile(void)
        "a unit without an amount");
 
     sample_set();
+    sample.flags &= ~REFERRAL_EVENT_AT_GIVEN;
+    ok(referral_event_encode(out, sizeof(out), &sample) == REFERRAL_ERROR,
+       "a time that was not given and is not that of arrival");
+
+    sample_set();
     set(&sample.extra[0].key, "plan_2");
     ok(referral_event_encode(out, sizeof(out), &sample) == REFERRAL_ERROR,
        "a key twice");

@@ -456,8 +456,8 @@ test_fields(void)
 static void
 test_times(void)
 {
-    ok(lead("\"at\":\"2026-11-22T13:10:09Z\"", "")
-       && lead("\"at\":\"2026-11-22T13:10:10Z\"", "at at_ahead"),
+    ok(lead("\"at\":\"2026-11-22T13:10:09.123Z\"", "")
+       && lead("\"at\":\"2026-11-22T13:10:09.124Z\"", "at at_ahead"),
        "five minutes ahead, and more");
     ok(lead("\"order_at\":\"2026-11-22T13:10:10Z\"", "order_at at_ahead"),
        "the order's too");
@@ -700,7 +700,7 @@ test_browser(void)
        && lead("\"amount\":0,\"currency\":\"pt\"",
                "amount not_allowed, currency not_allowed")
        && lead("\"total_refunded\":1",
-               "total_refunded not_allowed, total_refunded not_allowed"),
+               "total_refunded not_allowed"),
        "never money");
 
     conf.trust = REFERRAL_TRUST_SIGNED;

@@ -201,7 +201,8 @@ test_verify(void)
 
     message.signature = text("v2,abc v1,short v1a,x "
                              "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
-                             SIGNATURE);
+                             SIGNATURE
+                             " v1,BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
     ok(referral_signature_verify(keys, &shop, &message, NOW, &key)
        == REFERRAL_SIGNATURE_OK, "one of several signatures");
 

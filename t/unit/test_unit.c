@@ -99,6 +99,8 @@ test_valid(void)
 }
 
 
+/* 1: so; 0: refused, with words */
+
 static int
 parse(const char *s, const char *name, int decimals)
 {
@@ -117,7 +119,8 @@ parse(const char *s, const char *name, int decimals)
         return err == NULL ? -2 : 0;
     }
 
-    return referral_str_eq(&unit.name, &n) && unit.decimals == decimals;
+    return referral_str_eq(&unit.name, &n) && unit.decimals == decimals
+           ? 1 : -3;
 }
 
 
@@ -151,7 +154,7 @@ amount(const char *s, unsigned decimals, int64_t n)
         return err == NULL ? -2 : 0;
     }
 
-    return got == n;
+    return got == n ? 1 : -3;
 }
 
 
