@@ -1,6 +1,4 @@
 
-#include <openssl/evp.h>
-
 #include "referral_batch_core.h"
 
 #include "referral_click_lua.h"
@@ -10,9 +8,6 @@
 #define REFERRAL_BATCH_OP_HEAD      4
 #define REFERRAL_BATCH_NAME_MAX     192     /* bytes of a key without its
                                                suffix */
-#define REFERRAL_BATCH_NAMES_SIZE                                             \
-    (REFERRAL_BATCH_KEYS * REFERRAL_BATCH_NAME_MAX)
-#define REFERRAL_PACK_NUMBER        9       /* bytes of a number, at most */
 #define REFERRAL_BATCH_HOURS_MS     (90 * REFERRAL_DAY_MS)
 
 
@@ -33,13 +28,6 @@ static void referral_batch_put_keys(const referral_batch_t *b,
     referral_buf_t *out);
 static void referral_batch_put_name(const referral_batch_conf_t *conf,
     referral_buf_t *out, uint32_t type, const referral_str_t *program);
-static void referral_batch_put_bulk(referral_buf_t *out, const void *data,
-    size_t len);
-static void referral_batch_put_number(referral_buf_t *out, uint64_t n);
-static void referral_pack_array(referral_buf_t *out, uint32_t n);
-static void referral_pack_uint(referral_buf_t *out, uint64_t n);
-static u_char *referral_pack_number(u_char *p, uint64_t n);
-static u_char *referral_pack_bytes(u_char *p, uint64_t n, unsigned size);
 
 
 /* error replies about the state of Redis, not about the command */
@@ -54,21 +42,8 @@ static const char  *referral_batch_states[] = {
 int
 referral_batch_script(referral_batch_t *b)
 {
-    u_char          md[EVP_MAX_MD_SIZE];
-    unsigned        len;
-    referral_buf_t  buf;
-
-    if (EVP_Digest(referral_click_lua, sizeof(referral_click_lua) - 1, md,
-                   &len, EVP_sha1(), NULL)
-        != 1)
-    {
-        return REFERRAL_ERROR;
-    }
-
-    referral_buf_init(&buf, b->sha1, sizeof(b->sha1));
-    referral_buf_hex(&buf, md, sizeof(b->sha1) / 2);
-
-    return REFERRAL_OK;
+    return referral_command_script(&b->script, referral_click_lua,
+                                   sizeof(referral_click_lua) - 1);
 }
 
 
@@ -85,27 +60,13 @@ referral_batch_command(referral_batch_t *b, int full, referral_str_t *command)
 
     referral_buf_init(&out, b->out, sizeof(b->out));
 
-    referral_buf_putc(&out, '*');
-    referral_buf_uint(&out, 3 + (b->nkeys - 1) + 4);
-    referral_buf_puts(&out, "\r\n");
-
-    if (full) {
-        referral_batch_put_bulk(&out, "EVAL", 4);
-        referral_batch_put_bulk(&out, referral_click_lua,
-                                sizeof(referral_click_lua) - 1);
-
-    } else {
-        referral_batch_put_bulk(&out, "EVALSHA", 7);
-        referral_batch_put_bulk(&out, b->sha1, sizeof(b->sha1));
-    }
-
-    referral_batch_put_number(&out, b->nkeys - 1);
+    referral_command_eval(&out, &b->script, full, b->nkeys - 1, 4);
 
     referral_batch_put_keys(b, &out);
 
-    referral_batch_put_bulk(&out, b->journal, sizeof(b->journal));
-    referral_batch_put_number(&out, b->expected);
-    referral_batch_put_number(&out, b->last);
+    referral_command_put(&out, b->journal, sizeof(b->journal));
+    referral_command_put_number(&out, b->expected);
+    referral_command_put_number(&out, b->last);
 
     /*
      * The length of the work stands before it, but is known only afterwards.
@@ -282,16 +243,16 @@ referral_batch_mark(const referral_batch_conf_t *conf, referral_buf_t *out,
     u_char          key[REFERRAL_BATCH_NAME_MAX];
     referral_buf_t  buf;
 
-    referral_buf_puts(out, "*3\r\n");
-    referral_batch_put_bulk(out, command, 4);
+    referral_command_words(out, 3);
+    referral_command_put(out, command, 4);
 
     referral_buf_init(&buf, key, sizeof(key));
     referral_batch_mark_key(conf, &buf, program);
-    referral_batch_put_bulk(out, key, buf.pos - buf.start);
+    referral_command_put(out, key, buf.pos - buf.start);
 
     referral_buf_init(&buf, id, sizeof(id));
     referral_buf_hex(&buf, journal_id, REFERRAL_JOURNAL_ID_SIZE);
-    referral_batch_put_bulk(out, id, sizeof(id));
+    referral_command_put(out, id, sizeof(id));
 }
 
 
@@ -538,107 +499,4 @@ referral_batch_put_name(const referral_batch_conf_t *conf, referral_buf_t *out,
 {
     referral_buf_str(out, &conf->prefix);
     referral_key_put(out, type, program);
-}
-
-
-static void
-referral_batch_put_bulk(referral_buf_t *out, const void *data, size_t len)
-{
-    referral_buf_putc(out, '$');
-    referral_buf_uint(out, len);
-    referral_buf_puts(out, "\r\n");
-    referral_buf_put(out, data, len);
-    referral_buf_puts(out, "\r\n");
-}
-
-
-static void
-referral_batch_put_number(referral_buf_t *out, uint64_t n)
-{
-    u_char          data[20];
-    referral_buf_t  buf;
-
-    referral_buf_init(&buf, data, sizeof(data));
-    referral_buf_uint(&buf, n);
-
-    referral_batch_put_bulk(out, data, buf.pos - data);
-}
-
-
-/* MessagePack, always in the shortest form */
-
-static void
-referral_pack_array(referral_buf_t *out, uint32_t n)
-{
-    u_char  *p, head[5];
-
-    p = head;
-
-    if (n < 16) {
-        *p++ = (u_char) (0x90 | n);
-
-    } else if (n < 0x10000) {
-        *p++ = 0xdc;
-        p = referral_pack_bytes(p, n, 2);
-
-    } else {
-        *p++ = 0xdd;
-        p = referral_pack_bytes(p, n, 4);
-    }
-
-    referral_buf_put(out, head, p - head);
-}
-
-
-static void
-referral_pack_uint(referral_buf_t *out, uint64_t n)
-{
-    if (out->end - out->pos < REFERRAL_PACK_NUMBER) {
-        out->overflow = 1;
-        return;
-    }
-
-    out->pos = referral_pack_number(out->pos, n);
-}
-
-
-/* writes at most REFERRAL_PACK_NUMBER bytes */
-
-static inline u_char *
-referral_pack_number(u_char *p, uint64_t n)
-{
-    if (n < 0x80) {
-        *p++ = (u_char) n;
-        return p;
-    }
-
-    if (n < 0x100) {
-        *p++ = 0xcc;
-        *p++ = (u_char) n;
-        return p;
-    }
-
-    if (n < 0x10000) {
-        *p++ = 0xcd;
-        return referral_pack_bytes(p, n, 2);
-    }
-
-    if (n < 0x100000000ULL) {
-        *p++ = 0xce;
-        return referral_pack_bytes(p, n, 4);
-    }
-
-    *p++ = 0xcf;
-    return referral_pack_bytes(p, n, 8);
-}
-
-
-static inline u_char *
-referral_pack_bytes(u_char *p, uint64_t n, unsigned size)
-{
-    while (size--) {
-        *p++ = (u_char) (n >> (8 * size));
-    }
-
-    return p;
 }

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 
 #include "referral_batch.h"
+#include "referral_command.h"
 #include "referral_hash.h"
 #include "referral_keys.h"
+#include "referral_pack.h"
 #include "referral_time.h"
 
 
@@ -193,7 +195,7 @@ typedef struct {
 struct referral_batch_s {
     referral_batch_conf_t    conf;
 
-    u_char                   sha1[40];
+    referral_script_t        script;
     u_char                   journal[2 * REFERRAL_JOURNAL_ID_SIZE];
     u_char                   program[REFERRAL_PROGRAM_MAX];
     size_t                   program_len;
@@ -242,28 +244,6 @@ struct referral_batch_s {
 };
 
 
-/* the head of a text in MessagePack, at most 3 bytes */
-
-static inline u_char *
-referral_pack_head(u_char *p, size_t len)
-{
-    if (len < 32) {
-        *p++ = (u_char) (0xa0 | len);
-
-    } else if (len < 0x100) {
-        *p++ = 0xd9;
-        *p++ = (u_char) len;
-
-    } else {
-        *p++ = 0xda;
-        *p++ = (u_char) (len >> 8);
-        *p++ = (u_char) len;
-    }
-
-    return p;
-}
-
-
 /* referral_batch.c */
 
 extern const referral_op_e  referral_batch_ops[];
@@ -292,7 +272,7 @@ uint32_t referral_batch_text_append(referral_batch_t *b, const void *data,
 uint32_t referral_batch_str(referral_batch_t *b,
     const referral_str_t *s);
 
-/* referral_batch_command.c: writes the script's SHA-1 to b->sha1 */
+/* referral_batch_command.c: the script, to b->script */
 
 int referral_batch_script(referral_batch_t *b);
 

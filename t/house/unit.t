@@ -71,7 +71,7 @@ SKIP: {
     skip 'no headers of 32 bits', 1 if $? != 0;
 
     subtest '32 bits' => sub {
-        my @sources = grep { !/_(?:address|batch_command|cookie|digest|geo|id|intake_json)\.c$/ }
+        my @sources = grep { !/_(?:address|command|cookie|digest|geo|id|intake_json)\.c$/ }
                            sources('referral_*.c');
         my @compile = ($cc, '-m32', '-fsyntax-only', @common);
         my $output = `@compile @sources 2>&1`;
@@ -99,7 +99,7 @@ sub binary { "build/unit/$_[1]/test_$_[0]" }
 
 sub make {
     my @embedded = (
-        [ 'referral_click_lua', $path{'referral_click.lua'} ],
+        map({ [ m{([^/]+)\.lua$} && "$1_lua", $_ ] } sources('*.lua')),
         [ 'referral_bots_list', 'conf/bots.list' ],
     );
 

@@ -992,7 +992,7 @@ sub call {
 sub build {
     my $cc = $ENV{CC} || 'gcc';
     my $src = join ' ', map { "$root/$_" } map { sources("referral_$_.c") }
-        qw(batch batch_table batch_command keys record str hash id time visitor
+        qw(batch batch_table batch_command command keys record str hash id time visitor
            bots automaton link name result rules template conditions url code lang);
 
     my $includes = join ' ', map { "-I$root/$_" }
