@@ -42,9 +42,6 @@
 /* how far ahead of the intake's clock an event or a click may be, ms */
 #define REFERRAL_EVENT_AHEAD         (5 * 60 * 1000)
 
-/* how late an event may come, where the program does not say it; seconds */
-#define REFERRAL_LATE_DEFAULT        (60 * 86400)
-
 
 /* who says so */
 

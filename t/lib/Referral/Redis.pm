@@ -35,13 +35,22 @@ sub command {
         $text .= '$' . length($w) . "\r\n$w\r\n";
     }
 
+    $self->send($text);
+
+    return $self->reply;
+}
+
+
+# the bytes of a command
+
+sub send {
+    my ($self, $text) = @_;
+
     while (length $text) {
         my $n = syswrite $self->{s}, $text
             or die "write to redis: $!\n";
         substr $text, 0, $n, '';
     }
-
-    return $self->reply;
 }
 
 
