@@ -83,7 +83,7 @@ typedef struct {
 void referral_append_defaults(referral_append_conf_t *conf);
 
 /*
- * About 1.5 MB, allocated here and never again; one serves any number of
+ * Less than 2 MB, allocated here and never again; one serves any number of
  * appends, one after the other.  NULL without memory or with a prefix that is
  * too long or holds a brace.
  */
