@@ -21,6 +21,7 @@
 #include "ngx_http_referral_journal_conf.h"
 #include "ngx_http_referral_redis_conf.h"
 #include "ngx_http_referral_zone.h"
+#include "referral_append.h"
 #include "referral_cache.h"
 #include "referral_cookie.h"
 #include "referral_decide.h"
@@ -205,6 +206,11 @@ typedef struct {
     void                            *data;
     ngx_int_t                        status;      /* NGX_OK or NGX_ERROR */
     unsigned                         durable:1;
+
+    /* of an event, when Redis has it, before or after the handler; or NULL */
+    void                           (*outcome)(void *data,
+                                         const referral_append_outcome_t *o);
+    ngx_queue_t                      awaiting;
 } ngx_http_referral_commit_t;
 
 

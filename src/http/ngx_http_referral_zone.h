@@ -134,6 +134,7 @@ typedef struct {
     ngx_uint_t                       lookup_up;
     ngx_msec_t                       lookup_latency;
     ngx_http_referral_worker_recorder_t  clicks;
+    ngx_http_referral_worker_recorder_t  events;
 } ngx_http_referral_worker_entry_t;
 
 
@@ -179,6 +180,9 @@ typedef struct {
     ngx_atomic_t                     hits[REFERRAL_RESULTS][REFERRAL_CLASSES];
 
     ngx_http_referral_records_t      clicks;
+    ngx_http_referral_records_t      events;      /* of conversions */
+    ngx_atomic_t                     event_counters[
+                                              NGX_HTTP_REFERRAL_RECORD_EVENTS];
     ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
 
     ngx_uint_t                       generation;  /* of the configuration */

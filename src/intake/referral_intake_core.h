@@ -1,8 +1,8 @@
 
 /*
- * The parts of the intake: memory and mistakes (referral_intake.c), a body cut
- * into items (_split.c), an item's fields (_json.c, _form.c), what a field may
- * be (_check.c).
+ * The parts of the intake: memory and mistakes (_memory.c), a body cut into
+ * items (_split.c), what a field may be (_check.c), an item's fields (_json.c,
+ * _form.c), and the whole of it (referral_intake.c).
  */
 
 

@@ -3,6 +3,7 @@
 
 #include "referral_append.h"
 #include "referral_command.h"
+#include "referral_keys.h"
 #include "referral_pack.h"
 
 #include "referral_append_lua.h"
@@ -56,14 +57,6 @@ typedef enum {
     REFERRAL_APPEND_KEY_LINK,
     REFERRAL_APPEND_KEY_REFERRER
 } referral_append_key_e;
-
-
-/* what stands in a key's name before and behind "{program}" */
-
-typedef struct {
-    referral_str_t      family;
-    referral_str_t      behind;
-} referral_append_name_t;
 
 
 struct referral_append_s {
@@ -139,50 +132,24 @@ static void referral_append_pack_click(referral_append_event_t *e, int set,
 static void referral_append_pack_extra(referral_append_event_t *e);
 
 
-static const referral_append_name_t  referral_append_names[] = {
-
-    /* REFERRAL_APPEND_KEY_JOURNALS */
-    { referral_string("journals:"), referral_string("") },
-
-    /* REFERRAL_APPEND_KEY_CONVERSIONS */
-    { referral_string("conversions:"), referral_string("") },
-
-    /* REFERRAL_APPEND_KEY_PERSON */
-    { referral_string("person:"), referral_string("") },
-
-    /* REFERRAL_APPEND_KEY_NAMES */
-    { referral_string("person:"), referral_string(":names") },
-
-    /* REFERRAL_APPEND_KEY_REJECTS */
-    { referral_string("rejects:"), referral_string("") },
-
-    /* REFERRAL_APPEND_KEY_SEED */
-    { referral_string("seed:"), referral_string("") },
-
-    /* REFERRAL_APPEND_KEY_PROGRAM */
-    { referral_string("program:"), referral_string("") },
-
-    /* REFERRAL_APPEND_KEY_IDS, and the bucket */
-    { referral_string("ids:"), referral_string(":") },
-
-    /* REFERRAL_APPEND_KEY_KNOWN, and the bucket */
-    { referral_string("known:"), referral_string(":") },
-
-    /* REFERRAL_APPEND_KEY_CLICKS, and the minute */
-    { referral_string("clicks:"), referral_string(":") },
-
-    /* REFERRAL_APPEND_KEY_CLAIMED, and the minute */
-    { referral_string("claimed:"), referral_string(":") },
-
-    /* REFERRAL_APPEND_KEY_LINK, and the code */
-    { referral_string("link:"), referral_string(":") },
-
-    /* REFERRAL_APPEND_KEY_REFERRER, and the id */
-    { referral_string("referrer:"), referral_string(":") }
+static const referral_key_e  referral_append_names[] = {
+    REFERRAL_KEY_JOURNALS,
+    REFERRAL_KEY_CONVERSIONS,
+    REFERRAL_KEY_PERSON,
+    REFERRAL_KEY_NAMES,
+    REFERRAL_KEY_REJECTS,
+    REFERRAL_KEY_SEED,
+    REFERRAL_KEY_PROGRAM,
+    REFERRAL_KEY_IDS,
+    REFERRAL_KEY_KNOWN,
+    REFERRAL_KEY_CLICKS,
+    REFERRAL_KEY_CLAIMED,
+    REFERRAL_KEY_LINK,
+    REFERRAL_KEY_REFERRER
 };
 
 
-_Static_assert(sizeof("conversions:{}:names") + REFERRAL_BATCH_PREFIX_MAX
+_Static_assert(REFERRAL_KEY_NAME_MAX + REFERRAL_BATCH_PREFIX_MAX
                + REFERRAL_PROGRAM_MAX + REFERRAL_CODE_MAX
                <= REFERRAL_APPEND_KEY_MAX,
                "any key fits in REFERRAL_APPEND_KEY_MAX");
@@ -619,16 +586,13 @@ static void
 referral_append_name(const referral_append_t *a, referral_buf_t *out,
     unsigned type)
 {
-    const referral_append_name_t  *name;
+    referral_str_t  program;
 
-    name = &referral_append_names[type];
+    program.len = a->program_len;
+    program.data = (u_char *) a->program;
 
     referral_buf_str(out, &a->conf.prefix);
-    referral_buf_str(out, &name->family);
-    referral_buf_putc(out, '{');
-    referral_buf_put(out, a->program, a->program_len);
-    referral_buf_putc(out, '}');
-    referral_buf_str(out, &name->behind);
+    referral_key_put(out, referral_append_names[type], &program);
 }
 
 

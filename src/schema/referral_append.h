@@ -56,24 +56,12 @@ typedef enum {
 } referral_append_kind_e;
 
 
-/* what an event is credited by */
-
-typedef enum {
-    REFERRAL_VIA_NONE = 0,
-    REFERRAL_VIA_BOUND,          /* an earlier event of its customer */
-    REFERRAL_VIA_CLICK,
-    REFERRAL_VIA_COOKIE,
-    REFERRAL_VIA_CODE,
-    REFERRAL_VIAS
-} referral_via_e;
-
-
 /* of an event that was there before: of its entry */
 
 typedef struct {
     uint64_t            position;        /* in the stream, from 1 on */
     uint8_t             kind;            /* referral_append_kind_e */
-    uint8_t             via;             /* referral_via_e */
+    uint8_t             via;             /* referral_event_via_e */
     unsigned            known:1;         /* a customer from before */
     unsigned            self:1;          /* names itself as its referrer */
 } referral_append_outcome_t;

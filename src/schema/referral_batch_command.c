@@ -8,6 +8,8 @@
 #define REFERRAL_BATCH_OP_HEAD      4
 #define REFERRAL_BATCH_NAME_MAX     192     /* bytes of a key without its
                                                suffix */
+#define REFERRAL_BATCH_NAMES_SIZE                                             \
+    (REFERRAL_BATCH_KEYS * REFERRAL_BATCH_NAME_MAX)
 #define REFERRAL_BATCH_HOURS_MS     (90 * REFERRAL_DAY_MS)
 
 

@@ -89,6 +89,42 @@ static const struct {
         referral_string("referrer:"), referral_string(":")
     },
 
+    [REFERRAL_KEY_CONVERSIONS] = {
+        referral_string("conversions:"), referral_string("")
+    },
+
+    [REFERRAL_KEY_IDS] = {
+        referral_string("ids:"), referral_string(":")
+    },
+
+    [REFERRAL_KEY_PERSON] = {
+        referral_string("person:"), referral_string("")
+    },
+
+    [REFERRAL_KEY_NAMES] = {
+        referral_string("person:"), referral_string(":names")
+    },
+
+    [REFERRAL_KEY_REJECTS] = {
+        referral_string("rejects:"), referral_string("")
+    },
+
+    [REFERRAL_KEY_SEED] = {
+        referral_string("seed:"), referral_string("")
+    },
+
+    [REFERRAL_KEY_KNOWN] = {
+        referral_string("known:"), referral_string(":")
+    },
+
+    [REFERRAL_KEY_CLAIMED] = {
+        referral_string("claimed:"), referral_string(":")
+    },
+
+    [REFERRAL_KEY_SETTLED] = {
+        referral_string("settled:"), referral_string("")
+    },
+
     [REFERRAL_KEY_SALT] = {
         referral_string("salt:"), referral_string("")
     }

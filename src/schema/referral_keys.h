@@ -21,6 +21,9 @@
 /* without "prefix=" in referral_redis */
 #define REFERRAL_KEY_PREFIX  "ref:"
 
+/* bytes of any key without prefix, program and suffix, at most */
+#define REFERRAL_KEY_NAME_MAX  32
+
 /* bytes of a program's, link's or referrer's key without the prefix */
 #define REFERRAL_KEY_ENTRY_MAX                                                \
     (sizeof("referrer:{}:") + REFERRAL_PROGRAM_MAX + REFERRAL_REFERRER_MAX)
@@ -79,6 +82,33 @@ typedef enum {
 
     /* hash, suffix id: the referrer as its owner wrote it */
     REFERRAL_KEY_REFERRER,
+
+    /* stream: the facts of conversions, ids N-0 without a gap */
+    REFERRAL_KEY_CONVERSIONS,
+
+    /* hash, suffix bucket: digest of an event_id -> its position */
+    REFERRAL_KEY_IDS,
+
+    /* hash: customer id -> number, and the binding */
+    REFERRAL_KEY_PERSON,
+
+    /* hash: number -> customer id; "next": the last number that was given */
+    REFERRAL_KEY_NAMES,
+
+    /* stream: events that were refused when they were appended */
+    REFERRAL_KEY_REJECTS,
+
+    /* string: what people's digests are made with */
+    REFERRAL_KEY_SEED,
+
+    /* set, suffix bucket: digests of customers from before the program */
+    REFERRAL_KEY_KNOWN,
+
+    /* hash, suffix minute in UTC: click id -> whose event it was credited to */
+    REFERRAL_KEY_CLAIMED,
+
+    /* hash: how far the settler is */
+    REFERRAL_KEY_SETTLED,
 
     /* string, the day behind the family, no program: salt in hexadecimal */
     REFERRAL_KEY_SALT,

@@ -1,4 +1,4 @@
-/* link: referral_append.c referral_command.c referral_event.c referral_unit.c referral_digest.c referral_batch.c referral_batch_command.c referral_batch_table.c referral_record.c referral_id.c referral_code.c referral_url.c referral_str.c referral_time.c referral_hash.c referral_visitor.c referral_bots.c referral_automaton.c referral_lang.c referral_name.c referral_result.c -lcrypto */
+/* link: referral_append.c referral_keys.c referral_command.c referral_event.c referral_unit.c referral_digest.c referral_batch.c referral_batch_command.c referral_batch_table.c referral_record.c referral_id.c referral_code.c referral_url.c referral_str.c referral_time.c referral_hash.c referral_visitor.c referral_bots.c referral_automaton.c referral_lang.c referral_name.c referral_result.c -lcrypto */
 
 /*
  * What a journal of events may hold, up to the command for Redis; and, with

@@ -37,6 +37,15 @@ my %same = (
     EVENTS          => 'keys.events',
     PROGRAM         => 'keys.program',
     REFERRER        => 'keys.referrer(suffix)',
+    CONVERSIONS     => 'keys.conversions',
+    IDS             => 'keys.ids(suffix)',
+    PERSON          => 'keys.person',
+    NAMES           => 'keys.names',
+    REJECTS         => 'keys.rejects',
+    SEED            => 'keys.seed',
+    KNOWN           => 'keys.known(suffix)',
+    CLAIMED         => 'keys.claimed(suffix)',
+    SETTLED         => 'keys.settled',
 );
 
 my @module = qw(SALT);                      # in the module only

@@ -1,4 +1,4 @@
-/* link: referral_intake.c referral_intake_split.c referral_intake_json.c referral_intake_form.c referral_intake_check.c referral_event.c referral_unit.c referral_digest.c referral_id.c referral_code.c referral_name.c referral_time.c referral_str.c -ljansson -lcrypto */
+/* link: referral_intake.c referral_intake_memory.c referral_intake_split.c referral_intake_json.c referral_intake_form.c referral_intake_check.c referral_event.c referral_unit.c referral_digest.c referral_id.c referral_code.c referral_name.c referral_time.c referral_str.c -ljansson -lcrypto */
 
 /* protects: that what a shop sends becomes the event that it meant, or all
  * its mistakes by name */

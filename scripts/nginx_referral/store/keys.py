@@ -128,3 +128,45 @@ class Keys:
     def reset(self) -> str:
         """String: when the counts were last removed."""
         return self._key("reset")
+
+    @property
+    def conversions(self) -> str:
+        """Stream: the facts of conversions, ids N-0 without a gap."""
+        return self._key("conversions")
+
+    def ids(self, bucket: str) -> str:
+        """Hash: digest of an event_id to its position."""
+        return self._key("ids", bucket)
+
+    @property
+    def person(self) -> str:
+        """Hash: customer id to number, and the binding."""
+        return self._key("person")
+
+    @property
+    def names(self) -> str:
+        """Hash: number to customer id; "next": the last number given."""
+        return self._key("person", "names")
+
+    @property
+    def rejects(self) -> str:
+        """Stream: events that were refused when they were appended."""
+        return self._key("rejects")
+
+    @property
+    def seed(self) -> str:
+        """String: what people's digests are made with."""
+        return self._key("seed")
+
+    def known(self, bucket: str) -> str:
+        """Set: digests of customers from before the program."""
+        return self._key("known", bucket)
+
+    def claimed(self, minute: str) -> str:
+        """Hash: click id to whose event it was credited to."""
+        return self._key("claimed", minute)
+
+    @property
+    def settled(self) -> str:
+        """Hash: how far the settler is."""
+        return self._key("settled")

@@ -70,6 +70,13 @@ ngx_int_t ngx_http_referral_read_secret(ngx_conf_t *cf, const char *directive,
 ngx_int_t ngx_http_referral_read_file(ngx_conf_t *cf, ngx_pool_t *pool,
     const char *directive, ngx_str_t *file, off_t max, referral_str_t *text);
 
+/*
+ * Does anything there ask who comes: "allow" and "deny", "auth_request",
+ * "auth_basic", a client's certificate?
+ */
+ngx_uint_t ngx_http_referral_asks_who(ngx_conf_t *cf,
+    ngx_http_core_loc_conf_t *clcf, ngx_http_core_srv_conf_t *cscf);
+
 /* does nginx's rewrite module do anything there? */
 ngx_uint_t ngx_http_referral_has_rewrites(ngx_conf_t *cf, void **loc_conf);
 

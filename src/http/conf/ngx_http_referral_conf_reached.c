@@ -18,6 +18,24 @@ typedef struct {
     void                          *try_files;
 } ngx_http_referral_try_files_conf_t;
 
+typedef struct {
+    ngx_array_t                   *rules;
+#if (NGX_HAVE_INET6)
+    ngx_array_t                   *rules6;
+#endif
+#if (NGX_HAVE_UNIX_DOMAIN)
+    ngx_array_t                   *rules_un;
+#endif
+} ngx_http_referral_access_conf_t;
+
+typedef struct {
+    ngx_str_t                      uri;
+} ngx_http_referral_auth_request_conf_t;
+
+typedef struct {
+    ngx_http_complex_value_t      *realm;
+} ngx_http_referral_auth_basic_conf_t;
+
 
 static void ngx_http_referral_check_place(ngx_conf_t *cf,
     ngx_http_referral_place_t *place);
@@ -94,6 +112,64 @@ ngx_http_referral_check_place(ngx_conf_t *cf, ngx_http_referral_place_t *place)
                       first, where, place->what, &place->directive,
                       place->file, place->line);
     }
+}
+
+
+ngx_uint_t
+ngx_http_referral_asks_who(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
+    ngx_http_core_srv_conf_t *cscf)
+{
+#if (NGX_HTTP_SSL)
+    ngx_http_ssl_srv_conf_t                *ssl;
+#endif
+    ngx_http_referral_access_conf_t        *access;
+    ngx_http_referral_auth_basic_conf_t    *basic;
+    ngx_http_referral_auth_request_conf_t  *request;
+
+    access = ngx_http_referral_conf_of(cf, clcf->loc_conf,
+                                       "ngx_http_access_module");
+
+    if (access && access->rules) {
+        return 1;
+    }
+
+#if (NGX_HAVE_INET6)
+    if (access && access->rules6) {
+        return 1;
+    }
+#endif
+
+#if (NGX_HAVE_UNIX_DOMAIN)
+    if (access && access->rules_un) {
+        return 1;
+    }
+#endif
+
+    request = ngx_http_referral_conf_of(cf, clcf->loc_conf,
+                                        "ngx_http_auth_request_module");
+
+    if (request && request->uri.len) {
+        return 1;
+    }
+
+    basic = ngx_http_referral_conf_of(cf, clcf->loc_conf,
+                                      "ngx_http_auth_basic_module");
+
+    if (basic && basic->realm && basic->realm != NGX_CONF_UNSET_PTR) {
+        return 1;
+    }
+
+#if (NGX_HTTP_SSL)
+
+    ssl = cscf->ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+
+    if (ssl && ssl->verify == 1) {
+        return 1;
+    }
+
+#endif
+
+    return 0;
 }
 
 

@@ -164,8 +164,11 @@ ngx_http_referral_drain_kick(ngx_http_referral_drains_t *ds)
 
     own = ds->own->journal;
 
-    if (own->flushed - ds->own->from
-        >= ngx_min(ds->size, NGX_HTTP_REFERRAL_BATCH_KICK))
+    /* who sent an event waits to hear what became of it */
+
+    if (ds->kind->outcome
+        || own->flushed - ds->own->from
+           >= ngx_min(ds->size, NGX_HTTP_REFERRAL_BATCH_KICK))
     {
         if (!ds->next.posted) {
             ngx_post_event(&ds->next, &ngx_posted_events);

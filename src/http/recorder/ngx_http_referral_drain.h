@@ -82,6 +82,12 @@ typedef struct {
 typedef void (*ngx_http_referral_drain_sent_pt)(void *data,
     ngx_http_referral_drain_t *drain, uint64_t last);
 
+/* what became of the record "seq" of this journal */
+
+typedef void (*ngx_http_referral_drain_outcome_pt)(void *data,
+    ngx_http_referral_drain_t *drain, uint64_t seq,
+    const referral_append_outcome_t *outcome);
+
 /* others write to Redis under the id of the own journal: it needs a new one */
 
 typedef void (*ngx_http_referral_drain_foreign_pt)(void *data);
@@ -102,6 +108,7 @@ struct ngx_http_referral_drains_s {
     ngx_pool_t                      *pool;
     referral_journals_t             *journals;
     ngx_http_referral_drain_sent_pt  sent;
+    ngx_http_referral_drain_outcome_pt  outcome;
     ngx_http_referral_drain_foreign_pt  foreign;
 
     /* -- */

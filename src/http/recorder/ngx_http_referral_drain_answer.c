@@ -15,6 +15,8 @@
 #define NGX_HTTP_REFERRAL_LINES        16
 
 
+static void ngx_http_referral_drain_outcomes(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_drain_taken(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 static ngx_uint_t ngx_http_referral_drain_may_say(
@@ -70,6 +72,10 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
 
         ds->mark->mark = ds->last;
 
+        if (ds->kind->outcome) {
+            ngx_http_referral_drain_outcomes(ds, drain);
+        }
+
         if (!ds->others && drain->to > drain->from) {
 
             /* a second look at the chunk would find nothing */
@@ -124,6 +130,22 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
     ds->delay = 0;
 
     ngx_http_referral_drain_resume(ds);
+}
+
+
+/* those who handed over these records may wait for it */
+
+static void
+ngx_http_referral_drain_outcomes(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain)
+{
+    uint64_t                   seq;
+    ngx_uint_t                 i;
+    referral_append_outcome_t  outcome;
+
+    for (i = 0; ds->kind->outcome(ds->batch, i, &seq, &outcome); i++) {
+        ds->outcome(ds->data, drain, seq, &outcome);
+    }
 }
 
 

@@ -24,6 +24,9 @@ static ngx_int_t ngx_http_referral_recorder_add_durable(
     ngx_http_referral_commit_t *commit);
 static ngx_int_t ngx_http_referral_recorder_allowed(
     ngx_http_referral_recorder_t *rec, size_t size);
+static void ngx_http_referral_recorder_outcome(void *data,
+    ngx_http_referral_drain_t *drain, uint64_t seq,
+    const referral_append_outcome_t *outcome);
 static void ngx_http_referral_recorder_flush_handler(ngx_event_t *ev);
 static void ngx_http_referral_recorder_dropped(
     ngx_http_referral_recorder_t *rec, const char *why);
@@ -108,6 +111,7 @@ ngx_http_referral_recorder_create(
     rec->ident = (ngx_socket_t) -1;
 
     ngx_queue_init(&rec->commits);
+    ngx_queue_init(&rec->awaiting);
 
     ds = &rec->drains;
 
@@ -116,6 +120,7 @@ ngx_http_referral_recorder_create(
     ds->log = log;
     ds->pool = pool;
     ds->sent = ngx_http_referral_recorder_sent;
+    ds->outcome = ngx_http_referral_recorder_outcome;
     ds->foreign = ngx_http_referral_recorder_foreign;
 
     if (ngx_http_referral_drain_init(ds) != NGX_OK) {
@@ -282,6 +287,10 @@ ngx_http_referral_recorder_add_durable(ngx_http_referral_recorder_t *rec,
     ngx_queue_insert_tail(&rec->commits, &commit->queue);
     rec->ndurable++;
 
+    if (commit->outcome) {
+        ngx_queue_insert_tail(&rec->awaiting, &commit->awaiting);
+    }
+
     if (!rec->flush.posted) {
         ngx_post_event(&rec->flush, &ngx_posted_events);
     }
@@ -372,6 +381,75 @@ ngx_http_referral_recorder_cancel(ngx_http_referral_commit_t *commit)
 {
     ngx_queue_remove(&commit->queue);
     ngx_queue_init(&commit->queue);
+
+    if (commit->outcome) {
+        ngx_queue_remove(&commit->awaiting);
+        ngx_queue_init(&commit->awaiting);
+    }
+}
+
+
+/* records come to Redis in their order: who waits first is found first */
+
+static void
+ngx_http_referral_recorder_outcome(void *data,
+    ngx_http_referral_drain_t *drain, uint64_t seq,
+    const referral_append_outcome_t *outcome)
+{
+    ngx_http_referral_recorder_t *rec = data;
+
+    ngx_queue_t                 *q;
+    ngx_http_referral_commit_t  *commit;
+
+    if (drain != rec->drains.own) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&rec->awaiting);
+         q != ngx_queue_sentinel(&rec->awaiting);
+         q = ngx_queue_next(q))
+    {
+        commit = ngx_queue_data(q, ngx_http_referral_commit_t, awaiting);
+
+        if (commit->seq > seq) {
+            return;
+        }
+
+        if (commit->seq == seq) {
+            ngx_queue_remove(q);
+            ngx_queue_init(q);
+
+            commit->outcome(commit->data, outcome);
+            return;
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_http_referral_recorder_put(ngx_http_referral_recorder_t *rec,
+    u_char *data, size_t len, int64_t at)
+{
+    uint64_t  seq;
+
+    if (referral_journal_append(rec->journals, data, len, at, &seq)
+        != REFERRAL_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rec->kept = seq;
+
+    ngx_http_referral_recorder_flush(rec);
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_referral_recorder_reaches(ngx_http_referral_recorder_t *rec)
+{
+    return ngx_http_referral_redis_usable(&rec->drains.redis);
 }
 
 

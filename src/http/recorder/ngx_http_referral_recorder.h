@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_referral.h"
+#include "referral_append.h"
 #include "referral_batch.h"
 
 
@@ -57,6 +58,14 @@ typedef struct {
     void           (*reply)(void *batch, referral_batch_reply_t *reply,
                             const int64_t *values, size_t n,
                             uint64_t expected, uint64_t written);
+
+    /*
+     * What became of the i-th record of the batch that was applied, and its
+     * number; 0: there is no such record.  NULL: there is nothing to tell.
+     */
+    ngx_uint_t     (*outcome)(void *batch, ngx_uint_t i, uint64_t *seq,
+                              referral_append_outcome_t *outcome);
+
     referral_batch_error_e
                    (*error)(const referral_str_t *text);
 
@@ -131,6 +140,14 @@ ngx_http_referral_recorder_t *ngx_http_referral_recorder_clicks(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 
 /*
+ * That of events; of "conf" the caller sets path, directory and thread_pool.
+ * They are kept for 35 days, and durable before they are answered.
+ */
+ngx_http_referral_recorder_t *ngx_http_referral_recorder_conversions(
+    ngx_http_referral_main_conf_t *rmcf,
+    ngx_http_referral_recorder_conf_t *conf, ngx_log_t *log);
+
+/*
  * The caller sets handler, data and durable of "commit", which must stay where
  * it is until the handler is called or the wait is cancelled.  NGX_AGAIN: the
  * record is safe when commit->handler is called, in this turn of the event
@@ -150,6 +167,18 @@ ngx_int_t ngx_http_referral_recorder_add(
     ngx_http_referral_recorder_t *recorder, u_char *data, size_t len,
     int64_t at, ngx_uint_t unresolved, ngx_http_referral_commit_t *commit);
 void ngx_http_referral_recorder_cancel(ngx_http_referral_commit_t *commit);
+
+/* 1: Redis may soon tell what became of a record */
+ngx_uint_t ngx_http_referral_recorder_reaches(
+    ngx_http_referral_recorder_t *recorder);
+
+/*
+ * For who cannot wait: the record is written to the journal's file now, and
+ * to the disk soon.  NGX_ERROR: it is not kept.
+ */
+ngx_int_t ngx_http_referral_recorder_put(
+    ngx_http_referral_recorder_t *recorder, u_char *data, size_t len,
+    int64_t at);
 
 
 #endif /* _NGX_HTTP_REFERRAL_RECORDER_H_INCLUDED_ */

@@ -49,6 +49,7 @@ static const ngx_http_referral_recorder_kind_t  ngx_http_referral_clicks = {
     ngx_http_referral_clicks_last,
     ngx_http_referral_clicks_command,
     ngx_http_referral_clicks_reply,
+    NULL,
     referral_batch_error,
     ngx_http_referral_clicks_mark_key,
     ngx_http_referral_clicks_mark_get,

@@ -110,6 +110,14 @@ ngx_http_referral_recorder_answer(ngx_http_referral_recorder_t *rec)
         case NGX_ERROR:
             commit->status = NGX_ERROR;
             failed = 1;
+
+            /* its number may be another record's soon */
+
+            if (commit->outcome) {
+                ngx_queue_remove(&commit->awaiting);
+                ngx_queue_init(&commit->awaiting);
+            }
+
             break;
 
         case NGX_AGAIN:
@@ -252,6 +260,13 @@ ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec)
 
         commit->seq = 0;
         commit->status = NGX_ERROR;
+    }
+
+    while (!ngx_queue_empty(&rec->awaiting)) {
+        q = ngx_queue_head(&rec->awaiting);
+
+        ngx_queue_remove(q);
+        ngx_queue_init(q);
     }
 
     rec->kept = 0;

@@ -38,6 +38,8 @@ struct ngx_http_referral_recorder_s {
     ngx_http_referral_retire_t       retire;
 
     ngx_queue_t                      commits;    /* answers that wait */
+    ngx_queue_t                      awaiting;   /* those that Redis has not
+                                                    told of */
     ngx_uint_t                       ncommits;
     ngx_uint_t                       ndurable;   /* of them, at most */
     uint64_t                         kept;       /* last record that may not be

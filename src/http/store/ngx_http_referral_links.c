@@ -194,8 +194,10 @@ ngx_http_referral_redis_t *
 ngx_http_referral_links_redis(ngx_http_referral_links_t *links,
     void (*wake)(void *data), void *data)
 {
-    links->wake = wake;
-    links->wake_data = data;
+    if (wake) {
+        links->wake = wake;
+        links->wake_data = data;
+    }
 
     return &links->redis;
 }

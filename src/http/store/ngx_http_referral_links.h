@@ -20,7 +20,10 @@ ngx_http_referral_links_t *ngx_http_referral_links_create(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 void ngx_http_referral_links_close(ngx_http_referral_links_t *links);
 
-/* the connection, for others who ask little; "wake": it is there (again) */
+/*
+ * The connection, for others who ask little.  "wake", if there is one: it is
+ * there (again).
+ */
 ngx_http_referral_redis_t *ngx_http_referral_links_redis(
     ngx_http_referral_links_t *links, void (*wake)(void *data), void *data);
 

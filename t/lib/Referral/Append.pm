@@ -50,7 +50,7 @@ sub build {
                              map { s/^-I//r } includes();
     my $sources = join ' ', map { "$Referral::ROOT/$_" }
                             map { sources("referral_$_.c") }
-        qw(append batch batch_command batch_table code command digest event
+        qw(append batch batch_command batch_table code command digest event keys
            hash id name result str time unit visitor bots automaton lang
            record url);
 
