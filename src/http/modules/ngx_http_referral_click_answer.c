@@ -2,6 +2,7 @@
 /* what a short link answers: a redirect with its cookie, or the fallback */
 
 
+#include "ngx_http_referral_answer.h"
 #include "ngx_http_referral_click.h"
 #include "ngx_http_referral_request.h"
 
@@ -10,13 +11,10 @@ static ngx_int_t ngx_http_referral_answer_fallback(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static ngx_int_t ngx_http_referral_answer_redirect(ngx_http_request_t *r,
     ngx_uint_t status, ngx_str_t *location);
-static ngx_int_t ngx_http_referral_answer_cookie(ngx_http_request_t *r,
+static ngx_int_t ngx_http_referral_answer_visitor(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_answer_touch(ngx_http_referral_ctx_t *ctx,
     referral_cookie_t *cookie);
-static ngx_table_elt_t *ngx_http_referral_answer_header(ngx_http_request_t *r,
-    ngx_str_t *key, ngx_str_t *value);
-static ngx_uint_t ngx_http_referral_answer_https(ngx_http_request_t *r);
 
 
 ngx_int_t
@@ -116,7 +114,8 @@ ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
 
     ctx->prepared = 1;
 
-    if (ctx->set_cookie && ngx_http_referral_answer_cookie(r, ctx) != NGX_OK) {
+    if (ctx->set_cookie
+        && ngx_http_referral_answer_visitor(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -167,102 +166,15 @@ ngx_http_referral_answer_redirect(ngx_http_request_t *r, ngx_uint_t status,
 
 
 static ngx_int_t
-ngx_http_referral_answer_cookie(ngx_http_request_t *r,
+ngx_http_referral_answer_visitor(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
-    size_t                            size;
-    ssize_t                           n;
-    time_t                            max_age;
-    ngx_str_t                         name, value;
-    referral_buf_t                    b;
-    referral_cookie_t                *cookie;
-    ngx_http_referral_main_conf_t    *rmcf;
-    ngx_http_referral_cookie_conf_t  *conf;
-    u_char                            data[REFERRAL_COOKIE_MAX];
-    u_char                            buf[NGX_HTTP_REFERRAL_COOKIE_NAME_MAX];
+    ngx_memcpy(ctx->cookie.visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
 
-    static ngx_str_t  key = ngx_string("Set-Cookie");
-    static ngx_str_t  samesite[] = {
-        ngx_string(""),
-        ngx_string("; SameSite=Lax"),
-        ngx_string("; SameSite=Strict"),
-        ngx_string("; SameSite=None")
-    };
+    ngx_http_referral_answer_touch(ctx, &ctx->cookie);
 
-    conf = ctx->conf->cookie;
-
-    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
-
-    if (!conf->enabled || rmcf->keys.keys == NULL) {
-        return NGX_OK;
-    }
-
-    cookie = &ctx->cookie;
-
-    ngx_memcpy(cookie->visitor, ctx->visitor, REFERRAL_VISITOR_SIZE);
-
-    ngx_http_referral_answer_touch(ctx, cookie);
-
-    n = referral_cookie_encode(data, rmcf->keys.keys, &ctx->program, cookie);
-
-    if (n == REFERRAL_ERROR) {
-        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
-                      "referral: a cookie could not be signed");
-        return NGX_OK;
-    }
-
-    ngx_http_referral_cookie_name(ctx->conf, ctx, &name, buf);
-
-    max_age = conf->max_age ? conf->max_age : (time_t) ctx->decision.window;
-
-    size = name.len + 1 + n
-           + sizeof("; Path=") - 1 + conf->path.len
-           + sizeof("; Domain=") - 1 + conf->domain.len
-           + sizeof("; Max-Age=") - 1 + NGX_TIME_T_LEN
-           + sizeof("; SameSite=Strict; Secure; HttpOnly") - 1;
-
-    value.data = ngx_pnalloc(r->pool, size);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    referral_buf_init(&b, value.data, size);
-
-    referral_buf_str(&b, &name);
-    referral_buf_putc(&b, '=');
-    referral_buf_put(&b, data, n);
-
-    referral_buf_puts(&b, "; Path=");
-    referral_buf_str(&b, &conf->path);
-
-    if (conf->domain.len) {
-        referral_buf_puts(&b, "; Domain=");
-        referral_buf_str(&b, &conf->domain);
-    }
-
-    referral_buf_puts(&b, "; Max-Age=");
-    referral_buf_uint(&b, max_age);
-    referral_buf_str(&b, &samesite[conf->samesite]);
-
-    if (conf->secure == NGX_HTTP_REFERRAL_SECURE_ON
-        || (conf->secure == NGX_HTTP_REFERRAL_SECURE_AUTO
-            && ngx_http_referral_answer_https(r)))
-    {
-        referral_buf_puts(&b, "; Secure");
-    }
-
-    if (conf->httponly) {
-        referral_buf_puts(&b, "; HttpOnly");
-    }
-
-    value.len = b.pos - b.start;
-
-    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral click: sets cookie \"%V\" for %T s",
-                   &name, max_age);
-
-    return ngx_http_referral_answer_header(r, &key, &value) ? NGX_OK
-                                                           : NGX_ERROR;
+    return ngx_http_referral_answer_cookie(r, ctx->conf, ctx, &ctx->cookie,
+                                           ctx->decision.window);
 }
 
 
@@ -282,39 +194,4 @@ ngx_http_referral_answer_touch(ngx_http_referral_ctx_t *ctx,
         cookie->first = cookie->last;
         cookie->first_open = cookie->last_open;
     }
-}
-
-
-static ngx_table_elt_t *
-ngx_http_referral_answer_header(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NULL;
-    }
-
-    h->hash = 1;
-    h->key = *key;
-    h->value = *value;
-    h->lowcase_key = NULL;
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return h;
-}
-
-
-static ngx_uint_t
-ngx_http_referral_answer_https(ngx_http_request_t *r)
-{
-#if (NGX_HTTP_SSL)
-    return r->connection->ssl != NULL;
-#else
-    return 0;
-#endif
 }

@@ -3,12 +3,7 @@
 
 
 #include "ngx_http_referral_convert.h"
-
-
-static void ngx_http_referral_convert_header(ngx_http_request_t *r,
-    const char *name, referral_str_t *value);
-static ngx_uint_t ngx_http_referral_convert_same_origin(
-    ngx_http_request_t *r);
+#include "ngx_http_referral_origin.h"
 
 
 ngx_int_t
@@ -29,7 +24,7 @@ ngx_http_referral_convert_admit(ngx_http_request_t *r,
 
     if (conf->browser) {
 
-        if (ngx_http_referral_convert_same_origin(r)) {
+        if (ngx_http_referral_same_origin(r, 0)) {
             return NGX_OK;
         }
 
@@ -44,10 +39,10 @@ ngx_http_referral_convert_admit(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ngx_http_referral_convert_header(r, "webhook-id", &message.id);
-    ngx_http_referral_convert_header(r, "webhook-timestamp",
+    ngx_http_referral_origin_header(r, "webhook-id", &message.id);
+    ngx_http_referral_origin_header(r, "webhook-timestamp",
                                      &message.timestamp);
-    ngx_http_referral_convert_header(r, "webhook-signature",
+    ngx_http_referral_origin_header(r, "webhook-signature",
                                      &message.signature);
     message.body = *body;
 
@@ -74,45 +69,6 @@ ngx_http_referral_convert_admit(ngx_http_request_t *r,
 }
 
 
-static void
-ngx_http_referral_convert_header(ngx_http_request_t *r, const char *name,
-    referral_str_t *value)
-{
-    size_t            len;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    ngx_str_null((ngx_str_t *) value);
-
-    len = ngx_strlen(name);
-
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == len
-            && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
-        {
-            value->len = h[i].value.len;
-            value->data = h[i].value.data;
-            return;
-        }
-    }
-}
-
-
 /* RFC 8470: what came before the handshake was done may be a replay */
 
 ngx_uint_t
@@ -122,7 +78,7 @@ ngx_http_referral_convert_early(ngx_http_request_t *r)
     ngx_http_variable_value_t              *v;
     ngx_http_referral_convert_main_conf_t  *rcmcf;
 
-    ngx_http_referral_convert_header(r, "early-data", &value);
+    ngx_http_referral_origin_header(r, "early-data", &value);
 
     if (value.len) {
         return 1;
@@ -137,50 +93,4 @@ ngx_http_referral_convert_early(ngx_http_request_t *r)
     v = ngx_http_get_indexed_variable(r, rcmcf->early);
 
     return v && !v->not_found && v->len;
-}
-
-
-/*
- * Browsers that do not tell Sec-Fetch-Site tell the Origin of a POST.  What
- * tells neither is none.
- */
-
-static ngx_uint_t
-ngx_http_referral_convert_same_origin(ngx_http_request_t *r)
-{
-    referral_str_t  value;
-    ngx_str_t       host;
-
-    ngx_http_referral_convert_header(r, "sec-fetch-site", &value);
-
-    if (value.len) {
-        return referral_str_is_nocase(&value, "same-origin");
-    }
-
-    ngx_http_referral_convert_header(r, "origin", &value);
-
-    if (r->headers_in.host == NULL) {
-        return 0;
-    }
-
-    host = r->headers_in.host->value;
-
-    if (value.len > 8
-        && ngx_strncasecmp(value.data, (u_char *) "https://", 8) == 0)
-    {
-        value.data += 8;
-        value.len -= 8;
-
-    } else if (value.len > 7
-               && ngx_strncasecmp(value.data, (u_char *) "http://", 7) == 0)
-    {
-        value.data += 7;
-        value.len -= 7;
-
-    } else {
-        return 0;
-    }
-
-    return value.len == host.len
-           && ngx_strncasecmp(value.data, host.data, host.len) == 0;
 }

@@ -1,4 +1,5 @@
 
+#include "ngx_http_referral_answer.h"
 #include "ngx_http_referral_convert.h"
 
 
@@ -193,23 +194,13 @@ static ngx_int_t
 ngx_http_referral_convert_field(ngx_http_request_t *r, const char *name,
     const char *value)
 {
-    ngx_table_elt_t  *h;
+    ngx_str_t  key, text;
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
+    key.data = (u_char *) name;
+    key.len = ngx_strlen(name);
+    text.data = (u_char *) value;
+    text.len = ngx_strlen(value);
 
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-    h->lowcase_key = NULL;
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    return NGX_OK;
+    return ngx_http_referral_answer_header(r, &key, &text) ? NGX_OK
+                                                           : NGX_ERROR;
 }
