@@ -51,6 +51,20 @@ typedef enum {
 } ngx_http_referral_counter_e;
 
 
+/* how a conversion's event was answered */
+
+typedef enum {
+    NGX_HTTP_REFERRAL_EVENT_ACCEPTED = 0,     /* on the disk */
+    NGX_HTTP_REFERRAL_EVENT_RECORDED,         /* in Redis */
+    NGX_HTTP_REFERRAL_EVENT_REPLAYED,
+    NGX_HTTP_REFERRAL_EVENT_REUSED,           /* another event has its id */
+    NGX_HTTP_REFERRAL_EVENT_INVALID,
+    NGX_HTTP_REFERRAL_EVENT_UNAUTHORIZED,     /* a request of any number */
+    NGX_HTTP_REFERRAL_EVENT_UNAVAILABLE,
+    NGX_HTTP_REFERRAL_EVENT_ANSWERS
+} ngx_http_referral_event_answer_e;
+
+
 /* records that were not kept, beside those that the journal dropped */
 
 #define NGX_HTTP_REFERRAL_DROP_UNRESOLVED  REFERRAL_DROPS
@@ -183,6 +197,8 @@ typedef struct {
     ngx_http_referral_records_t      events;      /* of conversions */
     ngx_atomic_t                     event_counters[
                                               NGX_HTTP_REFERRAL_RECORD_EVENTS];
+    ngx_atomic_t                     event_answers[
+                                              NGX_HTTP_REFERRAL_EVENT_ANSWERS];
     ngx_http_referral_worker_entry_t   workers[NGX_HTTP_REFERRAL_WORKERS];
 
     ngx_uint_t                       generation;  /* of the configuration */

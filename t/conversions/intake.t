@@ -53,6 +53,10 @@ $t->config(
             proxy_set_header Host localhost;
         }
 
+        location /metrics {
+            referral_metrics;
+        }
+
         location /shop {
             add_header X-Referral-Event "type=sale&event_id=t1&customer=kim&order_id=o9&amount=100&currency=EUR" always;
             add_header X-Other stays;
@@ -221,6 +225,18 @@ is(post({ type => 'lead', event_id => 'p2', customer => 'x' }, uri => '/page',
 is(post({ type => 'sale', event_id => 'p3', customer => 'lee', order_id => 'o',
           amount => 1, currency => 'EUR' }, uri => '/page',
         headers => [ @page ])->status, 422, 'and money is no matter of browsers');
+
+
+# numbers for the operator
+
+my $page = $t->get('/metrics')->body;
+
+like($page, qr/^referral_events_total\{answer="replayed"\} 1$/m,
+     'replays are counted');
+like($page, qr/^referral_events_total\{answer="reused"\} 1$/m,
+     'as are ids that were used again');
+like($page, qr/^referral_events_total\{answer="unauthorized"\} 4$/m,
+     'and requests that may not');
 
 
 # Redis away: the disk has it

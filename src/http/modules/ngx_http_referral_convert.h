@@ -150,6 +150,10 @@ ngx_int_t ngx_http_referral_convert_problem(ngx_http_request_t *r,
     const referral_str_t *detail);
 ngx_int_t ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c);
 
+/* "n" events of this request were answered so: ..._event_answer_e */
+void ngx_http_referral_convert_counted(ngx_http_request_t *r,
+    ngx_uint_t answer, ngx_uint_t n);
+
 /* the events' texts that a cookie knows */
 void ngx_http_referral_convert_touches(ngx_http_referral_ctx_t *ctx,
     referral_event_t *event);

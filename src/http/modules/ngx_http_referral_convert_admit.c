@@ -54,6 +54,9 @@ ngx_http_referral_convert_admit(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    ngx_http_referral_convert_counted(r, NGX_HTTP_REFERRAL_EVENT_UNAUTHORIZED,
+                                      1);
+
     *code = referral_signature_code(result);
     *detail = referral_signature_detail(result);
 

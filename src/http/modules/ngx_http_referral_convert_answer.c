@@ -5,6 +5,7 @@
 
 static ngx_int_t ngx_http_referral_convert_field(ngx_http_request_t *r,
     const char *name, const char *value);
+static void ngx_http_referral_convert_count(ngx_http_referral_convert_t *c);
 static ngx_uint_t ngx_http_referral_convert_replayed(
     ngx_http_referral_convert_t *c);
 
@@ -21,6 +22,9 @@ ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c)
     r = c->request;
 
     if (c->lost) {
+        ngx_http_referral_convert_counted(r,
+                                       NGX_HTTP_REFERRAL_EVENT_UNAVAILABLE,
+                                       c->intake.n);
 
         /* all of them come again, and those that were kept are known then */
 
@@ -68,6 +72,8 @@ ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c)
                                          c->outcome);
     }
 
+    ngx_http_referral_convert_count(c);
+
     if (c->wait && !c->settled && status == NGX_HTTP_OK) {
         status = NGX_HTTP_ACCEPTED;
     }
@@ -80,6 +86,48 @@ ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c)
     }
 
     return ngx_http_referral_convert_send(r, status, &b);
+}
+
+
+static void
+ngx_http_referral_convert_count(ngx_http_referral_convert_t *c)
+{
+    ngx_uint_t  i, answer;
+
+    static const ngx_uint_t  answers[] = {
+        NGX_HTTP_REFERRAL_EVENT_ACCEPTED,
+        NGX_HTTP_REFERRAL_EVENT_RECORDED,
+        NGX_HTTP_REFERRAL_EVENT_REPLAYED,
+        NGX_HTTP_REFERRAL_EVENT_REUSED,
+        NGX_HTTP_REFERRAL_EVENT_UNAVAILABLE
+    };
+
+    if (c->outcome == NULL) {
+        ngx_http_referral_convert_counted(c->request,
+                                          NGX_HTTP_REFERRAL_EVENT_INVALID, 1);
+        return;
+    }
+
+    for (i = 0; i < c->intake.n; i++) {
+        answer = c->intake.item[i].errors ? NGX_HTTP_REFERRAL_EVENT_INVALID
+                                          : answers[c->outcome[i].outcome];
+
+        ngx_http_referral_convert_counted(c->request, answer, 1);
+    }
+}
+
+
+void
+ngx_http_referral_convert_counted(ngx_http_request_t *r, ngx_uint_t answer,
+    ngx_uint_t n)
+{
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    (void) ngx_atomic_fetch_add(
+               &ngx_http_referral_zone(rmcf)->event_answers[answer],
+               (ngx_atomic_int_t) n);
 }
 
 

@@ -28,9 +28,14 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_referral_metrics_handler(ngx_http_request_t *r);
-static void ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
+static void ngx_http_referral_metrics_balance(
+    ngx_http_referral_records_t *records,
     ngx_http_referral_balance_t *balance);
 static u_char *ngx_http_referral_metrics_clicks(u_char *p, u_char *last,
+    ngx_http_referral_zone_t *zone);
+static uint64_t ngx_http_referral_metrics_age(
+    ngx_http_referral_balance_t *balance);
+static u_char *ngx_http_referral_metrics_events(u_char *p, u_char *last,
     ngx_http_referral_zone_t *zone);
 static u_char *ngx_http_referral_metrics_workers(u_char *p, u_char *last,
     ngx_http_referral_zone_t *zone);
@@ -189,6 +194,7 @@ ngx_http_referral_metrics_handler(ngx_http_request_t *r)
 
     if (rmcf->zone.sh) {
         p = ngx_http_referral_metrics_clicks(p, last, rmcf->zone.sh);
+        p = ngx_http_referral_metrics_events(p, last, rmcf->zone.sh);
         p = ngx_http_referral_metrics_workers(p, last, rmcf->zone.sh);
         p = ngx_http_referral_metrics_hits(p, last, rmcf->zone.sh);
         p = ngx_http_referral_metrics_cache(p, last, rmcf);
@@ -226,7 +232,7 @@ ngx_http_referral_metrics_handler(ngx_http_request_t *r)
  */
 
 static void
-ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
+ngx_http_referral_metrics_balance(ngx_http_referral_records_t *records,
     ngx_http_referral_balance_t *balance)
 {
     uint64_t                            last, settled, bad;
@@ -235,13 +241,13 @@ ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
 
     ngx_memzero(balance, sizeof(ngx_http_referral_balance_t));
 
-    balance->accepted = zone->clicks.accepted;
-    balance->adopted = zone->clicks.adopted;
-    balance->recorded = zone->clicks.recorded;
-    balance->bad = zone->clicks.bad;
+    balance->accepted = records->accepted;
+    balance->adopted = records->adopted;
+    balance->recorded = records->recorded;
+    balance->bad = records->bad;
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
-        entry = &zone->clicks.journals[i];
+        entry = &records->journals[i];
 
         if (entry->state == 0 || entry->last < entry->base) {
             continue;
@@ -269,7 +275,7 @@ ngx_http_referral_metrics_balance(ngx_http_referral_zone_t *zone,
     }
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DROPS; i++) {
-        balance->dropped += zone->clicks.dropped[i];
+        balance->dropped += records->dropped[i];
     }
 
     /* a click that was dropped was a click */
@@ -282,15 +288,13 @@ static u_char *
 ngx_http_referral_metrics_clicks(u_char *p, u_char *last,
     ngx_http_referral_zone_t *zone)
 {
-    int64_t                       age;
     ngx_uint_t                    i;
-    ngx_time_t                   *tp;
     referral_str_t                name;
     ngx_http_referral_balance_t   balance;
 
     static char  *drops[] = { "unresolved", "recorder" };
 
-    ngx_http_referral_metrics_balance(zone, &balance);
+    ngx_http_referral_metrics_balance(&zone->clicks, &balance);
 
     p = ngx_http_referral_metrics_one(p, last, "referral_accepted_total",
                       "counter", "Clicks on links that may exist.",
@@ -326,17 +330,10 @@ ngx_http_referral_metrics_clicks(u_char *p, u_char *last,
                          name.len, name.data, zone->clicks.dropped[i]);
     }
 
-    age = 0;
-
-    if (balance.oldest) {
-        tp = ngx_timeofday();
-        age = (int64_t) tp->sec * 1000 + tp->msec - balance.oldest;
-        age = ngx_max(age, 0) / 1000;
-    }
-
     p = ngx_http_referral_metrics_one(p, last,
                       "referral_oldest_unsent_seconds", "gauge",
-                      "Age of the oldest click that waits for Redis.", age);
+                      "Age of the oldest click that waits for Redis.",
+                      ngx_http_referral_metrics_age(&balance));
     p = ngx_http_referral_metrics_one(p, last, "referral_journal_bytes",
                       "gauge", "Size of the journal's directory.",
                       zone->clicks.journal_bytes);
@@ -346,6 +343,86 @@ ngx_http_referral_metrics_clicks(u_char *p, u_char *last,
                 "counter",
                 (char *) ngx_http_referral_metrics_counters[i].help.data,
                 zone->counters[ngx_http_referral_metrics_counters[i].counter]);
+    }
+
+    return p;
+}
+
+
+/* seconds; 0: nothing waits */
+
+static uint64_t
+ngx_http_referral_metrics_age(ngx_http_referral_balance_t *balance)
+{
+    int64_t      age;
+    ngx_time_t  *tp;
+
+    if (balance->oldest == 0) {
+        return 0;
+    }
+
+    tp = ngx_timeofday();
+    age = (int64_t) tp->sec * 1000 + tp->msec - balance->oldest;
+
+    return ngx_max(age, 0) / 1000;
+}
+
+
+/* conversions; nothing where no location takes any */
+
+static u_char *
+ngx_http_referral_metrics_events(u_char *p, u_char *last,
+    ngx_http_referral_zone_t *zone)
+{
+    ngx_uint_t                    i;
+    ngx_http_referral_balance_t   balance;
+
+    static char  *answers[] = { "accepted", "recorded", "replayed", "reused",
+                                "invalid", "unauthorized", "unavailable" };
+
+    if (zone->events.directories[0].generation == 0) {
+        return p;
+    }
+
+    ngx_http_referral_metrics_balance(&zone->events, &balance);
+
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_recorded_total", "counter",
+                      "Conversions' events that Redis has.",
+                      balance.recorded);
+    p = ngx_http_referral_metrics_one(p, last, "referral_events_journaled",
+                      "gauge", "Events that wait for Redis.",
+                      balance.journaled);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_bad_records_total", "counter",
+                      "Damaged events in journals.", balance.bad);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_oldest_unsent_seconds", "gauge",
+                      "Age of the oldest event that waits for Redis.",
+                      ngx_http_referral_metrics_age(&balance));
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_journal_bytes", "gauge",
+                      "Size of the directory of the events' journal.",
+                      zone->events.journal_bytes);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_resent_total", "counter",
+                      "Events sent again because Redis lost them.",
+                      zone->event_counters[NGX_HTTP_REFERRAL_RESENT]);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_lost_by_redis_total", "counter",
+                      "Events that Redis lost and the journal no longer had, "
+                      "at most.",
+                      zone->event_counters[NGX_HTTP_REFERRAL_LOST_BY_REDIS]);
+
+    p = ngx_slprintf(p, last,
+                     "# HELP referral_events_total Events that were sent, by "
+                     "how they were answered.\n"
+                     "# TYPE referral_events_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_REFERRAL_EVENT_ANSWERS; i++) {
+        p = ngx_slprintf(p, last,
+                         "referral_events_total{answer=\"%s\"} %uA\n",
+                         answers[i], zone->event_answers[i]);
     }
 
     return p;
