@@ -1,8 +1,8 @@
 
 /*
- * What a short link cannot do though each of its directives is right: errors
- * when it is merged, and warnings at the end of the configuration, when
- * servers, locations and names are known.
+ * Checks of short links whose directives are right one by one, but do not work
+ * together: errors when a location is merged, and warnings at the end of the
+ * configuration, when servers, locations and names are known.
  */
 
 
@@ -28,7 +28,7 @@ static void ngx_http_referral_find_static(ngx_http_location_tree_node_t *node,
     ngx_str_t *uri, ngx_http_core_loc_conf_t **found);
 
 
-/* which hosts may landings have?  Asked of each short link as it is merged. */
+/* sets the hosts that landings may have, when a short link is merged */
 
 char *
 ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
@@ -74,7 +74,7 @@ ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
                       conf->place->line);
     }
 
-    /* "allow" itself stays: locations inside may have other landings */
+    /* "allow" is not changed: nested locations may have other landings */
 
     conf->hosts = rlcf->allow;
 
@@ -118,7 +118,7 @@ ngx_http_referral_click_check(ngx_conf_t *cf, ngx_array_t *shorts)
 }
 
 
-/* "/r" takes "/robots.txt" too */
+/* warns of a prefix such as "/r", which takes "/robots.txt" too */
 
 static void
 ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
@@ -145,7 +145,7 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 }
 
 
-/* a code from a regular expression that is not there, or that cuts words */
+/* warns of "$1" where no regular expression sets it, or one that cuts words */
 
 static void
 ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
@@ -203,7 +203,10 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 }
 
 
-/* "(\w+)" and "([a-z0-9]+)" at the end do, "(.+)", "([^/]+)", "(\w+)$" not */
+/*
+ * 1 for "(\w+)" and "([a-z0-9]+)" at the end, 0 for "(.+)", "([^/]+)" and
+ * "(\w+)$"
+ */
 
 static ngx_uint_t
 ngx_http_referral_cuts(ngx_str_t *regex)
@@ -253,7 +256,7 @@ ngx_http_referral_cuts(ngx_str_t *regex)
 }
 
 
-/* constants where only a variable makes sense */
+/* warns of constants where only a variable makes sense */
 
 static void
 ngx_http_referral_check_values(ngx_conf_t *cf, ngx_http_referral_short_t *s)
@@ -413,8 +416,9 @@ ngx_http_referral_named_location(ngx_http_core_srv_conf_t *cscf,
 
 
 /*
- * As nginx looks for it, without a request.  1: found for good, by "=" or a
- * regex; 0: "found" is the longest prefix, if it is set.
+ * nginx's search for a location, without a request.  1: "=" or a regular
+ * expression matches, and the search is over; 0: "found" is the longest
+ * prefix, if it is set.
  */
 
 static ngx_uint_t
@@ -458,7 +462,7 @@ ngx_http_referral_find_location(ngx_http_core_loc_conf_t *parent,
 }
 
 
-/* the names in the tree are parts, those of the locations are whole */
+/* names of the tree's nodes are parts, those of their locations are whole */
 
 static void
 ngx_http_referral_find_static(ngx_http_location_tree_node_t *node,
