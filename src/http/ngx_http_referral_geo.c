@@ -279,7 +279,8 @@ ngx_http_referral_geo_swap(ngx_http_referral_geo_t *geos,
         if (!file->said) {
             file->said = 1;
             ngx_log_error(NGX_LOG_ERR, geos->log, 0,
-                          "\"referral_geoip\": %s; the old one stays", err);
+                          "\"referral_geoip\": %s; the old database stays in "
+                          "use", err);
         }
 
         return;

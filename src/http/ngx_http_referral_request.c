@@ -511,8 +511,8 @@ ngx_http_referral_bad_cookie(ngx_http_request_t *r,
 
 #if (NGX_DEBUG)
     static char  *reasons[] = {
-        "", "malformed", "of an unknown key", "its signature is wrong",
-        "of another program", "expired"
+        "", "it is malformed", "its key is unknown", "its signature is wrong",
+        "it is of another program", "it has expired"
     };
 #endif
 
@@ -526,7 +526,7 @@ ngx_http_referral_bad_cookie(ngx_http_request_t *r,
 
 #if (NGX_DEBUG)
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral cookie: \"%V\" is as if absent: %s",
+                   "referral cookie: \"%V\" is ignored: %s",
                    name, reasons[ctx->old_cookie]);
 #endif
 }

@@ -89,8 +89,9 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
         /* its own fallback or error page leads to a short link */
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "referral: the fallback of a short link leads to "
-                      "a short link");
+                      "referral: \"referral_fallback\" or \"error_page\" "
+                      "of a short link leads to a short link again: the "
+                      "visitor gets 404");
         return NGX_HTTP_NOT_FOUND;
     }
 

@@ -136,9 +136,9 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
     if ((last >= 'a' && last <= 'z') || (last >= '0' && last <= '9')) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "location \"%V\" takes all that begins so, such as "
-                      "\"%Vx\", for short links: \"location %V/\" does not, "
-                      "for \"referral\" in %s:%ui",
+                      "location \"%V\" takes every path that begins with it "
+                      "for a short link, such as \"%Vx\": \"location %V/\" "
+                      "does not, for \"referral\" in %s:%ui",
                       name, name, name, s->conf->place->file,
                       s->conf->place->line);
     }
@@ -162,9 +162,9 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
         if (ngx_http_referral_cuts(&s->clcf->name)) {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "location \"%V\" may end inside of a word, whose "
-                          "beginning is another's code: \"(.+)$\" at its end "
-                          "takes all, for \"referral\" in %s:%ui",
+                          "location \"%V\" may match only the beginning of a "
+                          "code, which may be another's: \"(.+)$\" at its end "
+                          "matches all of it, for \"referral\" in %s:%ui",
                           &s->clcf->name, s->conf->place->file,
                           s->conf->place->line);
         }
@@ -196,8 +196,8 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                   "\"%V\" is empty here, as location \"%V\" is no regular "
-                  "expression: every code is unknown, without it the code is "
-                  "what follows the prefix, for \"referral\" in %s:%ui",
+                  "expression: every code is unknown; leave it out, and the "
+                  "code is what follows the prefix, for \"referral\" in %s:%ui",
                   value, &s->clcf->name, s->conf->place->file,
                   s->conf->place->line);
 }
@@ -360,8 +360,8 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
             || ngx_strlchr(uri.data, uri.data + uri.len, '{'))
         {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "\"referral_fallback\" \"%V\" is taken as it "
-                          "stands: a path has no variables, its page may use "
+                          "\"referral_fallback\" \"%V\" is used literally: a "
+                          "path has no variables, but its page can use "
                           "$referral_result, for \"referral\" in %s:%ui",
                           &uri, conf->place->file, conf->place->line);
         }

@@ -252,9 +252,9 @@ ngx_http_referral_click_check_shared(ngx_conf_t *cf,
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "programs \"%V\" and \"%V\" share the cookie \"%V\", "
-                      "and a click on one ends the other's: give each a name "
-                      "of its own with \"referral_cookie\", for \"referral\" "
-                      "in %s:%ui and in %s:%ui",
+                      "and a click on one ends the attribution of the other: "
+                      "give each a name of its own with \"referral_cookie\", "
+                      "for \"referral\" in %s:%ui and in %s:%ui",
                       ngx_http_referral_literal_program(s[i].rlcf),
                       ngx_http_referral_literal_program(s[n].rlcf),
                       &s[n].rlcf->cookie->name, other->place->file,

@@ -222,7 +222,8 @@ ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "referral: more than %d clicks of one address in a "
                       "minute: they are counted, but the ids of the rest "
-                      "cannot be looked up; is it a balancer?",
+                      "cannot be looked up; if it is a balancer, "
+                      "\"set_real_ip_from\" is right",
                       NGX_HTTP_REFERRAL_LISTED);
     }
 

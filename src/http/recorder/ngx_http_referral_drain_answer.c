@@ -114,7 +114,7 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
         /* what else comes on this connection may not be ours either */
 
         ngx_http_referral_redis_fail(&ds->redis,
-                                     "it answers a batch as no redis does");
+                                     "its reply to a batch is invalid");
         ngx_http_referral_drain_retry(ds);
         return;
     }

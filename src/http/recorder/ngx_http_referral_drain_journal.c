@@ -416,8 +416,8 @@ void
 ngx_http_referral_drain_lost(ngx_http_referral_drains_t *ds, uint64_t n)
 {
     ngx_log_error(NGX_LOG_CRIT, ds->log, 0,
-                  "referral: a worker that ended untimely took %uL %s "
-                  "with it that were in its memory only", n,
+                  "referral: a worker was killed or crashed with %uL %s that "
+                  "were only in its memory: they are lost", n,
                   ds->conf->records);
 }
 

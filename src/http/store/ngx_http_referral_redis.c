@@ -605,7 +605,7 @@ ngx_http_referral_redis_on_reply(redisAsyncContext *ac, void *reply,
 
     if (reply && ac->c.reader->pos < ac->c.reader->len) {
         handler(owner, NULL);
-        ngx_http_referral_redis_fail(peer, "a reply that nobody asked for");
+        ngx_http_referral_redis_fail(peer, "a reply without a command");
         return;
     }
 
@@ -1052,7 +1052,7 @@ ngx_http_referral_redis_read_handler(ngx_event_t *ev)
         && recv(peer->ac->c.fd, &ch, 1, MSG_PEEK) == 1
         && ch != '-')
     {
-        ngx_http_referral_redis_fail(peer, "a reply that nobody asked for");
+        ngx_http_referral_redis_fail(peer, "a reply without a command");
         return;
     }
 

@@ -206,7 +206,7 @@ ngx_http_referral_salts_say(ngx_http_referral_salts_t *salts, int64_t today,
 
         ngx_log_error(NGX_LOG_WARN, salts->log, 0,
                       "referral: addresses are not counted: redis \"%V\" has "
-                      "not told the day's salt", &salts->conf->redis.text);
+                      "not returned the day's salt", &salts->conf->redis.text);
     }
 
     if (salts->said && !salts->wanted

@@ -259,7 +259,7 @@ ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
     tracking->redis.data = tracking;
     tracking->redis.conf = &tracking->conf->redis;
     tracking->redis.log = tracking->log;
-    tracking->redis.name = "news of edits";
+    tracking->redis.name = "tracking of edits";
     tracking->redis.timeout = tracking->conf->redis.timeout;
     tracking->redis.state = ngx_http_referral_tracking_state;
     tracking->redis.quit = ngx_http_referral_tracking_quit;
@@ -517,8 +517,8 @@ ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
     {
         ngx_log_error(NGX_LOG_WARN, tracking->log, 0,
-                      "referral: redis \"%V\" does not tell of edits: \"%*s\"; "
-                      "they are live after %T seconds",
+                      "referral: redis \"%V\" does not track edits: \"%*s\"; "
+                      "they take effect after %T seconds",
                       &tracking->conf->redis.text,
                       (size_t) ngx_min(reply->len, 200), reply->str,
                       tracking->conf->zone.untracked);
@@ -613,7 +613,7 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
         if (ngx_http_referral_load(&tracking->conf->zone.sh->refused)) {
             ngx_http_referral_store(&tracking->conf->zone.sh->refused, 0);
             ngx_log_error(NGX_LOG_NOTICE, tracking->log, 0,
-                          "referral: redis \"%V\" tells of edits again",
+                          "referral: redis \"%V\" tracks edits again",
                           &tracking->conf->redis.text);
         }
     }
