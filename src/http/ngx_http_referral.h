@@ -206,13 +206,19 @@ typedef enum {
 } ngx_http_referral_part_e;
 
 
-/* a wait until the journal has written a record */
+/*
+ * A wait for the journal to take a record: with "durable" until the record is
+ * on the disk for certain, and "status" tells the handler whether it is; else
+ * until it is written, or kept in memory.
+ */
 
 typedef struct {
     ngx_queue_t                      queue;
     uint64_t                         seq;
     void                           (*handler)(void *data);
     void                            *data;
+    ngx_int_t                        status;      /* NGX_OK or NGX_ERROR */
+    unsigned                         durable:1;
 } ngx_http_referral_commit_t;
 
 

@@ -243,6 +243,25 @@ int referral_journal_append(referral_journals_t *js, const void *data,
     size_t len, int64_t at, uint64_t *seq);
 
 /*
+ * The same for a record whose sender hears whether it is kept, and sends it
+ * again if not: nothing counts as dropped.  REFERRAL_DECLINED also while the
+ * disk failed and is left alone.
+ */
+int referral_journal_offer(referral_journals_t *js, const void *data,
+    size_t len, int64_t at, int64_t mono, uint64_t *seq);
+
+/*
+ * Takes back what was offered: the records of the own journal from "first" on
+ * that neither the disk has, as far as it told, nor Redis, so that neither
+ * memory nor files pile up while a sender tries again.  No reader may have come
+ * to them.  Their numbers are given to others.  What a failed fdatasync left of
+ * them in a file with older records may be sent by a later life all the same,
+ * unless a younger segment has those numbers.  Returns how many were taken
+ * back.
+ */
+uint64_t referral_journal_retract(referral_journals_t *js, uint64_t first);
+
+/*
  * Writes what was appended: one write(2), more only if the buffer of 64 KB
  * overflowed or the disk was away.  Afterwards readers see the records in
  * either case.  REFERRAL_DECLINED: they (or older ones) are in memory only,

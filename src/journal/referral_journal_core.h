@@ -133,6 +133,7 @@ void referral_journal_release(referral_journals_t *js);
 void referral_journal_release_head(referral_journals_t *js,
     referral_journal_t *j);
 void referral_journal_requeue(referral_journals_t *js);
+void referral_journal_cut(referral_journals_t *js, uint64_t first);
 
 /* referral_journal_expire.c */
 
@@ -140,6 +141,8 @@ void referral_journal_close_files(referral_journals_t *js,
     referral_journal_t *j);
 unsigned referral_journal_has_room(referral_journals_t *js, int64_t need);
 unsigned referral_journal_pressed(referral_journals_t *js);
+int referral_journal_unlink_segment(referral_journals_t *js,
+    referral_journal_t *j, unsigned i);
 void referral_journal_expire(referral_journals_t *js, referral_journal_t *j,
     int64_t mono);
 unsigned referral_journal_reclaim(referral_journals_t *js, int64_t need,

@@ -10,8 +10,6 @@
 static off_t referral_journal_count_slot(referral_journals_t *js,
     referral_quota_count_t *count, int root, const char *name);
 static off_t referral_journal_count_dir(int slot, const char *name);
-static int referral_journal_unlink_first(referral_journals_t *js,
-    referral_journal_t *j);
 
 
 void
@@ -154,7 +152,7 @@ referral_journal_expire(referral_journals_t *js, referral_journal_t *j,
         seg = &j->segments[0];
 
         if (seg->acked_at == -1 || mono - seg->acked_at < js->conf.retain
-            || referral_journal_unlink_first(js, j) != REFERRAL_OK)
+            || referral_journal_unlink_segment(js, j, 0) != REFERRAL_OK)
         {
             break;
         }
@@ -190,7 +188,7 @@ referral_journal_reclaim(referral_journals_t *js, int64_t need, unsigned last)
         }
 
         if (oldest == NULL
-            || referral_journal_unlink_first(js, oldest) != REFERRAL_OK)
+            || referral_journal_unlink_segment(js, oldest, 0) != REFERRAL_OK)
         {
             break;
         }
@@ -200,13 +198,14 @@ referral_journal_reclaim(referral_journals_t *js, int64_t need, unsigned last)
 }
 
 
-static int
-referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
+int
+referral_journal_unlink_segment(referral_journals_t *js,
+    referral_journal_t *j, unsigned i)
 {
     char                 name[REFERRAL_SEGMENT_NAME_LEN + 1];
     referral_segment_t  *seg;
 
-    seg = &j->segments[0];
+    seg = &j->segments[i];
 
     referral_segment_name(name, seg->first, seg->n);
     referral_quota_gone(js->quota, seg->size);
@@ -220,7 +219,7 @@ referral_journal_unlink_first(referral_journals_t *js, referral_journal_t *j)
     }
 
     referral_journal_close_dir(j);
-    referral_journal_drop_segment(j, 0);
+    referral_journal_drop_segment(j, i);
 
     return REFERRAL_OK;
 }
@@ -277,7 +276,7 @@ referral_journal_unlink(referral_journals_t *js, referral_journal_t *j,
 
     while (j->nsegments) {
 
-        if (referral_journal_unlink_first(js, j) != REFERRAL_OK) {
+        if (referral_journal_unlink_segment(js, j, 0) != REFERRAL_OK) {
             return REFERRAL_ERROR;
         }
     }

@@ -2,19 +2,53 @@
 #include "referral_journal_core.h"
 
 
-static referral_chunk_t *referral_journal_chunk(referral_journals_t *js);
+static int referral_journal_put(referral_journals_t *js, const void *data,
+    size_t len, int64_t at, uint64_t *seq, referral_drop_e *why);
+static referral_chunk_t *referral_journal_chunk(referral_journals_t *js,
+    referral_drop_e *why);
 
 
 int
 referral_journal_append(referral_journals_t *js, const void *data, size_t len,
     int64_t at, uint64_t *seq)
 {
+    int              rc;
+    referral_drop_e  why;
+
+    rc = referral_journal_put(js, data, len, at, seq, &why);
+
+    if (rc != REFERRAL_OK) {
+        js->dropped[why]++;
+    }
+
+    return rc;
+}
+
+
+int
+referral_journal_offer(referral_journals_t *js, const void *data, size_t len,
+    int64_t at, int64_t mono, uint64_t *seq)
+{
+    referral_drop_e  why;
+
+    if (js->failed && mono < js->retry) {
+        return REFERRAL_DECLINED;
+    }
+
+    return referral_journal_put(js, data, len, at, seq, &why);
+}
+
+
+static int
+referral_journal_put(referral_journals_t *js, const void *data, size_t len,
+    int64_t at, uint64_t *seq, referral_drop_e *why)
+{
     size_t               size;
     referral_chunk_t    *c;
     referral_journal_t  *j;
 
     if (len > REFERRAL_FRAME_PAYLOAD_MAX) {
-        js->dropped[REFERRAL_DROP_SIZE]++;
+        *why = REFERRAL_DROP_SIZE;
         return REFERRAL_ERROR;
     }
 
@@ -23,7 +57,7 @@ referral_journal_append(referral_journals_t *js, const void *data, size_t len,
     size = referral_frame_size(len);
 
     if (c == NULL || REFERRAL_JOURNAL_BUFFER - c->len < size) {
-        c = referral_journal_chunk(js);
+        c = referral_journal_chunk(js, why);
 
         if (c == NULL) {
             return REFERRAL_DECLINED;
@@ -53,7 +87,7 @@ referral_journal_append(referral_journals_t *js, const void *data, size_t len,
 /* another chunk for the own journal */
 
 static referral_chunk_t *
-referral_journal_chunk(referral_journals_t *js)
+referral_journal_chunk(referral_journals_t *js, referral_drop_e *why)
 {
     referral_chunk_t    *c;
     referral_journal_t  *j;
@@ -74,7 +108,7 @@ referral_journal_chunk(referral_journals_t *js)
     if (j->head
         && js->queue_bytes + sizeof(referral_chunk_t) > js->conf.queue)
     {
-        js->dropped[js->failed ? js->why : REFERRAL_DROP_MEMORY]++;
+        *why = js->failed ? js->why : REFERRAL_DROP_MEMORY;
         return NULL;
     }
 
@@ -85,7 +119,7 @@ referral_journal_chunk(referral_journals_t *js)
         c = malloc(sizeof(referral_chunk_t));
 
         if (c == NULL) {
-            js->dropped[REFERRAL_DROP_MEMORY]++;
+            *why = REFERRAL_DROP_MEMORY;
             return NULL;
         }
     }
@@ -225,5 +259,59 @@ referral_journal_requeue(referral_journals_t *js)
 
     for (c = c->next; c; c = c->next) {
         c->written = 0;
+    }
+}
+
+
+/* the own journal ends before "first", which the disk does not have */
+
+void
+referral_journal_cut(referral_journals_t *js, uint64_t first)
+{
+    size_t               pos;
+    referral_chunk_t    *c, *next;
+    referral_frame_t     frame;
+    referral_journal_t  *j;
+
+    j = js->own;
+
+    for (c = j->head; c && c->last < first; c = c->next) {
+        /* void */
+    }
+
+    if (c == NULL) {
+        return;
+    }
+
+    for (pos = 0; pos < c->len; pos += frame.size) {
+
+        if (referral_frame_peek(&frame, j->seed, c->data + pos, c->len - pos)
+            != REFERRAL_OK
+            || frame.seq >= first)
+        {
+            break;
+        }
+    }
+
+    c->len = pos;
+    c->last = first - 1;
+
+    for (next = c->next; next; next = c->next) {
+        c->next = next->next;
+        js->queue_bytes -= sizeof(referral_chunk_t);
+
+        if (js->writing == next) {
+            js->writing = c;
+        }
+
+        free(next);
+    }
+
+    j->tail = c;
+    j->last = first - 1;
+    j->flushed = j->last;
+
+    while (j->nsamples && j->samples[j->nsamples - 1].seq >= first) {
+        j->nsamples--;
     }
 }

@@ -6,7 +6,6 @@ static int referral_journal_copy(referral_journals_t *js,
     referral_journals_t *to, uint64_t first, int64_t now, int64_t mono);
 static void referral_journal_sync_all(referral_journals_t *js, int64_t now,
     int64_t mono);
-static void referral_journal_cut(referral_journals_t *js, uint64_t first);
 
 
 referral_journals_t *
@@ -99,54 +98,4 @@ referral_journal_sync_all(referral_journals_t *js, int64_t now, int64_t mono)
     while (referral_journal_sync_begin(js, &fd) != REFERRAL_DECLINED) {
         referral_journal_sync_end(js, referral_journal_sync_fd(fd), now, mono);
     }
-}
-
-
-/* the own journal ends before "first", which the disk does not have */
-
-static void
-referral_journal_cut(referral_journals_t *js, uint64_t first)
-{
-    size_t               pos;
-    referral_chunk_t    *c, *next;
-    referral_frame_t     frame;
-    referral_journal_t  *j;
-
-    j = js->own;
-
-    for (c = j->head; c && c->last < first; c = c->next) {
-        /* void */
-    }
-
-    if (c == NULL) {
-        return;
-    }
-
-    for (pos = 0; pos < c->len; pos += frame.size) {
-
-        if (referral_frame_peek(&frame, j->seed, c->data + pos, c->len - pos)
-            != REFERRAL_OK
-            || frame.seq >= first)
-        {
-            break;
-        }
-    }
-
-    c->len = pos;
-    c->last = first - 1;
-
-    for (next = c->next; next; next = c->next) {
-        c->next = next->next;
-        js->queue_bytes -= sizeof(referral_chunk_t);
-
-        if (js->writing == next) {
-            js->writing = c;
-        }
-
-        free(next);
-    }
-
-    j->tail = c;
-    j->last = first - 1;
-    j->flushed = j->last;
 }

@@ -622,3 +622,42 @@ referral_journal_abandon(referral_journals_t *js, referral_journal_t *j)
 
     return n;
 }
+
+
+uint64_t
+referral_journal_retract(referral_journals_t *js, uint64_t first)
+{
+    uint64_t             n, known;
+    referral_journal_t  *j;
+
+    j = js->own;
+    known = j->written > j->acked ? j->written : j->acked;
+
+    if (first <= known) {
+        first = known + 1;
+    }
+
+    if (first > j->last) {
+        return 0;
+    }
+
+    n = j->last - first + 1;
+
+    referral_journal_cut(js, first);
+
+    /* files that hold nothing else */
+
+    while (!js->active && j->nsegments
+           && j->segments[j->nsegments - 1].first >= first
+           && referral_journal_unlink_segment(js, j, j->nsegments - 1)
+              == REFERRAL_OK)
+    {
+        /* void */
+    }
+
+    referral_journal_update_first(j);
+
+    js->appended -= n;
+
+    return n;
+}

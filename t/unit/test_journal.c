@@ -2247,6 +2247,250 @@ test_rest(void)
 }
 
 
+/* what a process did to its journal and left: how often each record is there */
+
+static unsigned
+left_behind(result_t *res)
+{
+    unsigned              n;
+    referral_journals_t  *js;
+
+    js = open_with(1 << 30, 0, REFERRAL_SYNC_ALWAYS, 16 << 20);
+
+    memset(res, 0, sizeof(result_t));
+    n = referral_journals_adopt(js, 0);
+
+    if (n == 1) {
+        drain(res, js, adopted(js), 0);
+    }
+
+    referral_journals_destroy(js);
+
+    return n;
+}
+
+
+static int
+sync_all(referral_journals_t *js, int err, int64_t mono)
+{
+    int       fd;
+    unsigned  n;
+
+    for (n = 0; n < 10; n++) {
+
+        if (referral_journal_sync_begin(js, &fd) == REFERRAL_DECLINED) {
+            break;
+        }
+
+        referral_journal_sync_end(js, err, NOW, mono);
+    }
+
+    return n;
+}
+
+
+/*
+ * Records whose sender is told: while the disk fails nothing of them piles up,
+ * and no number tells of another record than the one that has it.
+ */
+
+static void
+test_offer(void)
+{
+    int                       status;
+    char                      why[64];
+    u_char                    buf[512];
+    pid_t                     pid;
+    size_t                    bytes;
+    int64_t                   mono;
+    uint64_t                  seq;
+    unsigned                  i;
+    result_t                  res;
+    struct rlimit             rl, old;
+    referral_journal_t       *own;
+    referral_journals_t      *js;
+    referral_journals_stat_t  stat;
+
+    /* the disk takes nothing for an hour, in which a sender tries each turn */
+
+    fresh_root();
+    fflush(stdout);
+
+    pid = fork();
+
+    if (pid == 0) {
+        (void) signal(SIGXFSZ, SIG_IGN);
+
+        js = open_with(1 << 30, 0, REFERRAL_SYNC_ALWAYS, 16 << 20);
+        own = referral_journals_own(js);
+
+        (void) append(js, 5);
+        (void) referral_journal_flush(js, NOW, 0);
+        (void) sync_all(js, 0, 0);
+
+        (void) getrlimit(RLIMIT_FSIZE, &old);
+        rl = old;
+        rl.rlim_cur = 1;
+        (void) setrlimit(RLIMIT_FSIZE, &rl);
+
+        referral_journals_stat(js, &stat);
+        bytes = stat.queue_bytes;
+        i = 0;
+
+        for (mono = 0; mono < HOUR; mono += 250) {
+
+            if (referral_journal_offer(js, buf, payload(buf, 99), NOW, mono,
+                                       &seq)
+                != REFERRAL_OK)
+            {
+                continue;
+            }
+
+            i++;
+            strcpy(why, "number");
+            if (seq != 6) {
+                goto failed;
+            }
+
+            strcpy(why, "written");
+            if (referral_journal_flush(js, NOW, mono) == REFERRAL_OK
+                || sync_all(js, 0, mono) != 0 || own->synced != 5)
+            {
+                goto failed;
+            }
+
+            strcpy(why, "retracted");
+            if (referral_journal_retract(js, 6) != 1 || own->last != 5
+                || own->flushed != 5
+                || referral_journals_unwritten(js, NULL) != 0)
+            {
+                goto failed;
+            }
+        }
+
+        strcpy(why, "tries");
+        if (i < HOUR / 1000 - 1 || i > HOUR / 1000 + 1) {
+            goto failed;
+        }
+
+        referral_journals_stat(js, &stat);
+
+        strcpy(why, "statistics");
+        if (stat.queue_bytes != bytes || stat.dropped[REFERRAL_DROP_SPACE]
+            || stat.dropped[REFERRAL_DROP_DISK] || stat.appended != 5
+            || stat.segments != 1)
+        {
+            goto failed;
+        }
+
+        (void) setrlimit(RLIMIT_FSIZE, &old);
+
+        strcpy(why, "well again");
+        mono = 2 * HOUR;
+        if (referral_journal_offer(js, buf, payload(buf, 6), NOW + 6, mono,
+                                   &seq)
+            != REFERRAL_OK
+            || seq != 6
+            || referral_journal_flush(js, NOW, mono) != REFERRAL_OK
+            || sync_all(js, 0, mono) == 0 || own->synced != 6
+            || referral_journal_retract(js, 1) != 0 || own->last != 6)
+        {
+            goto failed;
+        }
+
+        drain(&res, js, own, 0);
+
+        strcpy(why, "read");
+        if (res.got != 6 || res.bad || res.wrong) {
+            goto failed;
+        }
+
+        _exit(0);
+
+    failed:
+
+        fprintf(stderr, "# offer: %s\n", why);
+        _exit(1);
+    }
+
+    (void) waitpid(pid, &status, 0);
+    ok(status == 0, "nothing piles up of what a full disk refused");
+    ok(left_behind(&res) == 1 && res.got == 6 && res.bad == 0
+       && res.wrong == 0, "and nothing of it is found by a later life");
+
+    /* fdatasync fails: in a file with older records, then in files alone */
+
+    fresh_root();
+
+    js = open_with(1 << 30, 0, REFERRAL_SYNC_ALWAYS, 16 << 20);
+    own = referral_journals_own(js);
+
+    (void) append(js, 5);
+    (void) referral_journal_flush(js, NOW, 0);
+    (void) sync_all(js, 0, 0);
+
+    for (mono = 0; mono < 100000; mono += 1000) {
+
+        if (referral_journal_offer(js, buf, payload(buf, 99), NOW, mono, &seq)
+            != REFERRAL_OK
+            || seq != 6
+            || referral_journal_flush(js, NOW, mono) != REFERRAL_OK
+            || sync_all(js, EIO, mono) == 0
+            || referral_journal_retract(js, 1) != 1)
+        {
+            break;
+        }
+    }
+
+    referral_journals_stat(js, &stat);
+
+    ok(mono == 100000 && own->last == 5 && own->synced == 5,
+       "what fdatasync does not tell of is taken back");
+    ok(stat.segments == 1 && stat.appended == 5, "with its files");
+    ok(stat.dropped[REFERRAL_DROP_DISK] == 0, "and is not dropped");
+
+    ok(referral_journal_offer(js, buf, payload(buf, 6), NOW + 6, mono, &seq)
+       == REFERRAL_OK && seq == 6
+       && referral_journal_flush(js, NOW, mono) == REFERRAL_OK
+       && sync_all(js, 0, mono) == 1 && own->synced == 6,
+       "the next one has its number");
+    drain(&res, js, own, 0);
+    ok(res.got == 6 && res.wrong == 0, "and is what is read");
+    referral_journals_destroy(js);
+
+    ok(left_behind(&res) == 1 && res.got == 6 && res.bad == 0
+       && res.wrong == 0, "and what is found by a later life");
+
+    /* what has no file, what is acknowledged, how old the oldest is */
+
+    js = open_with(1 << 30, 0, REFERRAL_SYNC_ALWAYS, 16 << 20);
+    own = referral_journals_own(js);
+
+    (void) append(js, 40);
+    ok(referral_journal_retract(js, 31) == 10 && own->last == 30,
+       "the end alone is taken back");
+    (void) referral_journal_flush(js, NOW, 0);
+    ok(referral_journal_retract(js, 1) == 0 && own->last == 30,
+       "what is written stays");
+
+    (void) referral_journal_offer(js, buf, payload(buf, 31), NOW + 60000, 0,
+                                  &seq);
+    (void) referral_journal_retract(js, 31);
+    (void) referral_journal_offer(js, buf, payload(buf, 31), NOW + 120000, 0,
+                                  &seq);
+    referral_journal_ack(js, own, 30, 0);
+    referral_journals_stat(js, &stat);
+    ok(stat.oldest == NOW + 120000, "its time is forgotten too");
+
+    ok(referral_journal_offer(js, NULL, REFERRAL_FRAME_PAYLOAD_MAX + 1, NOW, 0,
+                              &seq)
+       == REFERRAL_ERROR, "what is too long is refused");
+    referral_journals_stat(js, &stat);
+    ok(stat.dropped[REFERRAL_DROP_SIZE] == 0, "and not counted");
+    referral_journals_destroy(js);
+}
+
+
 int
 main(void)
 {
@@ -2279,6 +2523,7 @@ main(void)
     if (getenv("UNIT_VALGRIND") == NULL) {
         test_kill();
         test_disk_full();
+        test_offer();
     }
 
     test_slots();

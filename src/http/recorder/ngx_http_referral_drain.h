@@ -212,6 +212,9 @@ void ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found);
 
+/* the first record that was never looked at for a batch */
+uint64_t ngx_http_referral_drain_unread(ngx_http_referral_drain_t *drain);
+
 /* what is sent of all programs, also of those that wait */
 uint64_t ngx_http_referral_drain_settled(ngx_http_referral_drain_t *drain);
 

@@ -151,6 +151,18 @@ ngx_http_referral_drain_id(ngx_http_referral_drain_t *drain,
 }
 
 
+uint64_t
+ngx_http_referral_drain_unread(ngx_http_referral_drain_t *drain)
+{
+    uint64_t  last;
+
+    last = ngx_max(drain->seen, drain->to);
+    last = ngx_max(last, drain->reader->next - 1);
+
+    return last + 1;
+}
+
+
 /* what is sent of all programs, also of those that wait */
 
 uint64_t

@@ -19,6 +19,9 @@ static void ngx_http_referral_recorder_conf(
     ngx_http_referral_recorder_conf_t *conf, referral_journals_conf_t *jc);
 static void ngx_http_referral_recorder_events(
     ngx_http_referral_recorder_t *rec);
+static ngx_int_t ngx_http_referral_recorder_add_durable(
+    ngx_http_referral_recorder_t *rec, u_char *data, size_t len, int64_t at,
+    ngx_http_referral_commit_t *commit);
 static ngx_int_t ngx_http_referral_recorder_allowed(
     ngx_http_referral_recorder_t *rec, size_t size);
 static void ngx_http_referral_recorder_flush_handler(ngx_event_t *ev);
@@ -205,6 +208,11 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
     size_t    size;
     uint64_t  seq;
 
+    if (commit->durable) {
+        return ngx_http_referral_recorder_add_durable(rec, data, len, at,
+                                                      commit);
+    }
+
     size = referral_frame_size(len);
 
     if (unresolved
@@ -224,6 +232,8 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
         ngx_http_referral_recorder_dropped(rec, "the journal is full");
         return NGX_OK;
     }
+
+    rec->kept = seq;
 
     if (unresolved) {
         referral_quota_doubtful(
@@ -246,6 +256,31 @@ ngx_http_referral_recorder_add(ngx_http_referral_recorder_t *rec,
     commit->seq = seq;
     ngx_queue_insert_tail(&rec->commits, &commit->queue);
     rec->ncommits++;
+
+    if (!rec->flush.posted) {
+        ngx_post_event(&rec->flush, &ngx_posted_events);
+    }
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_referral_recorder_add_durable(ngx_http_referral_recorder_t *rec,
+    u_char *data, size_t len, int64_t at, ngx_http_referral_commit_t *commit)
+{
+    if (rec->conf->sync == REFERRAL_SYNC_OFF
+        || referral_journal_offer(rec->journals, data, len, at,
+                                  ngx_current_msec, &commit->seq)
+           != REFERRAL_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    commit->status = NGX_OK;
+
+    ngx_queue_insert_tail(&rec->commits, &commit->queue);
+    rec->ndurable++;
 
     if (!rec->flush.posted) {
         ngx_post_event(&rec->flush, &ngx_posted_events);
@@ -498,16 +533,17 @@ ngx_http_referral_recorder_disk(ngx_http_referral_recorder_t *rec)
     if (stat.full) {
         ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
                       "referral: the journal in \"%V\" has reached its "
-                      "\"max\": %s are kept in memory",
-                      &rec->conf->path, rec->conf->records);
+                      "\"max\": %s are %s",
+                      &rec->conf->path, rec->conf->records,
+                      rec->conf->meanwhile);
         return;
     }
 
     ngx_log_error(NGX_LOG_CRIT, rec->log, stat.err,
                   "referral: the journal in \"%V\" cannot be written (%s): "
-                  "%s are kept in memory",
+                  "%s are %s",
                   &rec->conf->path, stat.what ? stat.what : "-",
-                  rec->conf->records);
+                  rec->conf->records, rec->conf->meanwhile);
 }
 
 

@@ -78,6 +78,9 @@ typedef struct {
     const char                          *name;       /* of its connection, for
                                                         the log: "recorder" */
     const char                          *records;    /* the same: "clicks" */
+    const char                          *meanwhile;  /* what they are while the
+                                                        disk fails: "kept in
+                                                        memory" */
     const ngx_http_referral_recorder_kind_t  *kind;
     const void                          *kind_conf;  /* for kind->create() */
 
@@ -128,11 +131,20 @@ ngx_http_referral_recorder_t *ngx_http_referral_recorder_clicks(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 
 /*
- * The caller sets handler and data of "commit", which must stay where it is
- * until the handler is called or the wait is cancelled.  NGX_AGAIN: the record
- * is safe when commit->handler is called, in this turn of the event loop or,
- * with "sync=always", after the disk; NGX_OK: it is safe, or counted as
- * dropped.  "at" in ms; "unresolved": the link is not known to exist.
+ * The caller sets handler, data and durable of "commit", which must stay where
+ * it is until the handler is called or the wait is cancelled.  NGX_AGAIN: the
+ * record is safe when commit->handler is called, in this turn of the event
+ * loop or, with "sync=always", after the disk; NGX_OK: it is safe, or counted
+ * as dropped.  "at" in ms; "unresolved": the link is not known to exist.
+ *
+ * With "durable" it is NGX_AGAIN or NGX_ERROR.  NGX_AGAIN: the handler is
+ * called when fdatasync() has told of the record, which is one for all that
+ * were written meanwhile, or when it is certain that it will not tell; then
+ * commit->status is NGX_ERROR.  NGX_ERROR, here or there: it is not kept, and
+ * not counted as dropped; the sender is to send it again, under the same id,
+ * for it may be on the disk or in Redis all the same.  Nothing of it piles up
+ * while the disk fails: but once a second it is NGX_ERROR here, at once.  Only
+ * with "sync=interval" or "sync=always"; "unresolved" does not matter.
  */
 ngx_int_t ngx_http_referral_recorder_add(
     ngx_http_referral_recorder_t *recorder, u_char *data, size_t len,

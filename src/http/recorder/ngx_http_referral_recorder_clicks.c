@@ -83,6 +83,7 @@ ngx_http_referral_recorder_clicks(ngx_http_referral_main_conf_t *rmcf,
 
     conf.name = "recorder";
     conf.records = "clicks";
+    conf.meanwhile = "kept in memory";
     conf.kind = &ngx_http_referral_clicks;
     conf.kind_conf = &batch;
 

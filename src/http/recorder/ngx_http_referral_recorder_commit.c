@@ -6,6 +6,12 @@
 #define NGX_HTTP_REFERRAL_HOLD         5000
 
 
+static int ngx_http_referral_recorder_write(ngx_http_referral_recorder_t *rec);
+static ngx_int_t ngx_http_referral_recorder_safe(
+    ngx_http_referral_recorder_t *rec, referral_journal_t *own,
+    ngx_http_referral_commit_t *commit);
+static void ngx_http_referral_recorder_retract(
+    ngx_http_referral_recorder_t *rec);
 static void ngx_http_referral_recorder_alone(ngx_http_referral_recorder_t *rec,
     ngx_uint_t alone);
 static ngx_int_t ngx_http_referral_recorder_sync_post(
@@ -21,10 +27,7 @@ ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
 {
     ngx_http_referral_drain_t  *own;
 
-    if (referral_journal_flush(rec->journals, ngx_http_referral_drain_now(),
-                               ngx_current_msec)
-        == REFERRAL_OK)
-    {
+    if (ngx_http_referral_recorder_write(rec) == REFERRAL_OK) {
         rec->waiting = 0;
         rec->unresolved_bytes = 0;
 
@@ -41,7 +44,7 @@ ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
         }
     }
 
-    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS || rec->ndurable) {
         ngx_http_referral_recorder_sync(rec);
     }
 
@@ -49,39 +52,154 @@ ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
 }
 
 
-/* those whose records are safe; one that is answered may end others */
+/* what is left to a later turn must not look as if the disk had refused it */
+
+static int
+ngx_http_referral_recorder_write(ngx_http_referral_recorder_t *rec)
+{
+    int                  rc;
+    uint64_t             written;
+    referral_journal_t  *own;
+
+    own = referral_journals_own(rec->journals);
+
+    do {
+        written = own->written;
+
+        rc = referral_journal_flush(rec->journals,
+                                    ngx_http_referral_drain_now(),
+                                    ngx_current_msec);
+
+    } while (rc != REFERRAL_OK && rec->ndurable && own->written > written);
+
+    return rc;
+}
+
+
+/*
+ * Those whose records are safe, and those that will not be.  They are taken
+ * off the list first: one that is answered may end others, or add some.
+ */
 
 void
 ngx_http_referral_recorder_answer(ngx_http_referral_recorder_t *rec)
 {
-    uint64_t                     safe;
-    ngx_queue_t                 *q;
+    ngx_uint_t                   n, failed;
+    ngx_queue_t                 *q, *next, ready;
     referral_journal_t          *own;
     ngx_http_referral_commit_t  *commit;
 
     own = referral_journals_own(rec->journals);
 
-    safe = own->flushed;
+    n = 0;
+    failed = 0;
+    ngx_queue_init(&ready);
 
-    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS && rec->syncing) {
-        safe = own->synced;
-    }
-
-    rec->ncommits = 0;
-
-    while (!ngx_queue_empty(&rec->commits)) {
-
-        q = ngx_queue_head(&rec->commits);
+    for (q = ngx_queue_head(&rec->commits);
+         q != ngx_queue_sentinel(&rec->commits);
+         q = next)
+    {
+        next = ngx_queue_next(q);
         commit = ngx_queue_data(q, ngx_http_referral_commit_t, queue);
 
-        if (commit->seq > safe) {
-            return;
+        switch (ngx_http_referral_recorder_safe(rec, own, commit)) {
+
+        case NGX_OK:
+            break;
+
+        case NGX_ERROR:
+            commit->status = NGX_ERROR;
+            failed = 1;
+            break;
+
+        case NGX_AGAIN:
+            n++;
+            continue;
+
+        default: /* NGX_DECLINED */
+            n = rec->ndurable;
+            goto done;
         }
+
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&ready, q);
+    }
+
+done:
+
+    rec->ncommits = 0;
+    rec->ndurable = n;
+
+    if (failed) {
+        ngx_http_referral_recorder_retract(rec);
+    }
+
+    while (!ngx_queue_empty(&ready)) {
+
+        q = ngx_queue_head(&ready);
+        commit = ngx_queue_data(q, ngx_http_referral_commit_t, queue);
 
         ngx_queue_remove(q);
         ngx_queue_init(q);
 
         commit->handler(commit->data);
+    }
+}
+
+
+/*
+ * NGX_OK, NGX_ERROR: it may be answered; NGX_AGAIN: not yet; NGX_DECLINED:
+ * neither this one nor those that came after it.
+ */
+
+static ngx_int_t
+ngx_http_referral_recorder_safe(ngx_http_referral_recorder_t *rec,
+    referral_journal_t *own, ngx_http_referral_commit_t *commit)
+{
+    if (commit->seq > own->flushed) {
+        return NGX_DECLINED;
+    }
+
+    if (commit->durable) {
+
+        if (commit->seq <= own->synced) {
+            return commit->status;
+        }
+
+        return rec->syncing ? NGX_AGAIN : NGX_ERROR;
+    }
+
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS && rec->syncing
+        && commit->seq > own->synced)
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a sender that is refused comes again: what it sent must not pile up */
+
+static void
+ngx_http_referral_recorder_retract(ngx_http_referral_recorder_t *rec)
+{
+    uint64_t                    first;
+    referral_journal_t         *own;
+    ngx_http_referral_drain_t  *drain;
+
+    own = referral_journals_own(rec->journals);
+    drain = rec->drains.own;
+
+    if (drain->journal != own || own->flushed < own->last) {
+        return;
+    }
+
+    first = ngx_max(ngx_http_referral_drain_unread(drain), rec->kept + 1);
+
+    if (referral_journal_retract(rec->journals, first)) {
+        ngx_http_referral_drain_publish(drain,
+                                  drain->entry ? drain->entry->oldest : 0);
     }
 }
 
@@ -129,8 +247,14 @@ ngx_http_referral_recorder_renew(ngx_http_referral_recorder_t *rec)
          q = ngx_queue_next(q))
     {
         commit = ngx_queue_data(q, ngx_http_referral_commit_t, queue);
+
+        /* the old one is not synced any more */
+
         commit->seq = 0;
+        commit->status = NGX_ERROR;
     }
+
+    rec->kept = 0;
 
     ngx_http_referral_recorder_answer(rec);
 }
@@ -277,7 +401,7 @@ ngx_http_referral_recorder_synced(ngx_event_t *ev)
                               ngx_http_referral_drain_now(),
                               ngx_current_msec);
 
-    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS) {
+    if (rec->conf->sync == REFERRAL_SYNC_ALWAYS || rec->ndurable) {
         ngx_http_referral_recorder_sync(rec);
     }
 

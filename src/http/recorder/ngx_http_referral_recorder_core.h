@@ -39,6 +39,9 @@ struct ngx_http_referral_recorder_s {
 
     ngx_queue_t                      commits;    /* answers that wait */
     ngx_uint_t                       ncommits;
+    ngx_uint_t                       ndurable;   /* of them, at most */
+    uint64_t                         kept;       /* last record that may not be
+                                                    taken back */
 
     ngx_event_t                      flush;      /* posted */
     ngx_event_t                      tick;       /* timers, from here */

@@ -93,10 +93,8 @@ ngx_http_referral_recorder_move(ngx_http_referral_recorder_t *rec)
         ngx_http_referral_recorder_flush(rec);
     }
 
-    first = ngx_max(own->written, own->acked);
-    first = ngx_max(first, rec->drains.own->seen);
-    first = ngx_max(first, rec->drains.own->to);
-    first = ngx_max(first, rec->drains.own->reader->next - 1) + 1;
+    first = ngx_max(own->written, own->acked) + 1;
+    first = ngx_max(first, ngx_http_referral_drain_unread(rec->drains.own));
 
     if (first > own->last) {
         return;
@@ -182,6 +180,8 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
 
         if (commit->seq > own->last) {
             commit->seq = 0;
+            commit->status = (journal->synced == journal->last) ? NGX_OK
+                                                                : NGX_ERROR;
         }
     }
 
