@@ -1,7 +1,8 @@
 
 /*
- * What the files that know nginx share: the configuration, and the state of a
- * request.  Functions stand in the headers of their files.
+ * Types that all files that know nginx share: the core's configuration, and
+ * the state of a request.  Functions are declared in the header of the file
+ * that defines them.
  */
 
 
@@ -42,13 +43,18 @@ typedef struct ngx_http_referral_agent_s     ngx_http_referral_agent_t;
 typedef struct ngx_http_referral_salts_s     ngx_http_referral_salts_t;
 
 
-/* what a worker has from its start to its end, for each configuration */
+/*
+ * the parts of a worker under one configuration, made when it starts and
+ * closed when it ends
+ */
 
 typedef struct {
-    ngx_http_referral_links_t       *links;       /* NULL: none, or no memory */
-    ngx_http_referral_recorder_t    *recorder;    /* the same */
-    ngx_http_referral_salts_t       *salts;       /* the same */
-    ngx_http_referral_agent_t       *agents;      /* of late, by their hash */
+    ngx_http_referral_links_t       *links;       /* NULL: not needed, or no
+                                                     memory */
+    ngx_http_referral_recorder_t    *recorder;    /* likewise */
+    ngx_http_referral_salts_t       *salts;       /* likewise */
+    ngx_http_referral_agent_t       *agents;      /* seen lately, by their
+                                                     hash */
     referral_random_t                random;
 } ngx_http_referral_worker_t;
 
@@ -57,19 +63,19 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                        file;
-    ngx_conf_file_t                 *place;       /* where that was said */
+    ngx_conf_file_t                 *place;       /* the directive's line */
     referral_keys_t                 *keys;        /* NULL: none */
 } ngx_http_referral_keys_conf_t;
 
 
-/* what a configuration needs, as the features say with ..._need() */
+/* what features need, as they say with ngx_http_referral_need() */
 
 #define NGX_HTTP_REFERRAL_NEED_REDIS    0x1   /* the zone, links, a recorder */
 #define NGX_HTTP_REFERRAL_NEED_COOKIES  0x2   /* keys that sign them */
 
 
 typedef struct {
-    ngx_uint_t                       enabled;     /* something is configured */
+    ngx_uint_t                       enabled;     /* ..._need() was called */
     ngx_uint_t                       needs;       /* NGX_HTTP_REFERRAL_NEED_ */
 
     ngx_http_referral_redis_conf_t   redis;
@@ -87,20 +93,22 @@ typedef struct {
     ngx_thread_pool_t               *thread_pool;
 #endif
 
-    ngx_array_t                      places;      /* of ..._place_t *: where the
-                                                     contents are ours */
-    ngx_array_t                      externals;   /* of ngx_int_t: the nginx
-                                                     variables of templates */
+    ngx_array_t                      places;      /* of ..._place_t *:
+                                                     locations that a feature
+                                                     answers */
+    ngx_array_t                      externals;   /* of ngx_int_t: the
+                                                     indices of variables in
+                                                     templates */
     ngx_http_referral_worker_t      *worker;
 } ngx_http_referral_main_conf_t;
 
 
-/* a template from the configuration: code, and the nginx variables in it */
+/* a compiled template of the configuration, and the nginx variables in it */
 
 typedef struct {
     referral_str_t                   code;
-    ngx_array_t                      variables;   /* of ngx_uint_t: where they
-                                                     stand in "externals" */
+    ngx_array_t                      variables;   /* of ngx_uint_t: positions
+                                                     in "externals" */
 } ngx_http_referral_template_t;
 
 
@@ -119,7 +127,8 @@ typedef struct {
     ngx_str_t                        name;        /* empty: "ref_PROGRAM" */
     ngx_str_t                        domain;
     ngx_str_t                        path;
-    time_t                           max_age;     /* 0: the window */
+    time_t                           max_age;     /* s; 0: the program's
+                                                     window */
     ngx_uint_t                       samesite;
     ngx_uint_t                       secure;
     ngx_uint_t                       httponly;
@@ -133,8 +142,8 @@ typedef struct {
 
 
 /*
- * A location whose own URL names a link, as that of "referral" does: said by
- * the feature that answers there, and of this location alone.
+ * How a location's URL names a link.  The feature that answers there sets it,
+ * as "referral" does; nested locations do not inherit it.
  */
 
 typedef struct {
@@ -145,14 +154,18 @@ typedef struct {
 } ngx_http_referral_link_conf_t;
 
 
-/* what the features share; what one of them alone needs is in its own */
+/*
+ * settings that several features use; each feature has its own in a struct of
+ * its own
+ */
 
 typedef struct {
     ngx_http_referral_link_conf_t    link;
     ngx_http_complex_value_t        *program;
     ngx_http_referral_template_t    *landing;
     ngx_http_referral_fallback_t    *fallback;
-    ngx_array_t                     *allow;       /* of referral_str_t */
+    ngx_array_t                     *allow;       /* of referral_str_t: host
+                                                     patterns */
     ngx_uint_t                       insensitive;
     ngx_http_referral_cookie_conf_t *cookie;
     ngx_uint_t                       attribution;
@@ -163,7 +176,7 @@ typedef struct {
 } ngx_http_referral_loc_conf_t;
 
 
-/* an entry that a click asks for, and waits for if it must */
+/* the look-up of an entry, and the wait for Redis if the cache has none */
 
 typedef void (*ngx_http_referral_wait_pt)(void *data);
 
@@ -176,12 +189,13 @@ typedef struct {
     ngx_http_referral_fetch_t       *fetch;
     ngx_http_referral_wait_pt        handler;
     void                            *data;
-    ngx_pool_t                      *pool;        /* where the entry goes */
-    referral_entry_t                *entry;       /* NULL: not known now */
+    ngx_pool_t                      *pool;        /* memory for the entry */
+    referral_entry_t                *entry;       /* NULL: not known */
     referral_cache_prefetch_t        hint;
-    ngx_uint_t                       hinted;      /* for the next get */
-    ngx_uint_t                       literal;     /* no request made up whose
-                                                     entry it is */
+    ngx_uint_t                       hinted;      /* the next get uses "hint" */
+    ngx_uint_t                       literal;     /* the program's name
+                                                     stands in the
+                                                     configuration */
 } ngx_http_referral_wait_t;
 
 
@@ -194,9 +208,9 @@ typedef enum {
 
 
 /*
- * What waits for the journal.  "durable": until the record is on the disk for
- * sure, and "status" tells the handler whether it is; else until it is written
- * or in memory.
+ * A wait for the journal to take a record: with "durable" until the record is
+ * on the disk for certain, and "status" tells the handler whether it is; else
+ * until it is written, or kept in memory.
  */
 
 typedef struct {
@@ -215,8 +229,9 @@ typedef struct {
 
 
 /*
- * What a request may wait for.  Who makes it wait says how to leave, for nginx
- * may end the request first; NULL: it does not wait.
+ * What a request may wait for.  The code that makes it wait sets a function
+ * that cancels the wait, because nginx may end the request first.  NULL: no
+ * wait.
  */
 
 typedef enum {
@@ -229,7 +244,7 @@ typedef enum {
 typedef void (*ngx_http_referral_cancel_pt)(ngx_http_referral_ctx_t *ctx);
 
 
-/* headers that something here asks for */
+/* the request headers that the module reads */
 
 typedef enum {
     NGX_HTTP_REFERRAL_USER_AGENT = 0,
@@ -248,27 +263,31 @@ typedef enum {
 } ngx_http_referral_header_e;
 
 
-/*
- * One per main request, found again after internal redirects.  What the
- * request says is worked out when it is first asked for, and once; strings
- * are of the request's pool.
- */
-
 typedef void (*ngx_http_referral_found_pt)(ngx_http_referral_ctx_t *ctx);
 
+
+/*
+ * The state of a main request, which internal redirects do not clear.  What
+ * follows from the request is computed once, when it is first needed.  Strings
+ * are allocated from the request's pool.
+ */
 
 struct ngx_http_referral_ctx_s {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
     ngx_http_request_t              *request;
-    ngx_http_referral_loc_conf_t    *conf;        /* of the short link */
-    ngx_http_referral_found_pt       found;       /* when Redis has answered */
+    ngx_http_referral_loc_conf_t    *conf;        /* of the short link's
+                                                     location */
+    ngx_http_referral_found_pt       found;       /* called when Redis has
+                                                     answered */
     ngx_socket_t                     ident;
 
-    int64_t                          now;         /* ms */
+    int64_t                          now;         /* when it was made, ms
+                                                     since 1970 */
 
     /* what the request says */
 
-    ngx_http_complex_value_t        *program_value; /* makes the program */
+    ngx_http_complex_value_t        *program_value; /* the value that
+                                                       "program" is from */
     referral_str_t                   program;
     referral_str_t                   code;
     referral_str_t                   lang;
@@ -277,9 +296,11 @@ struct ngx_http_referral_ctx_s {
     referral_agent_t                 agent;
     uint64_t                         agent_hash;  /* of the User-Agent */
     referral_geo_result_t            geo;
-    struct sockaddr                 *geo_of;      /* whose that is */
+    struct sockaddr                 *geo_of;      /* the address that "geo"
+                                                     is of */
     referral_cookie_t                cookie;
-    ngx_http_referral_cookie_conf_t *cookie_conf; /* by which it was found */
+    ngx_http_referral_cookie_conf_t *cookie_conf; /* that "cookie" was read
+                                                     with */
     referral_str_t                   asn;
     u_char                           lang_data[REFERRAL_LANG_MAX];
     u_char                           source_data[REFERRAL_SOURCE_MAX];
@@ -288,18 +309,20 @@ struct ngx_http_referral_ctx_s {
     ngx_uint_t                       class;
     ngx_uint_t                       old_cookie;  /* referral_cookie_e */
 
-    /* what it waits for */
+    /* what the request waits for */
 
     ngx_http_referral_wait_t         wait[NGX_HTTP_REFERRAL_ENTRIES];
-    ngx_http_referral_wait_t        *touches;     /* of the cookie, [2], where
-                                                     their links are asked
-                                                     for; else NULL */
-    ngx_msec_t                       since;       /* it waits; 0: never did */
-    ngx_uint_t                       waits;       /* how many are out */
-    ngx_event_t                      timer;       /* bounds the wait */
+    ngx_http_referral_wait_t        *touches;     /* [2], for the links of
+                                                     the cookie's touches;
+                                                     NULL: not looked up */
+    ngx_msec_t                       since;       /* the first wait began; 0:
+                                                     none did */
+    ngx_uint_t                       waits;       /* look-ups that have no
+                                                     answer yet */
+    ngx_event_t                      timer;       /* ends the wait */
     ngx_http_referral_cancel_pt      cancel[NGX_HTTP_REFERRAL_WAITS];
 
-    /* a click: made by the short link, and read by variables too */
+    /* the click: set by the short link, and read by variables */
 
     u_char                           visitor[REFERRAL_VISITOR_SIZE];
     u_char                           click_id[REFERRAL_CLICK_ID_SIZE];
@@ -310,32 +333,38 @@ struct ngx_http_referral_ctx_s {
     referral_decision_t              decision;
     ngx_str_t                        location;    /* the Location */
     referral_str_t                   landing_host;
-    uint64_t                         address_hash; /* 0: it has none */
+    uint64_t                         address_hash; /* 0: no IP address, or
+                                                      not needed */
     u_char                           lang_key[REFERRAL_LANG_MAX];
-    ngx_queue_t                      queue;       /* in a turn */
+    ngx_queue_t                      queue;       /* in ..._click_group_t */
     ngx_http_referral_commit_t       commit;
 
     unsigned                         has_program:1;
     unsigned                         literal_program:1;
     unsigned                         has_headers:1;
-    unsigned                         many_cookies:1; /* headers of that name */
+    unsigned                         many_cookies:1; /* several Cookie
+                                                        headers */
     unsigned                         has_agent:1;
     unsigned                         has_lang:1;
     unsigned                         has_source:1;
     unsigned                         has_class:1;
-    unsigned                         has_visitor:1; /* one is known or made */
+    unsigned                         has_visitor:1; /* of the cookie, or a
+                                                       new one */
     unsigned                         has_click_id:1;
-    unsigned                         short_link:1;  /* is, or came from, one */
+    unsigned                         short_link:1;  /* the request is a
+                                                       click, or was before a
+                                                       redirect */
     unsigned                         guarded:1;
     unsigned                         looking:1;     /* waits for Redis */
-    unsigned                         resolved:2;    /* referral_resolve ran:
-                                                       how often */
+    unsigned                         resolved:2;    /* look-ups of
+                                                       referral_resolve */
     unsigned                         decided:1;
-    unsigned                         prepared:1;    /* the answer's header */
-    unsigned                         consent:1;     /* has_consent: given */
+    unsigned                         prepared:1;    /* the answer's header is
+                                                       set */
+    unsigned                         consent:1;     /* valid if has_consent */
     unsigned                         has_consent:1;
-    unsigned                         untouched:1;   /* the links of the cookie
-                                                       do not exist */
+    unsigned                         untouched:1;   /* no touch of the cookie
+                                                       has a link that exists */
     unsigned                         set_cookie:1;
 };
 

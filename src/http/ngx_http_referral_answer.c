@@ -41,7 +41,8 @@ ngx_http_referral_answer_cookie(ngx_http_request_t *r,
 
     if (n == REFERRAL_ERROR) {
         ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
-                      "referral: a cookie could not be signed");
+                      "referral: openssl could not sign a cookie: the click "
+                      "is counted without one");
         return NGX_OK;
     }
 

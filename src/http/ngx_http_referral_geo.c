@@ -8,7 +8,7 @@
 
 typedef struct {
     ngx_str_t                  path;
-    referral_geo_t            *geo;       /* NULL: not there (yet) */
+    referral_geo_t            *geo;       /* NULL: closed */
     ngx_uint_t                 said;
 } ngx_http_referral_geo_file_t;
 
@@ -21,7 +21,8 @@ struct ngx_http_referral_geo_s {
     ngx_msec_t                 reload;
     ngx_event_t                timer;
 
-    referral_geo_memo_t       *memo;      /* each worker's own copy */
+    referral_geo_memo_t       *memo;      /* each worker's own; NULL: no
+                                             memory */
 
 #if (NGX_THREADS)
     ngx_thread_pool_t         *thread_pool;
@@ -59,7 +60,7 @@ static void ngx_http_referral_geo_opened(ngx_event_t *ev);
 #endif
 
 
-/* opened by the master, so that all workers share one copy */
+/* opens the files in the master, so that all workers share one copy */
 
 char *
 ngx_http_referral_geo_init(ngx_conf_t *cf, ngx_http_referral_geo_conf_t *conf)
@@ -169,7 +170,7 @@ ngx_http_referral_geo_start(ngx_http_referral_geo_conf_t *conf,
 
     geos->log = log;
 
-    /* without memory every address is looked up */
+    /* without a memo every address is looked up */
 
     geos->memo = referral_geo_memo_create();
 
@@ -202,7 +203,10 @@ ngx_http_referral_geo_handler(ngx_event_t *ev)
 }
 
 
-/* from the i-th on: a thread reads one file, and then comes back for more */
+/*
+ * checks the files from the i-th on; when a thread has read one, it goes on
+ * there
+ */
 
 static void
 ngx_http_referral_geo_check(ngx_http_referral_geo_t *geos, ngx_uint_t i)
@@ -222,7 +226,7 @@ ngx_http_referral_geo_check(ngx_http_referral_geo_t *geos, ngx_uint_t i)
 }
 
 
-/* reading a database takes a while: a thread does it where there are any */
+/* reading a database takes long: a thread does it if there is a pool */
 
 static void
 ngx_http_referral_geo_open(ngx_http_referral_geo_t *geos,
@@ -275,7 +279,8 @@ ngx_http_referral_geo_swap(ngx_http_referral_geo_t *geos,
         if (!file->said) {
             file->said = 1;
             ngx_log_error(NGX_LOG_ERR, geos->log, 0,
-                          "\"referral_geoip\": %s; the old one stays", err);
+                          "\"referral_geoip\": %s; the old database stays in "
+                          "use", err);
         }
 
         return;
@@ -328,7 +333,7 @@ ngx_http_referral_geo_opened(ngx_event_t *ev)
 #endif
 
 
-/* many visitors come from where others came: a page's links, a carrier's NAT */
+/* the memo pays because addresses repeat: a page's links, a carrier's NAT */
 
 void
 ngx_http_referral_geo_find(ngx_http_referral_geo_t *geos, struct sockaddr *sa,

@@ -1,7 +1,8 @@
 
 /*
- * Databases of places: opened by the master, read again by a thread of each
- * worker where they changed, and the addresses that a worker has seen lately.
+ * Databases that map addresses to places.  The master opens them, a thread of
+ * each worker reads a changed file again, and each worker keeps the results
+ * for the addresses that it saw last.
  */
 
 
@@ -24,7 +25,7 @@ typedef struct ngx_http_referral_geo_s  ngx_http_referral_geo_t;
 
 typedef struct {
     ngx_array_t                     *files;       /* of ngx_str_t */
-    ngx_conf_file_t                 *place;       /* where that was said */
+    ngx_conf_file_t                 *place;       /* the directive's line */
     time_t                           reload;      /* s */
     ngx_http_referral_geo_t         *geos;        /* NULL: no database */
 #if (NGX_THREADS)
@@ -33,7 +34,10 @@ typedef struct {
 } ngx_http_referral_geo_conf_t;
 
 
-/* by the master: sets "geos"; start: in a worker */
+/*
+ * init: in the master, opens the files and sets "geos"; start: in a worker,
+ * begins to watch the files
+ */
 char *ngx_http_referral_geo_init(ngx_conf_t *cf,
     ngx_http_referral_geo_conf_t *conf);
 void ngx_http_referral_geo_start(ngx_http_referral_geo_conf_t *conf,
@@ -42,7 +46,7 @@ void ngx_http_referral_geo_start(ngx_http_referral_geo_conf_t *conf,
 void ngx_http_referral_geo_find(ngx_http_referral_geo_t *geos,
     struct sockaddr *sa, referral_geo_result_t *result);
 
-/* a find will come: it need not wait for the memory then; in this order */
+/* prefetch for a later find() of the same address, in this order */
 void ngx_http_referral_geo_prefetch(ngx_http_referral_geo_t *geos,
     struct sockaddr *sa);
 void ngx_http_referral_geo_prefetch_value(ngx_http_referral_geo_t *geos,

@@ -1,6 +1,6 @@
 
 /*
- * Where clicks are kept until Redis has them, as the configuration says.
+ * The configuration of the journal, which keeps clicks until Redis has them.
  */
 
 
@@ -16,7 +16,8 @@
 
 typedef struct {
     ngx_path_t                     *path;
-    ngx_http_referral_directory_t  *directory;  /* may be NULL */
+    ngx_http_referral_directory_t  *directory;  /* in the zone; NULL: its
+                                                   path is too long */
     off_t                           segment;    /* bytes */
     off_t                           max;        /* bytes */
     time_t                          retain;     /* s */

@@ -1,7 +1,7 @@
 
 /*
- * Where Redis is, as the configuration says, for those who do not talk to it
- * themselves.
+ * The configuration of Redis, without hiredis, for files that do not send
+ * commands themselves.
  */
 
 
@@ -16,10 +16,11 @@
 typedef struct ngx_http_referral_redis_s  ngx_http_referral_redis_t;
 
 
-/* strings are terminated and live as long as the cycle */
+/* strings end with a zero byte and live as long as the cycle */
 
 typedef struct {
-    ngx_str_t            text;       /* as configured, for the log */
+    ngx_str_t            text;       /* the address as configured, for the
+                                        log */
     u_char              *host;       /* a numeric address, or a socket's path */
     in_port_t            port;       /* 0 for a socket */
     ngx_str_t            username;

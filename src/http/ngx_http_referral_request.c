@@ -4,7 +4,7 @@
 #include "referral_hash.h"
 
 
-/* cookies of one name that are looked at: a MAC each */
+/* cookies of one name that are verified at most: each costs a MAC */
 #define NGX_HTTP_REFERRAL_COOKIES    4
 
 
@@ -20,8 +20,8 @@ static ngx_uint_t ngx_http_referral_consented(ngx_http_request_t *r,
 
 
 /*
- * Length and last letter tell them apart.  Two in one place would not
- * compile.
+ * Header names, indexed by their length and last letter.  Two names with the
+ * same index would not compile.
  */
 
 #define NGX_HTTP_REFERRAL_PLACES  32
@@ -59,8 +59,9 @@ static ngx_http_referral_known_t
 
 
 /*
- * An internal redirect forgets the contexts of modules; the pool's cleanups
- * stay.  Subrequests see what their main request is.
+ * An internal redirect clears the contexts of modules, but not the pool's
+ * cleanups, where the context is found again.  Subrequests use that of their
+ * main request.
  */
 
 ngx_http_referral_ctx_t *
@@ -125,8 +126,8 @@ ngx_http_referral_make_ctx(ngx_http_request_t *r)
 
 
 /*
- * Before a request waits.  The pool's cleanup comes too late for one that
- * nginx ends in the meantime: nobody may go on with it then.
+ * To be called before a request waits.  If nginx ends the request meanwhile,
+ * its waits must be cancelled at once; the pool's cleanup comes too late.
  */
 
 ngx_int_t
@@ -167,7 +168,7 @@ ngx_http_referral_cleanup(void *data)
 }
 
 
-/* in one go: a look-up of each that may be there reads the list as often */
+/* reads all headers in one pass: a search for each would be a pass each */
 
 void
 ngx_http_referral_read_headers(ngx_http_request_t *r,
@@ -222,7 +223,10 @@ ngx_http_referral_read_headers(ngx_http_request_t *r,
 }
 
 
-/* by nginx's own variable: versions differ in where they keep them */
+/*
+ * joins several Cookie headers as $http_cookie: versions of nginx keep them in
+ * different members
+ */
 
 static void
 ngx_http_referral_join_cookies(ngx_http_request_t *r,
@@ -244,7 +248,7 @@ ngx_http_referral_join_cookies(ngx_http_request_t *r,
 }
 
 
-/* the program of this location; NGX_DECLINED if it has none that is valid */
+/* sets ctx->program; NGX_DECLINED: the location has none that is valid */
 
 ngx_int_t
 ngx_http_referral_find_program(ngx_http_request_t *r,
@@ -258,7 +262,7 @@ ngx_http_referral_find_program(ngx_http_request_t *r,
 
     cv = rlcf->link.program ? rlcf->link.program : rlcf->program;
 
-    /* that of a click holds on the page that it falls back to */
+    /* the fallback page of a click keeps the click's program */
 
     if (ctx->has_program && (ctx->short_link || ctx->program_value == cv)) {
         return ctx->program.len ? NGX_OK : NGX_DECLINED;
@@ -274,7 +278,7 @@ ngx_http_referral_find_program(ngx_http_request_t *r,
     ctx->program.len = 0;
     ctx->literal_program = (cv->lengths == NULL);
 
-    /* the configuration takes no other than a valid one */
+    /* "nginx -t" has refused an invalid one */
 
     if (ctx->literal_program) {
         ctx->program.len = cv->value.len;
@@ -315,7 +319,7 @@ ngx_http_referral_lower(ngx_http_request_t *r, referral_str_t *dst,
 }
 
 
-/* the code in this location's URL; NGX_DECLINED if there is none */
+/* sets ctx->code; NGX_DECLINED: the URL has none */
 
 ngx_int_t
 ngx_http_referral_find_code(ngx_http_request_t *r,
@@ -344,7 +348,7 @@ ngx_http_referral_find_code(ngx_http_request_t *r,
         value.data = r->uri.data + clcf->name.len;
         value.len = r->uri.len - clcf->name.len;
 
-        /* "location /r" is as good as "location /r/" */
+        /* "location /r" takes the same codes as "location /r/" */
 
         if (value.len
             && value.data[0] == '/'
@@ -381,7 +385,7 @@ ngx_http_referral_find_code(ngx_http_request_t *r,
 }
 
 
-/* "buf" holds NGX_HTTP_REFERRAL_COOKIE_NAME_MAX bytes */
+/* the cookie's name; "buf" has NGX_HTTP_REFERRAL_COOKIE_NAME_MAX bytes */
 
 void
 ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
@@ -403,9 +407,10 @@ ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
 
 
 /*
- * The cookie that the visitor sent for the program, if it is good; without
- * consent it is not read.  "window" in seconds; what it depends on must be
- * known, so the first caller counts.
+ * Reads the program's cookie into ctx->cookie, and sets ctx->old_cookie to
+ * whether it is valid; without consent it counts as absent.  Touches older
+ * than "window", in seconds, do not count.  The first call decides, so the
+ * program has to be known.
  */
 
 void
@@ -452,8 +457,8 @@ ngx_http_referral_find_cookie(ngx_http_request_t *r,
     ngx_http_referral_cookie_name(rlcf, ctx, &name, buf);
 
     /*
-     * Another host or path of the site may have left one of the same name:
-     * the first that is good counts, and few are tried.
+     * Another host or path of the site may have set a cookie of the same name:
+     * the first valid one counts, and only a few are verified.
      */
 
     tries = 0;
@@ -506,14 +511,14 @@ ngx_http_referral_bad_cookie(ngx_http_request_t *r,
 
 #if (NGX_DEBUG)
     static char  *reasons[] = {
-        "", "malformed", "of an unknown key", "its signature is wrong",
-        "of another program", "expired"
+        "", "it is malformed", "its key is unknown", "its signature is wrong",
+        "it is of another program", "it has expired"
     };
 #endif
 
     rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
 
-    /* a program alone, without short links, has no zone */
+    /* without short links there is no zone */
 
     if (rmcf->zone.sh) {
         ngx_http_referral_count(rmcf, NGX_HTTP_REFERRAL_BAD_COOKIES);
@@ -521,13 +526,13 @@ ngx_http_referral_bad_cookie(ngx_http_request_t *r,
 
 #if (NGX_DEBUG)
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
-                   "referral cookie: \"%V\" is as if absent: %s",
+                   "referral cookie: \"%V\" is ignored: %s",
                    name, reasons[ctx->old_cookie]);
 #endif
 }
 
 
-/* of the cookie: the touch that counts by the attribution; NULL: none */
+/* the touch of the cookie that counts by the attribution; NULL: none */
 
 referral_touch_t *
 ngx_http_referral_touch(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
@@ -566,7 +571,7 @@ ngx_http_referral_touch(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx)
         }
     }
 
-    /* one whose link may not exist gives way to one whose link does */
+    /* a touch whose link may not exist yields to one whose link does */
 
     if (ctx->cookie.first_open && !ctx->cookie.last_open) {
         attribution = REFERRAL_ATTRIBUTION_LAST;
@@ -585,7 +590,7 @@ ngx_http_referral_find_geo(ngx_http_request_t *r,
     struct sockaddr                *sa;
     ngx_http_referral_main_conf_t  *rmcf;
 
-    /* realip may know better who it is than when a variable asked */
+    /* realip may have changed the address since a variable was read */
 
     sa = r->connection->sockaddr;
 
@@ -652,7 +657,7 @@ ngx_http_referral_find_agent(ngx_http_request_t *r,
 }
 
 
-/* again for other languages: those of a program are known late */
+/* chooses again when the program's languages are known */
 
 void
 ngx_http_referral_find_lang(ngx_http_request_t *r,
@@ -689,7 +694,7 @@ ngx_http_referral_find_source(ngx_http_request_t *r,
 }
 
 
-/* what the request alone tells: neither duplicate nor excluded */
+/* the class by the request alone; "duplicate" and "excluded" are set later */
 
 void
 ngx_http_referral_find_class(ngx_http_request_t *r,
@@ -726,10 +731,11 @@ ngx_http_referral_find_class(ngx_http_request_t *r,
 
 
 /*
- * May this visitor be known again?  Nothing configured: yes.  A click has one
- * answer, which holds on the page that it falls back to.  On other pages the
- * answer is that of the location and of the moment; where "referral_consent"
- * itself asks for a value of the cookie, it is no.
+ * Whether this visitor may be recognized: yes if nothing is configured.  A
+ * click has one answer, which its fallback page keeps.  On other pages the
+ * answer is computed each time, for the location.  It is no while
+ * "referral_consent" itself is evaluated, which may read variables of the
+ * cookie.
  */
 
 ngx_uint_t

@@ -1,7 +1,9 @@
 
 /*
- * What one request says, found out when it is first asked for, and once; all
- * may be asked in any phase.  Strings are of the request's pool.
+ * What follows from a request: its program, code, cookie, place, device,
+ * language, class and consent.  Each function computes its part once, when it
+ * is first called, and may be called in any phase.  Results are in the
+ * context; strings are allocated from the request's pool.
  */
 
 
@@ -12,12 +14,12 @@
 #include "ngx_http_referral.h"
 
 
-/* User-Agents that a worker remembers: a few hundred are most of the world's */
+/* User-Agents that a worker caches: a few hundred make up most requests */
 #define NGX_HTTP_REFERRAL_AGENTS     256
 #define NGX_HTTP_REFERRAL_AGENT_MAX  256
 
 
-/* one of them and what it tells */
+/* a cached User-Agent, and the device and class that follow from it */
 
 struct ngx_http_referral_agent_s {
     size_t                           len;
@@ -55,7 +57,7 @@ void ngx_http_referral_cookie_name(ngx_http_referral_loc_conf_t *rlcf,
 void ngx_http_referral_read_headers(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
-/* one of ..._header_e, the first of its name; data is NULL: there is none */
+/* the first header of a name in ..._header_e; data is NULL: there is none */
 
 static ngx_inline referral_str_t *
 ngx_http_referral_header(ngx_http_request_t *r, ngx_http_referral_ctx_t *ctx,

@@ -17,7 +17,7 @@ static void ngx_http_referral_zone_journal_settle(
 
 #if (NGX_PTR_SIZE != 8)
 
-/* nginx's time of this turn of the event loop, with the bits that it lacks */
+/* ngx_current_msec, with the upper bits that it lacks */
 
 int64_t
 ngx_http_referral_msec(void)
@@ -43,8 +43,8 @@ ngx_http_referral_msec(void)
 
 
 /*
- * At a reload this runs on live memory before the new configuration is
- * accepted: nothing is written to what was there.
+ * At a reload this runs before the new configuration is accepted, on memory
+ * that workers use: it must not write to it.
  */
 
 ngx_int_t
@@ -88,7 +88,7 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         goto small;
     }
 
-    /* one piece, as large as the slab allocator can give */
+    /* the cache is one block, the largest that the slab allocator gives */
 
     shpool->log_nomem = 0;
     cache = NULL;
@@ -104,7 +104,9 @@ ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         }
     }
 
-    /* against keys and addresses that are chosen to collide */
+    /*
+     * secret seeds: keys and addresses cannot be chosen so that they collide
+     */
 
     ngx_memzero(&random, sizeof(referral_random_t));
 
@@ -191,7 +193,7 @@ ngx_http_referral_zone_journal(ngx_http_referral_records_t *sh, u_char *id,
 }
 
 
-/* how much of the journal the totals have already */
+/* sets *base to the last record of the journal that the totals include */
 
 static void
 ngx_http_referral_zone_settled(ngx_http_referral_records_t *sh, u_char *id,
@@ -214,7 +216,7 @@ ngx_http_referral_zone_settled(ngx_http_referral_records_t *sh, u_char *id,
 
         last = settled->last;
 
-        /* what Redis has of a journal may have been settled twice */
+        /* a journal may have been closed more than once: the largest counts */
 
         if (last && last >= *base) {
             *base = last;
@@ -241,7 +243,7 @@ ngx_http_referral_zone_free(ngx_http_referral_records_t *sh)
         }
     }
 
-    /* of a worker that died, and all that it told of is settled */
+    /* or the entry of a dead worker whose records are all settled */
 
     for (i = 0; i < NGX_HTTP_REFERRAL_JOURNALS; i++) {
         entry = &sh->journals[i];
@@ -352,7 +354,7 @@ ngx_http_referral_zone_journal_settle(ngx_http_referral_records_t *sh,
         settled->last = entry->last;
     }
 
-    /* an entry that ends before it begins is not read */
+    /* metrics skip an entry whose last number is below its base */
 
     entry->last = 0;
     ngx_memory_barrier();

@@ -1,7 +1,8 @@
 
 /*
- * The shared memory of all workers: counters, the book of journals, who is
- * there, and the cache of links, which lies in it as one piece.
+ * The shared memory of all workers: counters, the state of each journal that
+ * has unsettled records, the list of workers, and the cache of links, which is
+ * one block in it.  The metrics page reads the counters here.
  */
 
 
@@ -19,7 +20,7 @@
 #include "referral_visitor.h"
 
 
-/* what happened to records of one kind */
+/* events of records of one kind */
 
 typedef enum {
     NGX_HTTP_REFERRAL_RESENT = 0,
@@ -31,8 +32,8 @@ typedef enum {
 
 
 /*
- * Events of all workers, in the zone; only ever added to.  The first ones are
- * those of clicks.
+ * Counters of events, summed over all workers since the zone was made.  Those
+ * of records come first, which are clicks.
  */
 
 typedef enum {
@@ -65,7 +66,7 @@ typedef enum {
 } ngx_http_referral_event_answer_e;
 
 
-/* records that were not kept, beside those that the journal dropped */
+/* why records were dropped, after the reasons of the journal */
 
 #define NGX_HTTP_REFERRAL_DROP_UNRESOLVED  REFERRAL_DROPS
 #define NGX_HTTP_REFERRAL_DROP_RECORDER    (REFERRAL_DROPS + 1)
@@ -75,54 +76,61 @@ typedef enum {
 #define NGX_HTTP_REFERRAL_SETTLED          4096
 #define NGX_HTTP_REFERRAL_WORKERS          256
 
-/* two of a configuration; at a reload two follow two */
+/*
+ * two workers of a configuration; during a reload there are two configurations
+ */
 #define NGX_HTTP_REFERRAL_LISTENERS        4
 
 
 /*
- * One journal that has unsettled records, as its owner, or who adopted it, last
- * saw it.  All numbers are sequence numbers, so whoever takes over corrects
- * what a killed process could not say any more.
+ * A journal with unsettled records, as the worker that owns or adopted it last
+ * saw it.  The numbers are sequence numbers, so a worker that takes the
+ * journal over corrects what a killed one could not write any more.
  */
 
 typedef struct {
-    ngx_atomic_t                     state;       /* pid; 0: free */
+    ngx_atomic_t                     state;       /* its worker's pid; 0:
+                                                     free */
     u_char                           id[16];
     uint64_t                         base;        /* settled before this zone */
     uint64_t                         last;
     uint64_t                         settled;     /* recorded or bad */
     uint64_t                         bad;
-    int64_t                          oldest;      /* ms, 0: all is settled */
-    ngx_uint_t                       born;        /* in this zone's life */
-    ngx_uint_t                       filed;       /* the disk has some of it */
+    int64_t                          oldest;      /* ms; of the oldest
+                                                     unsettled record, 0:
+                                                     none */
+    ngx_uint_t                       born;        /* made since the zone
+                                                     exists */
+    ngx_uint_t                       filed;       /* some of it is on disk */
 } ngx_http_referral_journal_entry_t;
 
 
-/* a journal's directory: that of the configuration, and those before it */
+/* the directory of journals, of this configuration or an earlier one */
 
 #define NGX_HTTP_REFERRAL_DIRECTORIES      3
 #define NGX_HTTP_REFERRAL_DIRECTORY_MAX    1024
 
 typedef struct {
-    ngx_uint_t                       generation;  /* latest; 0: free */
+    ngx_uint_t                       generation;  /* the last one that used
+                                                     it; 0: free */
     size_t                           len;
     u_char                           path[NGX_HTTP_REFERRAL_DIRECTORY_MAX];
     referral_quota_t                 quota;
 } ngx_http_referral_directory_t;
 
 
-/* a journal without an entry: how much of it the totals have */
+/* a journal that has no entry any more, and how far the totals include it */
 
 typedef struct {
-    uint64_t                         id;          /* the first half */
-    uint64_t                         last;        /* 0: not to be read */
+    uint64_t                         id;          /* the id's first half */
+    uint64_t                         last;        /* 0: being written */
     ngx_uint_t                       born;
 } ngx_http_referral_settled_t;
 
 
 /*
- * A time in the zone, as ngx_current_msec tells it, which has 32 bits on some
- * machines and wraps after 49 days: these have 64 everywhere.
+ * A time in the zone, ms.  It has 64 bits everywhere; ngx_current_msec has 32
+ * on some machines, and wraps after 49 days.
  */
 
 typedef int64_t  ngx_http_referral_msec_t  __attribute__((aligned(8)));
@@ -131,14 +139,15 @@ typedef int64_t  ngx_http_referral_msec_t  __attribute__((aligned(8)));
 #define ngx_http_referral_store(p, n)  __atomic_store_n(p, n, __ATOMIC_RELAXED)
 
 
-/* the recorder of a worker, for one kind of record */
+/* the state of a worker's recorder for one kind of record */
 
 typedef struct {
     ngx_uint_t                       up;
     ngx_msec_t                       latency;
     ngx_uint_t                       disk_failed;
     ngx_uint_t                       journals;
-    uint64_t                         foreign;     /* kept for others */
+    uint64_t                         foreign;     /* segments and journals
+                                                     kept for another version */
 } ngx_http_referral_worker_recorder_t;
 
 
@@ -152,25 +161,26 @@ typedef struct {
 } ngx_http_referral_worker_entry_t;
 
 
-/* a worker that hears of edits in Redis, or did */
+/* a worker that receives Redis's messages about edits, or the last that did */
 
 typedef struct {
     ngx_atomic_t                     pid;         /* 0: free */
     ngx_atomic_t                     generation;  /* of the configuration */
-    ngx_http_referral_msec_t         seen;        /* last turn of its timer */
-    ngx_http_referral_msec_t         lease;       /* the cache is true until */
+    ngx_http_referral_msec_t         seen;        /* when its timer ran last */
+    ngx_http_referral_msec_t         lease;       /* the cache has all edits
+                                                     until then */
 } ngx_http_referral_listener_t;
 
 
 /*
- * One kind of record, as all workers see it: how many are where, and the
- * directories and journals that they are in.
+ * The records of one kind, of all workers: how many were accepted, recorded
+ * and dropped, and the directories and journals that hold the rest.
  */
 
 typedef struct {
     ngx_atomic_t                     dropped[NGX_HTTP_REFERRAL_DROPS];
 
-    /* of journals that have no entry any more */
+    /* totals of the journals that have no entry any more */
     ngx_atomic_t                     accepted;
     ngx_atomic_t                     adopted;
     ngx_atomic_t                     recorded;
@@ -181,8 +191,11 @@ typedef struct {
                                               NGX_HTTP_REFERRAL_DIRECTORIES];
     ngx_http_referral_journal_entry_t  journals[NGX_HTTP_REFERRAL_JOURNALS];
     ngx_http_referral_settled_t      settled[NGX_HTTP_REFERRAL_SETTLED];
-    ngx_atomic_t                     nsettled;    /* the newest ones stay */
-    ngx_atomic_t                     said_full;   /* time; 0: never */
+    ngx_atomic_t                     nsettled;    /* written so far: the
+                                                     array is a ring */
+    ngx_atomic_t                     said_full;   /* when the log said that
+                                                     all entries are used; 0:
+                                                     never */
 } ngx_http_referral_records_t;
 
 
@@ -203,19 +216,20 @@ typedef struct {
 
     ngx_uint_t                       generation;  /* of the configuration */
     ngx_http_referral_listener_t     listeners[NGX_HTTP_REFERRAL_LISTENERS];
-    ngx_http_referral_msec_t         flushed;     /* 0: never */
-    ngx_http_referral_msec_t         refused;     /* not to be asked for edits
-                                                     before; 0: ask */
+    ngx_http_referral_msec_t         flushed;     /* the last flush; 0: never */
+    ngx_http_referral_msec_t         refused;     /* no tracking attempt
+                                                     before this time; 0: now */
 
-    uint64_t                         seed;        /* of addresses, below */
+    uint64_t                         seed;        /* for hashes of addresses
+                                                     in "bound" */
     referral_limit_t                 bound;       /* clicks by address */
 
-    u_char                          *cache;       /* where its table lies */
+    u_char                          *cache;       /* its table */
     size_t                           cache_size;
 } ngx_http_referral_zone_t;
 
 
-/* the memory, and how long what lies in it serves, as "referral_zone" says */
+/* "referral_zone": the memory, and the lifetimes of entries in the cache */
 
 typedef struct {
     ngx_shm_zone_t                  *shm_zone;
@@ -224,7 +238,7 @@ typedef struct {
     size_t                           size;
     ngx_uint_t                       set;
     ngx_uint_t                       generation;  /* of the configuration */
-    time_t                           valid;       /* s, as the others */
+    time_t                           valid;       /* s, as those below */
     time_t                           untracked;
     time_t                           negative;
     time_t                           stale;
@@ -233,7 +247,7 @@ typedef struct {
 
 #define ngx_http_referral_zone(rmcf)  ((rmcf)->zone.sh)
 
-/* the zone's clock: one of all processes */
+/* the clock of the zone's times, the same in all processes */
 
 #if (NGX_PTR_SIZE == 8)
 #define ngx_http_referral_msec()  ((int64_t) ngx_current_msec)
@@ -244,11 +258,13 @@ int64_t ngx_http_referral_msec(void);
 ngx_int_t ngx_http_referral_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 
 /*
- * The book of journals: an entry is found or made, for the own journal always,
- * for others if the totals lack some of it.  NGX_DECLINED: they do not;
- * NGX_BUSY: there is no room.  "born": this process made the journal; "base":
- * what was settled before, for one that comes from elsewhere.  close: what it
- * held goes into the totals.
+ * Finds or makes the entry of a journal: for the worker's own journal always,
+ * for an adopted one if the totals lack some of its records.  "born": this
+ * process made the journal; "base": up to where an adopted journal was settled
+ * before.  NGX_DECLINED: the totals have all of it; NGX_BUSY: no entry is
+ * free.
+ *
+ * ..._close() adds the entry's numbers to the totals, and frees it.
  */
 
 ngx_int_t ngx_http_referral_zone_journal(ngx_http_referral_records_t *sh,
@@ -258,21 +274,23 @@ void ngx_http_referral_zone_journal_close(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry);
 
 /*
- * dead: has the entry records that wait in the memory of a worker that is gone?
- * Its pid, or 0.  lost: its journal lies nowhere, so what waits is dropped, of
- * which the number is returned; 0 if the entry is not that worker's any more.
+ * ..._dead() returns the pid of a worker that is gone if the entry's unsettled
+ * records were only in its memory, else 0.  ..._lost() counts these records as
+ * dropped and closes the entry, once it is known that the journal is in no
+ * directory.  It returns their number, or 0 if the entry does not belong to
+ * "pid" any more.
  */
 ngx_atomic_uint_t ngx_http_referral_zone_journal_dead(
     ngx_http_referral_journal_entry_t *entry);
 uint64_t ngx_http_referral_zone_journal_lost(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid);
 
-/* the line of this process; NULL if there is no room */
+/* the entry of this process, made when needed; NULL: none is free */
 ngx_http_referral_worker_entry_t *ngx_http_referral_zone_worker(
     ngx_http_referral_zone_t *zone);
 void ngx_http_referral_zone_leave(ngx_http_referral_zone_t *zone);
 
-/* a worker that was not heard of for longer is none, ms */
+/* a worker that was not seen for longer has ended, ms */
 #define NGX_HTTP_REFERRAL_WORKER_GONE  5000
 
 #define ngx_http_referral_count(rmcf, counter)                                \

@@ -277,13 +277,73 @@ for my $file (grep { /^ngx_/ } @files) {
 }
 
 
-# the style that a machine can see, in the example for newcomers too
+# the example for newcomers
 
 my %example = map { m{([^/]+)$} => $_ } glob 't/house/example/*.[ch]';
 
 ok(scalar(%example), 'there is an example of a feature');
 
 read_file($_, $example{$_}) for sort keys %example;
+
+
+# CONTRIBUTING.md is about this tree: the files, folders and names that it
+# mentions are there, and so are the code and the comment that it quotes
+
+my @tree = map { chomp; s{^\./}{}r }
+           `find . \\( -name .git -o -path ./build \\) -prune -o -print`;
+
+my %there = map { $_ => 1 } @tree, map { m{([^/]+)$} } @tree;
+my @roots = ('', 'src/', 't/', 'scripts/nginx_referral/');
+
+my $guide = do {
+    open my $f, '<', 'CONTRIBUTING.md' or die "CONTRIBUTING.md: $!";
+    local $/;
+    <$f>;
+};
+
+my %mentioned = map { $_ => 1 } grep { !/NAME/ }
+                $guide =~ m{(?<![\w./\$-])(\w[\w./-]*(?:\[ch\])?)}g;
+
+for my $path (grep { !m{^(?:_|build/)} } sort keys %mentioned) {
+    my ($first) = $path =~ m{^([^/]+)/};
+
+    next unless $path =~ m{\.(?:c|h|\[ch\]|t|lua|py|pm|md|ini|list|example)$}
+                || $guide =~ m{`\Q$path\E`} && $path =~ m{/$}
+                || $first && grep { $there{"$_$first"} } @roots;
+
+    $path =~ s{[/.]+$}{};
+
+    for my $file ($path =~ s/\[ch\]$// ? ("${path}c", "${path}h") : $path) {
+        ok((grep { $there{"$_$file"} } @roots),
+           "CONTRIBUTING.md: there is $file");
+    }
+}
+
+my $all = join "\n", values %text;
+
+my %names = map { $_ => 1 } grep { !/NAME/ }
+            $guide =~ /\b((?:ngx_http_)?referral_\w+\b(?!\.\w)
+                          |(?:NGX_HTTP_)?REFERRAL_\w+\b(?!=))/gx;
+
+for my $name (sort keys %names) {
+    ok($there{$name} || $all =~ /\b\Q$name\E\b/,
+       "CONTRIBUTING.md: there is $name");
+}
+
+for my $code ($guide =~ /^```c\n(.*?)^```$/msg) {
+    ok(index($all, $code) >= 0, 'CONTRIBUTING.md quotes code that is there');
+}
+
+my ($quoted) = $guide =~ m{`/\* (\w.*?) \*/`}s;
+(my $comments = $all) =~ s{\n\s*\*(?!/)}{}g;
+
+s/\s+/ /g for $quoted, $comments;
+
+ok(index($comments, $quoted) >= 0,
+   'CONTRIBUTING.md quotes a comment that is there');
+
+
+# the style that a machine can see, in the example for newcomers too
 
 for my $file (@files, sort keys %example) {
     my @lines = split /\n/, $text{$file}, -1;

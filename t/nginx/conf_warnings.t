@@ -377,9 +377,9 @@ subtest 'fallbacks that lead nowhere' => sub {
     check('one beside a short link of one name', undef,
           $to->('/x/y', short('= /x', 'shop abc')));
 
-    check('a path with a placeholder', qr/is taken as it stands/,
+    check('a path with a placeholder', qr/is used literally/,
           $to->('"/sorry?why={result}"'));
-    check('a path with a variable', qr/is taken as it stands/,
+    check('a path with a variable', qr/is used literally/,
           $to->('/$lang/sorry'));
 
     my $url = sub {
@@ -413,7 +413,7 @@ subtest 'fallbacks that lead nowhere' => sub {
 
 
 subtest 'the prefix' => sub {
-    check("location $_", qr{location "\S+" takes all that begins so},
+    check("location $_", qr{location "\S+" takes every path that begins with it},
           server('go.example.com', short($_, 'shop')))
         for '/r', '^~ /r', '/go/r', '/R2';
 
@@ -432,7 +432,7 @@ subtest 'the code' => sub {
                       . " referral_cookie off; }");
     };
 
-    check("location $_", qr{may end inside of a word}, $code->($_, '$1'))
+    check("location $_", qr{may match only the beginning of a code}, $code->($_, '$1'))
         for '~ ^/r/(\w+)', '~ ^/r/([a-z0-9]+)', '~ "^/r/([[:alnum:]]{1,64})"',
             '~* ^/r/([\w-]*)', '~ ^/r/(?<code>\d+)', '~ /r/(([A-Z]+))';
 

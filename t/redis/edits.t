@@ -359,7 +359,7 @@ subtest 'a Redis that refuses' => sub {
 
     $t->link('shop', 'slow', landing => 'https://shop.example.com/a');
 
-    ok((wait_for { $t->log =~ /does not tell of edits: "NOPERM/ }),
+    ok((wait_for { $t->log =~ /does not track edits: "NOPERM/ }),
        'is said in the log');
 
     is($t->get('/r/slow')->location, 'https://shop.example.com/a', 'a link');
@@ -369,7 +369,7 @@ subtest 'a Redis that refuses' => sub {
                    eq 'https://shop.example.com/b' } 3),
        'an edit is live after untracked=');
 
-    my @said = $t->log =~ /does not tell of edits/g;
+    my @said = $t->log =~ /does not track edits/g;
     is(scalar(@said), 1, 'said once');
     is($t->metric('referral_tracking'), 0, 'the page says so');
 };

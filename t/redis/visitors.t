@@ -612,7 +612,7 @@ subtest 'says goodbye politely' => sub {
 
     like($log, qr/\[notice\].* closed the connection of the look-ups: it is/,
          'the log says it');
-    like($log, qr/\[notice\].* closed the connection of the news of edits: /,
+    like($log, qr/\[notice\].* closed the connection of the tracking of edits: /,
          'of each connection');
     unlike($log, qr/\[error\]/, 'as no error');
     well('goodbye');

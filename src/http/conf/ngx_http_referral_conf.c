@@ -1,4 +1,10 @@
 
+/*
+ * Setters of the core's directives that locations have, and what setters of
+ * features are made of.
+ */
+
+
 #include "ngx_http_referral_conf_core.h"
 #include "referral_template.h"
 #include "referral_url.h"
@@ -16,8 +22,8 @@ typedef struct {
 
 typedef struct {
     ngx_str_t    name;
-    unsigned     host:1;        /* for one host, and all of it */
-    unsigned     http:1;        /* not for scripts */
+    unsigned     host:1;        /* no Domain, "/" as Path */
+    unsigned     http:1;        /* HttpOnly */
 } ngx_http_referral_cookie_prefix_t;
 
 
@@ -78,7 +84,7 @@ static ngx_http_referral_cookie_option_t  ngx_http_referral_cookie_options[] = {
 };
 
 
-/* the longer before those that it begins with */
+/* a longer name stands before the names that it begins with */
 
 static ngx_http_referral_cookie_prefix_t
     ngx_http_referral_cookie_prefixes[] =
@@ -303,7 +309,7 @@ ngx_http_referral_landing(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* as much of a URL as is fixed text is checked here */
+/* compiles a URL, and checks as much of it as is fixed text */
 
 static char *
 ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
@@ -326,7 +332,9 @@ ngx_http_referral_url(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
-/* our placeholders in braces, and nginx's variables between them */
+/*
+ * placeholders are compiled by the template; each nginx variable has an index
+ */
 
 char *
 ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
@@ -408,7 +416,7 @@ ngx_http_referral_template(ngx_conf_t *cf, ngx_str_t *value,
 }
 
 
-/* "name" or "{name}" as they follow a "$"; returns where the text goes on */
+/* parses "name" or "{name}" after a "$"; returns where the text goes on */
 
 static u_char *
 ngx_http_referral_template_name(u_char *p, u_char *last, ngx_str_t *name)
@@ -678,7 +686,7 @@ ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* what is hardly meant as a name */
+/* 1: the word is hardly meant as the cookie's name */
 
 static ngx_uint_t
 ngx_http_referral_cookie_word(ngx_str_t *word)
@@ -762,7 +770,7 @@ ngx_http_referral_cookie_check(ngx_conf_t *cf,
 }
 
 
-/* names with a dot between them, and maybe one in front */
+/* labels with dots between them, and maybe a dot in front */
 
 static ngx_uint_t
 ngx_http_referral_cookie_domain_valid(ngx_str_t *domain)
@@ -793,7 +801,9 @@ ngx_http_referral_cookie_domain_valid(ngx_str_t *domain)
 }
 
 
-/* what a name promises to browsers, in upper or lower case */
+/*
+ * prefixes of names that browsers take only with some attributes, in any case
+ */
 
 static ngx_int_t
 ngx_http_referral_cookie_prefix(ngx_conf_t *cf,
@@ -837,7 +847,7 @@ ngx_http_referral_cookie_prefix(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    /* TLS may end in front of nginx */
+    /* even over plain HTTP: TLS may end in front of nginx */
 
     cookie->secure = NGX_HTTP_REFERRAL_SECURE_ON;
 
@@ -874,7 +884,7 @@ ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* as nginx's own, but it says what is right */
+/* like ngx_conf_set_enum_slot(), but the error says what is right */
 
 char *
 ngx_http_referral_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
@@ -912,7 +922,7 @@ ngx_http_referral_enum_slot(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* "name=30s"; NGX_DECLINED: not this name; NGX_ERROR: said what is wrong */
+/* parses "name=30s"; NGX_DECLINED: it has another name */
 
 ngx_int_t
 ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
@@ -947,7 +957,7 @@ ngx_http_referral_seconds(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
 }
 
 
-/* nginx reads a bare number as seconds: said where that is absurd */
+/* nginx reads a bare number as seconds: warns if that is hardly meant */
 
 void
 ngx_http_referral_unit(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
@@ -994,7 +1004,7 @@ ngx_http_referral_bad(ngx_conf_t *cf, ngx_str_t *arg, const char *right)
 
     directive = cf->args->elts;
 
-    /* a line of the log has room for what would be right, too */
+    /* a long argument must not push "right" out of the log's line */
 
     shown.len = ngx_min(arg->len, 256);
     shown.data = arg->data;

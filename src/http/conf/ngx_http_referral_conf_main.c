@@ -1,4 +1,10 @@
 
+/*
+ * Setters of the core's directives for all servers: Redis, the zone, the
+ * journal, databases of places, machines, events.
+ */
+
+
 #include "ngx_http_referral_conf_core.h"
 #include "ngx_http_referral_request.h"
 #include "referral_journal.h"
@@ -181,7 +187,7 @@ ngx_http_referral_redis_timeout(ngx_conf_t *cf,
 }
 
 
-/* a name is resolved here and now: hiredis would do it in the event loop */
+/* resolves a name now: hiredis would block the event loop with it */
 
 static ngx_int_t
 ngx_http_referral_redis_address(ngx_conf_t *cf,
@@ -196,7 +202,7 @@ ngx_http_referral_redis_address(ngx_conf_t *cf,
     u.url = *value;
     u.default_port = 6379;
 
-    /* a port alone would be taken for an address, 0.0.24.235 */
+    /* a port alone would be an address: 6379 is 0.0.24.235 */
 
     if (ngx_http_referral_digits(value)
         || ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0)
@@ -229,7 +235,7 @@ ngx_http_referral_redis_address(ngx_conf_t *cf,
         len = ngx_sock_ntop(sa, u.addrs[0].socklen, redis->host,
                             NGX_SOCKADDR_STRLEN, 0);
 
-        /* hiredis takes a literal without its brackets */
+        /* hiredis takes an IPv6 address without brackets */
 
         if (len > 2 && redis->host[0] == '[') {
             ngx_memmove(redis->host, redis->host + 1, len - 2);
@@ -440,8 +446,8 @@ ngx_http_referral_journal_path(ngx_conf_t *cf,
 
 
 /*
- * nginx gives the directory to the workers' user, whatever it is: a slip of
- * the pen must not be one of the system's.
+ * nginx gives the directory to the workers' user.  A typo must not give away a
+ * directory of the system, so it may hold nothing but a journal.
  */
 
 static ngx_int_t
@@ -498,7 +504,7 @@ ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
 }
 
 
-/* nginx makes the directory, and would name neither the directive nor a cure */
+/* nginx makes the directory, but its error would not say what to do */
 
 static ngx_int_t
 ngx_http_referral_journal_parent(ngx_conf_t *cf, ngx_str_t *path)
@@ -547,8 +553,9 @@ ngx_http_referral_journal_parent(ngx_conf_t *cf, ngx_str_t *path)
 
 
 /*
- * What a reload does not name any more, nobody drains.  The name is kept by
- * the master itself: the former configuration may be that of another build.
+ * A journal that the new configuration does not name is not sent any more.
+ * The master remembers the name: the last configuration may be of another
+ * build.
  */
 
 void
@@ -572,8 +579,8 @@ ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path)
 
 
 /*
- * nginx gives the directory to the workers' user, not what lies in it: what
- * another user's workers left there would wait for ever.
+ * nginx gives the directory to the workers' user, but not the slots in it:
+ * clicks that workers of another user left there would never be sent.
  */
 
 void
@@ -589,7 +596,7 @@ ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path)
 
     uid = geteuid();
 
-    /* root opens everything; without a master the worker stays root */
+    /* root can open everything; without a master the worker stays root */
 
     if (uid == 0) {
         uid = ccf->master ? ccf->user : 0;
@@ -627,7 +634,7 @@ ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path)
 }
 
 
-/* the slot, and what lies in it */
+/* 1: the slot, or a file in it, is of another user */
 
 static ngx_uint_t
 ngx_http_referral_journal_foreign(ngx_str_t *slot, uid_t uid, uid_t *owner)

@@ -1,14 +1,15 @@
 
 /*
- * What answers in a location before its contents are made: the contents would
- * never be seen, which nobody notices until clicks are missing.
+ * Warns of what answers in a location before its handler, such as "return": no
+ * request would reach the feature, which is noticed only when clicks are
+ * missing.
  */
 
 
 #include "ngx_http_referral_conf_core.h"
 
 
-/* the heads of other modules' configurations, which have no header */
+/* the first members of other modules' configurations, which have no header */
 
 typedef struct {
     ngx_array_t                   *codes;
@@ -185,7 +186,7 @@ ngx_http_referral_has_rewrites(ngx_conf_t *cf, void **loc_conf)
 }
 
 
-/* by its name: nginx may be built without it */
+/* finds the module by its name: nginx may be built without it */
 
 static void *
 ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
@@ -206,9 +207,9 @@ ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
 
 
 /*
- * What surely ends it: "return", or a "rewrite" that leads away whatever the
- * code is.  After an operation that is not known here, as other modules have,
- * nothing is sure any more.
+ * Returns the directive that certainly answers: "return", or a "rewrite" that
+ * leads away whatever the code is.  NULL, too, after the operation of another
+ * module, which may do anything.
  */
 
 static const char *
@@ -276,7 +277,7 @@ ngx_http_referral_check_codes(ngx_array_t *codes,
 
         if (size == 0 && value && code) {
 
-            /* how a value ends differs with nginx's versions */
+            /* the operation that ends a value differs with nginx's versions */
 
             size = sizeof(uintptr_t);
 
@@ -297,7 +298,7 @@ ngx_http_referral_check_codes(ngx_array_t *codes,
 }
 
 
-/* 0: the end, or not known */
+/* the size of an operation; 0: the end, or not known */
 
 static size_t
 ngx_http_referral_code_size(const u_char *p)
@@ -354,8 +355,8 @@ ngx_http_referral_code_size(const u_char *p)
 #if (NGX_PCRE)
 
 /*
- * How many of four it matches: two codes, and what one that adds a slash, say,
- * does not match any more.  1: not known.
+ * How many of four URIs the expression matches: two codes, and two that it
+ * does not match if it, say, adds a slash.  1: not known.
  */
 
 static ngx_uint_t

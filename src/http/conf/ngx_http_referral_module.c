@@ -1,7 +1,7 @@
 
 /*
  * The core: directives for all servers and those that features share, and the
- * life of a worker's parts.  It knows none of the features.
+ * start and the end of a worker's parts.  It knows none of the features.
  */
 
 
@@ -220,7 +220,7 @@ ngx_http_referral_create_main_conf(ngx_conf_t *cf)
     /*
      * set by ngx_pcalloc():
      *
-     *     everything that is zero, empty or NULL where nothing is said
+     *     everything whose default is zero, empty or NULL
      */
 
     rmcf->worker = ngx_pcalloc(cf->pool, sizeof(ngx_http_referral_worker_t));
@@ -331,7 +331,7 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
     {
         ngx_str_set(&path, NGX_HTTP_REFERRAL_JOURNAL_PATH);
 
-        /* no directive named it */
+        /* the default path has no line in the configuration */
 
         conf_file = cf->conf_file;
         cf->conf_file = NULL;
@@ -409,7 +409,10 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->gpc, prev->gpc, 1);
     ngx_conf_merge_value(conf->utc_offset, prev->utc_offset, 0);
 
-    /* "if" inside of a location whose URL names a link: the URL is the same */
+    /*
+     * in an "if" block the URL names the same link as in the location around
+     * it
+     */
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -432,7 +435,7 @@ ngx_http_referral_postconfiguration(ngx_conf_t *cf)
 
     rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
 
-    /* variables tell machines where nothing else is configured too */
+    /* variables tell machines from people even if nothing is configured */
 
     if (rmcf->bots == NULL
         && ngx_http_referral_set_bots(cf, rmcf, NULL) != NGX_OK)
@@ -473,7 +476,7 @@ ngx_http_referral_init_module(ngx_cycle_t *cycle)
 }
 
 
-/* never an error: a worker that does not start takes the whole site down */
+/* never an error: if workers do not start, the whole site is down */
 
 static ngx_int_t
 ngx_http_referral_init_process(ngx_cycle_t *cycle)
@@ -541,7 +544,7 @@ ngx_http_referral_exit_process(ngx_cycle_t *cycle)
         worker->links = NULL;
     }
 
-    /* last: it may take a second */
+    /* last, because sending the last batch may take a second */
 
     if (worker->recorder) {
         ngx_http_referral_recorder_close(worker->recorder);

@@ -1,4 +1,10 @@
 
+/*
+ * Keys and passwords from files, and the key that nginx makes at its first
+ * start.
+ */
+
+
 #include "ngx_http_referral_conf_core.h"
 
 
@@ -6,7 +12,7 @@
 #define NGX_HTTP_REFERRAL_KEY_HINT  "\"openssl rand -hex 32\""
 #define NGX_HTTP_REFERRAL_FILE_MAX  65536
 
-/* a directory is only walked through: it need not be readable */
+/* a directory is opened for its path only, and need not be readable */
 
 #ifdef O_PATH
 #define NGX_HTTP_REFERRAL_DIR  (O_PATH|O_DIRECTORY|O_CLOEXEC)
@@ -15,7 +21,7 @@
 #endif
 
 
-/* where the key that is made may lie */
+/* a place for the key that nginx makes */
 
 typedef struct {
     ngx_str_t    path;
@@ -127,7 +133,7 @@ ngx_http_referral_keys_parse(ngx_conf_t *cf,
 }
 
 
-/* a key of our own, made once: enough as long as there is one host */
+/* the key that nginx makes once: enough as long as there is one host */
 
 static ngx_int_t
 ngx_http_referral_own_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
@@ -137,7 +143,7 @@ ngx_http_referral_own_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
     ngx_uint_t                     i, made;
     ngx_http_referral_key_place_t  place[2];
 
-    /* "nginx -s" signs nothing */
+    /* "nginx -s" does not sign cookies */
 
     if (ngx_process == NGX_PROCESS_SIGNALLER) {
         return NGX_DECLINED;
@@ -156,7 +162,7 @@ ngx_http_referral_own_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
 
             if (rc == NGX_DECLINED) {
 
-                /* nginx owns the directory properly a little later */
+                /* nginx sets the directory's owner a little later */
 
                 (void) ngx_create_dir((u_char *) place[1].dir, 0700);
 
@@ -188,9 +194,9 @@ ngx_http_referral_own_key(ngx_conf_t *cf, ngx_http_referral_main_conf_t *rmcf,
 
 
 /*
- * Beside the journal's directory, where the workers' user cannot replace it;
- * in the directory, where older versions made it, and where the parent is not
- * ours to write to.
+ * The first place is beside the journal's directory, where the workers' user
+ * cannot replace the key.  The second is in the directory: older versions made
+ * it there, and it is used if the parent cannot be written.
  */
 
 static ngx_int_t
@@ -234,7 +240,9 @@ ngx_http_referral_key_places(ngx_conf_t *cf, ngx_str_t *journal,
 }
 
 
-/* -1: it is not there, or whoever made a link of it is not to be trusted */
+/*
+ * -1: there is no such directory, or a symlink to it is of an untrusted user
+ */
 
 static ngx_fd_t
 ngx_http_referral_key_dir(const char *path)
@@ -256,8 +264,8 @@ ngx_http_referral_key_dir(const char *path)
 
 
 /*
- * NGX_DECLINED: there is none, or it is not used.  What others could have put
- * there must neither be read nor keep nginx from starting.
+ * NGX_DECLINED: there is no key, or it is not used.  A file that others could
+ * have put there is not read, and does not keep nginx from starting.
  */
 
 static ngx_int_t
@@ -295,7 +303,7 @@ ngx_http_referral_key_read(ngx_conf_t *cf,
 
     } else if (fstat(fd, &st) == 0 && st.st_size == 0) {
 
-        /* what a power loss left of an older version's first start */
+        /* left by a power loss at the first start of an older version */
 
         (void) unlinkat(dir, place->name, 0);
         rc = NGX_DECLINED;
@@ -316,7 +324,7 @@ ngx_http_referral_key_read(ngx_conf_t *cf,
 }
 
 
-/* "foreign": why the file may be somebody else's, else NULL */
+/* *foreign: why another user may have made the file, else NULL */
 
 static ngx_fd_t
 ngx_http_referral_key_open(ngx_fd_t dir, const char *name,
@@ -341,7 +349,7 @@ ngx_http_referral_key_open(ngx_fd_t dir, const char *name,
         return -1;
     }
 
-    /* whoever makes it has two names of it for a moment */
+    /* while a process makes the key, it has two names for a moment */
 
     for (tries = 0; tries < 50; tries++) {
 
@@ -373,7 +381,7 @@ ngx_http_referral_key_open(ngx_fd_t dir, const char *name,
 }
 
 
-/* NGX_OK: there is one now; NGX_DECLINED: it cannot be there */
+/* NGX_OK: there is a key now; NGX_DECLINED: it cannot be made there */
 
 static ngx_int_t
 ngx_http_referral_key_make(ngx_conf_t *cf,
@@ -395,7 +403,7 @@ ngx_http_referral_key_make(ngx_conf_t *cf,
 }
 
 
-/* it gets its name when it is whole, and only if there is none */
+/* the key gets its name when it is complete, and only if there is none */
 
 static ngx_int_t
 ngx_http_referral_key_put(ngx_conf_t *cf, ngx_fd_t dir,
@@ -516,7 +524,7 @@ ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool, const char *directive,
     ngx_int_t    rc;
     const char  *needs;
 
-    /* what is no file must not hang the reader */
+    /* a FIFO must not hang the reader */
 
     fd = ngx_open_file(file->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                        NGX_FILE_OPEN, 0);

@@ -1,4 +1,10 @@
 
+/*
+ * The steps of a click: program and code, the look-ups, the visitor, the
+ * decision, the record, the answer.
+ */
+
+
 #include "ngx_http_referral_click.h"
 #include "ngx_http_referral_geo.h"
 #include "ngx_http_referral_links.h"
@@ -9,7 +15,9 @@
 #include "referral_url.h"
 
 
-/* a second click on the same link by the same browser within this, ms */
+/*
+ * a click on the same link by the same browser within this is a duplicate, ms
+ */
 #define NGX_HTTP_REFERRAL_DUPLICATE  10000
 
 
@@ -44,7 +52,7 @@ static char *ngx_http_referral_click_state(const referral_entry_t *entry);
 #endif
 
 
-/* a code that nobody has: no question to Redis is worth it */
+/* the entry for a URL without program or code: Redis is not asked for it */
 
 static const referral_entry_t  ngx_http_referral_absent = {
     .size = sizeof(referral_entry_t),
@@ -53,7 +61,7 @@ static const referral_entry_t  ngx_http_referral_absent = {
 };
 
 
-/* what comes to the short link and is no click; NGX_OK: it is one */
+/* NGX_OK: the request is a click; else the answer to it */
 
 ngx_int_t
 ngx_http_referral_click_admit(ngx_http_request_t *r,
@@ -65,7 +73,7 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
         return NGX_HTTP_NOT_ALLOWED;
     }
 
-    /* a subrequest is nobody's click, nor is what comes after the answer */
+    /* no visitor clicked a subrequest, or what "post_action" does */
 
     if (r != r->main || r->post_action) {
         return NGX_HTTP_NOT_FOUND;
@@ -78,11 +86,12 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
 
     if (ctx->short_link) {
 
-        /* sent here again by its own fallback or error page */
+        /* its own fallback or error page leads to a short link */
 
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "referral: the fallback of a short link leads to "
-                      "a short link");
+                      "referral: \"referral_fallback\" or \"error_page\" "
+                      "of a short link leads to a short link again: the "
+                      "visitor gets 404");
         return NGX_HTTP_NOT_FOUND;
     }
 
@@ -90,7 +99,7 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* variables may have asked already, in another location or for a page */
+    /* variables may have set these before, in another location */
 
     ctx->has_program = 0;
     ctx->code.len = 0;
@@ -105,7 +114,7 @@ ngx_http_referral_click_admit(ngx_http_request_t *r,
 }
 
 
-/* which link is it?  what is far in memory is asked for */
+/* finds the program and the code, and prefetches the keys of look-ups */
 
 void
 ngx_http_referral_click_prefetch_keys(ngx_http_referral_ctx_t *ctx)
@@ -136,7 +145,7 @@ ngx_http_referral_click_prefetch_keys(ngx_http_referral_ctx_t *ctx)
 }
 
 
-/* the second half of what was asked for comes while headers are looked at */
+/* prefetches the values of look-ups, and reads headers while they arrive */
 
 void
 ngx_http_referral_click_prefetch_values(ngx_http_referral_ctx_t *ctx)
@@ -191,7 +200,7 @@ ngx_http_referral_click_lookup(ngx_http_referral_ctx_t *ctx)
 }
 
 
-/* NGX_AGAIN: it waits, and finalizes itself */
+/* NGX_AGAIN: the click waits, and is finalized by the handler that wakes it */
 
 ngx_int_t
 ngx_http_referral_click_finish(ngx_http_request_t *r,
@@ -324,7 +333,7 @@ ngx_http_referral_click_decide(ngx_http_request_t *r,
 }
 
 
-/* NGX_OK: go on; NGX_AGAIN: when it is safe; else how to answer */
+/* NGX_OK: answer now; NGX_AGAIN: when the record is safe; else the answer */
 
 static ngx_int_t
 ngx_http_referral_click_save(ngx_http_request_t *r,
@@ -338,7 +347,7 @@ ngx_http_referral_click_save(ngx_http_request_t *r,
 
     n = ngx_http_referral_click_record(r, ctx, data, sizeof(data));
 
-    /* before the write, so that those who wait for it then only send */
+    /* before the write, so that after it answers only have to be sent */
 
     if (ngx_http_referral_click_answer_prepare(r, ctx) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -363,7 +372,7 @@ ngx_http_referral_click_save(ngx_http_request_t *r,
 }
 
 
-/* no key of Redis may come of what a request made up */
+/* no record: a name that a request made up must not become a key in Redis */
 
 static ngx_int_t
 ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
@@ -387,8 +396,9 @@ ngx_http_referral_click_unrecorded(ngx_http_request_t *r,
 
 
 /*
- * May the program be made up too, in a Host header?  A name that stands in the
- * configuration, or that has a link, may not.
+ * Whether Redis did not answer and the request may have made up the program
+ * too, in a Host header.  A name that stands in the configuration, or that
+ * exists in Redis, is not made up.
  */
 
 static ngx_uint_t
@@ -404,7 +414,7 @@ ngx_http_referral_click_invented(ngx_http_referral_ctx_t *ctx)
 }
 
 
-/* who is it, and is it a person? */
+/* sets the class, the visitor's id and the click's id */
 
 static void
 ngx_http_referral_click_visitor(ngx_http_request_t *r,
@@ -483,8 +493,9 @@ ngx_http_referral_click_visitor(ngx_http_request_t *r,
 
 
 /*
- * The cookie may have touches of the time without Redis.  Do their links
- * exist?  NGX_AGAIN: it waits, and decides again.
+ * Touches of the cookie are open if Redis was away when they were set: looks
+ * up whether their links exist.  NGX_AGAIN: the click waits, and decides after
+ * that.
  */
 
 static ngx_int_t
@@ -503,7 +514,7 @@ ngx_http_referral_click_earlier(ngx_http_request_t *r,
 }
 
 
-/* a touch whose link does not exist is none; one that is not known stays */
+/* removes touches whose link does not exist; unknown ones stay open */
 
 static void
 ngx_http_referral_click_settle(ngx_http_referral_ctx_t *ctx)
@@ -542,7 +553,7 @@ ngx_http_referral_click_absent(ngx_http_referral_wait_t *wait)
 }
 
 
-/* what the decision and its templates work with */
+/* collects what the decision and its templates need */
 
 static ngx_int_t
 ngx_http_referral_click_values(ngx_http_request_t *r,
@@ -586,7 +597,10 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
 
     values->now = ctx->now;
 
-    /* without a visitor a person's draw is the click's; machines draw alike */
+    /*
+     * without a visitor the click's id draws the variant; machines all draw
+     * the same one
+     */
 
     if (ctx->has_visitor) {
         values->bucket = referral_bucket(&ctx->program, ctx->visitor,
@@ -647,7 +661,7 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
 }
 
 
-/* the nginx variables of one template, each looked at once */
+/* evaluates the nginx variables of a template */
 
 static ngx_int_t
 ngx_http_referral_click_external(ngx_http_request_t *r,
@@ -699,7 +713,7 @@ ngx_http_referral_click_external(ngx_http_request_t *r,
 }
 
 
-/* the destination as text; none where nginx answers by itself */
+/* renders the Location; none if a fallback location or 404 answers */
 
 static ngx_int_t
 ngx_http_referral_click_location(ngx_http_request_t *r,
@@ -800,7 +814,7 @@ ngx_http_referral_click_committed(void *data)
 
 #if (NGX_DEBUG)
 
-/* the middle of a click's story: who came, and what was decided */
+/* the middle of a click's debug log: who came, and what was decided */
 
 static void
 ngx_http_referral_click_debug(ngx_http_request_t *r,

@@ -1,6 +1,7 @@
 
 /*
- * The short link: how its files call each other.
+ * The short link, which makes a click of a request: its configuration, and the
+ * functions that its files share.
  */
 
 
@@ -12,12 +13,12 @@
 #include "ngx_http_referral_recorder.h"
 
 
-/* of a location */
+/* the settings of a location */
 
 typedef struct {
-    ngx_http_referral_place_t       *place;       /* NULL: no short link */
-    ngx_array_t                     *hosts;       /* "allow", or the host of
-                                                     "landing" */
+    ngx_http_referral_place_t       *place;       /* NULL: not a short link */
+    ngx_array_t                     *hosts;       /* of landings: "allow", or
+                                                     the host of "landing" */
     ngx_http_referral_template_t    *args;
     ngx_uint_t                       status;
     ngx_flag_t                       forward_args;
@@ -25,7 +26,7 @@ typedef struct {
 } ngx_http_referral_click_conf_t;
 
 
-/* a short link and where it stands, to be checked when all is known */
+/* a short link, kept until the whole configuration can be checked */
 
 typedef struct {
     ngx_http_referral_click_conf_t  *conf;
@@ -35,7 +36,7 @@ typedef struct {
 } ngx_http_referral_short_t;
 
 
-/* clicks that wait for the others of their turn of the event loop */
+/* clicks of one turn of the event loop, which take their steps together */
 
 typedef struct {
     ngx_queue_t                      clicks;      /* of contexts */
@@ -53,15 +54,17 @@ typedef struct {
 extern ngx_module_t  ngx_http_referral_click_module;
 
 
-/* clicks as they come, and their steps */
+/* the content handler of short links, and the groups that clicks join there */
 
 void ngx_http_referral_click_group_init(ngx_http_referral_click_group_t *group,
     ngx_log_t *log);
 ngx_int_t ngx_http_referral_click_group_handler(ngx_http_request_t *r);
 
 /*
- * What cannot work: errors of one short link when it is merged, which sets
- * "hosts", and warnings when all is known; of the "n"th beside those before it.
+ * Checks for what cannot work.  ..._hosts() runs when a short link's location
+ * is merged; it sets "hosts" and returns NGX_CONF_ERROR for what is wrong.
+ * The others warn when the whole configuration is known; ..._shared()
+ * compares the "n"-th short link with those before it.
  */
 
 char *ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
@@ -75,8 +78,9 @@ ngx_uint_t ngx_http_referral_click_has_name(ngx_http_core_srv_conf_t *cscf,
     ngx_str_t *name);
 
 /*
- * The short link, in the order of its steps.  admit: NGX_OK, or how to
- * answer; finish: NGX_AGAIN, it finalizes itself later, or how to answer.
+ * The steps of a click, in their order.  admit: NGX_OK if the request is a
+ * click, else its answer.  finish: the answer, or NGX_AGAIN if the click waits
+ * and is finalized later.  Answers are for ngx_http_finalize_request().
  */
 
 ngx_int_t ngx_http_referral_click_admit(ngx_http_request_t *r,
@@ -87,14 +91,15 @@ void ngx_http_referral_click_lookup(ngx_http_referral_ctx_t *ctx);
 ngx_int_t ngx_http_referral_click_finish(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
-/* the record of a click into "data": its length, or REFERRAL_ERROR */
+/* encodes the click's record into "data"; its length, or REFERRAL_ERROR */
 ssize_t ngx_http_referral_click_record(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, u_char *data, size_t size);
 
 /*
- * The answer: its header is made first, and sent when the click is safe.
- * prepare: NGX_ERROR without memory; where the fallback is a location there is
- * none.  send: for ngx_http_finalize_request(), never NGX_AGAIN.
+ * The answer.  prepare makes its header before the record is written, unless a
+ * fallback location answers; NGX_ERROR: no memory.  send is for when the
+ * record is safe; it returns a result for ngx_http_finalize_request(), never
+ * NGX_AGAIN.
  */
 
 ngx_int_t ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
@@ -103,7 +108,7 @@ ngx_int_t ngx_http_referral_click_answer_send(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
 
-/* Redis was not there to say whether the link exists */
+/* 1: Redis did not answer, so it is not known whether the link exists */
 
 static ngx_inline ngx_uint_t
 ngx_http_referral_click_unknown(ngx_http_referral_ctx_t *ctx)
@@ -113,7 +118,7 @@ ngx_http_referral_click_unknown(ngx_http_referral_ctx_t *ctx)
 }
 
 
-/* was this touch of the cookie a click on the same link? */
+/* 1: the touch of the cookie was a click on the same link */
 
 static ngx_inline ngx_uint_t
 ngx_http_referral_click_touched(ngx_http_referral_ctx_t *ctx,

@@ -1,5 +1,7 @@
 
-/* what a short link answers: a redirect with its cookie, or the fallback */
+/*
+ * The answer to a click: the redirect with its Set-Cookie, or the fallback.
+ */
 
 
 #include "ngx_http_referral_answer.h"
@@ -36,25 +38,25 @@ ngx_http_referral_click_answer_send(ngx_http_request_t *r,
     ngx_log_debug1(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "referral click: answers %ui", r->headers_out.status);
 
-    /* only now: a fallback may want the request's body for itself */
+    /* not before, because a fallback may read the body */
 
     if (ngx_http_discard_request_body(r) != NGX_OK) {
         r->keepalive = 0;
     }
 
-    /* no body will come: the header goes out at once, as the last */
+    /* there is no body: the header is sent at once, as the last buffer */
 
     r->header_only = 1;
 
     rc = ngx_http_send_header(r);
 
-    /* what the socket does not take yet is the request's to send */
+    /* if the socket is full, the request sends the rest */
 
     return rc == NGX_AGAIN ? NGX_OK : rc;
 }
 
 
-/* where the configuration names no URL to go to */
+/* answers if there is no URL to redirect to: by a location, or with 404 */
 
 static ngx_int_t
 ngx_http_referral_answer_fallback(ngx_http_request_t *r,
@@ -91,7 +93,7 @@ ngx_http_referral_answer_fallback(ngx_http_request_t *r,
 }
 
 
-/* the answer, unless it is the fallback's */
+/* makes the header of the answer, unless a fallback location answers */
 
 ngx_int_t
 ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
@@ -99,7 +101,7 @@ ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
 {
     ngx_http_referral_click_conf_t  *conf;
 
-    /* browsers ask again on the real click instead of using what they have */
+    /* after 503 browsers ask again when the link is clicked */
 
     if (ctx->class == REFERRAL_CLASS_PREFETCH) {
         ctx->prepared = 1;
@@ -126,8 +128,9 @@ ngx_http_referral_click_answer_prepare(ngx_http_request_t *r,
 
 
 /*
- * An empty body, sent by who calls: a status that is returned would let
- * error_page take the redirect, and would add a page to it.
+ * The header of an answer with an empty body.  If the status was returned to
+ * nginx instead, error_page could take the redirect, and nginx would add a
+ * page to it.
  */
 
 static ngx_int_t
@@ -140,7 +143,10 @@ ngx_http_referral_answer_redirect(ngx_http_request_t *r, ngx_uint_t status,
     static ngx_str_t  cache_key = ngx_string("Cache-Control");
     static ngx_str_t  no_store = ngx_string("no-store");
 
-    /* an error page that is a short link answers as any short link does */
+    /*
+     * a short link that is an error page does not answer with the error's
+     * status
+     */
 
     r->err_status = 0;
     r->headers_out.status = status;
@@ -178,7 +184,7 @@ ngx_http_referral_answer_visitor(ngx_http_request_t *r,
 }
 
 
-/* this click is the cookie's last touch, and the first one if there is none */
+/* the click becomes the last touch, and of a new cookie the first one too */
 
 static void
 ngx_http_referral_answer_touch(ngx_http_referral_ctx_t *ctx,

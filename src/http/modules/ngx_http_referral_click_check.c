@@ -1,8 +1,8 @@
 
 /*
- * What a short link cannot do though each of its directives is right: errors
- * when it is merged, and warnings at the end of the configuration, when
- * servers, locations and names are known.
+ * Checks of short links whose directives are right one by one, but do not work
+ * together: errors when a location is merged, and warnings at the end of the
+ * configuration, when servers, locations and names are known.
  */
 
 
@@ -28,7 +28,7 @@ static void ngx_http_referral_find_static(ngx_http_location_tree_node_t *node,
     ngx_str_t *uri, ngx_http_core_loc_conf_t **found);
 
 
-/* which hosts may landings have?  Asked of each short link as it is merged. */
+/* sets the hosts that landings may have, when a short link is merged */
 
 char *
 ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
@@ -74,7 +74,7 @@ ngx_http_referral_click_check_hosts(ngx_conf_t *cf,
                       conf->place->line);
     }
 
-    /* "allow" itself stays: locations inside may have other landings */
+    /* "allow" is not changed: nested locations may have other landings */
 
     conf->hosts = rlcf->allow;
 
@@ -118,7 +118,7 @@ ngx_http_referral_click_check(ngx_conf_t *cf, ngx_array_t *shorts)
 }
 
 
-/* "/r" takes "/robots.txt" too */
+/* warns of a prefix such as "/r", which takes "/robots.txt" too */
 
 static void
 ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
@@ -136,16 +136,16 @@ ngx_http_referral_check_prefix(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
     if ((last >= 'a' && last <= 'z') || (last >= '0' && last <= '9')) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                      "location \"%V\" takes all that begins so, such as "
-                      "\"%Vx\", for short links: \"location %V/\" does not, "
-                      "for \"referral\" in %s:%ui",
+                      "location \"%V\" takes every path that begins with it "
+                      "for a short link, such as \"%Vx\": \"location %V/\" "
+                      "does not, for \"referral\" in %s:%ui",
                       name, name, name, s->conf->place->file,
                       s->conf->place->line);
     }
 }
 
 
-/* a code from a regular expression that is not there, or that cuts words */
+/* warns of "$1" where no regular expression sets it, or one that cuts words */
 
 static void
 ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
@@ -162,9 +162,9 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
         if (ngx_http_referral_cuts(&s->clcf->name)) {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "location \"%V\" may end inside of a word, whose "
-                          "beginning is another's code: \"(.+)$\" at its end "
-                          "takes all, for \"referral\" in %s:%ui",
+                          "location \"%V\" may match only the beginning of a "
+                          "code, which may be another's: \"(.+)$\" at its end "
+                          "matches all of it, for \"referral\" in %s:%ui",
                           &s->clcf->name, s->conf->place->file,
                           s->conf->place->line);
         }
@@ -196,14 +196,17 @@ ngx_http_referral_check_code(ngx_conf_t *cf, ngx_http_referral_short_t *s)
 
     ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                   "\"%V\" is empty here, as location \"%V\" is no regular "
-                  "expression: every code is unknown, without it the code is "
-                  "what follows the prefix, for \"referral\" in %s:%ui",
+                  "expression: every code is unknown; leave it out, and the "
+                  "code is what follows the prefix, for \"referral\" in %s:%ui",
                   value, &s->clcf->name, s->conf->place->file,
                   s->conf->place->line);
 }
 
 
-/* "(\w+)" and "([a-z0-9]+)" at the end do, "(.+)", "([^/]+)", "(\w+)$" not */
+/*
+ * 1 for "(\w+)" and "([a-z0-9]+)" at the end, 0 for "(.+)", "([^/]+)" and
+ * "(\w+)$"
+ */
 
 static ngx_uint_t
 ngx_http_referral_cuts(ngx_str_t *regex)
@@ -253,7 +256,7 @@ ngx_http_referral_cuts(ngx_str_t *regex)
 }
 
 
-/* constants where only a variable makes sense */
+/* warns of constants where only a variable makes sense */
 
 static void
 ngx_http_referral_check_values(ngx_conf_t *cf, ngx_http_referral_short_t *s)
@@ -357,8 +360,8 @@ ngx_http_referral_check_fallback(ngx_conf_t *cf, ngx_http_referral_short_t *s)
             || ngx_strlchr(uri.data, uri.data + uri.len, '{'))
         {
             ngx_log_error(NGX_LOG_WARN, cf->log, 0,
-                          "\"referral_fallback\" \"%V\" is taken as it "
-                          "stands: a path has no variables, its page may use "
+                          "\"referral_fallback\" \"%V\" is used literally: a "
+                          "path has no variables, but its page can use "
                           "$referral_result, for \"referral\" in %s:%ui",
                           &uri, conf->place->file, conf->place->line);
         }
@@ -413,8 +416,9 @@ ngx_http_referral_named_location(ngx_http_core_srv_conf_t *cscf,
 
 
 /*
- * As nginx looks for it, without a request.  1: found for good, by "=" or a
- * regex; 0: "found" is the longest prefix, if it is set.
+ * nginx's search for a location, without a request.  1: "=" or a regular
+ * expression matches, and the search is over; 0: "found" is the longest
+ * prefix, if it is set.
  */
 
 static ngx_uint_t
@@ -458,7 +462,7 @@ ngx_http_referral_find_location(ngx_http_core_loc_conf_t *parent,
 }
 
 
-/* the names in the tree are parts, those of the locations are whole */
+/* names of the tree's nodes are parts, those of their locations are whole */
 
 static void
 ngx_http_referral_find_static(ngx_http_location_tree_node_t *node,

@@ -1,7 +1,7 @@
 
 /*
- * What becomes of the attribution cookie in browsers: whether they take it,
- * which pages see it, and whether another program's is in its place.
+ * Warnings about the attribution cookie: browsers refuse it, it does not reach
+ * the landing, or two programs overwrite each other's.
  */
 
 
@@ -27,7 +27,7 @@ static void ngx_http_referral_cookie_domain(
     ngx_http_referral_cookie_conf_t *cookie, ngx_str_t *domain);
 
 
-/* does the browser take it, and does it reach the landing? */
+/* warns if browsers refuse the cookie, or if it does not reach the landing */
 
 void
 ngx_http_referral_click_check_cookie(ngx_conf_t *cf,
@@ -66,7 +66,7 @@ ngx_http_referral_click_check_cookie(ngx_conf_t *cf,
 }
 
 
-/* RFC 6265, 5.3; 0 also where the host is not known for sure */
+/* RFC 6265, 5.3; 0 also if the host is not known for certain */
 
 static ngx_uint_t
 ngx_http_referral_domain_refused(ngx_http_server_name_t *sn, ngx_str_t *domain)
@@ -100,7 +100,7 @@ ngx_http_referral_domain_refused(ngx_http_server_name_t *sn, ngx_str_t *domain)
         return 0;
     }
 
-    /* nobody may set one for all of "com" */
+    /* browsers refuse a top-level domain, such as "com" */
 
     if (!ngx_http_referral_dotted(domain)) {
         return 1;
@@ -181,7 +181,9 @@ ngx_http_referral_check_reach(ngx_conf_t *cf, ngx_http_referral_short_t *s,
 }
 
 
-/* none if it may be a registry's, such as "co.uk" */
+/*
+ * the longest common domain; none if it may be a registry's, such as "co.uk"
+ */
 
 static void
 ngx_http_referral_common_domain(ngx_str_t *a, ngx_str_t *b, ngx_str_t *common)
@@ -229,7 +231,7 @@ ngx_http_referral_common_domain(ngx_str_t *a, ngx_str_t *b, ngx_str_t *common)
 }
 
 
-/* two programs, one cookie: each click overwrites the other program's */
+/* warns of two programs with one cookie, which overwrite each other's */
 
 void
 ngx_http_referral_click_check_shared(ngx_conf_t *cf,
@@ -250,9 +252,9 @@ ngx_http_referral_click_check_shared(ngx_conf_t *cf,
 
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "programs \"%V\" and \"%V\" share the cookie \"%V\", "
-                      "and a click on one ends the other's: give each a name "
-                      "of its own with \"referral_cookie\", for \"referral\" "
-                      "in %s:%ui and in %s:%ui",
+                      "and a click on one ends the attribution of the other: "
+                      "give each a name of its own with \"referral_cookie\", "
+                      "for \"referral\" in %s:%ui and in %s:%ui",
                       ngx_http_referral_literal_program(s[i].rlcf),
                       ngx_http_referral_literal_program(s[n].rlcf),
                       &s[n].rlcf->cookie->name, other->place->file,
@@ -262,7 +264,7 @@ ngx_http_referral_click_check_shared(ngx_conf_t *cf,
 }
 
 
-/* by name, path and domain, as browsers tell them apart */
+/* compares name, path and domain, by which browsers tell cookies apart */
 
 static ngx_uint_t
 ngx_http_referral_same_cookie(ngx_http_referral_short_t *a,
@@ -303,7 +305,7 @@ ngx_http_referral_same_cookie(ngx_http_referral_short_t *a,
 }
 
 
-/* NULL: it comes from a variable */
+/* NULL: the program comes from a variable */
 
 static ngx_str_t *
 ngx_http_referral_literal_program(ngx_http_referral_loc_conf_t *rlcf)
@@ -316,7 +318,7 @@ ngx_http_referral_literal_program(ngx_http_referral_loc_conf_t *rlcf)
 }
 
 
-/* one server, or two that have a name in common: on other ports, say */
+/* one server, or two that share a name, such as on different ports */
 
 static ngx_uint_t
 ngx_http_referral_same_host(ngx_http_core_srv_conf_t *a,
@@ -389,7 +391,7 @@ ngx_http_referral_dotted(ngx_str_t *s)
 }
 
 
-/* browsers leave out a dot in front */
+/* without a dot in front, which browsers ignore */
 
 static void
 ngx_http_referral_cookie_domain(ngx_http_referral_cookie_conf_t *cookie,

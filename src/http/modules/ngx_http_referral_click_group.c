@@ -1,10 +1,9 @@
 
 /*
- * The clicks of one turn of the event loop go together: each step is taken for
- * all of them before the next one.  Between two requests nginx and the kernel
- * push what a step needs out of the processor's first cache, so the second
- * click of a turn costs less than the first; and what is far in memory comes
- * while the others are looked at.
+ * The clicks of one turn of the event loop take each step together.  Between
+ * two requests nginx and the kernel push what a step needs out of the
+ * processor's first cache; in a group it stays there from the second click on.
+ * While one click's prefetches are under way, the others are worked on.
  */
 
 
@@ -70,7 +69,9 @@ ngx_http_referral_click_group_handler(ngx_http_request_t *r)
 
     r->main->count++;
 
-    /* a mirror's subrequest comes next, and may ask what was decided */
+    /*
+     * subrequests that are posted, such as a mirror's, may read the decision
+     */
 
     if (++group->n < NGX_HTTP_REFERRAL_GROUP && r->posted_requests == NULL) {
 
@@ -110,8 +111,8 @@ ngx_http_referral_click_group_event_handler(ngx_event_t *ev)
 
 
 /*
- * All but the one whose handler runs, which is the last, are finalized here.
- * Its result: NGX_AGAIN if it waits.
+ * Finalizes all clicks but "own", the last one, whose handler is running.
+ * Returns the answer to that, or NGX_AGAIN if it waits.
  */
 
 static ngx_int_t
@@ -131,7 +132,7 @@ ngx_http_referral_click_group_finish(ngx_http_referral_click_group_t *group,
         return NGX_AGAIN;
     }
 
-    /* a request that ends takes itself out of whichever queue it is in */
+    /* a request that ends removes itself from either queue */
 
     ngx_queue_init(&clicks);
     ngx_queue_add(&clicks, &group->clicks);

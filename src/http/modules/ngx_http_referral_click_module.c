@@ -1,5 +1,8 @@
 
-/* the short link: "referral", and what stands beside it for it alone */
+/*
+ * The module of the short link: "referral", and the directives that it alone
+ * uses.
+ */
 
 
 #include "ngx_http_referral_click.h"
@@ -213,7 +216,7 @@ ngx_http_referral_click_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
-    /* not by the process: without a master it has several configurations */
+    /* one for each configuration: without a master a process has several */
 
     ngx_http_referral_click_group_init(&cmcf->group, &cf->cycle->new_log);
 
@@ -254,7 +257,7 @@ ngx_http_referral_click_create_loc_conf(ngx_conf_t *cf)
 }
 
 
-/* the core's configuration of this location is merged already */
+/* the core has merged this location before */
 
 static char *
 ngx_http_referral_click_merge_loc_conf(ngx_conf_t *cf, void *parent,
@@ -273,7 +276,9 @@ ngx_http_referral_click_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* "if" inside of a short link: its handler runs with this configuration */
+    /*
+     * an "if" block in a short link: the same handler runs with its settings
+     */
 
     if (clcf->noname && prev->place) {
         conf->place = prev->place;

@@ -1,5 +1,7 @@
 
-/* a click as it is recorded: what is counted of it, and whose it is */
+/*
+ * The record of a click: what is counted of it, and the visitor's ids.
+ */
 
 
 #include "ngx_http_referral_click.h"
@@ -7,8 +9,11 @@
 #include "ngx_http_referral_salts.h"
 
 
-/* clicks of one address in a minute whose ids can be looked up: a carrier's
- * phones fit in, a client that makes up browsers does not fill Redis */
+/*
+ * clicks of one address in a minute whose ids get an entry of their own:
+ * enough for the phones behind a carrier's NAT, but a client that makes up
+ * browsers does not fill Redis
+ */
 #define NGX_HTTP_REFERRAL_LISTED     600
 
 
@@ -90,7 +95,7 @@ ngx_http_referral_click_texts(ngx_http_referral_ctx_t *ctx,
 }
 
 
-/* whose click is it, which was the first one, and what is it the first of? */
+/* sets the ids of click, visitor and first click, and what is new about it */
 
 static void
 ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
@@ -106,7 +111,7 @@ ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
                    REFERRAL_CLICK_ID_SIZE);
     }
 
-    /* who may not be known again is nobody's first visit */
+    /* without an id of the visitor nothing can be counted as new */
 
     if (!ctx->has_visitor) {
         return;
@@ -124,7 +129,7 @@ ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
     first = &ctx->cookie.first;
     last = &ctx->cookie.last;
 
-    /* by the same link: if that does not exist, this click is none either */
+    /* an open first touch counts only if it is of the same link as this one */
 
     if (!ctx->cookie.first_open
         || ngx_http_referral_click_touched(ctx, first))
@@ -141,7 +146,7 @@ ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
         record->flags |= REFERRAL_RECORD_NEW_LINK;
     }
 
-    /* not again where a clock was set back */
+    /* "<", so that a clock that was set back begins no new day */
 
     offset = ctx->decision.offset;
 
@@ -154,7 +159,7 @@ ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
 }
 
 
-/* what is kept of a person who was led to a landing */
+/* sets what is recorded only of a human who is sent to a landing */
 
 static void
 ngx_http_referral_click_person(ngx_http_request_t *r,
@@ -166,7 +171,9 @@ ngx_http_referral_click_person(ngx_http_request_t *r,
 
     if (ctx->has_click_id) {
 
-        /* the cookie has both touches of what is recorded, or neither */
+        /*
+         * the cookie is set with the same ids as the record has, or not at all
+         */
 
         ctx->set_cookie = ctx->has_visitor;
 
@@ -188,7 +195,7 @@ ngx_http_referral_click_person(ngx_http_request_t *r,
 }
 
 
-/* does the click's id get an entry of its own in Redis? */
+/* 1: the click's id gets an entry of its own in Redis */
 
 static ngx_uint_t
 ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
@@ -215,7 +222,8 @@ ngx_http_referral_click_listed(ngx_http_referral_ctx_t *ctx,
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                       "referral: more than %d clicks of one address in a "
                       "minute: they are counted, but the ids of the rest "
-                      "cannot be looked up; is it a balancer?",
+                      "cannot be looked up; if it is a balancer, "
+                      "\"set_real_ip_from\" is right",
                       NGX_HTTP_REFERRAL_LISTED);
     }
 

@@ -1,5 +1,7 @@
 
-/* the page of metrics: what the zone's counters say of all workers */
+/*
+ * The metrics page: reads the counters of all workers from the zone.
+ */
 
 
 #include "ngx_http_referral_conf.h"
@@ -228,7 +230,7 @@ ngx_http_referral_metrics_handler(ngx_http_request_t *r)
 
 /*
  * accepted + adopted = recorded + journaled + dropped + bad, by construction:
- * what has a number is settled or is in a journal.
+ * a record with a sequence number is settled or in a journal.
  */
 
 static void
@@ -278,7 +280,7 @@ ngx_http_referral_metrics_balance(ngx_http_referral_records_t *records,
         balance->dropped += records->dropped[i];
     }
 
-    /* a click that was dropped was a click */
+    /* dropped clicks have no sequence number, but were accepted */
 
     balance->accepted += balance->dropped;
 }

@@ -1,7 +1,7 @@
 
 /*
- * Elsewhere than on the short link: before a page is made, the link that the
- * visitor's cookie names is looked up, so that variables know its words.
+ * "referral_resolve": before a page is made that is no short link, looks up
+ * the link that the visitor's cookie names, so that variables have its fields.
  */
 
 
@@ -11,7 +11,7 @@
 
 
 typedef struct {
-    ngx_uint_t   used;       /* some page looks up */
+    ngx_uint_t   used;       /* it is on somewhere */
 } ngx_http_referral_resolve_main_conf_t;
 
 
@@ -107,7 +107,7 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
 
     ctx->resolved = 1;
 
-    /* a variable may have found one on a short link that was left again */
+    /* a variable may have set it on a short link, before a redirect */
 
     ctx->code.len = 0;
 
@@ -129,8 +129,8 @@ ngx_http_referral_resolve_handler(ngx_http_request_t *r)
 
 
 /*
- * The program may say which of the two touches counts, so what was looked up
- * for one may turn out to be wanted of the other.
+ * Looks up the link of the touch that counts.  The program may set the
+ * attribution, so when the program is known the other touch may count instead.
  */
 
 static ngx_int_t

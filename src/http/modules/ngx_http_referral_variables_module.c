@@ -1,5 +1,8 @@
 
-/* the variables: what a click decided, what a cookie or the request says */
+/*
+ * The variables: values of a click, of the visitor's cookie, or of the
+ * request.
+ */
 
 
 #include "ngx_http_referral_request.h"
@@ -242,7 +245,7 @@ ngx_http_referral_variable(ngx_http_request_t *r,
 }
 
 
-/* on the short link, and on the page that it falls back to */
+/* values of a click, on the short link and on its fallback page */
 
 static void
 ngx_http_referral_variable_click(ngx_http_request_t *r,
@@ -320,7 +323,7 @@ ngx_http_referral_variable_click(ngx_http_request_t *r,
 }
 
 
-/* elsewhere: what the verified cookie says, all of one touch */
+/* values of the verified cookie on other pages, all of the same touch */
 
 static void
 ngx_http_referral_variable_cookie(ngx_http_request_t *r,
@@ -371,7 +374,7 @@ ngx_http_referral_variable_link(ngx_http_request_t *r,
     link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
     referrer = ctx->wait[NGX_HTTP_REFERRAL_REFERRER].entry;
 
-    /* where a request was sent on, consent may be another than before */
+    /* after an internal redirect the consent may be another */
 
     ngx_http_referral_find_cookie(r, ctx, REFERRAL_WINDOW_MAX);
 

@@ -5,16 +5,16 @@
 /* ms */
 #define NGX_HTTP_REFERRAL_REPLY        5000
 
-/* ms: a click is sent this much later, at most, while Redis is well */
+/* ms between a click and its batch, at most, while Redis is well */
 #define NGX_HTTP_REFERRAL_SEND         200
 
 /*
- * What is sent at once; fewer records go a little later.  Small batches keep
+ * So many records are sent at once, fewer a little later.  Small batches keep
  * Redis, and what shares its processor, from long turns.
  */
 #define NGX_HTTP_REFERRAL_BATCH_KICK   64
 
-/* records looked at in one turn: clicks that come meanwhile wait for it */
+/* records read in one turn of the event loop, because clicks wait meanwhile */
 #define NGX_HTTP_REFERRAL_SLICE        64
 
 
@@ -83,7 +83,7 @@ ngx_http_referral_drain_start(ngx_http_referral_drains_t *ds)
 
     ngx_http_referral_redis_open(&ds->redis);
 
-    /* what waits for its answer is in the journal: a worker may leave */
+    /* the records are in the journal: a worker may end without the reply */
 
     ds->redis.expire.cancelable = 1;
 }
@@ -129,7 +129,7 @@ ngx_http_referral_drain_close_all(ngx_http_referral_drains_t *ds)
         ds->kind->free(ds->batch);
     }
 
-    /* others still walk the timers after us */
+    /* other modules may still walk the timers after this */
 
     ngx_http_referral_drain_stop(&ds->next);
     ngx_http_referral_drain_stop(&ds->send);
@@ -150,7 +150,7 @@ ngx_http_referral_drain_stop(ngx_event_t *ev)
 }
 
 
-/* sends at once what is worth a batch, and the rest a little later */
+/* sends at once if there are enough records, else a little later */
 
 void
 ngx_http_referral_drain_kick(ngx_http_referral_drains_t *ds)
@@ -251,7 +251,7 @@ ngx_http_referral_drain_send(ngx_http_referral_drains_t *ds)
 
         if (rc == NGX_ERROR) {
 
-            /* another journal may be well */
+            /* another journal may be readable */
 
             failed = 1;
         }
@@ -264,8 +264,8 @@ ngx_http_referral_drain_send(ngx_http_referral_drains_t *ds)
 
 
 /*
- * NGX_OK: a batch stands in ds->batch; NGX_DECLINED: this journal has
- * nothing to send; NGX_BUSY: later, somebody will call; NGX_ERROR: later.
+ * NGX_OK: a batch is in ds->batch; NGX_DECLINED: this journal has nothing to
+ * send; NGX_BUSY: an event will call again; NGX_ERROR: later.
  */
 
 ngx_int_t
@@ -310,7 +310,7 @@ ngx_http_referral_drain_prepare(ngx_http_referral_drains_t *ds,
         return NGX_DECLINED;
     }
 
-    /* all programs of the chunk have what is theirs */
+    /* every program has its records of the chunk */
 
     ngx_http_referral_drain_applied(ds, drain);
 
@@ -334,7 +334,7 @@ ngx_http_referral_drain_begin(ngx_http_referral_drains_t *ds,
 }
 
 
-/* goes back to the records of a program that has waited long enough */
+/* goes back to the records of a program whose back-off is over */
 
 static void
 ngx_http_referral_drain_wake(ngx_http_referral_drain_t *drain)
@@ -368,9 +368,9 @@ ngx_http_referral_drain_wake(ngx_http_referral_drain_t *drain)
 
 
 /*
- * One pass over a chunk, in slices; NGX_AGAIN: it goes on.  The first pass
- * finds the chunk's end, each pass takes the records of one program that
- * Redis does not have.
+ * One pass over a chunk, in slices; NGX_AGAIN: it goes on in the next turn.
+ * The first pass finds the chunk's end.  Each pass takes the records of one
+ * program that Redis does not have.
  */
 
 static ngx_int_t
@@ -400,7 +400,7 @@ ngx_http_referral_drain_scan(ngx_http_referral_drains_t *ds,
 
         if (drain->to && frame.seq > drain->to) {
 
-            /* what was there in the first pass cannot be read any more */
+            /* a record of the first pass cannot be read any more */
 
             ds->end = drain->to;
             break;
@@ -425,7 +425,7 @@ ngx_http_referral_drain_scan(ngx_http_referral_drains_t *ds,
 
     if (ds->end > drain->from) {
 
-        /* nothing is known of what this pass did not come to */
+        /* the records that this pass did not reach are not known */
 
         if (drain->to == 0 || ds->end < drain->to) {
             drain->to = ds->end;
@@ -438,7 +438,7 @@ ngx_http_referral_drain_scan(ngx_http_referral_drains_t *ds,
 }
 
 
-/* a pass that found no record, and the reader's answer to the last call */
+/* ends a pass without records, by the reader's last result */
 
 static ngx_int_t
 ngx_http_referral_drain_empty(ngx_http_referral_drains_t *ds,
@@ -446,7 +446,7 @@ ngx_http_referral_drain_empty(ngx_http_referral_drains_t *ds,
 {
     if (drain->barred) {
 
-        /* what is missing before it is missing for good */
+        /* records that are missing before it are lost */
 
         if (drain->barred - 1 > drain->from) {
             drain->to = drain->barred - 1;
@@ -481,7 +481,7 @@ ngx_http_referral_drain_empty(ngx_http_referral_drains_t *ds,
 
     default:
 
-        /* what is missing at the end is missing for good */
+        /* records that are missing at the end are lost */
 
         if (drain->reader->next > drain->from + 1) {
             drain->to = drain->reader->next - 1;
@@ -492,7 +492,10 @@ ngx_http_referral_drain_empty(ngx_http_referral_drains_t *ds,
 }
 
 
-/* a record into the batch, if it is its program's; declined: it is full */
+/*
+ * adds the record to the batch of its program; NGX_DECLINED: the pass ends
+ * here
+ */
 
 static ngx_int_t
 ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
@@ -508,7 +511,10 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
 
     case REFERRAL_DECLINED:
 
-        /* a mark beyond it would tell the newer version that it is applied */
+        /*
+         * a mark beyond it would make the newer version think that it is
+         * applied
+         */
 
         drain->barred = frame->seq;
         return NGX_DECLINED;
@@ -538,7 +544,7 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
 
     if (ds->mark == NULL) {
 
-        /* under a new id there is no mark before its first batch */
+        /* under a new id Redis has no mark before the first batch */
 
         ds->expected = (mark->alias && mark->mark == mark->alias->from)
                         ? 0 : mark->mark;
@@ -609,7 +615,9 @@ ngx_http_referral_drain_reply(void *data, redisReply *reply)
 
     if (reply == NULL) {
 
-        /* applied or not: the next one's comparison tells */
+        /*
+         * whether it was applied, the mark shows that the next batch compares
+         */
 
         ds->drain = NULL;
         return;
@@ -660,7 +668,10 @@ ngx_http_referral_drain_state(void *data, ngx_uint_t up)
 
     ngx_http_referral_drain_resume(ds);
 
-    /* how it is set up one worker asks, once; it may not have the right to */
+    /*
+     * one worker asks for the settings, once; Redis's user may not be allowed
+     * to
+     */
 
     if (ngx_worker || asked == ds->conf->redis) {
         return;
@@ -677,7 +688,7 @@ ngx_http_referral_drain_state(void *data, ngx_uint_t up)
 }
 
 
-/* settings that can lose clicks for good: said once, to whoever can change */
+/* logs settings of Redis that can lose clicks for good */
 
 static void
 ngx_http_referral_drain_info(void *data, redisReply *reply)
@@ -719,7 +730,10 @@ ngx_http_referral_drain_info(void *data, redisReply *reply)
 }
 
 
-/* what is not in memory is read by a thread; 0: it need not, or cannot be */
+/*
+ * has a thread read a part of the file that is not in memory; 0: no thread
+ * does
+ */
 
 static ngx_uint_t
 ngx_http_referral_drain_warm(ngx_http_referral_drains_t *ds,

@@ -1,14 +1,16 @@
 
 /*
- * Journals on their way to Redis: one batch of one program is out at a time,
- * and the journals take turns.  The drain knows the recorder by two callbacks
- * only.
+ * The drain sends journals to Redis: it reads records, makes a batch for one
+ * program, sends it and waits for the reply.  One batch is out at a time, and
+ * the journals take turns.  While Redis is away the records stay in the
+ * journal.  The drain calls the recorder by two callbacks only.
  *
  *     ngx_http_referral_drain_journal.c   one journal: its marks, how far it
- *                                         is, its entry in the zone
- *     ngx_http_referral_drain_answer.c    what Redis answered
+ *                                         is sent, its entry in the zone
+ *     ngx_http_referral_drain_answer.c    what a reply of Redis means
  *     ngx_http_referral_drain.c           reads, makes a batch, sends it
- *     ngx_http_referral_last.c            the same, waiting, at a worker's end
+ *     ngx_http_referral_last.c            the last batches at a worker's end,
+ *                                         blocking
  */
 
 
@@ -22,29 +24,32 @@
 #include "referral_journal.h"
 
 
-/* records looked at for one batch; it adapts to how fast Redis answers */
+/* records read for one batch, at least; more while Redis answers fast */
 #define NGX_HTTP_REFERRAL_BATCH_MIN    50
 
 
 typedef struct ngx_http_referral_drains_s  ngx_http_referral_drains_t;
 
 
-/* what is known of one program in one journal */
+/* the mark of one program in one journal: up to where Redis has its records */
 
 typedef struct {
     ngx_str_node_t                   sn;
-    uint64_t                         mark;       /* last applied */
-    referral_alias_t                *alias;      /* another id, or NULL */
-    uint64_t                         held;       /* all up to here applied,
-                                                    while it waits */
+    uint64_t                         mark;       /* last record applied */
+    referral_alias_t                *alias;      /* the id in Redis if it is
+                                                    not the journal's own; or
+                                                    NULL */
+    uint64_t                         held;       /* while it waits: applied
+                                                    up to here */
     ngx_msec_t                       retry;      /* time of the next try */
     ngx_msec_t                       delay;
-    unsigned                         waiting:1;  /* the chunks leave it out */
-    unsigned                         said:1;     /* the log knows that */
+    unsigned                         waiting:1;  /* Redis refuses it: chunks
+                                                    leave it out */
+    unsigned                         said:1;     /* that is in the log */
 } ngx_http_referral_mark_t;
 
 
-/* one journal on its way to Redis */
+/* how far one journal is sent */
 
 typedef struct {
     ngx_queue_t                      queue;
@@ -54,47 +59,58 @@ typedef struct {
     ngx_pool_t                      *pool;       /* of the marks */
     ngx_rbtree_t                     marks;
     ngx_rbtree_node_t                sentinel;
-    uint64_t                         from;       /* all up to here applied,
-                                                    or of those that wait */
+    uint64_t                         from;       /* applied up to here, but
+                                                    for programs that wait */
     uint64_t                         to;         /* end of the chunk; 0: none */
-    uint64_t                         seen;       /* decoded at least once */
+    uint64_t                         seen;       /* decoded up to here */
     uint64_t                         barred;     /* a record of a newer
                                                     version; 0: none */
     ngx_uint_t                       nwaiting;   /* programs that wait */
-    ngx_http_referral_mark_t        *trial;      /* one of them, tried again */
+    ngx_http_referral_mark_t        *trial;      /* one of them, which is
+                                                    tried again */
     uint64_t                         resume;     /* "from" before the trial */
-    uint64_t                         bad;        /* of the reader, counted */
+    uint64_t                         bad;        /* the reader's count that
+                                                    "damaged" includes */
     ngx_http_referral_journal_entry_t  *entry;   /* in the zone, or NULL */
-    uint64_t                         damaged;    /* records, for the entry */
-    uint64_t                         base;       /* before its first record */
-    uint64_t                         told;       /* the totals have them */
-    unsigned                         untold:1;   /* the zone has no room */
-    unsigned                         unread:1;   /* the log knows an error */
-    ngx_uint_t                       probes;     /* replies that are out */
-    ngx_uint_t                       behind;     /* a probe found less */
+    uint64_t                         damaged;    /* damaged records, for the
+                                                    entry */
+    uint64_t                         base;       /* number before its first
+                                                    record */
+    uint64_t                         told;       /* the totals have up to
+                                                    here */
+    unsigned                         untold:1;   /* the zone has no free
+                                                    entry */
+    unsigned                         unread:1;   /* an error of reading is in
+                                                    the log */
+    ngx_uint_t                       probes;     /* commands without a reply */
+    ngx_uint_t                       behind;     /* Redis has less than the
+                                                    mark */
     ngx_uint_t                       ending;
-    ngx_uint_t                       deleted;    /* its marks */
+    ngx_uint_t                       deleted;    /* its marks, in Redis */
 } ngx_http_referral_drain_t;
 
 
-/* Redis has all of the journal up to "last" */
+/* called when Redis has all of the journal up to "last" */
 
 typedef void (*ngx_http_referral_drain_sent_pt)(void *data,
     ngx_http_referral_drain_t *drain, uint64_t last);
 
-/* what became of the record "seq" of this journal */
+/* called with what became of the record "seq" of this journal */
 
 typedef void (*ngx_http_referral_drain_outcome_pt)(void *data,
     ngx_http_referral_drain_t *drain, uint64_t seq,
     const referral_append_outcome_t *outcome);
 
-/* others write to Redis under the id of the own journal: it needs a new one */
+/*
+ * called when another process uses the id of the own journal, which needs a
+ * new one
+ */
 
 typedef void (*ngx_http_referral_drain_foreign_pt)(void *data);
 
 
 /*
- * All journals of a recorder.  The owner zeroes it, sets what stands above the
+ * All journals of a recorder.  The owner zeroes it, sets the members above the
  * line, and calls ngx_http_referral_drain_init().
  */
 
@@ -115,8 +131,8 @@ struct ngx_http_referral_drains_s {
 
     ngx_http_referral_redis_t        redis;
     const ngx_http_referral_recorder_kind_t  *kind;
-    void                            *batch;      /* the kind's */
-    int64_t                         *values;     /* of an answer */
+    void                            *batch;      /* made by the kind */
+    int64_t                         *values;     /* of a reply */
 
     ngx_event_t                      next;       /* posted */
     ngx_event_t                      send;       /* timers, from here */
@@ -125,14 +141,15 @@ struct ngx_http_referral_drains_s {
     ngx_queue_t                      all;        /* of journals */
     ngx_http_referral_drain_t       *own;
 
-    /* the pass that is under way, and how far it came */
+    /* the pass over a chunk that is under way */
 
     ngx_http_referral_drain_t       *scan;
     ngx_uint_t                       scanned;
     uint64_t                         end;
-    ngx_uint_t                       others;     /* programs that wait */
+    ngx_uint_t                       others;     /* other programs have
+                                                    records in the chunk */
 
-    /* the batch that is being made, then is out */
+    /* the batch that is being made, and then is sent */
 
     ngx_http_referral_drain_t       *drain;
     ngx_http_referral_mark_t        *mark;
@@ -144,9 +161,11 @@ struct ngx_http_referral_drains_s {
     ngx_uint_t                       size;
     ngx_msec_t                       delay;
 
-    ngx_msec_t                       said_since; /* of the bound of lines */
+    ngx_msec_t                       said_since; /* when the minute of
+                                                    "nsaid" began */
     ngx_uint_t                       nsaid;
-    unsigned                         refused:1;  /* the log knows an error */
+    unsigned                         refused:1;  /* that Redis refuses
+                                                    batches is in the log */
     unsigned                         warming:1;
     unsigned                         closing:1;
 
@@ -170,8 +189,8 @@ ngx_http_referral_drain_now(void)
 
 
 /*
- * init: NGX_ERROR without memory.  start: connects.  quit: nothing goes to
- * Redis any more, but in the last batch; 1: Redis was there.  close_all: the
+ * init: NGX_ERROR: no memory.  start: connects to Redis.  quit: sends nothing
+ * more but the last batches; 1: Redis was connected.  close_all: closes the
  * journals too.
  */
 ngx_int_t ngx_http_referral_drain_init(ngx_http_referral_drains_t *ds);
@@ -179,42 +198,42 @@ void ngx_http_referral_drain_start(ngx_http_referral_drains_t *ds);
 ngx_uint_t ngx_http_referral_drain_quit(ngx_http_referral_drains_t *ds);
 void ngx_http_referral_drain_close_all(ngx_http_referral_drains_t *ds);
 
-/* an event of a recorder, which a worker that quits need not wait for */
+/* initializes an event; a worker that quits does not wait for its timer */
 void ngx_http_referral_drain_event(ngx_event_t *ev, void *data,
     ngx_log_t *log, ngx_event_handler_pt handler);
 void ngx_http_referral_drain_stop(ngx_event_t *ev);
 
-/* something was written: sends at once what fills a batch, else soon */
+/* to be called after a write: sends at once what fills a batch, else soon */
 void ngx_http_referral_drain_kick(ngx_http_referral_drains_t *ds);
 
-/* there may be more to send: looks in the next turn of the event loop */
+/* there may be more to send: the next turn of the event loop finds out */
 void ngx_http_referral_drain_resume(ngx_http_referral_drains_t *ds);
 
 /*
- * NULL without memory.  open_all: for every journal that has none; now, or
- * when there is memory again.
+ * open: NULL: no memory.  open_all: opens every journal that is not open yet,
+ * now or at a later call if there is no memory.
  */
 ngx_http_referral_drain_t *ngx_http_referral_drain_open(
     ngx_http_referral_drains_t *ds, referral_journal_t *journal);
 void ngx_http_referral_drain_open_all(ngx_http_referral_drains_t *ds);
 void ngx_http_referral_drain_close(ngx_http_referral_drain_t *drain);
 
-/* the zone's entry of this journal; "oldest" as the journals' statistics */
+/* updates the journal's entry in the zone; "oldest" as in the statistics */
 void ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
     int64_t oldest);
 
-/* one of ..._record_event_e happened to "n" records */
+/* counts an event of ..._record_event_e for "n" records */
 void ngx_http_referral_drain_count(ngx_http_referral_drains_t *ds,
     ngx_uint_t event, uint64_t n);
 
-/* "n" records were in the memory of a worker that died */
+/* logs that "n" records were lost with the memory of a worker that died */
 void ngx_http_referral_drain_lost(ngx_http_referral_drains_t *ds, uint64_t n);
 
-/* the id under which the records of this program are in Redis */
+/* the id under which Redis has the mark of this program */
 u_char *ngx_http_referral_drain_id(ngx_http_referral_drain_t *drain,
     ngx_http_referral_mark_t *mark);
 
-/* Redis has less of the journal than "mark": what is missing is sent again */
+/* Redis has only "found" of what "mark" says: the rest is sent again */
 void ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, ngx_http_referral_mark_t *mark,
     uint64_t found);
@@ -222,26 +241,26 @@ void ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
 /* the first record that was never looked at for a batch */
 uint64_t ngx_http_referral_drain_unread(ngx_http_referral_drain_t *drain);
 
-/* what is sent of all programs, also of those that wait */
+/* up to where the records of all programs are sent, also of those that wait */
 uint64_t ngx_http_referral_drain_settled(ngx_http_referral_drain_t *drain);
 
-/* all programs of the chunk have what is theirs */
+/* every program has its records of the chunk: goes on behind it */
 void ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 
-/* NULL without memory */
+/* the mark of a program, made if it is not there; NULL: no memory */
 ngx_http_referral_mark_t *ngx_http_referral_drain_mark(
     ngx_http_referral_drain_t *drain, referral_str_t *program);
 
 /*
- * NGX_OK: a batch stands in ds->batch, for ds->mark; NGX_DECLINED: this
- * journal has nothing to send; NGX_BUSY: later, an event will tell;
- * NGX_ERROR: later.
+ * Makes the next batch.  NGX_OK: it is in ds->batch, for ds->mark;
+ * NGX_DECLINED: this journal has nothing to send; NGX_BUSY: an event will call
+ * again; NGX_ERROR: to be tried again later.
  */
 ngx_int_t ngx_http_referral_drain_prepare(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 
-/* what Redis answered, which is no error; and what that means */
+/* answer: reads a reply that is not an error; result: does what it means */
 void ngx_http_referral_drain_answer(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, redisReply *reply,
     referral_batch_reply_t *result);
@@ -249,20 +268,20 @@ void ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, referral_batch_reply_t *result);
 
 /*
- * An error reply to the batch.  refused: NGX_OK if only its program waits for
- * it, and the others go on; else error().
+ * For a reply that is an error.  refused: NGX_OK if it concerns only the
+ * batch's program, which waits then; otherwise error() is to be called.
  */
 ngx_int_t ngx_http_referral_drain_refused(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, redisReply *reply);
 void ngx_http_referral_drain_error(ngx_http_referral_drains_t *ds,
     redisReply *reply);
 
-/* tries again a little later, and later each time */
+/* tries again with back-off */
 void ngx_http_referral_drain_retry(ngx_http_referral_drains_t *ds);
 
 /*
- * Sends what there is, waiting for Redis, for a second at most: only when the
- * event loop is over.
+ * Sends the own journal's rest at a worker's end.  It blocks for a second at
+ * most, so the event loop must be over.
  */
 void ngx_http_referral_last_send(ngx_http_referral_drains_t *ds);
 

@@ -7,11 +7,11 @@
 #define NGX_HTTP_REFERRAL_RETRY_MAX    1000
 #define NGX_HTTP_REFERRAL_BATCH_SLOW   500
 
-/* ms: a program that Redis refuses is tried again this much later */
+/* ms: back-off of a program that Redis refuses */
 #define NGX_HTTP_REFERRAL_WAIT_MIN     500
 #define NGX_HTTP_REFERRAL_WAIT_MAX     4000
 
-/* lines about such programs, in a minute and worker */
+/* log lines about such programs, in a minute and worker */
 #define NGX_HTTP_REFERRAL_LINES        16
 
 
@@ -26,7 +26,7 @@ static void ngx_http_referral_drain_foreign(ngx_http_referral_drains_t *ds,
     uint64_t found);
 
 
-/* what an answer to the batch means; an error is none */
+/* reads a reply to the batch that is not an error */
 
 void
 ngx_http_referral_drain_answer(ngx_http_referral_drains_t *ds,
@@ -78,7 +78,7 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
 
         if (!ds->others && drain->to > drain->from) {
 
-            /* a second look at the chunk would find nothing */
+            /* another pass over the chunk would find nothing */
 
             ngx_http_referral_drain_applied(ds, drain);
         }
@@ -100,7 +100,9 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
 
     case REFERRAL_BATCH_AHEAD:
 
-        /* an own late command, or that of a former owner */
+        /*
+         * applied by an earlier command, of this worker or of a former owner
+         */
 
         ds->mark->mark = result->found;
         break;
@@ -117,10 +119,10 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
 
     default: /* REFERRAL_BATCH_INVALID */
 
-        /* what else comes on this connection may not be ours either */
+        /* other replies on this connection may be wrong too */
 
         ngx_http_referral_redis_fail(&ds->redis,
-                                     "it answers a batch as no redis does");
+                                     "its reply to a batch is invalid");
         ngx_http_referral_drain_retry(ds);
         return;
     }
@@ -133,7 +135,7 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
 }
 
 
-/* those who handed over these records may wait for it */
+/* the senders of these records may wait to hear what became of them */
 
 static void
 ngx_http_referral_drain_outcomes(ngx_http_referral_drains_t *ds,
@@ -149,7 +151,7 @@ ngx_http_referral_drain_outcomes(ngx_http_referral_drains_t *ds,
 }
 
 
-/* Redis and the program of the batch are well */
+/* the batch was taken: ends what the log said of Redis or of the program */
 
 static void
 ngx_http_referral_drain_taken(ngx_http_referral_drains_t *ds,
@@ -182,8 +184,8 @@ ngx_http_referral_drain_taken(ngx_http_referral_drains_t *ds,
 
 
 /*
- * What is not known as a state of Redis, and a right that is missing, may be
- * of this program's keys alone.
+ * An error that is not a known state of Redis, or a missing right, may concern
+ * only the keys of this program.
  */
 
 ngx_int_t
@@ -247,7 +249,7 @@ ngx_http_referral_drain_refused(ngx_http_referral_drains_t *ds,
 }
 
 
-/* hundreds of programs need not have a line each */
+/* limits the lines, because hundreds of programs may be refused at once */
 
 static ngx_uint_t
 ngx_http_referral_drain_may_say(ngx_http_referral_drains_t *ds)
@@ -264,7 +266,7 @@ ngx_http_referral_drain_may_say(ngx_http_referral_drains_t *ds)
 }
 
 
-/* nothing is thrown away for an error: it is kept, and tried again */
+/* after an error the records are kept and sent again */
 
 void
 ngx_http_referral_drain_error(ngx_http_referral_drains_t *ds,
@@ -286,11 +288,12 @@ ngx_http_referral_drain_error(ngx_http_referral_drains_t *ds,
 
 
 /*
- * The mark is beyond what was ever written.  Under an id of this life, or one
- * that replaced it, it is somebody else's: what is unsent of this program goes
- * to Redis under a new one, with the numbers that it has.  The marks of other
- * programs are right.  A journal that was adopted is older than its mark (its
- * end was lost, or it came back from a backup): what it holds was applied.
+ * The mark in Redis is beyond what was ever written.  If the journal is this
+ * process's own, or has an alias, another process uses the same id: the unsent
+ * records of this program go to Redis under a new id, with the numbers that
+ * they have.  The marks of other programs are right.  An adopted journal is
+ * older than its mark, because its end was lost or it came from a backup: its
+ * records were applied.
  */
 
 static void

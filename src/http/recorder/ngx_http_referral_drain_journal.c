@@ -128,7 +128,7 @@ ngx_http_referral_drain_mark(ngx_http_referral_drain_t *drain,
         return NULL;
     }
 
-    /* an earlier life went on under another id */
+    /* an earlier process has changed to another id */
 
     alias = referral_journal_alias(drain->journal, program);
 
@@ -163,7 +163,7 @@ ngx_http_referral_drain_unread(ngx_http_referral_drain_t *drain)
 }
 
 
-/* what is sent of all programs, also of those that wait */
+/* up to where the records of all programs are sent, also of those that wait */
 
 uint64_t
 ngx_http_referral_drain_settled(ngx_http_referral_drain_t *drain)
@@ -222,7 +222,10 @@ ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
 }
 
 
-/* Redis lost what it had acknowledged: from what is kept it gets it again */
+/*
+ * Redis lost records that it had acknowledged: sends again what the journal
+ * has
+ */
 
 void
 ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
@@ -254,7 +257,9 @@ ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
 
     if (mark->alias && found == 0) {
 
-        /* older than this id: the journal's own mark tells how far it went */
+        /*
+         * Redis is older than this id: the mark of the journal's own id counts
+         */
 
         found = mark->alias->from;
         mark->mark = found;
@@ -289,7 +294,7 @@ ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
 
     drain->to = 0;
 
-    /* what a pass under way found out is no longer so */
+    /* the pass under way is no longer valid */
 
     if (ds->scan == drain) {
         ds->scan = NULL;
@@ -321,7 +326,10 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
         return;
     }
 
-    /* what Redis has was accepted, also where it never came to the disk */
+    /*
+     * records that Redis has were accepted, even if they never reached the
+     * disk
+     */
 
     if (journal->adopted) {
         ngx_http_referral_drain_died(drain->drains, drain);
@@ -332,7 +340,7 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
     entry->bad = drain->damaged;
     entry->filed = (journal->nsegments != 0);
 
-    /* what is sent once more was recorded before: it does not count again */
+    /* records that are sent again were counted as recorded before */
 
     settled = ngx_http_referral_drain_settled(drain);
 
@@ -342,7 +350,7 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
 
     entry->oldest = entry->settled < last ? oldest : 0;
 
-    /* it will not grow any more, and the totals are enough */
+    /* the journal is complete, and its numbers can go into the totals */
 
     if (entry->settled >= last
         && (!journal->own || drain->drains->closing))
@@ -428,8 +436,8 @@ void
 ngx_http_referral_drain_lost(ngx_http_referral_drains_t *ds, uint64_t n)
 {
     ngx_log_error(NGX_LOG_CRIT, ds->log, 0,
-                  "referral: a worker that ended untimely took %uL %s "
-                  "with it that were in its memory only", n,
+                  "referral: a worker was killed or crashed with %uL %s that "
+                  "were only in its memory: they are lost", n,
                   ds->conf->records);
 }
 

@@ -2,7 +2,7 @@
 #include "ngx_http_referral_drain.h"
 
 
-/* ms, for all that a worker does at its end */
+/* ms, for all last batches together */
 #define NGX_HTTP_REFERRAL_LAST         1000
 
 
@@ -15,9 +15,9 @@ static ngx_int_t ngx_http_referral_last_agreed(redisReply *reply);
 
 
 /*
- * The event loop is over and the sockets are closed: nobody waits for us now
- * but the master.  What the second does not suffice for is in the journal; if
- * the disk failed it is nowhere else.
+ * The event loop is over and the sockets are closed, so only the master waits.
+ * What is not sent within the second is in the journal, or lost if the disk
+ * has failed.
  */
 
 void
@@ -208,7 +208,7 @@ failed:
 }
 
 
-/* without the user and the database that were configured we are nobody */
+/* NGX_ERROR: Redis rejected the login or the database */
 
 static ngx_int_t
 ngx_http_referral_last_agreed(redisReply *reply)

@@ -1,5 +1,8 @@
 
-/* clicks, as a kind of record */
+/*
+ * Clicks as a kind of record: how the recorder decodes them and batches them,
+ * and the recorder that a worker has for them.
+ */
 
 #include "ngx_http_referral_recorder.h"
 #include "referral_record.h"
@@ -73,7 +76,7 @@ ngx_http_referral_recorder_clicks(ngx_http_referral_main_conf_t *rmcf,
     batch.events_maxlen = rmcf->events_maxlen;
     batch.events_age = rmcf->events_age;
 
-    /* against codes that are chosen to collide */
+    /* a secret seed: codes cannot be chosen so that they collide */
 
     if (referral_random(&rmcf->worker->random, (u_char *) &batch.seed,
                         sizeof(batch.seed))

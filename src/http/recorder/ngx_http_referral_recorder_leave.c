@@ -53,9 +53,9 @@ ngx_http_referral_recorder_keep_handler(ngx_event_t *ev)
 
 
 /*
- * A reload named another directory: what waits here for room goes there, as a
- * journal of its own.  Only what was never in a batch: Redis may have the
- * rest under the numbers of this journal.
+ * A reload named another directory: records that wait here for room on the
+ * disk go there, as a journal of its own.  Records that were in a batch stay,
+ * because Redis may have them under the numbers of this journal.
  */
 
 void
@@ -87,7 +87,7 @@ ngx_http_referral_recorder_move(ngx_http_referral_recorder_t *rec)
 
     rec->moved = ngx_current_msec;
 
-    /* a worker that closes has done so, and its threads are gone */
+    /* at the close that is done already, and there are no threads any more */
 
     if (!rec->closing) {
         ngx_http_referral_recorder_flush(rec);
@@ -117,13 +117,13 @@ ngx_http_referral_recorder_move(ngx_http_referral_recorder_t *rec)
 
     ngx_http_referral_recorder_moved(rec, referral_journals_own(to));
 
-    /* from here on others may adopt it */
+    /* now others may adopt it */
 
     referral_journals_destroy(to);
 }
 
 
-/* NULL: the latest configuration has its journal here too */
+/* the directory of the latest configuration; NULL: it is this one */
 
 static ngx_http_referral_directory_t *
 ngx_http_referral_recorder_successor(ngx_http_referral_recorder_t *rec)
@@ -170,7 +170,7 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
 
     ngx_http_referral_drain_publish(rec->drains.own, 0);
 
-    /* they are safe, but not under the numbers that they had */
+    /* their records are safe, but have other numbers now */
 
     for (q = ngx_queue_head(&rec->commits);
          q != ngx_queue_sentinel(&rec->commits);
@@ -197,9 +197,9 @@ ngx_http_referral_recorder_moved(ngx_http_referral_recorder_t *rec,
 
 
 /*
- * What neither the disk nor Redis took goes with this worker: it is counted
- * and said.  A journal that has no file is found by nobody, so its numbers go
- * into the totals.
+ * Records that neither the disk nor Redis took are lost with this worker: they
+ * are counted and logged.  A journal without files cannot be found by others,
+ * so its numbers go into the totals.
  */
 
 void

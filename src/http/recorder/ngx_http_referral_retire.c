@@ -2,11 +2,11 @@
 #include "ngx_http_referral_retire.h"
 
 
-/* ms between two looks at the marks in Redis */
+/* ms between two checks of the marks in Redis */
 #define NGX_HTTP_REFERRAL_PROBE  2000
 
 
-/* a question for a mark */
+/* a query for a mark */
 
 typedef struct {
     ngx_http_referral_drain_t       *drain;
@@ -70,7 +70,7 @@ ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
         ngx_http_referral_retire_lost(retire);
     }
 
-    /* many at once are taken in turns, by whoever comes first */
+    /* several workers share many journals: each adopts a few at a time */
 
     ngx_add_timer(ev, n > 0 ? 1 + ngx_random() % 50
                             : 1000 + ngx_random() % 1000);
@@ -78,8 +78,8 @@ ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
 
 
 /*
- * A worker that died before the disk had anything of its journal left nothing
- * to adopt.  One entry of the zone is looked at in a turn.
+ * Finds journals of workers that died before anything was on disk, so that
+ * there is nothing to adopt.  One entry of the zone is checked at a call.
  */
 
 static void
@@ -95,7 +95,7 @@ ngx_http_referral_retire_lost(ngx_http_referral_retire_t *retire)
     ds = retire->drains;
     sh = ds->conf->sh;
 
-    /* it may lie in the directory of an earlier configuration */
+    /* the journal may be in the directory of an earlier configuration */
 
     for (i = 0; i < NGX_HTTP_REFERRAL_DIRECTORIES; i++) {
 
@@ -144,7 +144,7 @@ ngx_http_referral_retire_check(ngx_http_referral_retire_t *retire)
 
     ds = retire->drains;
 
-    /* those that had no memory when they came */
+    /* journals for which there was no memory before */
 
     ngx_http_referral_drain_open_all(ds);
 
@@ -203,7 +203,7 @@ ngx_http_referral_retire_check(ngx_http_referral_retire_t *retire)
 }
 
 
-/* a Redis that went back while no click comes in would not be noticed */
+/* finds out that Redis lost data even if no click comes in */
 
 static void
 ngx_http_referral_retire_probe(ngx_http_referral_drains_t *ds,
@@ -309,7 +309,7 @@ ngx_http_referral_retire_probed(void *data, redisReply *reply)
     } else if ((uint64_t) found < expected) {
         drain->behind = 1;
 
-        /* a batch that is out tells the same, with more authority */
+        /* if a batch is out, its reply says the same, and is newer */
 
         if (ds->drain != drain && mark->mark >= expected) {
             ngx_http_referral_drain_behind(ds, drain, mark, found);
@@ -324,7 +324,7 @@ ngx_http_referral_retire_probed(void *data, redisReply *reply)
 }
 
 
-/* journals that are sent and kept long enough */
+/* ends journals that were sent and kept for long enough */
 
 static void
 ngx_http_referral_retire_ending(ngx_http_referral_drains_t *ds)
@@ -354,7 +354,7 @@ ngx_http_referral_retire_ending(ngx_http_referral_drains_t *ds)
             }
         }
 
-        /* the journal may be gone after this, and the list's next with it */
+        /* this may free the journal, and with it the loop's next one */
 
         ngx_http_referral_retire_end(ds, drain);
         return;
@@ -363,8 +363,8 @@ ngx_http_referral_retire_ending(ngx_http_referral_drains_t *ds)
 
 
 /*
- * The marks are as they should be.  Files first: records without marks would
- * be sent again, a mark without records does no harm.
+ * The marks are right.  The files go first: records without marks would be
+ * sent again, but a mark without records does no harm.
  */
 
 static void

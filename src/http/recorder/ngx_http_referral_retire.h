@@ -1,7 +1,7 @@
 
 /*
- * Journals that others left behind, and journals that are done: adopts them,
- * compares their marks with Redis, and ends them.
+ * Retires journals: adopts those of dead workers, compares their marks with
+ * Redis, and removes journals that Redis has completely.
  */
 
 
@@ -21,18 +21,20 @@ typedef struct {
 
     ngx_event_t                      adopt;
     ngx_msec_t                       probed;
-    uint64_t                         foreign;    /* as the log was told */
-    ngx_uint_t                       lost;       /* entry of the zone that is
-                                                    looked at next */
+    uint64_t                         foreign;    /* as in the log */
+    ngx_uint_t                       lost;       /* the zone's entry that is
+                                                    checked next */
 } ngx_http_referral_retire_t;
 
 
-/* of "drains", which were started; "retire" is zeroed */
+/* "ds" was started, and "retire" is zeroed */
 void ngx_http_referral_retire_start(ngx_http_referral_retire_t *retire,
     ngx_http_referral_drains_t *ds);
 void ngx_http_referral_retire_close(ngx_http_referral_retire_t *retire);
 
-/* once a second: damage, other versions, marks, journals that are done */
+/*
+ * once a second: logs damage and other versions, checks marks, ends journals
+ */
 void ngx_http_referral_retire_check(ngx_http_referral_retire_t *retire);
 
 

@@ -1,6 +1,6 @@
 
 /*
- * A call of the journal's that may wait for the disk, in a thread.
+ * Runs a call of the journal that may wait for the disk in a thread.
  */
 
 
@@ -16,7 +16,7 @@
 #include <ngx_thread_pool.h>
 
 
-/* one is out at a time: what it is about, and what came of it */
+/* its arguments and its result; one is out at a time */
 
 typedef struct {
     void                            *data;       /* the caller's */
@@ -27,8 +27,8 @@ typedef struct {
 
 
 /*
- * "thread" runs in the pool and gets a task_t, as "handler" does afterwards in
- * the worker, in ev->data.  NULL without memory.
+ * "thread" runs in the pool and gets a ..._task_t; after it "handler" runs in
+ * the worker, with the same in ev->data.  NULL: no memory.
  */
 ngx_thread_task_t *ngx_http_referral_task_create(ngx_pool_t *pool, void *data,
     void (*thread)(void *data, ngx_log_t *log), ngx_event_handler_pt handler);

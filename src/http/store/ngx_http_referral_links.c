@@ -10,7 +10,7 @@
 #define NGX_HTTP_REFERRAL_SAID           128
 
 
-/* how old is what the cache has? */
+/* the age of an entry in the cache */
 
 typedef enum {
     NGX_HTTP_REFERRAL_AGE_NONE = 0,      /* too old, or not there */
@@ -19,14 +19,15 @@ typedef enum {
 } ngx_http_referral_age_e;
 
 
-/* a key asked of Redis once, for all who wait for it */
+/* a query for one key, which all requests that need it wait for */
 
 struct ngx_http_referral_fetch_s {
     ngx_queue_t                  queue;      /* in a bucket */
     ngx_queue_t                  waiters;
     ngx_http_referral_links_t   *links;
     ngx_uint_t                   part;
-    ngx_uint_t                   literal;    /* no request made it up */
+    ngx_uint_t                   literal;    /* the program's name is
+                                                configured */
     uint64_t                     epoch;      /* of the cache, when sent */
     int64_t                      sent;       /* ms */
     referral_str_t               key;        /* without the prefix */
@@ -41,12 +42,12 @@ struct ngx_http_referral_links_s {
     ngx_http_referral_tracking_t   *tracking;
     ngx_uint_t                      fetching;
     ngx_uint_t                      closing;
-    ngx_msec_t                      refused;    /* said, once a minute */
+    ngx_msec_t                      refused;    /* the log had it then */
     void                          (*wake)(void *data);
     void                           *wake_data;
     ngx_queue_t                     buckets[NGX_HTTP_REFERRAL_FETCH_BUCKETS];
 
-    /* which complaints the log has seen lately */
+    /* hashes of bad fields that are in the log */
     uint64_t                        said[NGX_HTTP_REFERRAL_SAID];
     ngx_uint_t                      nsaid;
 
@@ -86,7 +87,7 @@ static const ngx_uint_t  ngx_http_referral_links_kinds[] = {
 };
 
 
-/* a complaint of the whole key, not of a field */
+/* instead of a field, in errors of the whole key */
 
 static const referral_str_t  ngx_http_referral_links_whole =
                                                           referral_string("-");
@@ -148,7 +149,10 @@ ngx_http_referral_links_state(void *data, ngx_uint_t up)
 }
 
 
-/* a listener that reaches Redis is faster than the end of a back-off */
+/*
+ * connects at once when a listener reaches Redis, without the rest of a
+ * back-off
+ */
 
 static void
 ngx_http_referral_links_told(void *data, ngx_uint_t tracked)
@@ -165,8 +169,8 @@ ngx_http_referral_links_told(void *data, ngx_uint_t tracked)
 
 
 /*
- * Redis may hang: find out before a click waits for it.  What is pending
- * finds out by itself.
+ * Redis may hang: a PING finds out before a click has to wait.  If a command
+ * is pending, that finds out.
  */
 
 static void
@@ -186,7 +190,9 @@ ngx_http_referral_links_lapse(ngx_http_referral_links_t *links)
 static void
 ngx_http_referral_links_alive(void *data, redisReply *reply)
 {
-    /* no reply in time ends the connection: that is all there is to know */
+    /*
+     * the reply says nothing; if it does not come in time the connection ends
+     */
 }
 
 
@@ -272,7 +278,7 @@ ngx_http_referral_links_get(ngx_http_referral_links_t *links,
     {
         fetch = ngx_queue_data(q, ngx_http_referral_fetch_t, queue);
 
-        /* one that was asked before an edit may not know of it */
+        /* a query that was sent before an edit may not have it */
 
         if (fetch->epoch == epoch && referral_str_eq(&fetch->key, &key)) {
             goto found;
@@ -305,7 +311,7 @@ found:
 
     if (age == NGX_HTTP_REFERRAL_AGE_OLD) {
 
-        /* served once more, and refreshed behind */
+        /* the old entry serves once more, and is refreshed meanwhile */
 
         return NGX_OK;
     }
@@ -347,7 +353,7 @@ ngx_http_referral_links_prefetch_value(ngx_http_referral_links_t *links,
 }
 
 
-/* the name of an entry: what stands behind the prefix in Redis */
+/* the name of an entry, which in Redis stands behind the prefix */
 
 static void
 ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
@@ -368,8 +374,9 @@ ngx_http_referral_links_key(referral_buf_t *b, ngx_uint_t part,
 
 
 /*
- * Fills wait->entry from the cache if that may serve: "away" asks for what is
- * left when Redis is away.  *epoch is that of the key in any case.
+ * Fills wait->entry from the cache, and returns the entry's age.  With "away",
+ * for when Redis does not answer, an entry as old as "stale=" serves too.
+ * *epoch is the key's in any case.
  */
 
 static ngx_uint_t
@@ -393,7 +400,10 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     {
         *epoch = info.epoch;
 
-        /* a flush makes an entry doubtful; doubt is better than nothing */
+        /*
+         * an entry from before a flush may lack an edit, but is better than
+         * none
+         */
 
         if (!away
             || referral_cache_get_past(&rmcf->zone.cache, &wait->hint, key,
@@ -410,7 +420,7 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     *epoch = info.epoch;
     entry = info.value;
 
-    /* a copy was looked at when it was made */
+    /* a worker's own copy was checked when it was made */
 
     if (!info.copy && !referral_entry_valid(entry, info.len)) {
         referral_cache_invalidate(&rmcf->zone.cache, key);
@@ -424,13 +434,13 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
                                                    : rmcf->zone.untracked;
     old = rmcf->zone.stale;
 
-    /* a program need not exist: that it does not is an answer */
+    /* a program need not exist: a negative entry of one is an answer */
 
     missing = info.negative && part == NGX_HTTP_REFERRAL_LINK;
 
     if (missing) {
 
-        /* the link may have been made since */
+        /* the link may have been created since */
 
         if (past) {
             return NGX_HTTP_REFERRAL_AGE_NONE;
@@ -441,9 +451,9 @@ ngx_http_referral_links_cached(ngx_http_referral_links_t *links,
     }
 
     /*
-     * Without tracking from the start, what is old may have been edited.
-     * Where it broke just now, Redis hangs, or that would be wrong for some
-     * seconds only; waiting would be felt.
+     * Without tracking an old entry may lack edits, so Redis is asked instead.
+     * If tracking broke just now Redis may hang: an entry that lacks the
+     * edits of some seconds is better than a visitor who waits.
      */
 
     if (!away && (missing || tracked == NGX_HTTP_REFERRAL_UNTRACKED)) {
@@ -579,8 +589,9 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
     if (entry) {
 
         /*
-         * What requests may make up has little room.  They make up no
-         * referrers, and no program that stands in the configuration.
+         * Negative entries share one way of the cache if a request can make up
+         * their names: those of links, and of programs that are not
+         * configured.
          */
 
         negative = entry->state == REFERRAL_STATE_ABSENT
@@ -595,12 +606,15 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
         ngx_http_referral_count(links->conf, NGX_HTTP_REFERRAL_LOOKUPS_FAILED);
     }
 
-    /* those who come now ask anew: what we hold may be overtaken */
+    /*
+     * requests that come now start a query of their own: an edit may have
+     * overtaken this reply
+     */
 
     ngx_queue_remove(&fetch->queue);
     links->fetching--;
 
-    /* fill all before any runs: a request that goes on uses links->buf */
+    /* fills all waits before a handler runs, which may use links->buf again */
 
     for (q = ngx_queue_head(&fetch->waiters);
          q != ngx_queue_sentinel(&fetch->waiters);
@@ -619,7 +633,9 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
         }
     }
 
-    /* one that goes on may end others: they take themselves off the list */
+    /*
+     * a handler may end other requests, which remove themselves from the list
+     */
 
     while (!ngx_queue_empty(&fetch->waiters)) {
         q = ngx_queue_head(&fetch->waiters);
@@ -635,8 +651,8 @@ ngx_http_referral_links_reply(void *data, redisReply *reply)
 
 
 /*
- * NULL: Redis did not say; what it says wrongly becomes the safe choice.  No
- * reply is one that was too large.
+ * Compiles a reply into links->buf; NULL if that says nothing of the key.  Bad
+ * fields become safe defaults.  If "reply" is NULL it was too large.
  */
 
 static referral_entry_t *
@@ -710,7 +726,7 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
 }
 
 
-/* into links->buf, whatever the fields are */
+/* fills links->buf with a valid entry, whatever the fields are */
 
 static void
 ngx_http_referral_links_entry(ngx_http_referral_fetch_t *fetch,
@@ -735,12 +751,12 @@ ngx_http_referral_links_entry(ngx_http_referral_fetch_t *fetch,
         return;
     }
 
-    /* too large to be one of ours */
+    /* the entry is too large */
 
     ngx_http_referral_links_bad_field(fetch, &rules, 0,
                                       "too large: as if there were none");
 
-    /* the rules are what grows: without them it is a link all the same */
+    /* rules take the most space: without them the link still works */
 
     for (i = 0; i + 1 < n; i += 2) {
         if (referral_str_eq(&fields[i], &rules)) {

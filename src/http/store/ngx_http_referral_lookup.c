@@ -95,7 +95,7 @@ ngx_http_referral_lookup_finish(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    /* the referrer is asked for last */
+    /* the referrer is looked up last, because the link names it */
 
     if (ctx->waits == 0) {
         (void) ngx_http_referral_lookup_referrer(ctx);
@@ -233,7 +233,7 @@ ngx_http_referral_lookup_referrer(ngx_http_referral_ctx_t *ctx)
 }
 
 
-/* whose link is it?  the link tells */
+/* sets *id to the referrer that the link names; 0: it names none */
 
 static ngx_uint_t
 ngx_http_referral_lookup_owner(ngx_http_referral_ctx_t *ctx,
@@ -267,13 +267,13 @@ ngx_http_referral_lookup_wait(ngx_http_request_t *r,
         goto failed;
     }
 
-    /* a body that still comes is read on */
+    /* nginx goes on reading a body that is discarded */
 
     if (!r->discard_body) {
         r->read_event_handler = ngx_http_test_reading;
     }
 
-    /* what has come already, the end too, makes no further event */
+    /* data, or the end, that has arrived already makes no further event */
 
     if (r->connection->read->ready) {
         ngx_post_event(r->connection->read, &ngx_posted_next_events);
@@ -287,7 +287,7 @@ ngx_http_referral_lookup_wait(ngx_http_request_t *r,
     ctx->timer.handler = ngx_http_referral_lookup_timeout;
     ctx->timer.log = r->connection->log;
 
-    /* one that waits once more has what is left of its time */
+    /* a second wait has the time that the first one left */
 
     if (ctx->since == 0) {
         ctx->since = ngx_current_msec;
@@ -331,7 +331,7 @@ ngx_http_referral_lookup_handler(void *data)
         return;
     }
 
-    /* the referrer is asked for last, and at most once */
+    /* the referrer is looked up last, and at most once */
 
     if (ctx->wait[NGX_HTTP_REFERRAL_REFERRER].handler == NULL
         && ngx_http_referral_lookup_referrer(ctx) == NGX_AGAIN)
@@ -377,7 +377,7 @@ ngx_http_referral_lookup_done(ngx_http_referral_ctx_t *ctx)
         ngx_del_timer(&ctx->timer);
     }
 
-    /* the client went away, and "post_action" made something else of it */
+    /* the client has gone, and the request has become that of "post_action" */
 
     if (ctx->request->post_action) {
         return;

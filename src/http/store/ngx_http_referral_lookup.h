@@ -1,6 +1,7 @@
 
 /*
- * A request that waits for the program, the link and the referrer of a code.
+ * The look-ups of a request: the entries of program, link and referrer of a
+ * code, and the wait for them, which has a time-out.
  */
 
 
@@ -12,16 +13,16 @@
 
 
 /*
- * What Redis knows of a code, in ctx->wait[].  NGX_OK: it is there;
- * NGX_AGAIN: "found" is called later, within the time-out, unless the request
- * ends first.
+ * Looks up a code, into ctx->wait[].  NGX_OK: done; NGX_AGAIN: "found" is
+ * called later, within the time-out, unless the request ends before;
+ * NGX_ERROR: no memory.
  */
 
 ngx_int_t ngx_http_referral_lookup(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, referral_str_t *code,
     ngx_http_referral_found_pt found);
 
-/* the same in three steps; no event may be handled between them */
+/* the same in three steps, between which no event may be handled */
 
 void ngx_http_referral_lookup_start(ngx_http_referral_ctx_t *ctx,
     referral_str_t *code, ngx_http_referral_found_pt found);
@@ -30,8 +31,8 @@ ngx_int_t ngx_http_referral_lookup_finish(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
 /*
- * The links of the cookie's open touches, in ctx->touches[]; the two waits
- * together are no longer than one.
+ * Looks up the links of the cookie's open touches, into ctx->touches[].  The
+ * time-out is for this wait and an earlier one together.
  */
 ngx_int_t ngx_http_referral_lookup_touches(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, ngx_http_referral_found_pt found);

@@ -2,21 +2,26 @@
 #include "ngx_http_referral_redis.h"
 
 
-/* back-off between two attempts, ms; each is drawn from its upper half */
+/*
+ * back-off between two attempts to connect, ms; a random part of its upper
+ * half
+ */
 #define NGX_HTTP_REFERRAL_REDIS_DELAY_MIN  100
 #define NGX_HTTP_REFERRAL_REDIS_DELAY_MAX  1000
 
-/* connections that Redis closes are opened again at once so often in 10 s */
+/* a connection that Redis closes is opened again at once, so often in 10 s */
 #define NGX_HTTP_REFERRAL_REDIS_REOPEN     20
 #define NGX_HTTP_REFERRAL_REDIS_REOPEN_MS  10000
 
-/* a reply larger than this is none that was asked for */
+/* a larger reply cannot be of a key that is ours, bytes */
 #define NGX_HTTP_REFERRAL_REDIS_REPLY_MAX  (4 * 1024 * 1024)
 
-/* what an element of an array takes beside its bytes, or more */
+/*
+ * memory of an array's element beside its bytes, at least as much as it takes
+ */
 #define NGX_HTTP_REFERRAL_REDIS_ELEMENT    (sizeof(redisReply) + 32)
 
-/* a listener hears of so many keys at most; hiredis allocates for all */
+/* keys in one message to a listener: hiredis allocates all elements at once */
 #define NGX_HTTP_REFERRAL_REDIS_ARRAY_MAX  (1024 * 1024)
 
 #define NGX_HTTP_REFERRAL_REDIS_LARGE      "a reply is too large"
@@ -36,7 +41,8 @@ typedef struct {
     ngx_http_referral_redis_reply_pt   handler;
     void                              *data;
     ngx_msec_t                         sent;
-    char                              *command;   /* to be repeated; or NULL */
+    char                              *command;   /* to send it again; or
+                                                     NULL */
     size_t                             len;
     ngx_uint_t                         repeated;
 } ngx_http_referral_redis_call_t;
@@ -95,7 +101,7 @@ static void ngx_http_referral_redis_reconnect_handler(ngx_event_t *ev);
 static void ngx_http_referral_redis_expire_handler(ngx_event_t *ev);
 
 
-/* how hiredis makes replies, and the same with our bound */
+/* hiredis's functions that make replies, and the same with a limit of size */
 
 static redisReplyObjectFunctions  ngx_http_referral_redis_default;
 static redisReplyObjectFunctions  ngx_http_referral_redis_bounded;
@@ -115,7 +121,7 @@ ngx_http_referral_redis_open(ngx_http_referral_redis_t *peer)
     peer->reconnect.log = peer->log;
     peer->reconnect.cancelable = 1;
 
-    /* not cancelable: it bounds what clients and the last batch wait for */
+    /* not cancelable: it limits how long clients and the last batch wait */
 
     peer->expire.data = peer;
     peer->expire.handler = ngx_http_referral_redis_expire_handler;
@@ -191,9 +197,9 @@ ngx_http_referral_redis_attach(ngx_http_referral_redis_t *peer)
     c->pool = NULL;
 
     /*
-     * The socket is hiredis's to close: "shared" keeps
-     * ngx_close_connection() from closing a number that hiredis would close
-     * again, when it may be somebody else's.
+     * hiredis closes the socket.  "shared" keeps ngx_close_connection() from
+     * closing it before: the number could be another file's when hiredis
+     * closes it again.
      */
 
     c->shared = 1;
@@ -231,8 +237,9 @@ ngx_http_referral_redis_attach(ngx_http_referral_redis_t *peer)
 
 
 /*
- * hiredis's buffer is consumed while the reply grows, so that what is made of
- * it is counted here.  NULL ends the connection, as if there were no memory.
+ * Counts the size of a reply while hiredis makes it: the size of hiredis's
+ * buffer says nothing, because it is consumed meanwhile.  NULL ends the
+ * connection, as if there was no memory.
  */
 
 static void *
@@ -247,7 +254,7 @@ ngx_http_referral_redis_string(const redisReadTask *task, char *data,
             return NULL;
         }
 
-        /* a listener's reply goes on: how many there are is told */
+        /* a listener gets the message, with empty strings for the rest */
 
         len = 0;
     }
@@ -280,7 +287,7 @@ ngx_http_referral_redis_array(const redisReadTask *task,
 }
 
 
-/* 0: the reply is too large now */
+/* 0: with "size" more bytes the reply is too large */
 
 static ngx_uint_t
 ngx_http_referral_redis_grow(const redisReadTask *task, size_t size)
@@ -307,7 +314,7 @@ ngx_http_referral_redis_grow(const redisReadTask *task, size_t size)
 }
 
 
-/* replies come in order: the one that is being read is of the oldest */
+/* replies come in order: the one that is read belongs to the oldest command */
 
 static void
 ngx_http_referral_redis_refuse(ngx_http_referral_redis_t *peer)
@@ -320,8 +327,8 @@ ngx_http_referral_redis_refuse(ngx_http_referral_redis_t *peer)
 
 
 /*
- * Sent before the first command and without waiting: a Redis that hangs still
- * takes connections, so only an answer tells that it is back.
+ * Sent before the first command, which does not wait for the replies.  A Redis
+ * that hangs still accepts connections, so only a reply shows that it is back.
  */
 
 static void
@@ -389,7 +396,7 @@ ngx_http_referral_redis_greeted(void *data, redisReply *reply)
         return;
     }
 
-    /* without the user that was configured we are nobody */
+    /* a login or a database that was rejected makes the connection useless */
 
     if (peer->refused) {
         return;
@@ -403,8 +410,9 @@ ngx_http_referral_redis_greeted(void *data, redisReply *reply)
     }
 
     /*
-     * An error (NOAUTH, LOADING, BUSY, too many clients) or no Redis at all.
-     * The connection cannot be freed in here; its next time-out does that.
+     * An error (NOAUTH, LOADING, BUSY, too many clients), or no Redis at all.
+     * The connection cannot be freed in its callback: the timer of the
+     * reconnect does that.
      */
 
     ngx_http_referral_redis_lost(peer, reply->type == REDIS_REPLY_ERROR
@@ -446,7 +454,7 @@ ngx_http_referral_redis_command(ngx_http_referral_redis_t *peer,
         return NGX_DECLINED;
     }
 
-    /* the handshake is each connection's own */
+    /* the handshake is not sent again: each connection has its own */
 
     if (peer->repeat && peer->ready) {
 
@@ -502,7 +510,7 @@ ngx_http_referral_redis_call(ngx_http_referral_redis_t *peer,
         return NULL;
     }
 
-    /* while Redis is away only the handshake goes out */
+    /* while Redis is away only the handshake is sent */
 
     if (peer->failing && handler != ngx_http_referral_redis_greeted
         && handler != ngx_http_referral_redis_checked)
@@ -593,11 +601,11 @@ ngx_http_referral_redis_on_reply(redisAsyncContext *ac, void *reply,
         ngx_del_timer(&peer->expire);
     }
 
-    /* more replies than questions: which one answers what, nobody knows */
+    /* more replies than commands: none can be matched any more */
 
     if (reply && ac->c.reader->pos < ac->c.reader->len) {
         handler(owner, NULL);
-        ngx_http_referral_redis_fail(peer, "a reply that nobody asked for");
+        ngx_http_referral_redis_fail(peer, "a reply without a command");
         return;
     }
 
@@ -617,7 +625,9 @@ ngx_http_referral_redis_done(ngx_http_referral_redis_call_t *call)
 }
 
 
-/* no reply came: may another connection bring one? */
+/*
+ * 1: there was no reply, and the command is sent again on the next connection
+ */
 
 static ngx_uint_t
 ngx_http_referral_redis_left(redisAsyncContext *ac,
@@ -686,7 +696,7 @@ ngx_http_referral_redis_say(ngx_http_referral_redis_t *peer, const char *data,
 
     if (send(peer->ac->c.fd, data, len, 0) != (ssize_t) len) {
 
-        /* that Redis closed it the read event tells */
+        /* if Redis closed it, the read event finds out */
 
         if (ngx_socket_errno == NGX_EPIPE
             || ngx_socket_errno == NGX_ECONNRESET)
@@ -708,8 +718,8 @@ ngx_http_referral_redis_fail(ngx_http_referral_redis_t *peer, const char *why)
 
 
 /*
- * The connection is no more.  One that was good and that Redis closed, or that
- * brought too large a reply, is opened again at once: it tells of no outage.
+ * The connection has ended.  If it was ready, and Redis closed it or a reply
+ * was too large, that is no outage: it is opened again at once.
  */
 
 static void
@@ -744,7 +754,7 @@ ngx_http_referral_redis_gone(ngx_http_referral_redis_t *peer, int err,
 }
 
 
-/* one that is closed again and again has back-off, as any other */
+/* 0: back-off, also for a connection that is closed again and again */
 
 static ngx_uint_t
 ngx_http_referral_redis_may_reopen(ngx_http_referral_redis_t *peer, int err)
@@ -815,7 +825,7 @@ ngx_http_referral_redis_why(const redisAsyncContext *ac, const char *otherwise)
 }
 
 
-/* for a state change: one log line, back-off, and word to the owner */
+/* marks the connection as lost: a log line, back-off, and a call of "state" */
 
 static void
 ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer, const char *why)
@@ -853,7 +863,7 @@ ngx_http_referral_redis_lost(ngx_http_referral_redis_t *peer, const char *why)
 }
 
 
-/* a reason that the log does not know of this outage */
+/* 1: the log does not have this reason for this outage yet */
 
 static ngx_uint_t
 ngx_http_referral_redis_news(ngx_http_referral_redis_t *peer, const char *why)
@@ -880,10 +890,10 @@ ngx_http_referral_redis_news(ngx_http_referral_redis_t *peer, const char *why)
 
 
 /*
- * Inside of a reply's callback hiredis frees the context when that returns; in
- * the other two it must not be called.  A reset instead of an orderly end:
- * what the kernel still holds of our commands must not reach Redis after they
- * were given up.
+ * Frees the connection.  In the callback of a reply hiredis frees it after the
+ * return; in the callbacks of connect and disconnect this must not be called.
+ * It is reset instead of closed in order: commands that the kernel still
+ * holds must not reach Redis after they were given up.
  */
 
 static void
@@ -972,8 +982,8 @@ ngx_http_referral_redis_close(ngx_http_referral_redis_t *peer)
 
 
 /*
- * With 0.14 neither a free nor a disconnect is safe in here, and ac->err is
- * not set yet; hiredis frees the context itself when we return.
+ * In hiredis 0.14 neither free nor disconnect is safe here, and ac->err is not
+ * set yet; hiredis frees the context after the return.
  */
 
 static void
@@ -1036,13 +1046,13 @@ ngx_http_referral_redis_read_handler(ngx_event_t *ev)
         return;
     }
 
-    /* hiredis aborts on such a reply, if it is not an error */
+    /* hiredis aborts on a reply without a command, unless it is an error */
 
     if (ngx_queue_empty(&peer->pending)
         && recv(peer->ac->c.fd, &ch, 1, MSG_PEEK) == 1
         && ch != '-')
     {
-        ngx_http_referral_redis_fail(peer, "a reply that nobody asked for");
+        ngx_http_referral_redis_fail(peer, "a reply without a command");
         return;
     }
 
@@ -1060,8 +1070,8 @@ ngx_http_referral_redis_read_handler(ngx_event_t *ev)
 
 
 /*
- * Without hiredis's own way with subscriptions, which asserts that the server
- * says what a server should.
+ * Reads a listener's messages without hiredis's code for subscriptions, which
+ * asserts that the server sends what it should.
  */
 
 static void
@@ -1129,7 +1139,7 @@ ngx_http_referral_redis_write_handler(ngx_event_t *ev)
 }
 
 
-/* level-triggered: hiredis reads 16 KiB a call and stops */
+/* level-triggered, because hiredis reads at most 16 KiB a call */
 
 static void
 ngx_http_referral_redis_add_read(void *data)
@@ -1206,7 +1216,9 @@ ngx_http_referral_redis_cleanup(void *data)
 
     peer->connection = NULL;
 
-    /* events first, while the socket is there: epoll knows it by its number */
+    /*
+     * the events go while the socket is open: epoll knows them by its number
+     */
 
     if (c->read->active) {
         (void) ngx_del_event(c->read, NGX_READ_EVENT, 0);

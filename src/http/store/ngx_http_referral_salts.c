@@ -8,8 +8,9 @@
 
 
 /*
- * The day's salt: made at noon of the day before (UTC) by whoever comes first,
- * shared through Redis, and forgotten there and here 48 hours later.
+ * A day's salt is made at noon (UTC) of the day before, by the first worker
+ * that asks Redis, shared through Redis, and forgotten there and here 48 hours
+ * later.
  */
 
 #define NGX_HTTP_REFERRAL_SALT_TTL    172800
@@ -19,7 +20,7 @@
 
 
 typedef struct {
-    int64_t                          day;        /* since 1970 */
+    int64_t                          day;        /* days since 1970 */
     ngx_uint_t                       known;
     u_char                           salt[REFERRAL_SALT_SIZE];
 } ngx_http_referral_salt_t;
@@ -29,19 +30,20 @@ struct ngx_http_referral_salts_s {
     /* event ident must be after 3 pointers, as in ngx_connection_t */
     ngx_http_referral_main_conf_t   *conf;
     ngx_log_t                       *log;
-    ngx_http_referral_redis_t       *redis;      /* of the look-ups */
+    ngx_http_referral_redis_t       *redis;      /* the look-ups' connection */
     ngx_socket_t                     ident;
 
     ngx_event_t                      timer;
     ngx_uint_t                       asking;
     ngx_uint_t                       closing;
-    int64_t                          asked;      /* day */
-    ngx_msec_t                       tried;      /* when it was asked for */
-    int64_t                          wanted;     /* day that a click missed */
-    ngx_msec_t                       since;      /* of "wanted" */
-    ngx_uint_t                       said;       /* that addresses are not
-                                                    counted */
-    ngx_http_referral_salt_t         salts[4];   /* by day */
+    int64_t                          asked;      /* for this day */
+    ngx_msec_t                       tried;      /* when Redis was asked last */
+    int64_t                          wanted;     /* a click needed this
+                                                    day's; 0: none */
+    ngx_msec_t                       since;      /* when "wanted" was set */
+    ngx_uint_t                       said;       /* the log has it that
+                                                    addresses are not counted */
+    ngx_http_referral_salt_t         salts[4];   /* by the day modulo 4 */
 };
 
 
@@ -65,7 +67,7 @@ ngx_http_referral_salts_create(ngx_http_referral_main_conf_t *rmcf,
 {
     ngx_http_referral_salts_t  *salts;
 
-    /* freed by nobody: a reply may come when all is closed */
+    /* in the cycle's pool: a reply may come after the close */
 
     salts = ngx_pcalloc(ngx_cycle->pool, sizeof(ngx_http_referral_salts_t));
     if (salts == NULL) {
@@ -123,7 +125,7 @@ ngx_http_referral_salts_handler(ngx_event_t *ev)
         return;
     }
 
-    /* "noon": the day whose noon was last */
+    /* "noon" is the day of the last noon */
 
     today = ngx_time() / 86400;
     noon = (ngx_time() - NGX_HTTP_REFERRAL_SALT_NOON) / 86400;
@@ -145,7 +147,10 @@ ngx_http_referral_salts_handler(ngx_event_t *ev)
     } else if (ngx_current_msec - salts->tried
                >= NGX_HTTP_REFERRAL_SALT_CHECK)
     {
-        /* what Redis lost it gets back, before others make another one */
+        /*
+         * restores a salt that Redis lost, before other workers make another
+         * one
+         */
 
         ngx_http_referral_salts_ask(salts, noon == today
                                            && salts->asked == today
@@ -159,7 +164,7 @@ ngx_http_referral_salts_handler(ngx_event_t *ev)
 }
 
 
-/* the noon that follows a day is the end of that day everywhere */
+/* a day has ended in all time zones at noon (UTC) of the next one */
 
 static void
 ngx_http_referral_salts_forget(ngx_http_referral_salts_t *salts, int64_t noon)
@@ -177,7 +182,10 @@ ngx_http_referral_salts_forget(ngx_http_referral_salts_t *salts, int64_t noon)
 }
 
 
-/* one line a change; a worker that has just started has its second */
+/*
+ * logs each change once; a worker that has just started has a second to learn
+ * the salt
+ */
 
 static void
 ngx_http_referral_salts_say(ngx_http_referral_salts_t *salts, int64_t today,
@@ -198,7 +206,7 @@ ngx_http_referral_salts_say(ngx_http_referral_salts_t *salts, int64_t today,
 
         ngx_log_error(NGX_LOG_WARN, salts->log, 0,
                       "referral: addresses are not counted: redis \"%V\" has "
-                      "not told the day's salt", &salts->conf->redis.text);
+                      "not returned the day's salt", &salts->conf->redis.text);
     }
 
     if (salts->said && !salts->wanted
@@ -298,7 +306,7 @@ ngx_http_referral_salts_ask(ngx_http_referral_salts_t *salts, int64_t day)
 }
 
 
-/* whoever was first: the reply to GET tells */
+/* whether this SET was the first or another's, the reply to GET is the salt */
 
 static void
 ngx_http_referral_salts_set(void *data, redisReply *reply)
@@ -337,7 +345,7 @@ ngx_http_referral_salts_reply(void *data, redisReply *reply)
             salt->day = salts->asked;
             salt->known = 1;
 
-            /* another may be missing */
+            /* the salt of another day may be missing */
 
             ngx_add_timer(&salts->timer, known ? NGX_HTTP_REFERRAL_SALT_CHECK
                                                : 1);
@@ -378,7 +386,7 @@ ngx_http_referral_salt_address(ngx_http_request_t *r,
 
         salts->wanted = day;
 
-        /* the clock was set, or a program's midnight comes before noon */
+        /* the clock was set, or the program's day begins before noon (UTC) */
 
         if (!salts->asking
             && ngx_current_msec - salts->tried >= NGX_HTTP_REFERRAL_SALT_RETRY)

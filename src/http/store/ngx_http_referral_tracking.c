@@ -5,25 +5,26 @@
 
 
 /*
- * Redis says which links were edited (CLIENT TRACKING in broadcast mode, to
- * the very connection that asked for it), and they leave the cache.  The cache
- * is of all workers, so two of them listen for all.  A listener that hears its
- * own heartbeat knows everything that Redis said before: that is its lease.
+ * Redis sends the names of keys that were edited (CLIENT TRACKING in broadcast
+ * mode, redirected to the connection that asked for it), and their entries
+ * leave the cache.  The workers share the cache, so two listeners are enough
+ * for all of them.  Messages come in order: a listener that gets the reply to
+ * its heartbeat has all edits before that, and renews its lease.
  */
 
 #define NGX_HTTP_REFERRAL_TRACKING_LISTENERS  2
 #define NGX_HTTP_REFERRAL_TRACKING_TICK       500     /* ms */
 #define NGX_HTTP_REFERRAL_TRACKING_LEASE      2000
-#define NGX_HTTP_REFERRAL_TRACKING_HEARTBEAT  1000    /* to hear it */
-#define NGX_HTTP_REFERRAL_TRACKING_GONE       3000    /* a listener, unseen */
-#define NGX_HTTP_REFERRAL_TRACKING_DEAF       10000   /* one without a lease */
+#define NGX_HTTP_REFERRAL_TRACKING_HEARTBEAT  1000    /* until its reply */
+#define NGX_HTTP_REFERRAL_TRACKING_GONE       3000    /* listener not seen */
+#define NGX_HTTP_REFERRAL_TRACKING_DEAF       10000   /* one without lease */
 #define NGX_HTTP_REFERRAL_TRACKING_LEAVE      200
 #define NGX_HTTP_REFERRAL_TRACKING_REFUSED    60000
 
-/* how long after the end of all leases Redis is thought to hang */
+/* so long after the end of all leases, Redis is thought to hang */
 #define NGX_HTTP_REFERRAL_TRACKING_LAPSE      5000
 
-/* a message that names more keys empties the cache: it is faster */
+/* a message with more keys empties the cache, which is faster */
 #define NGX_HTTP_REFERRAL_TRACKING_KEYS       10000
 
 #define NGX_HTTP_REFERRAL_TRACKING_CHANNEL    "__redis__:invalidate"
@@ -31,7 +32,7 @@
 
 typedef enum {
     NGX_HTTP_REFERRAL_LEAVE_NOT = 0,
-    NGX_HTTP_REFERRAL_LEAVE_ASKED,       /* one more heartbeat is to come */
+    NGX_HTTP_REFERRAL_LEAVE_ASKED,       /* waits to send the last heartbeat */
     NGX_HTTP_REFERRAL_LEAVE_LAST
 } ngx_http_referral_leave_e;
 
@@ -46,13 +47,14 @@ struct ngx_http_referral_tracking_s {
     void                             *told_data;
     ngx_http_referral_redis_t         redis;
     ngx_event_t                       tick;
-    ngx_http_referral_listener_t     *slot;       /* NULL: does not listen */
+    ngx_http_referral_listener_t     *slot;       /* NULL: it does not listen */
     ngx_uint_t                        tracked;    /* at the last tick */
-    int64_t                           since;      /* hears everything */
-    int64_t                           sent;       /* the heartbeat that */
-    ngx_uint_t                        waiting;    /* is waited for */
+    int64_t                           since;      /* has all edits since then */
+    int64_t                           sent;       /* the last heartbeat */
+    ngx_uint_t                        waiting;    /* for its reply */
     ngx_uint_t                        subscribed;
-    ngx_uint_t                        covered;    /* nothing was missed */
+    ngx_uint_t                        covered;    /* no edit before "since"
+                                                     is missing */
     ngx_uint_t                        leaving;    /* ..._leave_e */
 };
 
@@ -166,7 +168,7 @@ ngx_http_referral_tracking_handler(ngx_event_t *ev)
 
     if (tracking->leaving) {
 
-        /* the last heartbeat was not heard */
+        /* the last heartbeat was answered, or waited for long enough */
 
         ngx_http_referral_tracking_release(tracking);
         return;
@@ -201,8 +203,8 @@ ngx_http_referral_tracking_handler(ngx_event_t *ev)
 
 
 /*
- * Two listen of each configuration: those of the next one begin while the
- * last one's still hear, so that a reload leaves no gap.
+ * Two workers of each configuration listen.  At a reload those of the new one
+ * begin while those of the old one still listen, so that no edit is missed.
  */
 
 static void
@@ -257,7 +259,7 @@ ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
     tracking->redis.data = tracking;
     tracking->redis.conf = &tracking->conf->redis;
     tracking->redis.log = tracking->log;
-    tracking->redis.name = "news of edits";
+    tracking->redis.name = "tracking of edits";
     tracking->redis.timeout = tracking->conf->redis.timeout;
     tracking->redis.state = ngx_http_referral_tracking_state;
     tracking->redis.quit = ngx_http_referral_tracking_quit;
@@ -266,7 +268,10 @@ ngx_http_referral_tracking_elect(ngx_http_referral_tracking_t *tracking)
 }
 
 
-/* nobody's, or a dead worker's, or of one that hears nothing while we could */
+/*
+ * a slot is free if it has no owner, if its owner is dead, or if it has no
+ * lease while this worker reaches Redis
+ */
 
 static ngx_uint_t
 ngx_http_referral_tracking_free(ngx_http_referral_tracking_t *tracking,
@@ -302,7 +307,7 @@ ngx_http_referral_tracking_free(ngx_http_referral_tracking_t *tracking,
 }
 
 
-/* Redis said no a while ago */
+/* 1: Redis refused less than a minute ago */
 
 static ngx_uint_t
 ngx_http_referral_tracking_unwanted(ngx_http_referral_tracking_t *tracking)
@@ -312,7 +317,7 @@ ngx_http_referral_tracking_unwanted(ngx_http_referral_tracking_t *tracking)
 }
 
 
-/* two workers that were elected at the same time make one too many */
+/* stops listening if there is one too many, elected at the same time */
 
 static void
 ngx_http_referral_tracking_retire(ngx_http_referral_tracking_t *tracking)
@@ -360,7 +365,7 @@ ngx_http_referral_tracking_step(ngx_http_referral_tracking_t *tracking)
 
     if (!tracking->subscribed) {
 
-        /* asked or not, the connection bounds the wait itself */
+        /* a command that is pending has the connection's time-out */
 
         if (tracking->redis.npending == 0) {
             ngx_http_referral_tracking_ask(tracking);
@@ -495,7 +500,7 @@ ngx_http_referral_tracking_on(void *data, redisReply *reply)
 }
 
 
-/* said once, until it works: each minute a worker tries again */
+/* logged once until it works; one attempt a minute is made */
 
 static void
 ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
@@ -512,8 +517,8 @@ ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
     {
         ngx_log_error(NGX_LOG_WARN, tracking->log, 0,
-                      "referral: redis \"%V\" does not tell of edits: \"%*s\"; "
-                      "they are live after %T seconds",
+                      "referral: redis \"%V\" does not track edits: \"%*s\"; "
+                      "they take effect after %T seconds",
                       &tracking->conf->redis.text,
                       (size_t) ngx_min(reply->len, 200), reply->str,
                       tracking->conf->zone.untracked);
@@ -527,8 +532,8 @@ ngx_http_referral_tracking_refused(ngx_http_referral_tracking_t *tracking,
 
 
 /*
- * To subscribe again is answered at once and in order with the news, by every
- * version of Redis.
+ * SUBSCRIBE is repeated as a heartbeat: every version of Redis replies at
+ * once, and in order with the messages about edits.
  */
 
 static void
@@ -590,14 +595,17 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
 
     if (tracking->slot->pid != (ngx_atomic_uint_t) ngx_pid) {
 
-        /* taken over: the next tick closes the connection */
+        /*
+         * another worker has taken the slot: the next tick closes the
+         * connection
+         */
 
         return;
     }
 
     if (tracking->since == 0) {
 
-        /* not before Redis said so, whatever else this turn brought */
+        /* the time of this reply, not of the turn's start */
 
         ngx_time_update();
         tracking->since = ngx_http_referral_msec();
@@ -605,7 +613,7 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
         if (ngx_http_referral_load(&tracking->conf->zone.sh->refused)) {
             ngx_http_referral_store(&tracking->conf->zone.sh->refused, 0);
             ngx_log_error(NGX_LOG_NOTICE, tracking->log, 0,
-                          "referral: redis \"%V\" tells of edits again",
+                          "referral: redis \"%V\" tracks edits again",
                           &tracking->conf->redis.text);
         }
     }
@@ -632,7 +640,10 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
 
     default: /* NGX_HTTP_REFERRAL_LEAVE_LAST */
 
-        /* the connection is closed by the tick: we are inside of its reply */
+        /*
+         * the tick closes the connection, which cannot be closed in its
+         * callback
+         */
 
         ngx_add_timer(&tracking->tick, 0);
     }
@@ -640,9 +651,10 @@ ngx_http_referral_tracking_heard(ngx_http_referral_tracking_t *tracking)
 
 
 /*
- * Was anything edited that nobody heard of?  Not if another listener heard a
- * heartbeat that it sent after we began, nor if the cache was emptied since.
- * If there is none, what the cache holds may be old.
+ * Finds out whether an edit before "since" may be missing in the cache.  None
+ * is if another listener got the reply to a heartbeat that it sent after
+ * "since", or if the cache was flushed after it.  If nobody else listens, the
+ * cache is flushed.
  */
 
 static void
@@ -685,7 +697,7 @@ ngx_http_referral_tracking_cover(ngx_http_referral_tracking_t *tracking)
         return;
     }
 
-    /* entries become doubtful: while Redis is away they still serve */
+    /* entries from before the flush still serve while Redis is away */
 
     referral_cache_flush(&tracking->conf->zone.cache);
 
@@ -710,7 +722,7 @@ ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
     if (keys->type != REDIS_REPLY_ARRAY
         || keys->elements > NGX_HTTP_REFERRAL_TRACKING_KEYS)
     {
-        /* FLUSHALL, for one, is told without keys */
+        /* the message for FLUSHALL, for one, has no keys */
 
         referral_cache_flush(&tracking->conf->zone.cache);
         return;
@@ -721,7 +733,7 @@ ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
     for (i = 0; i < keys->elements; i++) {
         reply = keys->element[i];
 
-        /* of a message that is too large the rest has no names */
+        /* in a message that is too large the other names are empty */
 
         if (reply->type == REDIS_REPLY_STRING && reply->len == 0) {
             referral_cache_flush(&tracking->conf->zone.cache);
@@ -743,8 +755,8 @@ ngx_http_referral_tracking_edited(ngx_http_referral_tracking_t *tracking,
 
 
 /*
- * The successors listen already: one more heartbeat tells them that nothing
- * was missed in between.
+ * The workers of the new configuration listen already: a last heartbeat after
+ * they began shows that no edit is missing.
  */
 
 static void
@@ -774,7 +786,7 @@ ngx_http_referral_tracking_quit(void *data)
 }
 
 
-/* the lease stays: it is true until it ends */
+/* the lease stays, because it holds until its end */
 
 static void
 ngx_http_referral_tracking_release(ngx_http_referral_tracking_t *tracking)

@@ -1,7 +1,8 @@
 
 /*
- * Edits in Redis leave the cache at once: one worker listens for all, and the
- * cache is true as long as its lease lasts.
+ * Invalidation of the cache: an entry leaves it as soon as its key is edited
+ * in Redis.  A worker that listens does so for all; while its lease lasts the
+ * cache has all edits.
  */
 
 
@@ -12,15 +13,16 @@
 #include "ngx_http_referral.h"
 
 
-#define NGX_HTTP_REFERRAL_TRACKED    0   /* the cache is true */
-#define NGX_HTTP_REFERRAL_LAPSED     1   /* it was some seconds ago */
+#define NGX_HTTP_REFERRAL_TRACKED    0   /* the cache has all edits */
+#define NGX_HTTP_REFERRAL_LAPSED     1   /* it had them some seconds ago */
 #define NGX_HTTP_REFERRAL_UNTRACKED  2
 
 ngx_uint_t ngx_http_referral_tracked(ngx_http_referral_zone_t *zone);
 
 /*
- * Told when the cache is not true any more, as Redis may hang, and (1) when it
- * is there again: for a listener that is when it reaches Redis.
+ * Called with 0 when the cache may lack edits, because Redis may hang, and
+ * with 1 when it has them again; in the worker that listens, as soon as that
+ * reaches Redis.
  */
 
 typedef void (*ngx_http_referral_told_pt)(void *data, ngx_uint_t tracked);
