@@ -33,6 +33,8 @@ char *ngx_http_referral_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_referral_timezone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 char *ngx_http_referral_journal_path(ngx_conf_t *cf,
     ngx_http_referral_main_conf_t *rmcf, ngx_str_t *name);
