@@ -2,9 +2,9 @@
 
     midnights.py TIME ZONE...
 
-For each zone a line: its name, then DAY=FIRST:LAST of the days in the year after
-TIME on which clocks are set, of July 1, and of the third day from now; FIRST and
-LAST are its first and its last second since 1970.
+For each zone a line: its name, then DAY=FIRST:LAST of the days in a good year
+after TIME on which clocks are set, of July 1, and of the third day from now;
+FIRST and LAST are its first and its last second since 1970.
 """
 
 import sys
@@ -23,7 +23,7 @@ def begins(zone: ZoneInfo, day: date) -> int:
 for name in sys.argv[2:]:
     zone = ZoneInfo(name)
     first = datetime.fromtimestamp(now, timezone.utc).astimezone(zone).date()
-    days = [first + timedelta(days=n) for n in range(3, 366)]
+    days = [first + timedelta(days=n) for n in range(3, 380)]
     said = [name]
 
     for day in days:
