@@ -15,7 +15,7 @@
  *                         the hashes, as HGETALL replies; a hash without any
  *                         field does not exist
  *     default.FIELD       the configuration: landing, landing_args, fallback,
- *                         window, attribution, utc_offset
+ *                         window, attribution, utc_offset, timezone
  *     default.allow       hosts, with spaces between; without it every host
  *                         is allowed
  *     click.program click.code
@@ -50,7 +50,10 @@
  *     values              of all placeholders, and bucket
  *     class               of the User-Agent, null without one
  *     window attribution utc_offset
- *                         seconds, "last" or "first", minutes east
+ *                         seconds, "last" or "first", minutes east at the
+ *                         click's time
+ *     timezone            the name of the zone that gave the offset; null:
+ *                         none did
  *     complaints          [{"of", "field", "line", "problem"}]; line of a
  *                         rule, else 0; of a hash, the defaults or the
  *                         rendered landing
@@ -71,11 +74,12 @@
  *     referral_link_test --read
  *
  * reads names and values up to the end of the input.  Names: "date", "day" (a
- * date without a time) and "offset".  Writes a JSON object for each value, on
- * a line of its own: {"ms", "local"} for a date ("local": without an offset,
- * in the program's time zone), {"day": "2026-12-01"} for a day, {"minutes"}
- * east of UTC for an offset, or {"problem"}.  Exit code: 0, or 2 if the input
- * is invalid; then the last line is {"error"}.
+ * date without a time), "offset" and "timezone".  Writes a JSON object for each
+ * value, on a line of its own: {"ms", "local"} for a date ("local": without an
+ * offset, in the program's time zone), {"day": "2026-12-01"} for a day,
+ * {"minutes"} east of UTC for an offset, {"timezone"} for a name that this
+ * system has a zone of, or {"problem"}.  Exit code: 0, or 2 if the input is
+ * invalid; then the last line is {"error"}.
  */
 
 
@@ -86,6 +90,7 @@
 #include "referral_decide.h"
 #include "referral_id.h"
 #include "referral_lang.h"
+#include "referral_tzdata.h"
 #include "referral_visitor.h"
 
 
@@ -167,6 +172,9 @@ static int link_test_click(link_test_input_t *in, link_test_t *t);
 static const char *link_test_entries(link_test_input_t *in, link_test_t *t);
 static const char *link_test_compile(link_test_entry_t *entry, unsigned kind,
     link_test_input_t *in, const char *of, link_test_t *t);
+static void link_test_timezone(const referral_entry_t *entry,
+    link_test_complain_t *complain);
+static const referral_timezones_t *link_test_timezones(void);
 static const char *link_test_allow(link_test_input_t *in, link_test_t *t);
 static const char *link_test_visitor(link_test_input_t *in, link_test_t *t);
 static const char *link_test_bucket(link_test_input_t *in, link_test_t *t);
@@ -355,11 +363,12 @@ link_test_names(link_test_input_t *in)
     static const char *const  names[] = {
         "default.landing", "default.landing_args", "default.fallback",
         "default.window", "default.attribution", "default.utc_offset",
-        "default.allow", "click.program", "click.code", "click.at",
-        "click.user_agent", "click.accept_language", "click.country",
-        "click.region", "click.city", "click.lang", "click.device",
-        "click.os", "click.app", "click.channel", "click.args",
-        "click.visitor", "click.bucket", "click.click_id", NULL
+        "default.timezone", "default.allow", "click.program", "click.code",
+        "click.at", "click.user_agent", "click.accept_language",
+        "click.country", "click.region", "click.city", "click.lang",
+        "click.device", "click.os", "click.app", "click.channel",
+        "click.args", "click.visitor", "click.bucket", "click.click_id",
+        NULL
     };
 
     for (i = 0; i < in->n; i += 2) {
@@ -435,6 +444,13 @@ link_test_entries(link_test_input_t *in, link_test_t *t)
     t->click.late = REFERRAL_LATE_DEFAULT;
     t->click.attribution = d->attribution;
     t->click.offset = d->utc_offset != INT16_MIN ? d->utc_offset : 0;
+    t->click.timezone = referral_entry_field(d, REFERRAL_FIELD_TIMEZONE);
+
+    if (t->click.timezone.len
+        || referral_entry_has(&t->program.entry, REFERRAL_FIELD_TIMEZONE))
+    {
+        t->click.timezones = link_test_timezones();
+    }
 
     return NULL;
 }
@@ -480,7 +496,54 @@ link_test_compile(link_test_entry_t *entry, unsigned kind,
         return "more text than fits into one link or program";
     }
 
+    link_test_timezone(&entry->entry, &complain);
+
     return NULL;
+}
+
+
+/* a name that there is no zone of is kept, but ignored */
+
+static void
+link_test_timezone(const referral_entry_t *entry,
+    link_test_complain_t *complain)
+{
+    char                         wrong[REFERRAL_TIMEZONE_WRONG];
+    referral_str_t               name, field;
+    const referral_timezones_t  *zones;
+
+    if (!referral_entry_has(entry, REFERRAL_FIELD_TIMEZONE)) {
+        return;
+    }
+
+    zones = link_test_timezones();
+    name = referral_entry_field(entry, REFERRAL_FIELD_TIMEZONE);
+
+    if (referral_timezones_find(zones, &name) == NULL) {
+        referral_timezones_wrong(zones, &name, wrong);
+        referral_str_set(&field, "timezone");
+        link_test_complain(complain, &field, 0, wrong);
+    }
+}
+
+
+/* of the system, read when the first one is needed; NULL: there are none */
+
+static const referral_timezones_t *
+link_test_timezones(void)
+{
+    char                    err[REFERRAL_TZDATA_ERROR];
+    referral_tzdata_mark_t  mark;
+
+    static int                    known;
+    static referral_timezones_t  *zones;
+
+    if (!known) {
+        known = 1;
+        zones = referral_tzdata_read(referral_tzdata_path(), &mark, err);
+    }
+
+    return zones;
 }
 
 
@@ -623,9 +686,13 @@ link_test_visitor(link_test_input_t *in, link_test_t *t)
     v->now = at.ms;
 
     if (at.local) {
-        v->now -= (t->program.entry.utc_offset != INT16_MIN
-                   ? t->program.entry.utc_offset : t->click.offset)
-                  * 60000LL;
+        /* to know the zone: what else it decides is decided again */
+
+        referral_decide(&t->decision, &t->click, v);
+
+        v->now = t->decision.timezone
+                 ? referral_timezone_first(t->decision.timezone, at.ms)
+                 : at.ms - t->decision.offset * 60000LL;
     }
 
     return NULL;
@@ -762,10 +829,20 @@ link_test_print(link_test_t *t)
     link_test_json(stdout, t->class ? &s : NULL);
 
     printf(", \"window\": %u, \"attribution\": \"%s\", \"utc_offset\": %d, "
-           "\"complaints\": [%s%s]}\n",
-           (unsigned) d->window,
+           "\"timezone\": ", (unsigned) d->window,
            d->attribution == REFERRAL_ATTRIBUTION_FIRST ? "first" : "last",
-           d->offset, t->complaints.text, d->cut ? cut : "");
+           d->offset);
+
+    s = referral_entry_field(&t->program.entry, REFERRAL_FIELD_TIMEZONE);
+
+    if (d->timezone != referral_timezones_find(t->click.timezones, &s)) {
+        s = t->click.timezone;
+    }
+
+    link_test_json(stdout, d->timezone ? &s : NULL);
+
+    printf(", \"complaints\": [%s%s]}\n", t->complaints.text,
+           d->cut ? cut : "");
 }
 
 
@@ -817,6 +894,7 @@ link_test_check(link_test_input_t *in, unsigned kind)
 
         } else {
             link_test_countries(&entry.entry, &complain);
+            link_test_timezone(&entry.entry, &complain);
         }
 
         link_test_list_close(&list);
@@ -903,6 +981,7 @@ static const char *
 link_test_value_read(const referral_str_t *name, const referral_str_t *value)
 {
     int              minutes;
+    char             sentence[REFERRAL_TIMEZONE_WRONG];
     u_char           text[REFERRAL_DAY_LEN];
     const char      *wrong;
     referral_str_t   s;
@@ -925,6 +1004,16 @@ link_test_value_read(const referral_str_t *name, const referral_str_t *value)
         if (referral_date_parse(&first, &s, 0) == REFERRAL_OK) {
             printf("{\"ms\": %lld, \"local\": %s}\n", (long long) first.ms,
                    first.local ? "true" : "false");
+            return NULL;
+        }
+
+    } else if (referral_str_is(name, "timezone")) {
+        wrong = sentence;
+        referral_timezones_wrong(link_test_timezones(), &s, sentence);
+
+        if (referral_timezones_find(link_test_timezones(), &s)) {
+            printf("{\"timezone\": \"%.*s\"}\n", (int) s.len,
+                   (char *) s.data);
             return NULL;
         }
 

@@ -396,8 +396,8 @@ referral_offset_wrong(const referral_str_t *s)
     c = s->len ? s->data[0] | 0x20 : 0;
 
     if (c >= 'a' && c <= 'z') {
-        return "names of time zones are not known: give the offset from UTC, "
-               "such as \"+01:00\", which does not follow summer time";
+        return "the names of time zones are for \"timezone\"; an offset such "
+               "as \"+01:00\" does not follow summer time";
     }
 
     return "an offset is like \"+09:00\" or \"-03:30\", at most 14 hours";

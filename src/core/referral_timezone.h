@@ -18,7 +18,14 @@
 /* bytes at most */
 
 #define REFERRAL_TIMEZONE_MAX       64       /* of a name */
+#define REFERRAL_TIMEZONE_WRONG     192      /* of a sentence */
 #define REFERRAL_TIMEZONE_FILE_MAX  65536
+
+/* for those whose name is none by its letters alone */
+
+#define REFERRAL_TIMEZONE_RIGHT                                               \
+    "a time zone is a name such as \"Europe/Berlin\"; an offset such as "     \
+    "\"+01:00\" is for \"utc_offset\""
 
 /* enough for what referral_timezone_compile() writes */
 
@@ -119,6 +126,13 @@ const referral_timezone_t *referral_timezones_find(
 /* the name that may have been meant by one that is none; empty: none is near */
 referral_str_t referral_timezones_near(const referral_timezones_t *zones,
     const referral_str_t *name);
+
+/*
+ * Writes to "text" why the name is none of these zones and what would be
+ * right; a terminated sentence without the name.
+ */
+void referral_timezones_wrong(const referral_timezones_t *zones,
+    const referral_str_t *name, char text[REFERRAL_TIMEZONE_WRONG]);
 
 
 #endif /* _REFERRAL_TIMEZONE_H_INCLUDED_ */

@@ -1,4 +1,5 @@
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "referral_timezone_core.h"
@@ -325,6 +326,32 @@ referral_timezones_near(const referral_timezones_t *zones,
     }
 
     return near;
+}
+
+
+void
+referral_timezones_wrong(const referral_timezones_t *zones,
+    const referral_str_t *name, char text[REFERRAL_TIMEZONE_WRONG])
+{
+    referral_str_t  near;
+
+    near = referral_timezones_near(zones, name);
+
+    if (zones == NULL) {
+        snprintf(text, REFERRAL_TIMEZONE_WRONG, "this system knows no time "
+                 "zones: the package \"tzdata\" has them");
+
+    } else if (near.len) {
+        snprintf(text, REFERRAL_TIMEZONE_WRONG, "no such time zone; is it "
+                 "\"%.*s\"?", (int) near.len, (char *) near.data);
+
+    } else if (!referral_timezone_valid(name)) {
+        snprintf(text, REFERRAL_TIMEZONE_WRONG, "%s", REFERRAL_TIMEZONE_RIGHT);
+
+    } else {
+        snprintf(text, REFERRAL_TIMEZONE_WRONG, "no such time zone; they have "
+                 "names such as \"Europe/Berlin\" and \"America/New_York\"");
+    }
 }
 
 

@@ -15,26 +15,25 @@
 
 /* directories that are open, one in the other; their names end with "/" */
 
-typedef struct {
+struct referral_tzdata_s {
     referral_timezones_t  *zones;
-    char                  *err;
     unsigned               depth;
     DIR                   *dir[REFERRAL_TZDATA_DEPTH];
     size_t                 len[REFERRAL_TZDATA_DEPTH];
     char                   name[REFERRAL_TIMEZONE_MAX + 2];
+    char                   err[REFERRAL_TZDATA_ERROR];
     u_char                 file[REFERRAL_TIMEZONE_FILE_MAX + 1];
-} referral_tzdata_walk_t;
+};
 
 
 static void referral_tzdata_mark(const char *path,
     referral_tzdata_mark_t *mark);
-static void referral_tzdata_walk(referral_tzdata_walk_t *walk);
-static void referral_tzdata_entry(referral_tzdata_walk_t *walk,
+static void referral_tzdata_entry(referral_tzdata_t *tzdata,
     const char *name);
 static int referral_tzdata_skipped(const char *name);
-static void referral_tzdata_enter(referral_tzdata_walk_t *walk, int fd,
+static void referral_tzdata_enter(referral_tzdata_t *tzdata, int fd,
     size_t len);
-static void referral_tzdata_file(referral_tzdata_walk_t *walk, int fd,
+static void referral_tzdata_file(referral_tzdata_t *tzdata, int fd,
     size_t len);
 
 
@@ -53,49 +52,106 @@ referral_timezones_t *
 referral_tzdata_read(const char *path, referral_tzdata_mark_t *mark,
     char err[REFERRAL_TZDATA_ERROR])
 {
-    referral_timezones_t    *zones;
-    referral_tzdata_walk_t  *walk;
+    referral_tzdata_t  *tzdata;
 
-    err[0] = '\0';
+    tzdata = referral_tzdata_open(path, mark);
+
+    if (tzdata == NULL) {
+        snprintf(err, REFERRAL_TZDATA_ERROR, "no memory");
+        return NULL;
+    }
+
+    while (referral_tzdata_step(tzdata) == REFERRAL_AGAIN) { /* void */ }
+
+    return referral_tzdata_close(tzdata, err);
+}
+
+
+referral_tzdata_t *
+referral_tzdata_open(const char *path, referral_tzdata_mark_t *mark)
+{
+    referral_tzdata_t  *tzdata;
 
     /* what changes meanwhile has another mark, and is read again */
 
     referral_tzdata_mark(path, mark);
 
-    zones = referral_timezones_create();
-    walk = calloc(1, sizeof(referral_tzdata_walk_t));
-
-    if (zones == NULL || walk == NULL) {
-        snprintf(err, REFERRAL_TZDATA_ERROR, "no memory");
-        referral_timezones_free(zones);
-        free(walk);
+    tzdata = calloc(1, sizeof(referral_tzdata_t));
+    if (tzdata == NULL) {
         return NULL;
     }
 
-    walk->zones = zones;
-    walk->err = err;
-    walk->dir[0] = opendir(path);
+    tzdata->zones = referral_timezones_create();
 
-    if (walk->dir[0] == NULL) {
-        snprintf(err, REFERRAL_TZDATA_ERROR, "\"%.128s\": %s", path,
-                 strerror(errno));
+    if (tzdata->zones == NULL) {
+        free(tzdata);
+        return NULL;
+    }
+
+    tzdata->dir[0] = opendir(path);
+
+    if (tzdata->dir[0]) {
+        tzdata->depth = 1;
 
     } else {
-        walk->depth = 1;
-        referral_tzdata_walk(walk);
-
-        if (referral_timezones_count(zones) == 0 && err[0] == '\0') {
-            snprintf(err, REFERRAL_TZDATA_ERROR,
-                     "\"%.128s\" has no time zones", path);
-        }
+        snprintf(tzdata->err, REFERRAL_TZDATA_ERROR, "\"%.128s\": %s", path,
+                 strerror(errno));
     }
 
-    free(walk);
+    return tzdata;
+}
+
+
+int
+referral_tzdata_step(referral_tzdata_t *tzdata)
+{
+    struct dirent  *entry;
+
+    if (tzdata->depth == 0) {
+        return REFERRAL_OK;
+    }
+
+    entry = readdir(tzdata->dir[tzdata->depth - 1]);
+
+    if (entry) {
+        referral_tzdata_entry(tzdata, entry->d_name);
+
+    } else {
+        tzdata->depth--;
+        (void) closedir(tzdata->dir[tzdata->depth]);
+    }
+
+    return REFERRAL_AGAIN;
+}
+
+
+referral_timezones_t *
+referral_tzdata_close(referral_tzdata_t *tzdata,
+    char err[REFERRAL_TZDATA_ERROR])
+{
+    referral_timezones_t  *zones;
+
+    zones = tzdata->zones;
 
     if (referral_timezones_count(zones) == 0) {
+
+        if (tzdata->err[0] == '\0') {
+            snprintf(tzdata->err, REFERRAL_TZDATA_ERROR,
+                     "there are no time zones");
+        }
+
         referral_timezones_free(zones);
-        return NULL;
+        zones = NULL;
     }
+
+    memcpy(err, tzdata->err, REFERRAL_TZDATA_ERROR);
+
+    while (tzdata->depth) {
+        tzdata->depth--;
+        (void) closedir(tzdata->dir[tzdata->depth]);
+    }
+
+    free(tzdata);
 
     return zones;
 }
@@ -145,26 +201,7 @@ referral_tzdata_mark(const char *path, referral_tzdata_mark_t *mark)
 
 
 static void
-referral_tzdata_walk(referral_tzdata_walk_t *walk)
-{
-    struct dirent  *entry;
-
-    while (walk->depth) {
-        entry = readdir(walk->dir[walk->depth - 1]);
-
-        if (entry) {
-            referral_tzdata_entry(walk, entry->d_name);
-            continue;
-        }
-
-        walk->depth--;
-        (void) closedir(walk->dir[walk->depth]);
-    }
-}
-
-
-static void
-referral_tzdata_entry(referral_tzdata_walk_t *walk, const char *name)
+referral_tzdata_entry(referral_tzdata_t *tzdata, const char *name)
 {
     int             fd;
     size_t          len, size;
@@ -172,8 +209,8 @@ referral_tzdata_entry(referral_tzdata_walk_t *walk, const char *name)
     struct stat     st;
     referral_str_t  s;
 
-    top = walk->depth - 1;
-    len = walk->len[top];
+    top = tzdata->depth - 1;
+    len = tzdata->len[top];
     size = strlen(name);
 
     if (len + size > REFERRAL_TIMEZONE_MAX
@@ -182,9 +219,9 @@ referral_tzdata_entry(referral_tzdata_walk_t *walk, const char *name)
         return;
     }
 
-    memcpy(walk->name + len, name, size + 1);
+    memcpy(tzdata->name + len, name, size + 1);
 
-    s.data = (u_char *) walk->name;
+    s.data = (u_char *) tzdata->name;
     s.len = len + size;
 
     if (!referral_timezone_valid(&s)) {
@@ -193,21 +230,21 @@ referral_tzdata_entry(referral_tzdata_walk_t *walk, const char *name)
 
     /* a pipe must not be waited for */
 
-    fd = openat(dirfd(walk->dir[top]), name, O_RDONLY|O_NONBLOCK|O_CLOEXEC);
+    fd = openat(dirfd(tzdata->dir[top]), name, O_RDONLY|O_NONBLOCK|O_CLOEXEC);
 
     if (fd == -1 || fstat(fd, &st) == -1) {
 
-        if (walk->err[0] == '\0') {
-            snprintf(walk->err, REFERRAL_TZDATA_ERROR, "\"%s\": %s",
-                     walk->name, strerror(errno));
+        if (tzdata->err[0] == '\0') {
+            snprintf(tzdata->err, REFERRAL_TZDATA_ERROR, "\"%s\": %s",
+                     tzdata->name, strerror(errno));
         }
 
     } else if (S_ISDIR(st.st_mode)) {
-        referral_tzdata_enter(walk, fd, s.len);
+        referral_tzdata_enter(tzdata, fd, s.len);
         return;
 
     } else if (S_ISREG(st.st_mode)) {
-        referral_tzdata_file(walk, fd, s.len);
+        referral_tzdata_file(tzdata, fd, s.len);
     }
 
     if (fd != -1) {
@@ -238,27 +275,27 @@ referral_tzdata_skipped(const char *name)
 /* takes the descriptor */
 
 static void
-referral_tzdata_enter(referral_tzdata_walk_t *walk, int fd, size_t len)
+referral_tzdata_enter(referral_tzdata_t *tzdata, int fd, size_t len)
 {
     DIR  *dir;
 
-    dir = walk->depth < REFERRAL_TZDATA_DEPTH ? fdopendir(fd) : NULL;
+    dir = tzdata->depth < REFERRAL_TZDATA_DEPTH ? fdopendir(fd) : NULL;
 
     if (dir == NULL) {
         (void) close(fd);
         return;
     }
 
-    walk->name[len] = '/';
+    tzdata->name[len] = '/';
 
-    walk->dir[walk->depth] = dir;
-    walk->len[walk->depth] = len + 1;
-    walk->depth++;
+    tzdata->dir[tzdata->depth] = dir;
+    tzdata->len[tzdata->depth] = len + 1;
+    tzdata->depth++;
 }
 
 
 static void
-referral_tzdata_file(referral_tzdata_walk_t *walk, int fd, size_t len)
+referral_tzdata_file(referral_tzdata_t *tzdata, int fd, size_t len)
 {
     size_t          size;
     ssize_t         n;
@@ -268,33 +305,33 @@ referral_tzdata_file(referral_tzdata_walk_t *walk, int fd, size_t len)
     size = 0;
 
     do {
-        n = read(fd, walk->file + size, sizeof(walk->file) - size);
+        n = read(fd, tzdata->file + size, sizeof(tzdata->file) - size);
 
         if (n > 0) {
             size += n;
         }
 
-    } while (n > 0 && size < sizeof(walk->file));
+    } while (n > 0 && size < sizeof(tzdata->file));
 
-    name.data = (u_char *) walk->name;
+    name.data = (u_char *) tzdata->name;
     name.len = len;
-    file.data = walk->file;
+    file.data = tzdata->file;
     file.len = size;
 
     if (n == -1) {
         err = strerror(errno);
 
-    } else if (size == sizeof(walk->file)) {
+    } else if (size == sizeof(tzdata->file)) {
         return;
 
-    } else if (referral_timezones_add(walk->zones, &name, &file, &err)
+    } else if (referral_timezones_add(tzdata->zones, &name, &file, &err)
                != REFERRAL_ERROR)
     {
         return;
     }
 
-    if (walk->err[0] == '\0') {
-        snprintf(walk->err, REFERRAL_TZDATA_ERROR, "\"%s\": %s", walk->name,
+    if (tzdata->err[0] == '\0') {
+        snprintf(tzdata->err, REFERRAL_TZDATA_ERROR, "\"%s\": %s", tzdata->name,
                  err);
     }
 }

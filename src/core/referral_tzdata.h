@@ -17,6 +17,9 @@
 #define REFERRAL_TZDATA_ERROR  256       /* bytes of a message */
 
 
+typedef struct referral_tzdata_s  referral_tzdata_t;
+
+
 /* what tells one edition of the directory from another */
 
 typedef struct {
@@ -36,6 +39,16 @@ const char *referral_tzdata_path(void);
  */
 referral_timezones_t *referral_tzdata_read(const char *path,
     referral_tzdata_mark_t *mark, char err[REFERRAL_TZDATA_ERROR]);
+
+/*
+ * The same in steps, of which each reads one small file at most, until it is
+ * no longer REFERRAL_AGAIN.  NULL of open: no memory.
+ */
+referral_tzdata_t *referral_tzdata_open(const char *path,
+    referral_tzdata_mark_t *mark);
+int referral_tzdata_step(referral_tzdata_t *tzdata);
+referral_timezones_t *referral_tzdata_close(referral_tzdata_t *tzdata,
+    char err[REFERRAL_TZDATA_ERROR]);
 
 /* is the directory another one than that which "mark" is of? */
 int referral_tzdata_changed(const char *path,

@@ -21,6 +21,7 @@
 #include "ngx_http_referral_geo.h"
 #include "ngx_http_referral_journal_conf.h"
 #include "ngx_http_referral_redis_conf.h"
+#include "ngx_http_referral_timezone.h"
 #include "ngx_http_referral_zone.h"
 #include "referral_append.h"
 #include "referral_cache.h"
@@ -82,6 +83,7 @@ typedef struct {
     ngx_http_referral_zone_conf_t    zone;
     ngx_http_referral_journal_conf_t  journal;
     ngx_http_referral_geo_conf_t     geo;
+    ngx_http_referral_timezone_conf_t  timezone;
     ngx_http_referral_keys_conf_t    keys;
 
     referral_bots_t                 *bots;
@@ -173,6 +175,8 @@ typedef struct {
     ngx_flag_t                       gpc;
     ngx_http_complex_value_t        *exclude;
     ngx_int_t                        utc_offset;  /* minutes */
+    ngx_str_t                       *timezone;    /* wins over the offset;
+                                                     NULL: none */
 } ngx_http_referral_loc_conf_t;
 
 

@@ -6,6 +6,8 @@
 
 static void referral_decide_program(referral_decision_t *decision,
     const referral_click_t *click);
+static void referral_decide_timezone(referral_decision_t *decision,
+    const referral_click_t *click, int64_t now);
 static void referral_decide_owner(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values);
 static void referral_decide_channel(referral_decision_t *decision,
@@ -14,12 +16,12 @@ static void referral_decide_args(referral_decision_t *decision,
     const referral_click_t *click);
 static referral_str_t referral_decide_field(const referral_entry_t *entry,
     unsigned field);
-static unsigned referral_decide_result(const referral_click_t *click,
-    int64_t now, int offset);
-static int referral_decide_started(const referral_entry_t *entry, int64_t now,
-    int offset);
-static int referral_decide_ended(const referral_entry_t *entry, int64_t now,
-    int offset);
+static unsigned referral_decide_result(const referral_decision_t *decision,
+    const referral_click_t *click, int64_t now);
+static int referral_decide_started(const referral_decision_t *decision,
+    const referral_entry_t *entry, int64_t now);
+static int referral_decide_ended(const referral_decision_t *decision,
+    const referral_entry_t *entry, int64_t now);
 static void referral_decide_landing(referral_decision_t *decision,
     const referral_click_t *click, const referral_values_t *values);
 static int referral_decide_entry(referral_decision_t *decision,
@@ -43,17 +45,18 @@ referral_decide(referral_decision_t *decision, const referral_click_t *click,
     memset(decision, 0, sizeof(referral_decision_t));
 
     referral_decide_program(decision, click);
+    referral_decide_timezone(decision, click, values->now);
     referral_decide_owner(decision, click, values);
 
     values->offset = decision->offset;
+    values->timezone = decision->timezone;
     values->value[REFERRAL_VALUE_CODE] = click->code;
     values->value[REFERRAL_VALUE_REFERRER] = decision->referrer;
     values->value[REFERRAL_VALUE_NAME] = decision->name;
     values->value[REFERRAL_VALUE_SEGMENT] = decision->segment;
     values->value[REFERRAL_VALUE_CHANNEL] = decision->channel;
 
-    decision->result = referral_decide_result(click, values->now,
-                                              decision->offset);
+    decision->result = referral_decide_result(decision, click, values->now);
 
     if (decision->result == REFERRAL_RESULT_LANDING) {
         referral_decide_landing(decision, click, values);
@@ -94,16 +97,11 @@ referral_decide_program(referral_decision_t *decision,
 
     program = click->program;
 
-    decision->offset = click->offset;
     decision->window = click->window;
     decision->late = click->late;
     decision->attribution = click->attribution;
 
     if (program != NULL) {
-
-        if (program->utc_offset != INT16_MIN) {
-            decision->offset = program->utc_offset;
-        }
 
         if (program->window) {
             decision->window = program->window;
@@ -120,6 +118,43 @@ referral_decide_program(referral_decision_t *decision,
 
     if (decision->attribution == REFERRAL_ATTRIBUTION_UNSET) {
         decision->attribution = REFERRAL_ATTRIBUTION_LAST;
+    }
+}
+
+
+/* a name that there is no zone of is ignored */
+
+static void
+referral_decide_timezone(referral_decision_t *decision,
+    const referral_click_t *click, int64_t now)
+{
+    referral_str_t              name;
+    const referral_timezone_t  *zone;
+
+    zone = NULL;
+    decision->offset = click->offset;
+
+    name = referral_decide_field(click->program, REFERRAL_FIELD_TIMEZONE);
+
+    if (name.len) {
+        zone = referral_timezones_find(click->timezones, &name);
+    }
+
+    if (zone == NULL) {
+
+        if (click->program && click->program->utc_offset != INT16_MIN) {
+            decision->offset = click->program->utc_offset;
+            return;
+        }
+
+        if (click->timezone.len) {
+            zone = referral_timezones_find(click->timezones, &click->timezone);
+        }
+    }
+
+    if (zone) {
+        decision->timezone = zone;
+        decision->offset = referral_timezone_minutes(zone, now);
     }
 }
 
@@ -242,7 +277,8 @@ referral_decide_field(const referral_entry_t *entry, unsigned field)
 /* what an operator closed comes first, then what is over for good */
 
 static unsigned
-referral_decide_result(const referral_click_t *click, int64_t now, int offset)
+referral_decide_result(const referral_decision_t *decision,
+    const referral_click_t *click, int64_t now)
 {
     const referral_entry_t  *program, *link;
 
@@ -267,14 +303,14 @@ referral_decide_result(const referral_click_t *click, int64_t now, int offset)
         return REFERRAL_RESULT_PAUSED;
     }
 
-    if (referral_decide_ended(link, now, offset)
-        || referral_decide_ended(program, now, offset))
+    if (referral_decide_ended(decision, link, now)
+        || referral_decide_ended(decision, program, now))
     {
         return REFERRAL_RESULT_ENDED;
     }
 
-    if (!referral_decide_started(link, now, offset)
-        || !referral_decide_started(program, now, offset))
+    if (!referral_decide_started(decision, link, now)
+        || !referral_decide_started(decision, program, now))
     {
         return REFERRAL_RESULT_NOT_STARTED;
     }
@@ -284,20 +320,24 @@ referral_decide_result(const referral_click_t *click, int64_t now, int offset)
 
 
 static int
-referral_decide_started(const referral_entry_t *entry, int64_t now, int offset)
+referral_decide_started(const referral_decision_t *decision,
+    const referral_entry_t *entry, int64_t now)
 {
     return !entry->starts.set
-           || referral_date_reached(&entry->starts, now, offset);
+           || referral_timezone_reached(decision->timezone, decision->offset,
+                                        &entry->starts, now, 0);
 }
 
 
 /* "ends" is the last millisecond that counts */
 
 static int
-referral_decide_ended(const referral_entry_t *entry, int64_t now, int offset)
+referral_decide_ended(const referral_decision_t *decision,
+    const referral_entry_t *entry, int64_t now)
 {
     return entry->ends.set
-           && referral_date_reached(&entry->ends, now - 1, offset);
+           && referral_timezone_reached(decision->timezone, decision->offset,
+                                        &entry->ends, now, 1);
 }
 
 
@@ -538,6 +578,19 @@ referral_decide_configured(const referral_decision_t *decision)
             || decision->from == REFERRAL_FROM_DEFAULT_FALLBACK)
            && referral_template_host(&decision->template, &host)
               == REFERRAL_OK;
+}
+
+
+int64_t
+referral_decide_day(const referral_decision_t *decision, int64_t ms)
+{
+    int  offset;
+
+    offset = decision->timezone
+             ? referral_timezone_minutes(decision->timezone, ms)
+             : decision->offset;
+
+    return referral_time_day_number(ms, offset);
 }
 
 

@@ -68,6 +68,8 @@ static int referral_set_ends(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_offset(referral_compile_t *c,
     const referral_str_t *value, const char **err);
+static int referral_set_timezone(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
 static int referral_set_window(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_late(referral_compile_t *c,
@@ -122,6 +124,9 @@ static const referral_setter_t  referral_setters[] = {
 
     { referral_string("utc_offset"), REFERRAL_KIND(PROGRAM),
       0, referral_set_offset },
+
+    { referral_string("timezone"), REFERRAL_KIND(PROGRAM),
+      REFERRAL_FIELD_TIMEZONE, referral_set_timezone },
 
     { referral_string("window"), REFERRAL_KIND(PROGRAM),
       0, referral_set_window },
@@ -563,6 +568,19 @@ referral_set_offset(referral_compile_t *c, const referral_str_t *value,
     c->entry->utc_offset = minutes;
 
     return REFERRAL_OK;
+}
+
+
+static int
+referral_set_timezone(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    if (!referral_timezone_valid(value)) {
+        *err = REFERRAL_TIMEZONE_RIGHT;
+        return REFERRAL_DECLINED;
+    }
+
+    return referral_entry_put(c, value->data, value->len);
 }
 
 

@@ -14,6 +14,7 @@
 #include "referral_name.h"
 #include "referral_str.h"
 #include "referral_time.h"
+#include "referral_timezone.h"
 
 
 #define REFERRAL_ENTRY_MAX     32768
@@ -53,6 +54,8 @@ typedef enum {
     REFERRAL_FIELD_LANDING_ARGS, /* "off" is empty code that is set */
     REFERRAL_FIELD_FALLBACK,
     REFERRAL_FIELD_RULES,
+    REFERRAL_FIELD_TIMEZONE,     /* a name; if there is such a zone, it wins
+                                    over utc_offset */
     REFERRAL_FIELDS
 } referral_field_e;
 

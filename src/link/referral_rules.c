@@ -867,7 +867,8 @@ referral_starts_match(const referral_str_t *value,
     (void) index;
 
     return referral_date_get(&date, value) == REFERRAL_OK
-           && referral_date_reached(&date, values->now, values->offset);
+           && referral_timezone_reached(values->timezone, values->offset,
+                                        &date, values->now, 0);
 }
 
 
@@ -882,7 +883,8 @@ referral_ends_match(const referral_str_t *value,
     (void) index;
 
     return referral_date_get(&date, value) == REFERRAL_OK
-           && !referral_date_reached(&date, values->now - 1, values->offset);
+           && !referral_timezone_reached(values->timezone, values->offset,
+                                         &date, values->now, 1);
 }
 
 

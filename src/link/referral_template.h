@@ -14,6 +14,7 @@
 
 
 #include "referral_str.h"
+#include "referral_timezone.h"
 #include "referral_url.h"
 
 
@@ -51,12 +52,15 @@ typedef enum {
  */
 
 typedef struct {
-    referral_str_t   value[REFERRAL_VALUES];
-    referral_str_t  *external;
-    unsigned         nexternal;
-    int64_t          now;        /* ms */
-    int              offset;     /* minutes east, for dates without a zone */
-    int              bucket;     /* 0 to 99 */
+    referral_str_t              value[REFERRAL_VALUES];
+    referral_str_t             *external;
+    unsigned                    nexternal;
+    int64_t                     now;         /* ms */
+    int                         offset;      /* minutes east, for dates without
+                                                a time zone */
+    const referral_timezone_t  *timezone;    /* wins over the offset; NULL:
+                                                none */
+    int                         bucket;      /* 0 to 99 */
 } referral_values_t;
 
 

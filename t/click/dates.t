@@ -18,7 +18,7 @@ Referral::Cli->begin($t);
 
 open my $f, '<:raw', "$Referral::ROOT/t/lib/dates.txt" or die "dates.txt: $!";
 
-my (@dates, @offsets);
+my (@dates, @offsets, @zones);
 
 while (my $line = <$f>) {
     chomp $line;
@@ -30,12 +30,15 @@ while (my $line = <$f>) {
     if ($text =~ s/^offset //) {
         push @offsets, [ $text, @columns ];
 
+    } elsif ($text =~ s/^timezone //) {
+        push @zones, [ $text, @columns ];
+
     } else {
         push @dates, [ $text, @columns ];
     }
 }
 
-ok(@dates > 100 && @offsets > 20, 'the table was read');
+ok(@dates > 100 && @offsets > 20 && @zones > 10, 'the table was read');
 
 sub ms {
     my ($text) = @_;
@@ -85,6 +88,20 @@ for my $date (@dates) {
 is($_->[0] . ' ' . ((shift @read)->{minutes} // '-'), "$_->[0] $_->[1]",
    "tool: offset $_->[0]") for @offsets;
 
+@read = tool('timezone', map { $_->[0] } @zones);
+
+for my $zone (@zones) {
+    my ($text, $right) = @$zone;
+    my $read = shift @read;
+
+    if ($right =~ s/^- //) {
+        like($read->{problem}, qr/\Q$right\E/, "tool: no time zone: $text");
+
+    } else {
+        is($read->{timezone}, $right, "tool: time zone $text");
+    }
+}
+
 
 # the command line: the same are taken, and the same refused
 
@@ -109,7 +126,7 @@ for my $i (0 .. $#dates) {
 }
 
 $t->program('shop', state => 'active');
-$t->redis('HSET', "ref:stats:{$_}", raw => 1, clicks => 1) for qw(p shop);
+$t->redis('HSET', "ref:stats:{$_}", raw => 1, clicks => 1) for qw(p q shop);
 
 for (@offsets) {
     my ($text, $minutes) = @$_;
@@ -125,6 +142,24 @@ for (@offsets) {
     is(j('stats', 'p', '--by', 'country')->{utc_offset},
        sprintf('%s%02d:%02d', $minutes < 0 ? '-' : '+', abs($minutes) / 60,
                abs($minutes) % 60), "a program's utc_offset $text");
+}
+
+for (@zones) {
+    my ($text, $right) = @$_;
+    my $good = $right !~ s/^- //;
+
+    for my $command ([ 'stats', 'shop' ], [ 'program', 'set', 'q' ]) {
+        is(r(@$command, "--timezone=$text"), $good ? 0 : 3,
+           "@$command --timezone $text");
+        like($err, qr/\Q$right\E/, 'is told what would be right') if !$good;
+    }
+
+    next if !$good;
+
+    is(j('stats', 'q', '--by', 'country')->{timezone}, $text,
+       "a program's timezone $text");
+    is(j('stats', 'shop', '--by', 'country', '--timezone', $text)->{timezone},
+       $text, "a report's timezone $text");
 }
 
 for my $command ([ 'program', 'set', 'p' ], [ 'stats', 'shop' ]) {
@@ -197,6 +232,19 @@ for (@offsets) {
     is($status, $minutes eq '-' ? 1 : 0, "referral_utc_offset $text");
     like($output, qr/\[emerg\].*(?:time zones|\+09:00)/,
          'and what would be right') if $status;
+}
+
+for (@zones) {
+    my ($text, $right) = @$_;
+    my $good = $right !~ s/^- //;
+
+    my ($output, $status) = $t->nginx_t(server => "location /r/ {"
+        . " referral shop; referral_landing https://shop.example.com/;"
+        . " referral_timezone \"$text\"; }");
+
+    is($status, $good ? 0 : 1, "referral_timezone $text");
+    like($output, qr/\[emerg\].*\Q$right\E/, 'and what would be right')
+        if !$good;
 }
 
 done_testing;

@@ -34,7 +34,7 @@ END
 $t->link('shop', 'aiko7', referrer => 'aiko',
          rules => "lang=de https://shop.example.com/de\n"
                   . 'lang=ja os=ios https://shop.example.com/ja');
-$t->program('shop', languages => 'en,ja');
+$t->program('shop', languages => 'en,ja', timezone => 'Asia/Tokyo');
 
 my $phone = 'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) '
     . 'AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 '
@@ -52,6 +52,10 @@ my $r = $t->get('/r/aiko7', ua => $phone,
 
 is($r->location, 'https://shop.example.com/ja', 'redirected');
 
+# whose midnight ends a day
+
+use constant ZONE => 'click: 540 minutes east of UTC, by a time zone';
+
 my $id = qr/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}/;
 
 told('a click, from the request to the answer',
@@ -61,6 +65,7 @@ told('a click, from the request to the answer',
     qr/click: class human, visitor new, click id "$id"/,
     'click: country "" region "" lang "ja"',
     'click: device "mobile" os "ios" app "" channel ""',
+    ZONE,
     'click: result landing, by "link rule" line 2, '
         . 'to "https://shop.example.com/ja"',
     'click: sets cookie "ref_shop" for 2592000 s',
@@ -92,6 +97,7 @@ told('a click from the cache, by somebody who is known',
     qr/click: class duplicate, visitor known, click id "$id"/,
     'click: country "" region "" lang "en"',
     'click: device "mobile" os "ios" app "" channel ""',
+    ZONE,
     'click: result landing, by "default landing" line 0, '
         . 'to "https://shop.example.com/"',
     qr/click: \d+ bytes go to the journal/,
@@ -106,6 +112,7 @@ told('a machine',
     'click: class bot, visitor unknown, click id ""',
     'click: country "" region "" lang "en"',
     'click: device "other" os "other" app "" channel ""',
+    ZONE,
     'click: result landing, by "default landing" line 0, '
         . 'to "https://shop.example.com/"',
     qr/click: \d+ bytes go to the journal/,
@@ -121,6 +128,7 @@ told('a code that nobody has',
     'click: class human, visitor unknown, click id ""',
     'click: country "" region "" lang "en"',
     'click: device "mobile" os "ios" app "" channel ""',
+    ZONE,
     'click: result unknown, by "" line 0, to ""',
     'click: falls back to "/sorry"');
 
@@ -133,6 +141,7 @@ told('what is no code',
     'click: class human, visitor unknown, click id ""',
     'click: country "" region "" lang "de"',
     'click: device "mobile" os "ios" app "" channel ""',
+    'click: 0 minutes east of UTC, by an offset',
     'click: result unknown, by "" line 0, to ""',
     'click: no fallback');
 

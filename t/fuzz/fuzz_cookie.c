@@ -1,4 +1,4 @@
-/* link: referral_cookie.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c -lcrypto */
+/* link: referral_cookie.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c -lcrypto */
 
 /*
  * A cookie as a browser may send it.  If the first byte is odd, the input is

@@ -1,4 +1,4 @@
-/* link: referral_decide.c referral_record.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c referral_result.c -lcrypto */
+/* link: referral_decide.c referral_record.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_timezone_file.c referral_timezone_table.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c referral_result.c -lcrypto */
 
 /*
  * What may stand in Redis: fields of a program and a link, with rules,
@@ -108,7 +108,7 @@ fuzz_seeds(void)
         "+referrer=aiko\n+name=Aiko Tanaka\n+segment=vip\n+channel=mail\n"
         "landing_args=ref={code}&click_id={click_id}&n={name}\n"
         "languages=en,ja,zh-tw\nwindow=30d\nattribution=first\n"
-        "utc_offset=+09:00\nstate=active\n");
+        "utc_offset=+09:00\ntimezone=Europe/Berlin\nstate=active\n");
     fuzz_seed_text("x\n\nja\n"
         "+rules=# c\rcountry=JP,KR region=JP-13 lang=ja as=b"
         " https://shop.example.com/jp\rbucket=0-49 !x\r"

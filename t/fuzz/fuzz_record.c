@@ -1,4 +1,4 @@
-/* link: referral_batch.c referral_batch_command.c referral_command.c referral_batch_table.c referral_keys.c referral_record.c referral_id.c referral_link.c referral_code.c referral_rules.c referral_template.c referral_url.c referral_conditions.c referral_str.c referral_time.c referral_hash.c referral_visitor.c referral_bots.c referral_automaton.c referral_lang.c referral_name.c referral_result.c -lcrypto */
+/* link: referral_batch.c referral_batch_command.c referral_command.c referral_batch_table.c referral_keys.c referral_record.c referral_id.c referral_link.c referral_code.c referral_rules.c referral_template.c referral_url.c referral_conditions.c referral_str.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_hash.c referral_visitor.c referral_bots.c referral_automaton.c referral_lang.c referral_name.c referral_result.c -lcrypto */
 
 /*
  * A record as a journal may hold it, up to the command for Redis.  If the

@@ -1,4 +1,4 @@
-/* link: ngx_http_referral_redis.c ngx_http_referral_links.c ngx_http_referral_tracking.c referral_keys.c referral_cache.c referral_cache_local.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_hash.c referral_str.c referral_lang.c referral_name.c -l:libhiredis.a -lcrypto */
+/* link: ngx_http_referral_redis.c ngx_http_referral_links.c ngx_http_referral_tracking.c referral_keys.c referral_cache.c referral_cache_local.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_timezone_file.c referral_timezone_table.c referral_hash.c referral_str.c referral_lang.c referral_name.c -l:libhiredis.a -lcrypto */
 
 /*
  * Replies as Redis, or something in its place, may send them: through hiredis

@@ -190,6 +190,28 @@ subtest 'status, case, switches' => sub {
     $good->("an offset \"$_\"",
             $location->("$land referral_utc_offset $_;"))
         for qw(+09:00 -03:30 +00:00);
+    $bad->('an offset with a name', qr/"timezone"/,
+           $location->("$land referral_utc_offset Europe/Berlin;"));
+
+    $good->("a time zone \"$_\"", $location->("$land referral_timezone $_;"))
+        for qw(Europe/Berlin UTC America/Argentina/Ushuaia Etc/GMT+12);
+    $bad->("no time zone \"$_->[0]\"", $_->[1],
+           $location->("$land referral_timezone $_->[0];"))
+        for [ 'europe/berlin', qr{is it "Europe/Berlin"\?} ],
+            [ 'Tokyo', qr{is it "Asia/Tokyo"\?} ],
+            [ 'Mars/Phobos', qr{such as "Europe/Berlin"} ],
+            [ '+01:00', qr/utc_offset/ ], [ '../UTC', qr{is it "(?:Etc/)?UTC"\?} ],
+            [ 'localtime', qr/no such time zone/ ],
+            [ 'right/UTC', qr/no such time zone/ ],
+            [ '$arg_tz', qr/a time zone is a name/ ];
+    $bad->('a time zone twice', qr/duplicate/,
+           $location->("$land referral_timezone UTC; referral_timezone UTC;"));
+
+    local $ENV{TZDIR} = $t->dir . '/nowhere';
+
+    $bad->('a time zone where there are none', qr/package "tzdata"/,
+           $location->("$land referral_timezone UTC;"));
+    $good->('no time zones', $location->($land));
 };
 
 

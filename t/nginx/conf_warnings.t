@@ -473,4 +473,22 @@ subtest 'constants' => sub {
 };
 
 
+subtest 'an offset beside a time zone' => sub {
+    my @both = ('referral_timezone UTC;', 'referral_utc_offset +09:00;');
+
+    for my $lines ("@both", "@both[1, 0]") {
+        check("in a location: $lines",
+              qr/"referral_utc_offset" has no effect beside "referral_timez/,
+              server('go.example.com', short('/r/', 'shop', $lines)));
+        check("in a server: $lines", qr/has no effect/,
+              server('go.example.com', $lines . short('/r/', 'shop')));
+    }
+
+    check('one in the server, one nearer', undef,
+          server('go.example.com', $both[0] . short('/r/', 'shop', $both[1])));
+    check('the other way', undef,
+          server('go.example.com', $both[1] . short('/r/', 'shop', $both[0])));
+};
+
+
 done_testing;

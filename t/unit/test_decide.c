@@ -1,6 +1,7 @@
-/* link: referral_decide.c referral_record.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c referral_result.c -lcrypto */
+/* link: referral_decide.c referral_record.c referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_timezone_file.c referral_timezone_table.c referral_id.c referral_hash.c referral_str.c referral_lang.c referral_name.c referral_result.c -lcrypto */
 
 #include "referral_decide.h"
+#include "tzif.h"
 #include "unit.h"
 
 
@@ -515,6 +516,116 @@ test_who(void)
 
 
 static void
+zone(referral_timezones_t *zones, const char *name, const char *data,
+    size_t len)
+{
+    const char      *why;
+    referral_str_t   s, file;
+
+    s = str(name);
+    file.data = (u_char *) data;
+    file.len = len;
+
+    why = "";
+    ok(referral_timezones_add(zones, &s, &file, &why) == REFERRAL_OK,
+       "%s is a zone: %s", name, why);
+}
+
+
+/* clocks in Berlin are set at 1774746000 and at 1792890000 */
+
+static void
+test_timezones(void)
+{
+    referral_timezones_t  *zones;
+
+    zones = referral_timezones_create();
+
+    zone(zones, "Europe/Berlin", TZIF_BERLIN, sizeof(TZIF_BERLIN) - 1);
+    zone(zones, "Asia/Tokyo", TZIF_TOKYO, sizeof(TZIF_TOKYO) - 1);
+
+    fresh();
+    config("https://shop.example.com/", "", "");
+    click.timezones = zones;
+
+    PROGRAM("timezone", "Europe/Berlin", "utc_offset", "-05:00", NULL);
+    values.now = 1774746000000LL;
+    referral_decide(&d, &click, &values);
+    ok(d.offset == 120 && values.offset == 120
+       && d.timezone && values.timezone == d.timezone,
+       "a program's zone wins over its offset: summer");
+    values.now--;
+    referral_decide(&d, &click, &values);
+    ok(d.offset == 60, "and winter");
+
+    /* 23:30 of October 24 in summer time, half past midnight before that */
+
+    values.now = 1792890000000LL;
+    referral_decide(&d, &click, &values);
+    ok(d.offset == 60
+       && referral_decide_day(&d, 1792879200000LL) == 20751
+       && referral_decide_day(&d, 1792879199999LL) == 20750
+       && referral_decide_day(&d, values.now) == 20751
+       && referral_decide_day(&d, 1792969199999LL) == 20751
+       && referral_decide_day(&d, 1792969200000LL) == 20752,
+       "a day of 25 hours, from either side of the change");
+
+    LINK("starts", "2026-10-25T02:30", "ends", "2026-10-25T02:30", NULL);
+    values.now = 1792888199999LL;
+    ok(goes(REFERRAL_RESULT_NOT_STARTED, REFERRAL_FROM_NONE, ""),
+       "a time that comes twice: not before the first");
+    values.now++;
+    ok(goes(REFERRAL_RESULT_LANDING, REFERRAL_FROM_DEFAULT_LANDING,
+            "https://shop.example.com/"), "from the first time on");
+    values.now = 1792890000000LL;
+    ok(goes(REFERRAL_RESULT_LANDING, REFERRAL_FROM_DEFAULT_LANDING,
+            "https://shop.example.com/"), "between them too");
+    values.now = 1792891859999LL;
+    ok(goes(REFERRAL_RESULT_LANDING, REFERRAL_FROM_DEFAULT_LANDING,
+            "https://shop.example.com/"), "to the end of the second time");
+    values.now++;
+    ok(goes(REFERRAL_RESULT_ENDED, REFERRAL_FROM_NONE, ""), "and no longer");
+
+    LINK("rules", "starts=2026-03-29T02:30 ends=2026-07-01 "
+         "https://a.example.com/", NULL);
+    values.now = 1774745999999LL;
+    ok(goes(REFERRAL_RESULT_LANDING, REFERRAL_FROM_DEFAULT_LANDING,
+            "https://shop.example.com/"), "a rule that starts in a gap");
+    values.now++;
+    ok(goes(REFERRAL_RESULT_LANDING, REFERRAL_FROM_LINK_RULE,
+            "https://a.example.com/"), "starts at its end");
+    values.now = 1782943199999LL;
+    ok(goes(REFERRAL_RESULT_LANDING, REFERRAL_FROM_LINK_RULE,
+            "https://a.example.com/"), "and ends at a midnight of summer");
+    values.now++;
+    ok(goes(REFERRAL_RESULT_LANDING, REFERRAL_FROM_DEFAULT_LANDING,
+            "https://shop.example.com/"), "not later");
+
+    LINK("created", "now", NULL);
+    PROGRAM("timezone", "Europe/Bonn", "utc_offset", "-05:00", NULL);
+    click.timezone = str("Asia/Tokyo");
+    referral_decide(&d, &click, &values);
+    ok(d.timezone == NULL && d.offset == -300,
+       "a name that no zone has: the program's offset");
+    PROGRAM("timezone", "Europe/Bonn", NULL);
+    referral_decide(&d, &click, &values);
+    ok(d.offset == 540, "without one the configuration's zone");
+    click.timezone = str("Asia/Kyoto");
+    referral_decide(&d, &click, &values);
+    ok(d.timezone == NULL && d.offset == 60, "without that its offset");
+
+    click.timezone = str("Asia/Tokyo");
+    click.timezones = NULL;
+    PROGRAM("timezone", "Europe/Berlin", NULL);
+    referral_decide(&d, &click, &values);
+    ok(d.timezone == NULL && d.offset == 60 && values.timezone == NULL,
+       "a system without time zones");
+
+    referral_timezones_free(zones);
+}
+
+
+static void
 test_defaults(void)
 {
     referral_str_t  s;
@@ -562,6 +673,7 @@ main(void)
     test_args();
     test_who();
     test_defaults();
+    test_timezones();
 
     return unit_done();
 }

@@ -1,4 +1,4 @@
-/* link: referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_hash.c referral_str.c referral_lang.c referral_name.c */
+/* link: referral_link.c referral_code.c referral_visitor.c referral_bots.c referral_automaton.c referral_rules.c referral_template.c referral_conditions.c referral_url.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_hash.c referral_str.c referral_lang.c referral_name.c */
 
 #include "referral_lang.h"
 #include "referral_link.h"
@@ -351,6 +351,15 @@ test_wrong(void)
        "late that is no time");
     ok(PROGRAM("utc_offset", "9")->utc_offset == INT16_MIN
        && told("utc_offset:0,"), "an offset that is none");
+    ok(PROGRAM("timezone", "+01:00")->set == 0 && told("timezone:0,")
+       && PROGRAM("timezone", "a/b/c/d")->set == 0 && told("timezone:0,"),
+       "a time zone that is no name");
+    e = PROGRAM("timezone", " Europe/Berlin ");
+    ok(e->set == 1U << REFERRAL_FIELD_TIMEZONE && told("")
+       && field_is(e, REFERRAL_FIELD_TIMEZONE, "Europe/Berlin"),
+       "a name, whether there is such a zone or not");
+    ok(LINK("timezone", "Europe/Berlin")->set == 0 && told(""),
+       "no field of a link");
     ok(PROGRAM("attribution", "linear")->attribution
        == REFERRAL_ATTRIBUTION_UNSET && told("attribution:0,"),
        "an attribution that is none");

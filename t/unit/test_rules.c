@@ -1,4 +1,4 @@
-/* link: referral_rules.c referral_lang.c referral_template.c referral_url.c referral_conditions.c referral_hash.c referral_str.c referral_time.c referral_name.c */
+/* link: referral_rules.c referral_lang.c referral_template.c referral_url.c referral_conditions.c referral_hash.c referral_str.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_name.c */
 
 /*
  * Templates, rules, URLs: what goes into Location.

@@ -604,10 +604,17 @@ test_dates(void)
 static void
 test_table(void)
 {
+    char                   text[REFERRAL_TIMEZONE_WRONG];
     made_t                 m;
     unsigned               i;
     referral_str_t         name, near;
     referral_timezones_t  *zones;
+
+    static const char *const  said[][2] = {
+        { "berlin", "is it \"Europe/Berlin\"?" },
+        { "+01:00", "utc_offset" },
+        { "Mars/Phobos", "such as \"Europe/Berlin\"" }
+    };
 
     static const char *const  names[] = {
         "Europe/Berlin", "Asia/Tokyo", "UTC", "Europe/Paris", "Asia/Tokyo2",
@@ -624,8 +631,8 @@ test_table(void)
         { "CEST", "CET" }
     };
 
-    ok(referral_timezones_find(NULL, &name) == NULL, "no table has no zones");
     name = str("UTC");
+    ok(referral_timezones_find(NULL, &name) == NULL, "no table has no zones");
     ok(referral_timezones_near(NULL, &name).len == 0, "and none that is near");
 
     zones = referral_timezones_create();
@@ -682,6 +689,15 @@ test_table(void)
            "by \"%s\" is meant %.*s", meant[i][0], (int) near.len,
            (char *) near.data);
     }
+
+    for (i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+        name = str(said[i][0]);
+        referral_timezones_wrong(zones, &name, text);
+        ok(strstr(text, said[i][1]) != NULL, "\"%s\": %s", said[i][0], text);
+    }
+
+    referral_timezones_wrong(NULL, &name, text);
+    ok(strstr(text, "tzdata") != NULL, "no zones at all: %s", text);
 
     referral_timezones_free(zones);
     referral_timezones_free(NULL);

@@ -5,20 +5,20 @@ from __future__ import annotations
 import click
 
 from ..reports.audit import audit_program
-from ..reports.days import read_day, zone_of
+from ..reports.days import GivenZone, read_day, zone_of
 from ..store.session import Session
 from ..text.problem import NEGATIVE, OK
-from .options import Command, pass_session, zone_option
+from .options import Command, pass_session, zone_options
 
 
 @click.command("audit", cls=Command)
 @click.argument("program", metavar="PROGRAM")
 @click.option("--from", "start", metavar="DATE",
               help="Only days from this one on, and no totals.")
-@zone_option
+@zone_options
 @pass_session
 def audit(session: Session, program: str, start: str | None,
-          utc_offset: str | None) -> int:
+          given: GivenZone) -> int:
     """Recompute every counter from the events: 0 they agree, 1 they do not.
 
     Days are checked that the stream of events holds whole, today so far:
@@ -29,12 +29,12 @@ def audit(session: Session, program: str, start: str | None,
 
     A difference is not always a wrong count: the events may have been off or
     deleted for a while, the program's day may have been another (then give
-    --utc-offset), Redis refused an operation (see ref:errors:{p}), or a
-    browser sent the cookie of an earlier day twice, and was new to this day
-    each time.
+    --timezone or --utc-offset), Redis refused an operation (see
+    ref:errors:{p}), or a browser sent the cookie of an earlier day twice, and
+    was new to this day each time.
     """
     keys = session.keys(program)
-    zone = zone_of(session, keys, utc_offset)
+    zone = zone_of(session, keys, given)
     first = read_day(start, zone) if start else None
 
     agree = audit_program(session, keys, zone, first)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from ..reports.compare import compare_days
-from ..reports.days import read_day, zone_of
+from ..reports.days import GivenZone, read_day, zone_of
 from ..store.session import Session
 from ..text.problem import USAGE, Problem
-from .options import Command, zone_option
+from .options import Command, zone_options
 
 
 @click.command("compare", cls=Command)
@@ -19,10 +19,10 @@ from .options import Command, zone_option
               show_default=True,
               help="So many of each kind, those that moved most; the rest is"
               " one line.  JSON and CSV have all, unless this is given.")
-@zone_option
+@zone_options
 @click.pass_context
 def compare(ctx: click.Context, program: str, first: str, second: str,
-            limit: int, utc_offset: str | None) -> None:
+            limit: int, given: GivenZone) -> None:
     """Why did yesterday drop?  Two days, side by side.
 
     What moved: classes of hits, results of people, then the clicks by link
@@ -35,7 +35,7 @@ def compare(ctx: click.Context, program: str, first: str, second: str,
                  ctx.get_parameter_source("limit")
                  is click.core.ParameterSource.DEFAULT)
     keys = session.keys(program)
-    zone = zone_of(session, keys, utc_offset)
+    zone = zone_of(session, keys, given)
     days = [read_day(text, zone) for text in (first, second)]
 
     if days[0] == days[1]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any, Callable, Sequence
 
 import click
 
+from ..reports.days import GivenZone
 from ..store.keys import DEFAULT_PREFIX
 from ..store.session import DEFAULT_REDIS, Session
 from ..text.output import CSV, JSON
@@ -124,9 +126,22 @@ class Choice(click.Choice):
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
-def zone_option(command: Any) -> Any:
-    return click.option(
+def zone_options(command: Any) -> Any:
+    """What nginx's configuration says; the command gets it as "given"."""
+    @wraps(command)
+    def wrapped(*args: Any, timezone: str | None, utc_offset: str | None,
+                **more: Any) -> Any:
+        return command(*args, given=GivenZone(timezone, utc_offset), **more)
+
+    offset = click.option(
         "--utc-offset", metavar="+HH:MM", envvar="REFERRAL_UTC_OFFSET",
         show_envvar=True,
-        help="What nginx's referral_utc_offset says, for a program whose own"
-        " utc_offset does not.")(command)
+        help="What nginx's referral_utc_offset says, for a program that says"
+        " neither timezone nor utc_offset.")
+    name = click.option(
+        "--timezone", metavar="NAME", envvar="REFERRAL_TIMEZONE",
+        show_envvar=True,
+        help="What nginx's referral_timezone says, likewise; it wins over"
+        " --utc-offset.")
+
+    return name(offset(wrapped))

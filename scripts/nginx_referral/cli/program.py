@@ -20,11 +20,15 @@ PROGRAM_FIELDS = {
     "state": "active or paused.",
     "starts": "2026-12-01, or 2026-12-01T10:00, in the program's zone.",
     "ends": "The same; through its last second.",
-    "utc_offset": "Whose midnight ends a day, like +09:00.",
+    "timezone": "Whose midnight ends a day, like Europe/Berlin.",
+    "utc_offset": "The same without summer time, like +09:00.",
     "window": "How long a click counts, like 30d.",
     "late": "How late a sale may be told, like 60d.",
     "attribution": "last or first.",
 }
+
+BOTH_ZONES = ("its timezone wins: utc_offset has no effect beside it;"
+              " --utc-offset '' removes that")
 
 
 @click.group(cls=Group)
@@ -46,6 +50,9 @@ def set_program(session: Session, name: str, fields: dict[str, str]) -> None:
     session.output.done(f"program {name}: {'changed' if there else 'made'}",
                         program=name,
                         outcome="changed" if there else "added")
+
+    if programs.has_both_zones(session.store, keys):
+        session.output.note(BOTH_ZONES)
 
     for field in ("window", "late"):
         if fields.get(field, "").isdecimal():
@@ -78,6 +85,9 @@ def show_program(session: Session, name: str) -> None:
                            **in_order(fields, PROGRAM_FIELDS),
                            "links": links, "clicks": count(clicks)})
     session.rules.warn(session.output, "program", name, fields)
+
+    if fields.get("timezone") and fields.get("utc_offset"):
+        session.output.note(BOTH_ZONES)
 
 
 @program.command("list", cls=Command)

@@ -6,14 +6,14 @@ from typing import Sequence
 
 import click
 
-from ..reports.days import read_range, zone_of
+from ..reports.days import GivenZone, read_range, zone_of
 from ..reports.filters import EXTRA, make_cut, read_where
 from ..reports.stats import (DIVISIONS, all_stats, counted, show_cut,
                              show_daily, show_days, show_hours, show_parts,
                              show_totals)
 from ..store.session import Session
 from ..text.problem import USAGE, Problem
-from .options import Choice, Command, pass_session, zone_option
+from .options import Choice, Command, pass_session, zone_options
 
 BY = ("day", "hour", *DIVISIONS, *EXTRA)
 
@@ -31,11 +31,11 @@ BY = ("day", "hour", *DIVISIONS, *EXTRA)
               help="The first day, like 2026-11-22, today or yesterday; of"
               " hours (UTC) also like 2026-11-22T13.")
 @click.option("--to", "end", metavar="DATE", help="The last.")
-@zone_option
+@zone_options
 @pass_session
 def stats(session: Session, program: str | None, code: str | None,
           by: Sequence[str], where: Sequence[str], start: str | None,
-          end: str | None, utc_offset: str | None) -> None:
+          end: str | None, given: GivenZone) -> None:
     """Totals of all programs, of one, or of a link; or divided.
 
     Without --by and dates the totals are of all time.  Days are the
@@ -56,7 +56,7 @@ def stats(session: Session, program: str | None, code: str | None,
     by = tuple(dict.fromkeys(by))
     keys = session.keys(program)
     code = session.code(code) if code else ""
-    zone = zone_of(session, keys, utc_offset)
+    zone = zone_of(session, keys, given)
 
     if by == ("hour",) and not code and not where:
         show_hours(session, keys, zone, start, end)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ..reports.days import read_day, read_month, read_week, zone_of
+from ..reports.days import GivenZone, read_day, read_month, read_week, zone_of
 from ..reports.top import links, referrers, show_board
 from ..store.session import Session
 from ..store.zone import Zone
 from ..text.problem import USAGE, Problem
-from .options import Choice, Command, pass_session, zone_option
+from .options import Choice, Command, pass_session, zone_options
 
 
 @click.command("top", cls=Command)
@@ -23,11 +23,11 @@ from .options import Choice, Command, pass_session, zone_option
 @click.option("--month", metavar="MONTH", help="2026-11, this or last.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=10,
               show_default=True)
-@zone_option
+@zone_options
 @pass_session
 def top(session: Session, program: str, by: str, day: str | None,
         week: str | None, month: str | None, limit: int,
-        utc_offset: str | None) -> None:
+        given: GivenZone) -> None:
     """Leaderboards by clicks: links or referrers, of all time or of a day, a
     week, a month.
 
@@ -41,7 +41,7 @@ def top(session: Session, program: str, by: str, day: str | None,
         raise Problem(USAGE, "--day, --week or --month, one of them")
 
     keys = session.keys(program)
-    zone = zone_of(session, keys, utc_offset)
+    zone = zone_of(session, keys, given)
     first, last = period(zone, day, week, month)
     found, source = (links(session, keys, first, last) if by == "links"
                      else referrers(session, keys, zone, first, last, month))

@@ -24,6 +24,7 @@ ROOM_LINK = 50
 
 HOURS_DAYS = 89
 BOARD_DAYS = 9
+HOUR = 3600
 UNIQUES_DAYS = 399
 
 # four standard deviations of a HyperLogLog's estimate
@@ -78,7 +79,7 @@ def audit_program(session: Session, keys: Keys, zone: Zone, first: str | None
                 complete and not first)
     tell_limits(findings, session.store, keys, days, since, complete, first)
 
-    show(session, {"program": keys.program_name, "utc_offset": str(zone),
+    show(session, {"program": keys.program_name, **zone.said,
                    "from": days[0] if days else since,
                    "to": days[-1] if days else None,
                    "totals": "checked" if complete and not first
@@ -249,8 +250,11 @@ def check_boards(findings: Findings, keys: Keys, zone: Zone,
                  since: str, totals: bool) -> None:
     now = time.time()
 
+    # when a day's board expires is computed with the offset of a click, which
+    # may differ from that at the beginning of the day
+
     for day in days:
-        if now < zone.begin(day) + BOARD_DAYS * 86400:
+        if now < zone.begin(day) + BOARD_DAYS * 86400 - HOUR:
             key = keys.board_clicks(day)
             findings.numbers(key, numbers(known.get(key, {})),
                              clicks.get(day, {}))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from ..store.ctool import Rules
 from ..store.keys import Keys
 from ..store.session import Session
-from ..store.zone import ONE, Zone, before, is_day
+from ..store.zone import (ONE, Zone, before, find_zone, is_day,
+                          offset_zone)
 from ..text.problem import REFUSED, USAGE, Problem
 
 # the usual spellings of an offset; all others are left to the C program
@@ -17,17 +19,55 @@ OFFSET = re.compile(r"Z|([+-])((?:0\d|1[0-3])(?=:)|14(?=:00)):([0-5]\d)",
                     re.ASCII)
 
 
-def zone_of(session: Session, keys: Keys, given: str | None) -> Zone:
-    """The program's own offset, else the one that was given, else UTC."""
-    own = session.store.redis.hget(keys.program, "utc_offset")
-    answers = [read_offset(text) for text in (own, given) if text]
+@dataclass
+class GivenZone:
+    """What the options --timezone and --utc-offset say."""
 
-    if given and "problem" in answers[-1]:
-        raise Problem(REFUSED, f"--utc-offset {given!r}:"
-                      f" {answers[-1]['problem']}")
+    timezone: str | None
+    utc_offset: str | None
 
-    return Zone(next((answer["minutes"] for answer in answers
-                      if "minutes" in answer), 0))
+    def read(self) -> Zone | None:
+        """What is wrong is refused, what is not needed too."""
+        offset = self._read_offset()
+
+        if not self.timezone:
+            return offset
+
+        zone = find_zone(self.timezone)
+
+        if not zone:
+            answer = Rules().read("timezone", [self.timezone])[0]
+            why = answer.get("problem", "this system has no such time zone")
+            raise Problem(REFUSED, f"--timezone {self.timezone!r}: {why}")
+
+        return zone
+
+    def _read_offset(self) -> Zone | None:
+        if not self.utc_offset:
+            return None
+
+        answer = read_offset(self.utc_offset)
+
+        if "problem" in answer:
+            raise Problem(REFUSED, f"--utc-offset {self.utc_offset!r}:"
+                          f" {answer['problem']}")
+
+        return offset_zone(answer["minutes"])
+
+
+def zone_of(session: Session, keys: Keys, given: GivenZone) -> Zone:
+    """The program's own zone or offset, else the one that was given, else
+    UTC."""
+    default = given.read()
+    name, offset = session.store.redis.hmget(keys.program, "timezone",
+                                             "utc_offset")
+    own = find_zone(name.strip()) if name else None
+
+    if not own and offset:
+        minutes = read_offset(offset).get("minutes")
+        own = None if minutes is None else offset_zone(minutes)
+
+    return own or default or offset_zone(0)
 
 
 def read_offset(text: str) -> dict[str, Any]:

@@ -271,7 +271,7 @@ def scan(session: Session, keys: Keys, zone: Zone, first: str | None,
         _refuse(short)
 
     return found, {"from": first or since, "to": last,
-                   "utc_offset": str(zone), "source": "events",
+                   **zone.said, "source": "events",
                    "since": since}, notes
 
 

@@ -177,7 +177,7 @@ def head_of(keys: Keys, code: str, by: Sequence[str], first: str | None,
             last: str | None, zone: Zone) -> dict[str, Any]:
     return {"program": keys.program_name, "code": code or None,
             "by": list(by), "from": first, "to": last,
-            "utc_offset": str(zone), "source": "counters"}
+            **zone.said, "source": "counters"}
 
 
 def show_days(session: Session, keys: Keys, zone: Zone, code: str,
@@ -273,7 +273,7 @@ def hour_of(text: str | None, zone: Zone, at_end: bool) -> str | None:
 
     day, _ = read_range(text, None, zone)
 
-    if not zone.whole_hours:
+    if not zone.whole_hours(str(day)):
         raise Problem(USAGE, f"the program's day ({zone}) begins within an"
                       " hour of UTC, and hours are kept of UTC: say hours,"
                       " like 2026-11-22T13")
@@ -290,7 +290,7 @@ def check_hours(zone: Zone, hours: Mapping[str, int],
 
     oldest = min(hours, default="")
 
-    if zone.whole_hours:
+    if all(map(zone.whole_hours, days)):
         for day in sorted(days):
             start, end = zone.hours(day, day)
 

@@ -152,6 +152,7 @@ class Rules:
         """What a click on each of these links would be now, by their dates
         alone: "ended", "not_started" or "landing"."""
         said = {name: value for name, value in (
+            ("program.timezone", program.get("timezone")),
             ("program.utc_offset", program.get("utc_offset")),
             ("default.landing", "https://shop.example.com/")) if value}
         known: dict[tuple[str, str], str] = {("", ""): "landing"}

@@ -36,6 +36,10 @@ def write(store: Store, keys: Keys, fields: Mapping[str, str]) -> bool:
         return bool(tx.execute()[0])
 
 
+def has_both_zones(store: Store, keys: Keys) -> bool:
+    return all(store.redis.hmget(keys.program, "timezone", "utc_offset"))
+
+
 def remove(store: Store, keys: Keys) -> bool:
     """Removes the settings of a program that has no links.  Returns whether it
     was there."""

@@ -2,46 +2,88 @@
 
 from __future__ import annotations
 
+import os
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Iterator
+from zoneinfo import ZoneInfo, reset_tzpath
 
 ONE = timedelta(days=1)
 
+# as the module: no dots, and no other names of the same zones
+NAME = re.compile(r"(?!(?:posix|right)/|(?:localtime|posixrules)$)"
+                  r"[\w+-]+(?:/[\w+-]+){0,2}", re.ASCII)
+
+if os.environ.get("TZDIR", "").startswith("/"):
+    reset_tzpath([os.environ["TZDIR"]])
+
+
+def find_zone(name: str) -> Zone | None:
+    """The time zone of this name, if the system has one."""
+    try:
+        return Zone(ZoneInfo(name), name) if NAME.fullmatch(name) else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def offset_zone(minutes: int) -> Zone:
+    """East of UTC."""
+    sign = "-" if minutes < 0 else "+"
+    hours, rest = divmod(abs(minutes), 60)
+
+    return Zone(timezone(timedelta(minutes=minutes)),
+                f"{sign}{hours:02}:{rest:02}")
+
 
 class Zone:
-    """An offset from UTC, in minutes, east positive, and the days that begin
-    at its midnight."""
+    """A time zone or an offset from UTC, and the days that begin at its
+    midnight."""
 
-    def __init__(self, minutes: int) -> None:
-        self.minutes = minutes
+    def __init__(self, zone: tzinfo, name: str) -> None:
+        self.zone = zone
+        self.name = name
         self._days: dict[bytes, str] = {}
 
     @property
-    def whole_hours(self) -> bool:
-        return self.minutes % 60 == 0
+    def said(self) -> dict[str, str]:
+        """For the head of an answer."""
+        return {"timezone" if isinstance(self.zone, ZoneInfo)
+                else "utc_offset": self.name}
 
     def __str__(self) -> str:
-        sign = "-" if self.minutes < 0 else "+"
-        hours, minutes = divmod(abs(self.minutes), 60)
+        return self.name
 
-        return f"{sign}{hours:02}:{minutes:02}"
+    def whole_hours(self, day: str) -> bool:
+        """Do this day and the next one begin with an hour of UTC?"""
+        return (self.begin(day) % 3600 == 0
+                and self.begin(after(day)) % 3600 == 0)
 
     def today(self) -> str:
         return self.day_of(datetime.now(timezone.utc).timestamp())
 
     def day_of(self, seconds: float) -> str:
         when = datetime.fromtimestamp(0, timezone.utc) + timedelta(
-            seconds=seconds, minutes=self.minutes)
+            seconds=seconds)
 
-        return when.strftime("%Y-%m-%d")
+        return when.astimezone(self.zone).strftime("%Y-%m-%d")
 
     def begin(self, day: str) -> float:
         """The first second of the day, since the epoch."""
-        start = datetime.strptime(day, "%Y-%m-%d").replace(
-            tzinfo=timezone.utc)
+        start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=self.zone)
+        first = start.timestamp()
+        other = start.replace(fold=1).timestamp()
 
-        return (start - timedelta(minutes=self.minutes)).timestamp()
+        # clocks are set forward over midnight: the day begins then
+
+        while other < first - 1:
+            middle = (first + other) // 2
+
+            if self.day_of(middle) < day:
+                other = middle
+            else:
+                first = middle
+
+        return first
 
     def day_at(self, at: bytes) -> str:
         """The day of an event's time; empty if that is not a time."""
@@ -56,14 +98,14 @@ class Zone:
     def _day_at(self, minute: bytes) -> str:
         try:
             when = datetime.strptime(minute.decode("ascii"), "%Y-%m-%dT%H:%M")
-            return (when + timedelta(minutes=self.minutes)).strftime(
-                "%Y-%m-%d")
+            return (when.replace(tzinfo=timezone.utc).astimezone(self.zone)
+                    .strftime("%Y-%m-%d"))
         except (ValueError, OverflowError):
             return ""
 
     def hours(self, first: str, last: str) -> tuple[str, str]:
-        """The first and the last hour of UTC of these days; only for an offset
-        of whole hours."""
+        """The first and the last hour of UTC of these days, which begin with
+        one."""
         return (_hour(self.begin(first)), _hour(self.begin(after(last)) - 1))
 
 

@@ -878,7 +878,63 @@ ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (rlcf->timezone != NGX_CONF_UNSET_PTR) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"%V\" has no effect beside "
+                           "\"referral_timezone\"", &cmd->name);
+    }
+
     rlcf->utc_offset = minutes;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_referral_timezone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_referral_loc_conf_t *rlcf = conf;
+
+    char                            wrong[REFERRAL_TIMEZONE_WRONG];
+    ngx_str_t                      *value;
+    referral_str_t                  name;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    if (rlcf->timezone != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    rmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_referral_module);
+
+    if (ngx_http_referral_timezone_init(cf, &rmcf->timezone) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    name.len = value[1].len;
+    name.data = value[1].data;
+
+    if (referral_timezones_find(rmcf->timezone.zones, &name) == NULL) {
+        referral_timezones_wrong(rmcf->timezone.zones, &name, wrong);
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid value \"%V\" in "
+                           "\"%V\": %s", &value[1], &cmd->name, wrong);
+        return NGX_CONF_ERROR;
+    }
+
+    if (rlcf->utc_offset != NGX_CONF_UNSET) {
+        ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
+                           "\"referral_utc_offset\" has no effect beside "
+                           "\"%V\"", &cmd->name);
+    }
+
+    rlcf->timezone = ngx_palloc(cf->pool, sizeof(ngx_str_t));
+    if (rlcf->timezone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *rlcf->timezone = value[1];
 
     return NGX_CONF_OK;
 }

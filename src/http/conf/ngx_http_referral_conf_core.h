@@ -34,6 +34,8 @@ char *ngx_http_referral_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_cookie(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_referral_utc_offset(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_referral_timezone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 
 /* checks the journal's directory, and has nginx make it */
 char *ngx_http_referral_journal_path(ngx_conf_t *cf,

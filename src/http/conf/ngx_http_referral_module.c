@@ -10,6 +10,7 @@
 #include "ngx_http_referral_links.h"
 #include "ngx_http_referral_recorder.h"
 #include "ngx_http_referral_salts.h"
+#include "ngx_http_referral_timezone.h"
 #include "referral_keys.h"
 
 
@@ -169,6 +170,13 @@ static ngx_command_t  ngx_http_referral_commands[] = {
       0,
       NULL },
 
+    { ngx_string("referral_timezone"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_referral_timezone,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -287,6 +295,7 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
         }
 
         rmcf->geo.thread_pool = rmcf->thread_pool;
+        rmcf->timezone.thread_pool = rmcf->thread_pool;
     }
 
 #endif
@@ -300,6 +309,14 @@ ngx_http_referral_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (rv != NGX_CONF_OK || !rmcf->enabled) {
         return rv;
+    }
+
+    /* a program in Redis may name any of them */
+
+    if ((rmcf->needs & NGX_HTTP_REFERRAL_NEED_REDIS)
+        && ngx_http_referral_timezone_init(cf, &rmcf->timezone) != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     redis = &rmcf->redis;
@@ -378,6 +395,7 @@ ngx_http_referral_create_loc_conf(ngx_conf_t *cf)
     rlcf->attribution = NGX_CONF_UNSET_UINT;
     rlcf->gpc = NGX_CONF_UNSET;
     rlcf->utc_offset = NGX_CONF_UNSET;
+    rlcf->timezone = NGX_CONF_UNSET_PTR;
 
     return rlcf;
 }
@@ -407,6 +425,16 @@ ngx_http_referral_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->attribution, prev->attribution,
                               REFERRAL_ATTRIBUTION_LAST);
     ngx_conf_merge_value(conf->gpc, prev->gpc, 1);
+
+    /* an offset that is nearer wins over a time zone */
+
+    if (conf->utc_offset != NGX_CONF_UNSET
+        && conf->timezone == NGX_CONF_UNSET_PTR)
+    {
+        conf->timezone = NULL;
+    }
+
+    ngx_conf_merge_ptr_value(conf->timezone, prev->timezone, NULL);
     ngx_conf_merge_value(conf->utc_offset, prev->utc_offset, 0);
 
     /*
@@ -503,6 +531,8 @@ ngx_http_referral_init_process(ngx_cycle_t *cycle)
     if (!(rmcf->needs & NGX_HTTP_REFERRAL_NEED_REDIS)) {
         return NGX_OK;
     }
+
+    ngx_http_referral_timezone_start(&rmcf->timezone, cycle->log);
 
     worker = rmcf->worker;
 

@@ -564,9 +564,11 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
     referral_click_t                *click;
     referral_values_t               *values;
     ngx_http_referral_loc_conf_t    *rlcf;
+    ngx_http_referral_main_conf_t   *rmcf;
     ngx_http_referral_click_conf_t  *conf;
 
     rlcf = ctx->conf;
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
     conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_click_module);
     click = &ctx->click;
     values = &ctx->values;
@@ -648,6 +650,12 @@ ngx_http_referral_click_values(ngx_http_request_t *r,
     click->late = REFERRAL_LATE_DEFAULT;
     click->attribution = rlcf->attribution;
     click->offset = rlcf->utc_offset;
+    click->timezones = rmcf->timezone.zones;
+
+    if (rlcf->timezone) {
+        click->timezone.len = rlcf->timezone->len;
+        click->timezone.data = rlcf->timezone->data;
+    }
 
     if (ngx_http_referral_click_external(r, ctx, rlcf->landing) != NGX_OK
         || ngx_http_referral_click_external(r, ctx, conf->args) != NGX_OK)
@@ -872,6 +880,11 @@ ngx_http_referral_click_debug(ngx_http_request_t *r,
                    value[REFERRAL_VALUE_APP].data,
                    value[REFERRAL_VALUE_CHANNEL].len,
                    value[REFERRAL_VALUE_CHANNEL].data);
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
+                   "referral click: %d minutes east of UTC, by %s",
+                   (int) decision->offset,
+                   decision->timezone ? "a time zone" : "an offset");
 
     ngx_log_debug6(NGX_LOG_DEBUG_HTTP, log, 0,
                    "referral click: result %*s, by \"%*s\" line %ui, "

@@ -101,7 +101,6 @@ static void
 ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
     referral_record_t *record)
 {
-    int                offset;
     referral_touch_t  *first, *last;
 
     if (ctx->has_click_id) {
@@ -148,11 +147,9 @@ ngx_http_referral_click_touches(ngx_http_referral_ctx_t *ctx,
 
     /* "<", so that a clock that was set back begins no new day */
 
-    offset = ctx->decision.offset;
-
-    if (referral_time_day_number(referral_click_id_time(last->click_id),
-                                 offset)
-        < referral_time_day_number(ctx->now, offset))
+    if (referral_decide_day(&ctx->decision,
+                            referral_click_id_time(last->click_id))
+        < referral_decide_day(&ctx->decision, ctx->now))
     {
         record->flags |= REFERRAL_RECORD_NEW_DAY;
     }

@@ -76,6 +76,8 @@ static void ngx_http_referral_links_entry(ngx_http_referral_fetch_t *fetch,
     referral_str_t *fields, size_t n);
 static void ngx_http_referral_links_bad_field(void *data,
     const referral_str_t *field, unsigned line, const char *what);
+static void ngx_http_referral_links_timezone(ngx_http_referral_fetch_t *fetch,
+    const referral_entry_t *entry);
 static ngx_uint_t ngx_http_referral_links_say(ngx_http_referral_links_t *links,
     referral_str_t *key, const referral_str_t *field);
 
@@ -661,6 +663,7 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
 {
     size_t                      i, n;
     referral_str_t             *fields;
+    referral_entry_t           *entry;
     ngx_http_referral_links_t  *links;
 
     links = fetch->links;
@@ -722,7 +725,13 @@ ngx_http_referral_links_compile(ngx_http_referral_fetch_t *fetch,
         ngx_free(fields);
     }
 
-    return (referral_entry_t *) links->buf;
+    entry = (referral_entry_t *) links->buf;
+
+    if (referral_entry_has(entry, REFERRAL_FIELD_TIMEZONE)) {
+        ngx_http_referral_links_timezone(fetch, entry);
+    }
+
+    return entry;
 }
 
 
@@ -811,6 +820,28 @@ ngx_http_referral_links_bad_field(void *data, const referral_str_t *field,
                   "referral: \"%V%*s\", field \"%*s\": %s",
                   &links->conf->redis.prefix, fetch->key.len, fetch->key.data,
                   field->len, field->data, what);
+}
+
+
+/* the entry keeps the name: a newer tzdata may have it */
+
+static void
+ngx_http_referral_links_timezone(ngx_http_referral_fetch_t *fetch,
+    const referral_entry_t *entry)
+{
+    char                         wrong[REFERRAL_TIMEZONE_WRONG];
+    referral_str_t               name;
+    const referral_timezones_t  *zones;
+
+    static referral_str_t  field = referral_string("timezone");
+
+    zones = fetch->links->conf->timezone.zones;
+    name = referral_entry_field(entry, REFERRAL_FIELD_TIMEZONE);
+
+    if (referral_timezones_find(zones, &name) == NULL) {
+        referral_timezones_wrong(zones, &name, wrong);
+        ngx_http_referral_links_bad_field(fetch, &field, 0, wrong);
+    }
 }
 
 

@@ -34,6 +34,7 @@ sub begin {
     $ENV{PYTHONPYCACHEPREFIX} = "$Referral::ROOT/build/pycache";
     delete @ENV{qw(REFERRAL_PREFIX REFERRAL_PASSWORD REFERRAL_PASSWORD_FILE
                    REFERRAL_CASE_SENSITIVE REFERRAL_UTC_OFFSET
+                   REFERRAL_TIMEZONE
                    PYTHONDONTWRITEBYTECODE)};
 }
 
@@ -41,7 +42,7 @@ sub begin {
 # what Python and the C library read when a program begins
 
 sub beginning {
-    return map { $_ => $ENV{$_} } grep { /^(?:PYTHON|LANG|LC_|LD_|TZ$)/ }
+    return map { $_ => $ENV{$_} } grep { /^(?:PYTHON|LANG|LC_|LD_|TZ(?:DIR)?$)/ }
                                        keys %ENV;
 }
 

@@ -8,6 +8,7 @@ package Referral::Clock;
 #   $clock->set($seconds);                           since 1970
 #   $clock->jump(-3600);
 #   $clock->time;
+#   $clock->lapse(3600);                             timers see an hour go by
 
 use strict;
 use warnings;
@@ -58,7 +59,15 @@ sub off {
 
     open my $f, -e $self->{file} ? '+<' : '>', $self->{file}
         or die "$self->{file}: $!";
-    syswrite $f, pack 'q', $self->{off} = ceil($off);
+    syswrite $f, pack 'q2', $self->{off} = ceil($off), $self->{passed} // 0;
+}
+
+
+sub lapse {
+    my ($self, $seconds) = @_;
+
+    $self->{passed} += $seconds * 1000;
+    $self->off($self->{off});
 }
 
 
