@@ -70,7 +70,7 @@ for my $file (grep { /^referral_/ } @files) {
 my @homes = (
     [ qr{^hiredis},    qr{^ngx_http_referral_redis\.[ch]$} ],
     [ qr{^maxminddb},  qr{^referral_geo\.c$} ],
-    [ qr{^openssl},    qr{^referral_(?:address|command|cookie|digest|id)\.c$} ],
+    [ qr{^openssl},    qr{^referral_(?:address|chain|command|cookie|digest|id)\.c$} ],
     [ qr{^jansson},    qr{^referral_intake_json\.c$} ],
 );
 
