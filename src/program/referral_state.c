@@ -9,12 +9,25 @@ static const char *const  referral_state_names[REFERRAL_VIEW_KINDS] = {
 };
 
 
-/* counters have their colon in the item's name, records do not */
+/*
+ * Counters have their colon in the item's name, records do not.  What stands
+ * behind "ref:days:{p}:" is a link's code: "leads" goes before the program.
+ */
 
 void
 referral_state_key(referral_buf_t *out, const referral_state_t *state,
     const referral_view_item_t *item)
 {
+    if (item->kind == REFERRAL_VIEW_DAYS) {
+        referral_buf_str(out, &state->prefix);
+        referral_buf_puts(out, "days");
+        referral_buf_put(out, item->name, item->klen);
+        referral_buf_puts(out, ":{");
+        referral_buf_str(out, &state->program);
+        referral_buf_putc(out, '}');
+        return;
+    }
+
     referral_state_name(out, state, referral_state_names[item->kind]);
 
     if (item->kind <= REFERRAL_VIEW_ORDER) {

@@ -6,7 +6,7 @@
 
 
 #define REFERRAL_VIEW_SLOTS   1024
-#define REFERRAL_VIEW_CHUNK   (1024 * 1024)
+#define REFERRAL_VIEW_CHUNK   (64 * 1024)
 #define REFERRAL_VIEW_NAME    1024      /* bytes of a name, at most */
 
 

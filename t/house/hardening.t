@@ -9,7 +9,8 @@ use Test::More;
 
 my $build = "$FindBin::Bin/../../build";
 my $module = "$build/ngx_http_referral_module.so";
-my @tools = map { "$build/$_" } qw(referral_link_test referral_journal_check);
+my @tools = map { "$build/$_" } qw(referral_link_test referral_journal_check
+                                  nginx-referral-settle);
 
 is(join(' ', sort map { (split)[-1] } lines('nm', '-D', '--defined-only',
                                             $module)),

@@ -68,7 +68,7 @@ for my $file (grep { /^referral_/ } @files) {
 # only one file includes each library
 
 my @homes = (
-    [ qr{^hiredis},    qr{^ngx_http_referral_redis\.[ch]$} ],
+    [ qr{^hiredis},    qr{^(?:ngx_http_referral|settle)_redis\.[ch]$} ],
     [ qr{^maxminddb},  qr{^referral_geo\.c$} ],
     [ qr{^openssl},    qr{^referral_(?:address|chain|command|cookie|digest|id)\.c$} ],
     [ qr{^jansson},    qr{^referral_intake_json\.c$} ],
@@ -167,7 +167,7 @@ my %home;
 
 for my $file (grep { /\.c$/ } @files) {
     while ($code{$file} =~ /^((?:static\s)?[^\n;{}()#]*)\n
-                            ((?:ngx_http_)?referral\w*)\([^;{}]*\)\s*\n\{/gmx)
+                            ((?:(?:ngx_http_)?referral|settle)\w*)\([^;{}]*\)\s*\n\{/gmx)
     {
         my ($type, $name) = ($1, $2);
 
@@ -182,7 +182,7 @@ for my $file (@files) {
 
     is("@wrong", '', "$file includes what lies below it");
 
-    my %names = map { $_ => 1 } $code{$file} =~ /\b((?:ngx_http_)?referral\w*)\b/g;
+    my %names = map { $_ => 1 } $code{$file} =~ /\b((?:(?:ngx_http_)?referral|settle)\w*)\b/g;
     my %others;
 
     for my $name (grep { $home{$_} && $home{$_} ne $file } keys %names) {

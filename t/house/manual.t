@@ -346,6 +346,13 @@ my @not_run = (
     [ 'docs/conversions-keys.md', 'user referral-events',
       'an ACL file: t/redis/append.t' ],
     [ 'docs/operations.md', '[Service]', 'a unit: t/package/install.t' ],
+    [ 'docs/redis.md', 'user settle', 'an ACL file: t/program/settle.t' ],
+    [ 'docs/redis-keys.md', 'FRIEND ENTRY', 'a value' ],
+    [ 'docs/settle.md', 'redis ', 'a configuration: made below' ],
+    [ 'docs/settle.md', 'systemctl', 'the package' ],
+    [ 'docs/settle.md', '[Service]', 'a unit' ],
+    [ 'docs/settle.md', 'nginx-referral-settle --skip',
+      't/program/settle.t does it' ],
     [ 'docs/troubleshooting.md', 'referral click:', 'a log: t/click/debug_log.t' ],
 );
 
@@ -476,6 +483,21 @@ sub prepare {
                              $now[4] + 1, @now[3, 2, 1];
 
         $t->redis('HSET', "ref:clicks:{shop}:$minute", $id, $value);
+        return;
+    }
+
+    if ($page eq 'docs/settle.md') {
+        symlink "$root/build/nginx-referral-settle",
+                "$dir/bin/nginx-referral-settle";
+
+        # a stream to settle, and to replay
+
+        $t->redis('DEL', 'ref:settled:{shop}', 'ref:conversions:{shop}');
+        $t->redis('XADD', 'ref:conversions:{shop}', '1-0', type => 'lead',
+                  event => 'e', who => '0', time => 1795000000000,
+                  at => 1795000000000, trust => 'signed', friend => 1);
+        system("$root/build/nginx-referral-settle", '--once', '--redis',
+               "127.0.0.1:$t->{redis_port}");
         return;
     }
 

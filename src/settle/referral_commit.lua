@@ -1,0 +1,126 @@
+-- Writes what was decided of a program's facts: all of it, or nothing.
+--
+-- KEYS  ref:settled:{p}, then those that operations name by index
+-- ARGV  position, chain and skip that the decision builds on ("0", "" and ""
+--       where there is none); the owner, and for how many ms it has the
+--       lease (0: leave the lease alone); how many of the words that follow
+--       are fields and values of ref:settled:{p}, and these; for each other
+--       key "h" or "z", a hash or a sorted set; then operations: what, key,
+--       how many words, and these
+--
+-- All values are absolute, so whoever sends a batch again, or after somebody
+-- else, changes nothing: it is refused by position and chain.
+--
+-- Answers: 1 if it was written; 0, and position, chain and skip as they are.
+-- An error can only come before the first write.
+
+local call, unpack, tonumber, sub = redis.call, unpack, tonumber, string.sub
+
+local PART = 200
+
+local settled = KEYS[1]
+local holds = { h = 'hash', z = 'zset' }
+local command = { S = 'HSET', D = 'HDEL', Z = 'ZADD', R = 'ZREM',
+                  E = 'EXPIREAT' }
+
+local fields = tonumber(ARGV[6])
+local first = 7 + fields
+local types = ARGV[first]
+
+if #types ~= #KEYS - 1 then
+    return redis.error_reply('WORK is malformed')
+end
+
+for i = 1, #KEYS do
+    local want = i == 1 and 'hash' or holds[sub(types, i - 1, i - 1)]
+    local found = call('TYPE', KEYS[i]).ok
+
+    if found ~= 'none' and found ~= want then
+        return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. found
+                                 .. ', not a ' .. (want or '?'))
+    end
+end
+
+local now = call('HMGET', settled, 'position', 'chain', 'skip')
+local position, chain, skip = now[1] or '0', now[2] or '', now[3] or ''
+
+if position ~= ARGV[1] or chain ~= ARGV[2] or skip ~= ARGV[3] then
+    return { '0', position, chain, skip }
+end
+
+local at = first + 1
+
+while at <= #ARGV do
+    local n = tonumber(ARGV[at + 2])
+
+    if not command[ARGV[at]] or not KEYS[tonumber(ARGV[at + 1])] or not n
+       or n < 1 or n % 2 == 1 and ARGV[at] == 'S' or at + 2 + n > #ARGV
+    then
+        return redis.error_reply('WORK is malformed')
+    end
+
+    at = at + 3 + n
+end
+
+-- a user who may not do all of it does nothing; Redis 6 cannot be asked
+
+if redis.acl_check_cmd then
+    for _, need in ipairs({ { 'HSET', 'f', '1' }, { 'HDEL', 'f' },
+                            { 'ZADD', '1', 'm' }, { 'ZREM', 'm' },
+                            { 'EXPIREAT', '1' } })
+    do
+        for i = 1, #KEYS do
+            if not redis.acl_check_cmd(need[1], KEYS[i], unpack(need, 2)) then
+                return redis.error_reply('NOPERM the user may not run "'
+                                         .. need[1] .. '" on ' .. KEYS[i])
+            end
+        end
+    end
+end
+
+
+-- the first write is one that Redis refuses when it is out of memory
+
+local clock = call('TIME')
+local ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+call('HSET', settled, 'settled_at', string.format('%d', ms))
+
+if fields > 0 then
+    local gone = {}
+
+    for i = 7, 6 + fields, 2 do
+        if ARGV[i + 1] == '' then
+            gone[#gone + 1] = ARGV[i]
+
+        else
+            call('HSET', settled, ARGV[i], ARGV[i + 1])
+        end
+    end
+
+    if #gone > 0 then
+        call('HDEL', settled, unpack(gone))
+    end
+end
+
+if ARGV[5] ~= '0' then
+    call('HSET', settled, 'lease', ARGV[4], 'lease_until',
+         string.format('%d', ms + ARGV[5]))
+end
+
+at = first + 1
+
+while at <= #ARGV do
+    local what, key = command[ARGV[at]], KEYS[tonumber(ARGV[at + 1])]
+    local last = at + 2 + tonumber(ARGV[at + 2])
+
+    for from = at + 3, last, PART do
+        local to = from + PART - 1
+
+        call(what, key, unpack(ARGV, from, to < last and to or last))
+    end
+
+    at = last + 1
+end
+
+return { '1' }

@@ -1,0 +1,416 @@
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "settle.h"
+#include "referral_name.h"
+
+
+#define SETTLE_LEASE    10000
+#define SETTLE_BATCH    200
+
+
+static int settle_options_arguments(int argc, char **argv);
+static int settle_options_file(const char *path);
+static int settle_options_set(const char *name, const char *value,
+    const char *where);
+static int settle_options_text(char *to, size_t size, const char *name,
+    const char *value);
+static int settle_options_number(int64_t *to, const char *name,
+    const char *value, int64_t min, int64_t max);
+static int settle_options_program(const char *value);
+static int settle_options_password(const char *path);
+static int settle_options_check(void);
+static int settle_options_wrong(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+static void settle_options_usage(FILE *to);
+
+
+settle_options_t  settle_options;
+
+
+int
+settle_options_read(int argc, char **argv)
+{
+    const char  *redis;
+
+    memset(&settle_options, 0, sizeof(settle_options));
+
+    redis = getenv("REFERRAL_REDIS");
+
+    if (settle_options_text(settle_options.redis, sizeof(settle_options.redis),
+                            "REFERRAL_REDIS",
+                            redis && redis[0] ? redis : "127.0.0.1:6379")
+        != SETTLE_OK)
+    {
+        return SETTLE_FAILED;
+    }
+
+    strcpy(settle_options.prefix, "ref:");
+    settle_options.lease = SETTLE_LEASE;
+    settle_options.batch = SETTLE_BATCH;
+
+    if (settle_options_arguments(argc, argv) != SETTLE_OK) {
+        return SETTLE_FAILED;
+    }
+
+    return settle_options_check();
+}
+
+
+static int
+settle_options_arguments(int argc, char **argv)
+{
+    int          i, rc;
+    const char  *name;
+
+    static const struct {
+        const char     *name;
+        settle_mode_e   mode;
+    } modes[] = {
+        { "--once", SETTLE_ONCE },
+        { "--status", SETTLE_STATUS },
+        { "--dump", SETTLE_DUMP }
+    };
+
+    for (i = 1; i < argc; i++) {
+        name = argv[i];
+
+        if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+            settle_options_usage(stdout);
+            exit(SETTLE_OK);
+        }
+
+        for (rc = 0; rc < 3; rc++) {
+            if (strcmp(name, modes[rc].name) == 0) {
+                settle_options.mode = modes[rc].mode;
+                break;
+            }
+        }
+
+        if (rc < 3) {
+            continue;
+        }
+
+        if (strcmp(name, "--replay") == 0) {
+            settle_options.mode = SETTLE_REPLAY;
+
+            /* a file may follow; without one the stream in Redis is meant */
+
+            if (i + 1 < argc && argv[i + 1][0] != '-'
+                && settle_options_text(settle_options.file,
+                                       sizeof(settle_options.file), name,
+                                       argv[++i])
+                   != SETTLE_OK)
+            {
+                return SETTLE_FAILED;
+            }
+
+            continue;
+        }
+
+        if (i + 1 == argc) {
+            return settle_options_wrong(name[0] == '-'
+                       ? "%s needs a value, or is no option; --help has all"
+                       : "\"%s\" is no option; --help has all", name);
+        }
+
+        rc = strcmp(name, "-c") == 0 ? settle_options_file(argv[++i])
+             : name[0] == '-' && name[1] == '-'
+               ? settle_options_set(name + 2, argv[++i], "option --")
+               : settle_options_wrong("\"%s\" is no option; --help has all",
+                                      name);
+
+        if (rc != SETTLE_OK) {
+            return rc;
+        }
+    }
+
+    return SETTLE_OK;
+}
+
+
+/* a line: a name and a value; "#" begins a comment */
+
+static int
+settle_options_file(const char *path)
+{
+    int    rc, line;
+    char   text[2 * SETTLE_TEXT], where[SETTLE_TEXT + 32];
+    char  *name, *value, *rest;
+    FILE  *f;
+
+    f = fopen(path, "r");
+
+    if (f == NULL) {
+        return settle_options_wrong("\"%s\": %s", path, strerror(errno));
+    }
+
+    rc = SETTLE_OK;
+
+    for (line = 1; rc == SETTLE_OK && fgets(text, sizeof(text), f); line++) {
+        text[strcspn(text, "#\r\n")] = '\0';
+
+        name = strtok_r(text, " \t", &rest);
+        value = name ? strtok_r(NULL, " \t", &rest) : NULL;
+
+        if (name == NULL) {
+            continue;
+        }
+
+        snprintf(where, sizeof(where), "%s, line %d: ", path, line);
+
+        if (value == NULL || strtok_r(NULL, " \t", &rest)) {
+            rc = settle_options_wrong("%s\"%s\" takes one value", where, name);
+
+        } else {
+            rc = settle_options_set(name, value, where);
+        }
+    }
+
+    fclose(f);
+
+    return rc;
+}
+
+
+static int
+settle_options_set(const char *name, const char *value, const char *where)
+{
+    int      rc;
+    int64_t  n;
+
+    settle_options_t  *o;
+
+    o = &settle_options;
+
+    if (strcmp(name, "redis") == 0) {
+        return settle_options_text(o->redis, sizeof(o->redis), name, value);
+    }
+
+    if (strcmp(name, "username") == 0) {
+        return settle_options_text(o->username, sizeof(o->username), name,
+                                   value);
+    }
+
+    /* a command line is seen by everybody */
+
+    if (strcmp(name, "password") == 0 && strcmp(where, "option --") != 0) {
+        return settle_options_text(o->password, sizeof(o->password), name,
+                                   value);
+    }
+
+    if (strcmp(name, "password_file") == 0) {
+        return settle_options_password(value);
+    }
+
+    if (strcmp(name, "db") == 0) {
+        return settle_options_number(&o->db, name, value, 0, 999999999);
+    }
+
+    if (strcmp(name, "prefix") == 0) {
+        return settle_options_text(o->prefix, sizeof(o->prefix), name, value);
+    }
+
+    if (strcmp(name, "metrics") == 0) {
+        return settle_options_text(o->metrics, sizeof(o->metrics), name,
+                                   value);
+    }
+
+    if (strcmp(name, "lease") == 0) {
+        rc = settle_options_number(&n, name, value, 0, 3600);
+        o->lease = n * 1000;
+        return rc;
+    }
+
+    if (strcmp(name, "batch") == 0) {
+        return settle_options_number(&o->batch, name, value, 1, 1000);
+    }
+
+    if (strcmp(name, "program") == 0) {
+        return settle_options_program(value);
+    }
+
+    if (strcmp(name, "reason") == 0) {
+        return settle_options_text(o->reason, sizeof(o->reason), name, value);
+    }
+
+    if (strcmp(name, "skip") == 0) {
+        o->mode = SETTLE_SKIP;
+        rc = settle_options_number(&n, name, value, 1, REFERRAL_FACT_AMOUNT);
+        o->skip = n;
+        return rc;
+    }
+
+    return settle_options_wrong("%s%s is none; --help has all", where, name);
+}
+
+
+static int
+settle_options_text(char *to, size_t size, const char *name, const char *value)
+{
+    if (strlen(value) >= size) {
+        return settle_options_wrong("the value of %s is longer than %zu bytes",
+                                    name, size - 1);
+    }
+
+    strcpy(to, value);
+
+    return SETTLE_OK;
+}
+
+
+static int
+settle_options_number(int64_t *to, const char *name, const char *value,
+    int64_t min, int64_t max)
+{
+    referral_str_t  s;
+
+    s.data = (u_char *) value;
+    s.len = strlen(value);
+    *to = referral_str_uint(&s, max);
+
+    if (*to < min) {
+        return settle_options_wrong("%s must be a number from %lld to %lld",
+                                    name, (long long) min, (long long) max);
+    }
+
+    return SETTLE_OK;
+}
+
+
+static int
+settle_options_program(const char *value)
+{
+    referral_str_t     s;
+    settle_options_t  *o;
+
+    o = &settle_options;
+    s.data = (u_char *) value;
+    s.len = strlen(value);
+
+    if (!referral_program_valid(&s)) {
+        return settle_options_wrong("\"%s\" is no program's name: 1 to 64 of"
+                                    " a-z 0-9 _ . -", value);
+    }
+
+    if (o->nprograms == SETTLE_PROGRAMS) {
+        return settle_options_wrong("more than %d programs", SETTLE_PROGRAMS);
+    }
+
+    o->programs[o->nprograms] = strdup(value);
+
+    return o->programs[o->nprograms++] ? SETTLE_OK : SETTLE_FAILED;
+}
+
+
+static int
+settle_options_password(const char *path)
+{
+    FILE              *f;
+    size_t             n;
+    settle_options_t  *o;
+
+    o = &settle_options;
+    f = fopen(path, "r");
+
+    if (f == NULL) {
+        return settle_options_wrong("password_file \"%s\": %s", path,
+                                    strerror(errno));
+    }
+
+    n = fread(o->password, 1, sizeof(o->password) - 1, f);
+    fclose(f);
+
+    o->password[n] = '\0';
+    o->password[strcspn(o->password, "\r\n")] = '\0';
+
+    if (o->password[0] == '\0') {
+        return settle_options_wrong("password_file \"%s\" has no password in"
+                                    " its first line", path);
+    }
+
+    return SETTLE_OK;
+}
+
+
+static int
+settle_options_check(void)
+{
+    size_t             i;
+    settle_options_t  *o;
+
+    o = &settle_options;
+
+    for (i = 0; o->prefix[i]; i++) {
+        if (o->prefix[i] <= ' ' || strchr("{}*?[]\\", o->prefix[i])) {
+            return settle_options_wrong("a prefix has no spaces and none of"
+                                        " {}*?[]\\ in it");
+        }
+    }
+
+    if ((o->mode == SETTLE_REPLAY || o->mode == SETTLE_DUMP
+         || o->mode == SETTLE_SKIP)
+        && o->nprograms != 1)
+    {
+        return settle_options_wrong("which program? --program NAME");
+    }
+
+    if (o->mode == SETTLE_SKIP && o->reason[0] == '\0') {
+        return settle_options_wrong("why is it skipped? --reason TEXT, which"
+                                    " is kept in the stream");
+    }
+
+    return SETTLE_OK;
+}
+
+
+static int
+settle_options_wrong(const char *format, ...)
+{
+    va_list  args;
+
+    fputs("nginx-referral-settle: ", stderr);
+
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+
+    fputc('\n', stderr);
+
+    return SETTLE_FAILED;
+}
+
+
+static void
+settle_options_usage(FILE *to)
+{
+    fputs("usage: nginx-referral-settle [-c FILE] [OPTION VALUE...]\n"
+          "\n"
+          "Settles the conversions of all programs in Redis until it is told"
+          " to end.\n"
+          "\n"
+          "  --once              ends when nothing is left to settle\n"
+          "  --status            where each program stands, as JSON\n"
+          "  --replay [FILE]     settles the stream, or a dump of it, in memory"
+          " and\n"
+          "                      compares it with Redis; status 1: a"
+          " difference\n"
+          "  --dump              writes a program's stream, an entry a line\n"
+          "  --skip N            goes past entry N, at which a program"
+          " stopped\n"
+          "\n"
+          "  -c FILE             these options, a name and a value a line:\n"
+          "  --redis ADDRESS     HOST:PORT or unix:PATH (127.0.0.1:6379)\n"
+          "  --username NAME     and\n"
+          "  --password_file F   the user of Redis\n"
+          "  --db N              database (0)\n"
+          "  --prefix TEXT       of all keys (ref:)\n"
+          "  --program NAME      this program alone; may be repeated\n"
+          "  --metrics FILE      metrics for Prometheus, written every ten"
+          " seconds\n"
+          "  --lease SECONDS     how long a program is one's own (10; 0: take"
+          " all)\n"
+          "  --batch N           facts in a commit, at most (200)\n"
+          "  --reason TEXT       of --skip\n", to);
+}

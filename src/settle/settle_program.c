@@ -1,0 +1,678 @@
+
+#include <unistd.h>
+
+#include "settle_program.h"
+
+
+#define SETTLE_AGAIN      1000       /* ms after something was refused */
+#define SETTLE_CHECK      1000       /* ms between looks at the program */
+#define SETTLE_ITEMS      200000     /* of a view, before it is forgotten */
+#define SETTLE_CHANGES    20000      /* in a commit, about */
+#define SETTLE_DECIDE     60         /* s, of a batch */
+#define SETTLE_CRASHES    2
+
+/* words of the lease's reply */
+
+#define SETTLE_LEASE_MINE      0
+#define SETTLE_LEASE_WHOSE     1
+#define SETTLE_LEASE_NOW       3
+#define SETTLE_LEASE_POSITION  4
+#define SETTLE_LEASE_CHAIN     5
+#define SETTLE_LEASE_SKIP      6
+#define SETTLE_LEASE_NEWEST    7
+#define SETTLE_LEASE_ENGINE    8
+#define SETTLE_LEASE_TRYING    9
+#define SETTLE_LEASE_ATTEMPTS  10
+#define SETTLE_LEASE_STOPPED   11
+#define SETTLE_LEASE_WORDS     12
+
+
+static settle_turn_e settle_program_exists(settle_program_t *p);
+static int64_t settle_program_renew(void);
+static settle_turn_e settle_program_lease(settle_program_t *p, int64_t life);
+static settle_turn_e settle_program_leased(settle_program_t *p,
+    const redisReply *reply);
+static settle_turn_e settle_program_begin(settle_program_t *p,
+    const redisReply *reply);
+static settle_turn_e settle_program_batch(settle_program_t *p,
+    settle_entries_t *e);
+static size_t settle_program_count(settle_program_t *p, settle_entries_t *e);
+static int settle_program_decide(settle_program_t *p, settle_entries_t *e,
+    size_t n, size_t *decided, const char **why);
+static int settle_program_fact(settle_program_t *p, settle_entry_t *entry,
+    const char **why);
+static settle_turn_e settle_program_stop(settle_program_t *p,
+    uint64_t position, const char *why, int attempts);
+
+
+settle_shared_t  *settle_shared;
+char              settle_owner[SETTLE_TEXT];
+
+
+settle_program_t *
+settle_program_create(const char *name)
+{
+    settle_program_t  *p;
+
+    p = calloc(1, sizeof(settle_program_t));
+
+    if (p == NULL || referral_settle_init(&p->settle, 0) != REFERRAL_OK) {
+        settle_log("crit", "there is not enough memory");
+        exit(SETTLE_FAILED);
+    }
+
+    snprintf(p->name, sizeof(p->name), "%s", name);
+
+    p->state.prefix.data = (u_char *) settle_options.prefix;
+    p->state.prefix.len = strlen(settle_options.prefix);
+    p->state.program.data = (u_char *) p->name;
+    p->state.program.len = strlen(p->name);
+
+    return p;
+}
+
+
+void
+settle_program_free(settle_program_t *p)
+{
+    referral_settle_free(&p->settle);
+    free(p->rules.text);
+    free(p);
+}
+
+
+settle_turn_e
+settle_program_turn(settle_program_t *p)
+{
+    int64_t                  now;
+    char                     text[SETTLE_TEXT];
+    settle_turn_e            rc;
+    static settle_entries_t  entries;
+
+    now = settle_clock();
+
+    if (now < p->again_at) {
+        return SETTLE_TROUBLE;
+    }
+
+    if (!p->exists) {
+        rc = settle_program_exists(p);
+
+        if (rc != SETTLE_BUSY) {
+            return rc;
+        }
+    }
+
+    if (!p->loaded || now - p->leased_at > settle_program_renew()) {
+        rc = settle_program_lease(p, settle_options.lease);
+
+        if (rc != SETTLE_BUSY) {
+            return rc;
+        }
+    }
+
+    if (!p->mine) {
+        return SETTLE_AWAY;
+    }
+
+    if (entries.max == 0) {
+        settle_entries_init(&entries, settle_options.batch);
+    }
+
+    if (settle_entries_read(&entries, &p->state, p->settle.position + 1, text)
+        != SETTLE_OK)
+    {
+        return settle_program_trouble(p, text);
+    }
+
+    if (p->current && now - p->checked_at > SETTLE_CHECK) {
+        rc = settle_rules_check(p);
+        p->checked_at = now;
+
+        if (rc != SETTLE_IDLE) {
+            return rc;
+        }
+    }
+
+    if (entries.n == 0) {
+        p->current = 1;
+        return SETTLE_IDLE;
+    }
+
+    return settle_program_batch(p, &entries);
+}
+
+
+/* nothing is written about a program that has no conversions */
+
+static settle_turn_e
+settle_program_exists(settle_program_t *p)
+{
+    u_char             data[REFERRAL_STATE_KEY];
+    redisReply        *reply;
+    referral_buf_t     buf;
+    settle_command_t   c;
+
+    settle_command_begin(&c);
+    settle_command_text(&c, "EXISTS");
+    referral_buf_init(&buf, data, sizeof(data));
+    referral_state_name(&buf, &p->state, "conversions");
+    settle_command_buf(&c, &buf);
+
+    reply = settle_redis_command(&c);
+    settle_command_free(&c);
+
+    if (reply == NULL || settle_reply_failed(reply)) {
+        (void) settle_program_trouble(p, settle_reply_text(reply));
+
+        if (reply) {
+            freeReplyObject(reply);
+        }
+
+        return SETTLE_TROUBLE;
+    }
+
+    p->exists = (settle_reply_number(reply) == 1);
+
+    freeReplyObject(reply);
+
+    return p->exists ? SETTLE_BUSY : SETTLE_IDLE;
+}
+
+
+/* a lease is renewed long before it ends; who has none looks now and then */
+
+static int64_t
+settle_program_renew(void)
+{
+    return settle_options.lease ? settle_options.lease / 3 : SETTLE_CHECK;
+}
+
+
+/* what was known is still so if nobody else settled: the commit compares */
+
+static settle_turn_e
+settle_program_lease(settle_program_t *p, int64_t life)
+{
+    u_char             data[REFERRAL_STATE_KEY];
+    redisReply        *reply;
+    settle_turn_e      rc;
+    referral_buf_t     buf;
+    settle_command_t   c;
+
+    settle_command_begin(&c);
+    referral_buf_init(&buf, data, sizeof(data));
+    referral_state_name(&buf, &p->state, "settled");
+    settle_command_buf(&c, &buf);
+    settle_command_text(&c, settle_owner);
+
+    /* who takes all needs no lease to be kept */
+
+    settle_command_number(&c, life ? life : 1);
+    settle_command_text(&c, settle_options.lease ? "0" : "1");
+
+    reply = settle_redis_script(SETTLE_SCRIPT_LEASE, &c, 1);
+    settle_command_free(&c);
+
+    if (reply == NULL) {
+        return settle_program_trouble(p, "");
+    }
+
+    rc = settle_program_leased(p, reply);
+
+    freeReplyObject(reply);
+
+    return rc;
+}
+
+
+static settle_turn_e
+settle_program_leased(settle_program_t *p, const redisReply *reply)
+{
+    int       mine;
+    uint64_t  stop;
+
+    if (settle_reply_failed(reply)) {
+        return settle_program_trouble(p, reply->str);
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != SETTLE_LEASE_WORDS)
+    {
+        return settle_program_trouble(p, "the answer is not understood");
+    }
+
+    mine = (int) settle_reply_number(reply->element[SETTLE_LEASE_MINE]);
+
+    if (mine != (int) p->mine) {
+        settle_log("notice", "program \"%s\": %s", p->name,
+                   mine ? "is settled here" : "is settled elsewhere");
+    }
+
+    p->mine = (mine != 0);
+    p->leased_at = settle_clock();
+    p->now = settle_reply_number(reply->element[SETTLE_LEASE_NOW]);
+
+    if (!mine) {
+        p->again_at = settle_clock() + SETTLE_AGAIN;
+        settle_program_forget(p);
+        return SETTLE_AWAY;
+    }
+
+    p->trying = settle_reply_number(reply->element[SETTLE_LEASE_TRYING]);
+    p->attempts =
+              (int) settle_reply_number(reply->element[SETTLE_LEASE_ATTEMPTS]);
+
+    stop = settle_reply_text(reply->element[SETTLE_LEASE_STOPPED])[0]
+           ? p->trying : 0;
+
+    if (p->stop && stop != p->stop) {
+        settle_log("notice", "program \"%s\" goes on", p->name);
+        settle_program_forget(p);
+    }
+
+    p->stop = stop;
+
+    /* Redis may have gone back in time, or somebody else may have settled */
+
+    if (p->loaded
+        && ((uint64_t) settle_reply_number(
+                           reply->element[SETTLE_LEASE_POSITION])
+            != p->position
+            || strcmp(settle_reply_text(reply->element[SETTLE_LEASE_CHAIN]),
+                      p->chain)
+               != 0))
+    {
+        settle_log("notice", "program \"%s\": Redis stands elsewhere than it"
+                   " did; it is read again", p->name);
+        settle_program_forget(p);
+    }
+
+    return p->loaded ? SETTLE_BUSY : settle_program_begin(p, reply);
+}
+
+
+/* takes over where Redis stands */
+
+static settle_turn_e
+settle_program_begin(settle_program_t *p, const redisReply *reply)
+{
+    int64_t          engine;
+    settle_turn_e    rc;
+    referral_str_t   chain;
+
+    engine = settle_reply_number(reply->element[SETTLE_LEASE_ENGINE]);
+
+    if (engine > REFERRAL_SETTLE_ENGINE) {
+        return settle_program_trouble(p, "a newer version has settled it:"
+                                         " upgrade this one");
+    }
+
+    referral_settle_reset(&p->settle);
+
+    p->settle.position =
+                    settle_reply_number(reply->element[SETTLE_LEASE_POSITION]);
+    p->skip = settle_reply_number(reply->element[SETTLE_LEASE_SKIP]);
+
+    chain.data = (u_char *)
+                 settle_reply_text(reply->element[SETTLE_LEASE_CHAIN]);
+    chain.len = strlen((char *) chain.data);
+
+    if (p->settle.position
+        && referral_hex_decode(p->settle.chain, REFERRAL_CHAIN_SIZE, &chain)
+           != REFERRAL_CHAIN_SIZE)
+    {
+        return settle_program_trouble(p, "\"chain\" in ref:settled is no"
+                                         " SHA-256");
+    }
+
+    if (settle_reply_text(reply->element[SETTLE_LEASE_NEWEST])[0]) {
+        p->settle.newest_at =
+                      settle_reply_number(reply->element[SETTLE_LEASE_NEWEST]);
+    }
+
+    settle_commit_stands(p);
+
+    rc = settle_rules_find(p);
+
+    if (rc == SETTLE_BUSY) {
+        p->loaded = 1;
+    }
+
+    return rc;
+}
+
+
+static settle_turn_e
+settle_program_batch(settle_program_t *p, settle_entries_t *e)
+{
+    int            rc;
+    size_t         i, n, decided;
+    uint64_t       bad;
+    const char    *why;
+    settle_turn_e  turn;
+
+    n = settle_program_count(p, e);
+
+    if (n == 0) {
+        return SETTLE_AWAY;
+    }
+
+    for (i = 0; i < n; i++) {
+        if (e->entry[i].why == NULL) {
+            referral_settle_needs(&p->settle, &e->entry[i].fact);
+        }
+    }
+
+    if (settle_load_wanted(p) != SETTLE_OK) {
+        return SETTLE_TROUBLE;
+    }
+
+    rc = settle_program_decide(p, e, n, &decided, &why);
+
+    if (rc == SETTLE_FAILED) {
+        return SETTLE_TROUBLE;
+    }
+
+    if (rc == REFERRAL_DECLINED || settle_load_counters(p) != SETTLE_OK) {
+
+        if (p->settle.view.failed) {
+            settle_log("crit", "there is not enough memory");
+            exit(SETTLE_FAILED);
+        }
+
+        if (!p->settle.view.overflow) {
+            return SETTLE_TROUBLE;
+        }
+
+        /* which of them is it? */
+
+        bad = e->entry[0].fact.position;
+        settle_program_forget(p);
+
+        if (p->single) {
+            turn = settle_program_lease(p, settle_options.lease);
+
+            return turn == SETTLE_BUSY
+                   ? settle_program_stop(p, bad, "a sum is larger than 2^63",
+                                         1)
+                   : turn;
+        }
+
+        p->single = 1;
+        return SETTLE_BUSY;
+    }
+
+    if (decided) {
+        turn = settle_commit(p, "", 0);
+
+        if (turn != SETTLE_BUSY) {
+            return turn;
+        }
+
+        p->facts += decided;
+
+        if (decided == e->n && e->n < e->max) {
+            p->current = 1;
+        }
+    }
+
+    if (rc == REFERRAL_ERROR) {
+        return settle_program_stop(p, p->settle.position + 1, why, 1);
+    }
+
+    if (p->settle.view.nitems > SETTLE_ITEMS) {
+        referral_view_clear(&p->settle.view);
+    }
+
+    return SETTLE_BUSY;
+}
+
+
+/* how many of the entries are to be decided now */
+
+static size_t
+settle_program_count(settle_program_t *p, settle_entries_t *e)
+{
+    size_t  n;
+
+    n = p->single ? 1 : e->n;
+
+    while (n && p->stop && e->entry[n - 1].fact.position >= p->stop) {
+        n--;
+    }
+
+    return n;
+}
+
+
+/*
+ * REFERRAL_ERROR: the fact behind the "decided" ones cannot be decided.  A
+ * fact that kills the process, or keeps it for too long, is found by the
+ * supervisor: it sees which one that was.
+ */
+
+static int
+settle_program_decide(settle_program_t *p, settle_entries_t *e, size_t n,
+    size_t *decided, const char **why)
+{
+    int              rc;
+    size_t           i;
+    settle_entry_t   missing;
+
+    snprintf(settle_shared->program, sizeof(settle_shared->program), "%s",
+             p->name);
+
+    rc = REFERRAL_OK;
+    *decided = 0;
+
+    for (i = 0; i < n; /* void */ ) {
+
+        if (p->settle.view.changed.n > SETTLE_CHANGES) {
+            break;
+        }
+
+        /* an operator goes past an entry that is not there */
+
+        if (p->skip == p->settle.position + 1
+            && e->entry[i].fact.position > p->skip)
+        {
+            memset(&missing, 0, sizeof(missing));
+            missing.fact.position = p->skip;
+            referral_settle_skip(&p->settle, &missing.fact);
+            *decided = 1;
+            break;
+        }
+
+        settle_shared->position = p->settle.position + 1;
+        settle_shared->deciding = 1;
+        (void) alarm(SETTLE_DECIDE);
+
+        rc = settle_program_fact(p, &e->entry[i], why);
+
+        (void) alarm(0);
+        settle_shared->deciding = 0;
+
+        if (rc == REFERRAL_AGAIN) {
+
+            if (settle_load_wanted(p) != SETTLE_OK) {
+                return SETTLE_FAILED;
+            }
+
+            continue;
+        }
+
+        if (rc != REFERRAL_OK) {
+            break;
+        }
+
+        i++;
+        *decided = i;
+    }
+
+    return rc;
+}
+
+
+static int
+settle_program_fact(settle_program_t *p, settle_entry_t *entry,
+    const char **why)
+{
+    int               rc;
+    referral_terms_t  terms;
+
+    if (entry->fact.position == p->skip
+        && p->skip == p->settle.position + 1)
+    {
+        referral_settle_skip(&p->settle, &entry->fact);
+        return REFERRAL_OK;
+    }
+
+    if (entry->why) {
+        *why = entry->why;
+        return REFERRAL_ERROR;
+    }
+
+    if (entry->fact.type != REFERRAL_FACT_RULES) {
+        return referral_settle_decide(&p->settle, &entry->fact, &p->terms,
+                                      why);
+    }
+
+    if (referral_terms_parse(&terms, &entry->fact, why) != REFERRAL_OK) {
+        return REFERRAL_ERROR;
+    }
+
+    rc = referral_settle_decide(&p->settle, &entry->fact, &terms, why);
+
+    if (rc == REFERRAL_OK) {
+        p->terms = terms;
+        settle_rules_seen(p, &entry->fact);
+    }
+
+    return rc;
+}
+
+
+static settle_turn_e
+settle_program_stop(settle_program_t *p, uint64_t position, const char *why,
+    int attempts)
+{
+    char           text[SETTLE_TEXT];
+    settle_turn_e  rc;
+
+    snprintf(text, sizeof(text), "entry %llu: %s",
+             (unsigned long long) position, why);
+
+    p->trying = position;
+    rc = settle_commit(p, text, attempts);
+
+    if (rc != SETTLE_BUSY) {
+        return rc;
+    }
+
+    p->stop = position;
+
+    settle_log("crit", "program \"%s\" stops before entry %llu of its"
+               " conversions: %s; it goes on after \"nginx-referral-settle"
+               " --skip %llu --program %s\"", p->name,
+               (unsigned long long) position, why,
+               (unsigned long long) position, p->name);
+
+    return SETTLE_AWAY;
+}
+
+
+void
+settle_program_crashed(settle_program_t *p, uint64_t position)
+{
+    int  attempts;
+
+    if (settle_program_lease(p, settle_options.lease) != SETTLE_BUSY
+        || p->settle.position >= position)
+    {
+        return;
+    }
+
+    attempts = p->trying == position ? p->attempts + 1 : 1;
+
+    settle_log("error", "program \"%s\": the process died when it decided"
+               " entry %llu, %s", p->name, (unsigned long long) position,
+               attempts < SETTLE_CRASHES ? "which is tried again"
+                                         : "for the second time");
+
+    if (attempts >= SETTLE_CRASHES) {
+        (void) settle_program_stop(p, position, "the process dies of it",
+                                   attempts);
+        return;
+    }
+
+    p->trying = position;
+    (void) settle_commit(p, "", attempts);
+}
+
+
+void
+settle_program_leave(settle_program_t *p)
+{
+    redisReply        *reply;
+    u_char             data[REFERRAL_STATE_KEY];
+    referral_buf_t     buf;
+    settle_command_t   c;
+
+    if (!p->mine) {
+        return;
+    }
+
+    settle_command_begin(&c);
+    referral_buf_init(&buf, data, sizeof(data));
+    referral_state_name(&buf, &p->state, "settled");
+    settle_command_buf(&c, &buf);
+    settle_command_text(&c, settle_owner);
+    settle_command_text(&c, "0");
+    settle_command_text(&c, "0");
+
+    reply = settle_redis_script(SETTLE_SCRIPT_LEASE, &c, 1);
+    settle_command_free(&c);
+
+    if (reply) {
+        freeReplyObject(reply);
+    }
+
+    p->mine = 0;
+}
+
+
+settle_turn_e
+settle_program_trouble(settle_program_t *p, const char *text)
+{
+    size_t       len;
+    const char  *script;
+
+    /* Redis adds in which script and line it was */
+
+    script = strstr(text, " script: ");
+    len = script ? (size_t) (script - text) : strlen(text);
+    len = len < sizeof(p->told) ? len : sizeof(p->told) - 1;
+
+    if (len && (strncmp(p->told, text, len) != 0 || p->told[len])) {
+        settle_log("error", "program \"%s\": %.*s; nothing was written, it is"
+                   " tried again", p->name, (int) len, text);
+        memcpy(p->told, text, len);
+        p->told[len] = '\0';
+    }
+
+    p->again_at = settle_clock() + SETTLE_AGAIN;
+    settle_program_forget(p);
+
+    return SETTLE_TROUBLE;
+}
+
+
+void
+settle_program_forget(settle_program_t *p)
+{
+    referral_settle_reset(&p->settle);
+
+    p->loaded = 0;
+    p->exists = 0;
+}

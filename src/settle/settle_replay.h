@@ -1,0 +1,27 @@
+
+/*
+ * A stream settled in memory once more, and compared with what Redis holds.
+ */
+
+
+#ifndef _SETTLE_REPLAY_H_INCLUDED_
+#define _SETTLE_REPLAY_H_INCLUDED_
+
+
+#include "settle_program.h"
+
+
+/* statuses of the process: SETTLE_DIFFERENT, and each difference on stdout */
+int settle_replay(void);
+
+/* the stream on stdout */
+int settle_dump(void);
+
+/*
+ * Compares each key of the program; prints the differences if "print".
+ * Returns how many there are, -1: Redis does not answer.
+ */
+int64_t settle_compare(settle_program_t *p, int64_t now, int print);
+
+
+#endif /* _SETTLE_REPLAY_H_INCLUDED_ */

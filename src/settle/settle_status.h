@@ -1,0 +1,45 @@
+
+/*
+ * Where programs stand, as Redis says: JSON for people and programs, a file of
+ * metrics for Prometheus.
+ */
+
+
+#ifndef _SETTLE_STATUS_H_INCLUDED_
+#define _SETTLE_STATUS_H_INCLUDED_
+
+
+#include "settle_program.h"
+
+
+/* what stands in Redis of one program */
+
+typedef struct {
+    uint64_t             position;
+    uint64_t             end;           /* of the stream */
+    int64_t              now;           /* ms: Redis's time */
+    int64_t              waiting;       /* ms that the first fact waits */
+    int64_t              settled_at;
+    int64_t              newest_at;
+    int64_t              engine;
+    int64_t              trying;
+    int64_t              attempts;
+    int64_t              lease_until;
+    char                 chain[2 * REFERRAL_CHAIN_SIZE + 1];
+    char                 lease[SETTLE_TEXT];
+    char                 stopped[SETTLE_TEXT];
+} settle_stands_t;
+
+
+/* SETTLE_FAILED: Redis does not say; "why" has its words */
+int settle_status_read(settle_stands_t *s, const referral_state_t *state,
+    char why[SETTLE_TEXT]);
+
+/* one JSON array on stdout */
+int settle_status_print(settle_program_t *const *programs, size_t n);
+
+/* a whole new file, then a rename: who reads it never sees half of one */
+void settle_metrics_write(settle_program_t *const *programs, size_t n);
+
+
+#endif /* _SETTLE_STATUS_H_INCLUDED_ */
