@@ -21,6 +21,9 @@
 /* without "prefix=" in referral_redis */
 #define REFERRAL_KEY_PREFIX  "ref:"
 
+/* set of the names of all programs; behind the prefix */
+#define REFERRAL_KEY_PROGRAMS  "programs"
+
 /* bytes of any key without prefix, program and suffix, at most */
 #define REFERRAL_KEY_NAME_MAX  32
 

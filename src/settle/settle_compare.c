@@ -84,8 +84,8 @@ static const struct {
     { "rules", REFERRAL_VIEW_RULES },
     { "stats", REFERRAL_VIEW_STATS },
     { "day", REFERRAL_VIEW_DAY },
-    { "days:leads", REFERRAL_VIEW_DAYS },
-    { "days:sales", REFERRAL_VIEW_DAYS },
+    { "days" ":leads", REFERRAL_VIEW_DAYS },
+    { "days" ":sales", REFERRAL_VIEW_DAYS },
     { "cohort", REFERRAL_VIEW_COHORT },
     { "progress", REFERRAL_VIEW_PROGRESS },
     { "board", REFERRAL_VIEW_BOARD }

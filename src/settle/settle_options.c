@@ -4,6 +4,7 @@
 
 #include "settle.h"
 #include "referral_name.h"
+#include "referral_keys.h"
 
 
 #define SETTLE_LEASE    10000
@@ -46,7 +47,7 @@ settle_options_read(int argc, char **argv)
         return SETTLE_FAILED;
     }
 
-    strcpy(settle_options.prefix, "ref:");
+    strcpy(settle_options.prefix, REFERRAL_KEY_PREFIX);
     settle_options.lease = SETTLE_LEASE;
     settle_options.batch = SETTLE_BATCH;
 

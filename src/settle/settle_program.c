@@ -640,39 +640,3 @@ settle_program_leave(settle_program_t *p)
 
     p->mine = 0;
 }
-
-
-settle_turn_e
-settle_program_trouble(settle_program_t *p, const char *text)
-{
-    size_t       len;
-    const char  *script;
-
-    /* Redis adds in which script and line it was */
-
-    script = strstr(text, " script: ");
-    len = script ? (size_t) (script - text) : strlen(text);
-    len = len < sizeof(p->told) ? len : sizeof(p->told) - 1;
-
-    if (len && (strncmp(p->told, text, len) != 0 || p->told[len])) {
-        settle_log("error", "program \"%s\": %.*s; nothing was written, it is"
-                   " tried again", p->name, (int) len, text);
-        memcpy(p->told, text, len);
-        p->told[len] = '\0';
-    }
-
-    p->again_at = settle_clock() + SETTLE_AGAIN;
-    settle_program_forget(p);
-
-    return SETTLE_TROUBLE;
-}
-
-
-void
-settle_program_forget(settle_program_t *p)
-{
-    referral_settle_reset(&p->settle);
-
-    p->loaded = 0;
-    p->exists = 0;
-}

@@ -1,6 +1,7 @@
 
 #include "settle_programs.h"
 #include "referral_name.h"
+#include "referral_keys.h"
 
 
 #define SETTLE_PROGRAMS_LOOK   10000     /* ms */
@@ -68,7 +69,8 @@ settle_programs_named(settle_programs_t *list)
 
     settle_command_begin(&c);
     settle_command_text(&c, "SMEMBERS");
-    snprintf(key, sizeof(key), "%sprograms", settle_options.prefix);
+    snprintf(key, sizeof(key), "%s" REFERRAL_KEY_PROGRAMS,
+             settle_options.prefix);
     settle_command_text(&c, key);
 
     reply = settle_redis_command(&c);
@@ -97,14 +99,17 @@ settle_programs_named(settle_programs_t *list)
 static int
 settle_programs_scan(settle_programs_t *list)
 {
-    char               pattern[REFERRAL_STATE_PREFIX + 32];
-    size_t             i, step;
-    redisReply        *reply;
-    const redisReply  *keys;
-    settle_command_t   c;
+    char                   pattern[REFERRAL_STATE_PREFIX + 32];
+    size_t                 i, step;
+    redisReply            *reply;
+    const redisReply      *keys;
+    settle_command_t       c;
+    const referral_str_t  *family;
 
-    snprintf(pattern, sizeof(pattern), "%sconversions:{*}",
-             settle_options.prefix);
+    family = referral_key_family(REFERRAL_KEY_CONVERSIONS);
+
+    snprintf(pattern, sizeof(pattern), "%s%.*s{*}", settle_options.prefix,
+             (int) family->len, (char *) family->data);
 
     for (step = 0; !settle_ending
                    && (step < SETTLE_PROGRAMS_STEPS || !list->scanned);
