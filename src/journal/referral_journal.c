@@ -318,13 +318,19 @@ referral_journals_renew(referral_journals_t *js, int64_t now, int64_t mono)
     js->writing = NULL;
     js->sync_stale = js->syncing;
 
-    /* an acknowledged end that was written to until now */
+    /*
+     * its last segment was in use until now: if it is acknowledged, its
+     * retention begins
+     */
 
     referral_journal_ack(js, old, old->acked, mono);
 
     if (js->lost) {
 
-        /* they stay where they are */
+        /*
+         * the old journals stay where they are, and are found by their
+         * descriptors
+         */
 
         for (j = old; j; j = j->next) {
             (void) referral_journal_open_dir(js, j);

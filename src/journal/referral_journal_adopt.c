@@ -45,7 +45,10 @@ referral_journals_adopt(referral_journals_t *js, int64_t mono)
 }
 
 
-/* "from" is the directory of a slot whose lock we hold, maybe our own */
+/*
+ * "from" is the directory of a slot whose lock this process holds, also its
+ * own
+ */
 
 static int
 referral_journal_adopt_slot(referral_journals_t *js, int from, unsigned *n,
@@ -135,7 +138,7 @@ referral_journal_adopt_orphans(referral_journals_t *js, unsigned *n,
             break;
         }
 
-        /* a lock is not even tried where there is nothing to be had */
+        /* a slot without journals is not locked */
 
         if (!referral_journal_holds_any(slots.root, name)
             || referral_slot_lock(&slot, slots.root, name) != 0)
@@ -199,7 +202,7 @@ referral_journals_miss(referral_journals_t *js, const u_char *id)
 
     referral_journal_id_text(name, id);
 
-    /* a journal that moves meanwhile may be seen in neither slot */
+    /* a journal that is moved meanwhile may be missed in both slots */
 
     referral_quota_begin(js->quota, &count);
 
@@ -223,7 +226,7 @@ referral_journals_miss(referral_journals_t *js, const u_char *id)
 }
 
 
-/* also if that cannot be told */
+/* 1: the slot has it, or that cannot be found out */
 
 static int
 referral_journal_holds(int root, const char *slot, const char *name)
@@ -246,7 +249,7 @@ referral_journal_holds(int root, const char *slot, const char *name)
 }
 
 
-/* the own one, one that was adopted, or one that could not be removed */
+/* 1: the journal is the own one, was adopted, or could not be removed */
 
 static int
 referral_journal_known(referral_journals_t *js, const u_char *id)
@@ -265,8 +268,8 @@ referral_journal_known(referral_journals_t *js, const u_char *id)
 
 
 /*
- * A journal that lies in the own slot.  REFERRAL_DECLINED: there is nothing
- * in it that can be read.  It was put away, or stays for another version.
+ * Loads a journal that is in the own slot.  REFERRAL_DECLINED: nothing in it
+ * can be read; it was moved to "damaged", or stays for another version.
  */
 
 static int
@@ -311,7 +314,7 @@ referral_journal_load(referral_journals_t *js, const u_char *id, int64_t mono)
     referral_journal_update_first(j);
     referral_journal_sample(j, j->first, j->segments[0].created);
 
-    /* what came before the oldest segment was acknowledged once */
+    /* records before the oldest segment were acknowledged */
 
     referral_journal_ack(js, j, j->first - 1, mono);
 
@@ -332,7 +335,9 @@ failed:
 }
 
 
-/* segments, sorted, up to the first of another version; and aliases */
+/*
+ * loads the segments, sorted, up to the first of another version, and aliases
+ */
 
 static int
 referral_journal_load_files(referral_journals_t *js, referral_journal_t *j)
@@ -379,7 +384,9 @@ referral_journal_load_files(referral_journals_t *js, referral_journal_t *j)
               referral_journal_cmp_segments);
     }
 
-    /* what follows must not be sent before what cannot be read */
+    /*
+     * records behind a segment that cannot be read must not be sent before it
+     */
 
     while (barred && j->nsegments
            && j->segments[j->nsegments - 1].first >= barred)
@@ -467,7 +474,7 @@ referral_journal_cmp_segments(const void *one, const void *two)
 }
 
 
-/* the last number whose record, whole or damaged, is in the last segment */
+/* finds the last number in the last segment, of a valid or damaged record */
 
 static int
 referral_journal_find_last(referral_journal_t *j)
@@ -515,7 +522,7 @@ referral_journal_find_last(referral_journal_t *j)
             seq = referral_journal_last_in(buf, n, j->seed);
         }
 
-        /* a header that lies across both blocks is found in the next one */
+        /* the blocks overlap by a header, which may lie across their border */
 
         if (offset) {
             offset += REFERRAL_FRAME_HEADER;

@@ -7,9 +7,9 @@
 
 
 /*
- * The note is a symbolic link in the journal's directory: "alias-NAME", which
- * points to "FROM-ID".  It appears at once and whole, and needs no block of a
- * disk that is full.
+ * An alias is noted on disk as a symbolic link in the journal's directory:
+ * "alias-NAME", which points to "FROM-ID".  A link appears complete or not at
+ * all, and needs no block on a full disk.
  */
 
 #define REFERRAL_ALIAS_PREFIX  "alias-"
@@ -99,7 +99,7 @@ referral_journal_alias_note(referral_journals_t *js, referral_journal_t *j)
         /* void */
     }
 
-    /* what is in memory only has no successor to tell it to */
+    /* a journal that is only in memory cannot be adopted, so needs no note */
 
     if (alias == NULL || j->unlinked || (j->dir == -1 && j->nsegments == 0)) {
         return REFERRAL_OK;
@@ -267,7 +267,7 @@ referral_alias_add(referral_journal_t *j, const referral_str_t *name)
 }
 
 
-/* a link cannot be written over, so a new one takes its place */
+/* a link cannot be overwritten: a new one is renamed to its name */
 
 static int
 referral_alias_write(int dir, const referral_alias_t *alias)

@@ -97,7 +97,7 @@ referral_journal_add_segment(referral_journal_t *j)
 }
 
 
-/* takes it out of the list; its file is gone already */
+/* removes segment i from the list; its file is removed already */
 
 void
 referral_journal_drop_segment(referral_journal_t *j, unsigned i)
@@ -134,9 +134,9 @@ referral_journal_update_first(referral_journal_t *j)
 
 
 /*
- * Samples are a second apart at first; when there is no more room, every
- * other one is left out, so an outage of any length is told with an error of
- * a few percent.
+ * Samples are a second apart at first.  When the array is full every other one
+ * is dropped, so that the age of the oldest record is known to a few percent
+ * after an outage of any length.
  */
 
 void
@@ -179,8 +179,8 @@ referral_journal_sample(referral_journal_t *j, uint64_t seq, int64_t at)
 
 
 /*
- * The directory of a journal that others wrote is open only while something is
- * wanted of it: hundreds may be kept, and a worker has few descriptors.
+ * The directory of an adopted journal is open only while it is used: there may
+ * be hundreds of them, and a worker has few descriptors.
  */
 
 int

@@ -28,7 +28,7 @@ referral_journals_move(referral_journals_t *js,
         return to;
     }
 
-    /* what is there of it would be sent twice */
+    /* records that were copied are still here too, and would be sent twice */
 
     j = to->own;
 

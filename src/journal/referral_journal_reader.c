@@ -4,8 +4,10 @@
 #include <sys/uio.h>
 
 
-#define REFERRAL_READER_HOPS   16       /* segments that a call looks into */
-#define REFERRAL_READER_PLACE  32768    /* bytes between two places */
+#define REFERRAL_READER_HOPS   16       /* segments that one call may read
+                                           from */
+#define REFERRAL_READER_PLACE  32768    /* bytes between two places that are
+                                           remembered */
 #define REFERRAL_READER_PAGE   4096
 #define REFERRAL_READER_COLD   -2
 
@@ -152,7 +154,7 @@ referral_reader_next(referral_reader_t *r, referral_frame_t *frame)
 
     if (r->buf == NULL && r->next <= (j->own ? j->flushed : j->last)) {
 
-        /* what was in memory is copied behind what is read */
+        /* records from memory are copied behind the data from the disk */
 
         r->buf = malloc(REFERRAL_JOURNAL_READ + REFERRAL_FRAME_MAX);
         if (r->buf == NULL) {
@@ -179,7 +181,7 @@ referral_reader_next(referral_reader_t *r, referral_frame_t *frame)
             continue;
         }
 
-        /* acknowledged while it was in memory, so it is nowhere now */
+        /* a record that was acknowledged while in memory is gone */
 
         if (j->head == NULL || j->head->len == 0) {
             referral_reader_missed(r, limit);
@@ -241,7 +243,7 @@ referral_reader_memory(referral_reader_t *r, referral_frame_t *frame)
 }
 
 
-/* REFERRAL_DECLINED: it was not here, look again */
+/* REFERRAL_DECLINED: the record is not here, look again */
 
 static int
 referral_reader_disk(referral_reader_t *r, referral_frame_t *frame,
@@ -258,7 +260,7 @@ referral_reader_disk(referral_reader_t *r, referral_frame_t *frame,
     i = referral_reader_after(r, r->first, r->serial);
     next = (i < j->nsegments) ? &j->segments[i] : NULL;
 
-    /* the last segment that begins at or before what is wanted */
+    /* enters the last segment that begins at or before r->next */
 
     if (r->serial == 0 || (next && next->first <= r->next)) {
 
@@ -281,7 +283,7 @@ referral_reader_disk(referral_reader_t *r, referral_frame_t *frame,
 
     } else if (r->fd == -1 && !r->gone) {
 
-        /* back in a segment that was left */
+        /* returns to a segment whose file was closed */
 
         i = (i && j->segments[i - 1].n == r->serial
                && j->segments[i - 1].first == r->first) ? i - 1 : j->nsegments;
@@ -316,7 +318,7 @@ referral_reader_disk(referral_reader_t *r, referral_frame_t *frame,
                                              : REFERRAL_ERROR;
         }
 
-        /* what looks like the begin of a record at the end is none */
+        /* at the end of the file an incomplete record is damage */
 
         if (referral_reader_parse(r, frame, bound, 1) == REFERRAL_OK) {
             break;
@@ -390,7 +392,7 @@ referral_reader_found(referral_reader_t *r, uint64_t seq, int64_t at)
 }
 
 
-/* nothing is to be had up to "to" */
+/* the records up to "to" are missing: counts each once */
 
 static void
 referral_reader_missed(referral_reader_t *r, uint64_t to)
@@ -431,7 +433,7 @@ referral_reader_missed(referral_reader_t *r, uint64_t to)
 }
 
 
-/* remembers where a record is, now and then, for those who come back */
+/* remembers the place of a record from time to time, for a later seek */
 
 static void
 referral_reader_place(referral_reader_t *r, uint64_t seq)
@@ -498,7 +500,7 @@ referral_reader_fill(referral_reader_t *r)
 
     if (n == -1 && errno == EIO) {
 
-        /* what is around the bad page may be good */
+        /* only one page may be bad */
 
         size = REFERRAL_READER_PAGE - offset % REFERRAL_READER_PAGE;
         n = pread(r->fd, p, size, offset);
@@ -554,7 +556,7 @@ referral_reader_read(referral_reader_t *r, u_char *buf, size_t size,
 }
 
 
-/* index of the first segment that comes after (first, n) */
+/* the index of the first segment behind (first, n) */
 
 static unsigned
 referral_reader_after(referral_reader_t *r, uint64_t first, unsigned n)
@@ -581,7 +583,7 @@ referral_reader_after(referral_reader_t *r, uint64_t first, unsigned n)
 }
 
 
-/* from its begin; what is missing before it is settled here */
+/* opens a segment at its begin; counts records that are missing before it */
 
 static int
 referral_reader_enter(referral_reader_t *r, referral_segment_t *seg)
@@ -604,7 +606,7 @@ referral_reader_enter(referral_reader_t *r, referral_segment_t *seg)
         return REFERRAL_OK;
     }
 
-    /* what had been acknowledged when it was created is no loss */
+    /* records that were acknowledged when it was created are not lost */
 
     if (r->fd != -1) {
         n = pread(r->fd, data, sizeof(data), 0);

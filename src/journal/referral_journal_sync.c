@@ -23,7 +23,7 @@ referral_journal_sync_begin(referral_journals_t *js, int *fd)
             continue;
         }
 
-        /* its number was taken with the slot: now there may be no other */
+        /* the descriptor was reserved with the slot: now none may be free */
 
         do {
             *fd = dup3(seg->fd, js->sync_fd, O_CLOEXEC);
@@ -67,7 +67,7 @@ referral_journal_sync_end(referral_journals_t *js, int err, int64_t now,
 
     js->syncing = 0;
 
-    /* a file that is removed is not to be kept by it */
+    /* the reserved descriptor must not keep a removed file on the disk */
 
     if (js->slot.dir != -1) {
         (void) dup3(js->slot.dir, js->sync_fd, O_CLOEXEC);
@@ -113,7 +113,10 @@ referral_journal_sync_end(referral_journals_t *js, int err, int64_t now,
 
     js->sync_error = mono;
 
-    /* at once after a first failure, then once a second */
+    /*
+     * writes to a new segment at once after a first failure, then once a
+     * second
+     */
 
     if (!i) {
         js->retry = mono;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 
-#define REFERRAL_QUOTA_SHARE  10     /* of max, one part */
+#define REFERRAL_QUOTA_SHARE  10     /* doubtful clicks may take max / 10 */
 
 
 #define referral_quota_get(p)     __atomic_load_n(p, __ATOMIC_RELAXED)
@@ -115,7 +115,7 @@ referral_quota_saw(const referral_quota_t *quota,
 }
 
 
-/* of counts that overlap only the first is taken */
+/* if counts overlap, only the first one to end is used */
 
 void
 referral_quota_counted(referral_quota_t *quota,
@@ -160,7 +160,7 @@ referral_quota_free(referral_quota_place_t *place)
 }
 
 
-/* NULL: there is neither one of this journal nor a free one */
+/* the place of this journal, made if needed; NULL: none is free */
 
 static referral_quota_place_t *
 referral_quota_place(referral_quota_t *quota, uint64_t key)

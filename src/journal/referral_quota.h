@@ -1,14 +1,14 @@
 
 /*
- * What the processes that write into one journal's directory share, so that
- * its bounds hold for all of them together: the bytes of all files, and, of
- * each journal, those of clicks on codes that may not exist and that Redis
+ * What processes share that write into one directory of journals, so that its
+ * limits hold for all of them together: the bytes of all files, and for each
+ * journal those of doubtful clicks, on codes that may not exist, that Redis
  * does not have yet.
  *
- * It lies in shared memory, and a process may die between any two steps.
- * What a dead process took and did not write is given back by the next count.
- * What belongs to a journal is found under the journal's key by whoever
- * adopts it.
+ * It is in shared memory, and a process may die between any two steps.  Bytes
+ * that a dead process took but did not write are given back by the next count.
+ * Doubtful clicks of a dead process are counted under the journal's key,
+ * which the process that adopts the journal finds.
  */
 
 
@@ -24,19 +24,20 @@
 
 
 typedef struct {
-    uint64_t                 key;          /* of a journal; 0: free */
+    uint64_t                 key;          /* of its journal; 0: free */
     int64_t                  bytes;
-    uint64_t                 seq;          /* of the last of its clicks */
-    int64_t                  pid;          /* of the process that made it */
+    uint64_t                 seq;          /* number of its last doubtful
+                                              click */
+    int64_t                  pid;          /* process that took this place */
 } referral_quota_place_t;
 
 
-/* zeroed at first */
+/* the owner of the memory zeroes it */
 
 typedef struct {
-    int64_t                  max;          /* of the latest configuration */
+    int64_t                  max;          /* of the last configuration */
     int64_t                  bytes;
-    uint64_t                 changes;      /* files that went or moved */
+    uint64_t                 changes;      /* files removed or moved */
     referral_quota_place_t   place[REFERRAL_QUOTA_PLACES];
 } referral_quota_t;
 
@@ -46,9 +47,9 @@ int64_t referral_quota_max(const referral_quota_t *quota);
 int64_t referral_quota_bytes(const referral_quota_t *quota);
 
 /*
- * take: before a write; REFERRAL_DECLINED: "n" bytes would go beyond max.
- * add: what was written or given back beside that.  gone: before a file of
- * "n" bytes is removed.  changed: before and after a file moves.
+ * take: before a write; REFERRAL_DECLINED: "n" more bytes would exceed max.
+ * add: bytes written or given back otherwise.  gone: before a file of "n"
+ * bytes is removed.  changed: before and after a file is moved.
  */
 int referral_quota_take(referral_quota_t *quota, int64_t n);
 void referral_quota_add(referral_quota_t *quota, int64_t n);
@@ -57,10 +58,10 @@ void referral_quota_changed(referral_quota_t *quota);
 
 
 /*
- * A count of all files, which others write meanwhile.  It is thrown away when
- * a file went while it was made; what was written while it was made may be
- * counted twice until the next one.  saw: a journal that lies on the disk; a
- * dead process took the others with it.
+ * A count of all files, while others write.  It is dropped if a file was
+ * removed meanwhile; bytes written meanwhile may be counted twice until the
+ * next count.  saw: this journal is on the disk; those that were not seen died
+ * with their process.
  */
 
 typedef struct {
@@ -79,9 +80,9 @@ void referral_quota_counted(referral_quota_t *quota,
 
 
 /*
- * Clicks on codes that may not exist: a tenth of max, of all journals.
- * "key": the journal's.  allowed: REFERRAL_DECLINED if "n" more bytes would
- * be too many.  sent: Redis has all up to "seq".
+ * Doubtful clicks, on codes that may not exist: all journals together have a
+ * tenth of max.  "key" is the journal's.  allowed: REFERRAL_DECLINED: "n" more
+ * bytes would be too many.  sent: Redis has all up to "seq".
  */
 int referral_quota_allowed(referral_quota_t *quota, uint64_t key, int64_t n);
 void referral_quota_doubtful(referral_quota_t *quota, uint64_t key,

@@ -201,7 +201,7 @@ referral_frame_read(referral_frame_t *frame, uint32_t seed,
         return REFERRAL_AGAIN;
     }
 
-    /* the padding at the end of a file may be cut off, it holds nothing */
+    /* the padding at the end of a file may be missing, it has no data */
 
     if (frame->size > len) {
         frame->size = len;

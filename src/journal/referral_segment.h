@@ -2,11 +2,11 @@
 /*
  * A segment: one file of a journal, a header and then records.
  *
- * Every checksum is seeded with the journal's id, so that bytes which look
- * like a record, in a payload or from another journal, are none.  A reader
- * that meets damage looks for the next valid record at every byte: a flipped
- * bit costs one record, wherever it is.  Numbers are in the byte order of the
- * machine: a segment never leaves it.
+ * Checksums are seeded with the journal's id, so that bytes in a payload, or
+ * of another journal, are not taken for a record.  A reader that finds damage
+ * searches for the next valid record at every byte: a flipped bit costs one
+ * record.  Numbers are in the machine's byte order, because a segment stays on
+ * its machine.
  */
 
 
@@ -18,7 +18,7 @@
 #include "referral_str.h"
 
 
-#define REFERRAL_SEGMENT_VERSION   1       /* of clicks */
+#define REFERRAL_SEGMENT_VERSION   1       /* of segments with clicks */
 #define REFERRAL_SEGMENT_HEADER    64      /* bytes in the file */
 #define REFERRAL_SEGMENT_N_MAX     999999
 #define REFERRAL_SEGMENT_NAME_LEN  (20 + 1 + 6 + sizeof(".seg") - 1)
@@ -44,7 +44,7 @@ typedef struct {
 
 typedef struct {
     uint64_t       seq;
-    int64_t        at;           /* ms, as told when it was appended */
+    int64_t        at;           /* ms, as given to append */
     const u_char  *data;
     size_t         len;
     size_t         size;         /* of the whole frame */
@@ -59,9 +59,9 @@ void referral_segment_header_write(u_char *out,
     const referral_segment_header_t *header);
 
 /*
- * REFERRAL_DECLINED: a segment of another version than "version", not to be
- * touched, with its own in header->version and nothing else.  REFERRAL_ERROR:
- * no header, or a damaged one; the records may be good all the same.
+ * REFERRAL_DECLINED: a segment of another version than "version", which is not
+ * to be touched; header->version is set, and nothing else.  REFERRAL_ERROR: no
+ * header, or a damaged one; the records may still be valid.
  */
 int referral_segment_header_read(referral_segment_header_t *header,
     const u_char *data, size_t len, uint32_t version);
@@ -71,32 +71,32 @@ void referral_frame_write(u_char *out, uint32_t seed, uint64_t seq,
     int64_t at, const void *data, size_t len);
 
 /*
- * The record that begins at "data".  REFERRAL_AGAIN: it may be one, but "len"
- * ends too early to say; REFERRAL_ERROR: there is none; REFERRAL_DECLINED:
- * its payload is damaged, but its header is not, so frame->seq was written
+ * Reads the record at the begin of "data".  REFERRAL_AGAIN: there may be one,
+ * but "len" is too short; REFERRAL_ERROR: there is none; REFERRAL_DECLINED:
+ * the payload is damaged but the header is not, so frame->seq was written
  * here.  frame->data points into "data".
  */
 int referral_frame_read(referral_frame_t *frame, uint32_t seed,
     const u_char *data, size_t len);
 
 /*
- * The same without the payload: is there a valid header?  REFERRAL_OK,
- * REFERRAL_AGAIN or REFERRAL_ERROR.
+ * The same for the header alone: REFERRAL_OK, REFERRAL_AGAIN or
+ * REFERRAL_ERROR.
  */
 int referral_frame_peek(referral_frame_t *frame, uint32_t seed,
     const u_char *data, size_t len);
 
 /*
- * Where the next record may begin: the first place in "data" from which the
- * bytes look like a record's magic; "len" if there is none.
+ * The offset of the next record, if there is one: the first place in "data"
+ * from which the bytes look like a record's magic; "len": there is none.
  */
 size_t referral_frame_scan(const u_char *data, size_t len);
 
 
 /*
  * Names: a journal's directory is its id in hexadecimal; a segment's file is
- * its first sequence number and the number of the segment, so that names sort
- * as they were written.
+ * its first sequence number and the segment's number, so that names sort in
+ * the order of writing.
  */
 
 void referral_journal_id_text(char *out, const u_char *id);   /* LEN + 1 */

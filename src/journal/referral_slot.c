@@ -81,7 +81,9 @@ referral_slot_take(referral_slot_t *slot, unsigned sync, const char **what)
 }
 
 
-/* another process holds it, or it is not for us: the next one may be free */
+/*
+ * 1: another process holds the slot, or it is unusable: the next may be free
+ */
 
 static unsigned
 referral_slot_taken(int err)

@@ -341,7 +341,7 @@ SKIP: {
 
         $t->expect_log(qr/exited on signal 9/);
         $t->expect_log(qr/cannot be written/);
-        $t->expect_log(qr/took 20 clicks with it/);
+        $t->expect_log(qr/was killed or crashed with 20 clicks/);
 
         $c->links;
         config($t, $c, '', workers => 1);
@@ -370,7 +370,7 @@ SKIP: {
         is($m->{referral_journaled}, 0, 'nothing waits for ever');
         is($m->{referral_accepted_total}, 30, 'accepted');
         is($m->{referral_recorded_total}, 10, 'recorded');
-        like($t->log, qr/took 20 clicks with it/, 'the log says so');
+        like($t->log, qr/was killed or crashed with 20 clicks/, 'the log says so');
 
         $t->finish;
         system('umount', '-l', $disk);
