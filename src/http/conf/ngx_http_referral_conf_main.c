@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_referral_journal_ours(ngx_conf_t *cf,
     ngx_str_t *path);
 static ngx_int_t ngx_http_referral_journal_parent(ngx_conf_t *cf,
     ngx_str_t *path);
+static void ngx_http_referral_journal_slots(ngx_cycle_t *cycle,
+    ngx_str_t *path, uid_t uid, const char *records);
 static ngx_uint_t ngx_http_referral_journal_foreign(ngx_str_t *slot, uid_t uid,
     uid_t *owner);
 static ngx_int_t ngx_http_referral_bytes(ngx_conf_t *cf, ngx_str_t *arg,
@@ -481,6 +483,7 @@ ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
 
         if (name[0] == '.'
             || ngx_strncmp(name, "slot-", 5) == 0
+            || ngx_strcmp(name, "events") == 0
             || ngx_strcmp(name, "damaged") == 0
             || ngx_strcmp(name, "events") == 0
             || ngx_strcmp(name, "lost+found") == 0
@@ -586,10 +589,9 @@ ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path)
 void
 ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path)
 {
-    uid_t             uid, owner;
+    uid_t             uid;
     u_char            text[NGX_MAX_PATH];
-    ngx_str_t         slot;
-    ngx_dir_t         dir;
+    ngx_str_t         events;
     ngx_core_conf_t  *ccf;
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
@@ -602,7 +604,30 @@ ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path)
         uid = ccf->master ? ccf->user : 0;
     }
 
-    if (uid == 0 || ngx_open_dir(path, &dir) == NGX_ERROR) {
+    if (uid == 0) {
+        return;
+    }
+
+    events.data = text;
+    events.len = ngx_snprintf(text, sizeof(text) - 1, "%V/events", path)
+                 - text;
+    text[events.len] = '\0';
+
+    ngx_http_referral_journal_slots(cycle, path, uid, "clicks");
+    ngx_http_referral_journal_slots(cycle, &events, uid, "events");
+}
+
+
+static void
+ngx_http_referral_journal_slots(ngx_cycle_t *cycle, ngx_str_t *path,
+    uid_t uid, const char *records)
+{
+    uid_t      owner;
+    u_char     text[NGX_MAX_PATH];
+    ngx_str_t  slot;
+    ngx_dir_t  dir;
+
+    if (ngx_open_dir(path, &dir) == NGX_ERROR) {
         return;
     }
 
@@ -621,10 +646,10 @@ ngx_http_referral_journal_owner(ngx_cycle_t *cycle, ngx_str_t *path)
         if (ngx_http_referral_journal_foreign(&slot, uid, &owner)) {
             ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
                           "\"referral_journal\": \"%V\" holds files of user "
-                          "%ui, the workers are user %ui: clicks in there are "
+                          "%ui, the workers are user %ui: %s in there are "
                           "not sent; \"chown -R %ui %V/slot-*\" when no other "
                           "worker runs",
-                          &slot, (ngx_uint_t) owner, (ngx_uint_t) uid,
+                          &slot, (ngx_uint_t) owner, (ngx_uint_t) uid, records,
                           (ngx_uint_t) uid, path);
             break;
         }
