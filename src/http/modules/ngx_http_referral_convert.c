@@ -53,7 +53,7 @@ ngx_http_referral_convert_handler(ngx_http_request_t *r)
     }
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD|NGX_HTTP_POST))) {
-        return NGX_HTTP_NOT_ALLOWED;
+        return ngx_http_referral_convert_method(r);
     }
 
     if (ngx_http_referral_convert_early(r)) {
@@ -142,6 +142,15 @@ ngx_http_referral_convert_start(ngx_http_request_t *r,
         ngx_http_referral_convert_text(&detail,
                                        "a body has at most 1 MB");
         return ngx_http_referral_convert_problem(r, 413, &code, &detail);
+    }
+
+    /* who had the request before a redirect has thrown away some of it */
+
+    if (r->discard_body || r->request_body_no_buffering) {
+        ngx_http_referral_convert_text(&code, "unavailable");
+        ngx_http_referral_convert_text(&detail, "the body was read by another "
+                                       "location, which led here");
+        return ngx_http_referral_convert_problem(r, 500, &code, &detail);
     }
 
     ngx_http_set_ctx(r, c, ngx_http_referral_convert_module);

@@ -154,6 +154,9 @@ ngx_int_t ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c);
 void ngx_http_referral_convert_counted(ngx_http_request_t *r,
     ngx_uint_t answer, ngx_uint_t n);
 
+/* the answer to a method that this location does not take */
+ngx_int_t ngx_http_referral_convert_method(ngx_http_request_t *r);
+
 /* the events' texts that a cookie knows */
 void ngx_http_referral_convert_touches(ngx_http_referral_ctx_t *ctx,
     referral_event_t *event);

@@ -32,10 +32,6 @@ ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c)
         ngx_http_referral_convert_text(&detail, "the event could not be kept "
                                        "now: send it again, as it is");
 
-        if (ngx_http_referral_convert_field(r, "Retry-After", "1") != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
         return ngx_http_referral_convert_problem(r, 503, &code, &detail);
     }
 
@@ -162,6 +158,36 @@ ngx_http_referral_convert_problem(ngx_http_request_t *r, ngx_uint_t status,
 }
 
 
+ngx_int_t
+ngx_http_referral_convert_method(ngx_http_request_t *r)
+{
+    const char                        *allow;
+    referral_str_t                     code, detail;
+    ngx_http_referral_convert_conf_t  *conf;
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_convert_module);
+
+    ngx_http_referral_convert_text(&code, "method");
+
+    if (conf->browser) {
+        allow = "POST";
+        ngx_http_referral_convert_text(&detail, "a page posts its events here");
+
+    } else {
+        allow = "GET, HEAD, POST";
+        ngx_http_referral_convert_text(&detail, "POST an event, or GET what "
+                                       "became of one");
+    }
+
+    if (ngx_http_referral_convert_field(r, "Allow", allow) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_referral_convert_problem(r, NGX_HTTP_NOT_ALLOWED, &code,
+                                             &detail);
+}
+
+
 /*
  * The answer is sent here, not by its status: "error_page" would put a page
  * for people in the place of what a program reads.
@@ -191,6 +217,12 @@ ngx_http_referral_convert_send(ngx_http_request_t *r, ngx_uint_t status,
         && ngx_http_referral_convert_field(r, "WWW-Authenticate",
                                            "StandardWebhooks")
            != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_referral_convert_field(r, "Retry-After", "1") != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

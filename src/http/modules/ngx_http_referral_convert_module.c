@@ -25,6 +25,8 @@ static void *ngx_http_referral_convert_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_referral_convert_merge_loc_conf(ngx_conf_t *cf,
     void *parent, void *child);
 static ngx_int_t ngx_http_referral_convert_init_module(ngx_cycle_t *cycle);
+static void ngx_http_referral_convert_left(ngx_cycle_t *cycle,
+    ngx_path_t *path);
 static ngx_int_t ngx_http_referral_convert_init_process(ngx_cycle_t *cycle);
 static void ngx_http_referral_convert_exit_process(ngx_cycle_t *cycle);
 
@@ -359,12 +361,6 @@ ngx_http_referral_convert_check(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    /* a body in a file is one that a worker would have to wait for */
-
-    if (place->clcf->client_body_buffer_size < REFERRAL_INTAKE_BODY_MAX) {
-        place->clcf->client_body_buffer_size = REFERRAL_INTAKE_BODY_MAX;
-    }
-
     return NGX_OK;
 }
 
@@ -515,20 +511,27 @@ ngx_http_referral_convert_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     ngx_conf_merge_ptr_value(conf->from, prev->from, NULL);
 
+    ngx_conf_merge_value(conf->browser, prev->browser, 0);
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     /* "if" inside of a location that takes events: its handler goes on */
 
     if (clcf->noname && prev->place) {
         conf->place = prev->place;
-        ngx_conf_merge_value(conf->browser, prev->browser, 0);
+    }
 
+    if (conf->place == NULL) {
         return NGX_CONF_OK;
     }
 
-    ngx_conf_merge_value(conf->browser, prev->browser, 0);
+    /* a body in a file is one that a worker would have to wait for */
 
-    if (conf->place == NULL) {
+    if (clcf->client_body_buffer_size < REFERRAL_INTAKE_BODY_MAX) {
+        clcf->client_body_buffer_size = REFERRAL_INTAKE_BODY_MAX;
+    }
+
+    if (clcf->noname) {
         return NGX_CONF_OK;
     }
 
@@ -561,14 +564,43 @@ ngx_http_referral_convert_init_module(ngx_cycle_t *cycle)
                                            ngx_http_referral_convert_module);
 
     if (rcmcf == NULL || !rcmcf->used || rmcf->zone.sh == NULL) {
+        ngx_http_referral_convert_left(cycle, NULL);
         return NGX_OK;
     }
+
+    ngx_http_referral_convert_left(cycle, rcmcf->path);
 
     rcmcf->directory = ngx_http_referral_recorder_directory(
                            &rmcf->zone.sh->events, &rcmcf->path->name,
                            rmcf->journal.max, rmcf->zone.generation);
 
     return NGX_OK;
+}
+
+
+/*
+ * Events that were accepted stay unsent where no location takes events any
+ * more.  The name is kept by the master itself, as that of the clicks' journal.
+ */
+
+static void
+ngx_http_referral_convert_left(ngx_cycle_t *cycle, ngx_path_t *path)
+{
+    static u_char  used[NGX_MAX_PATH];
+
+    if (used[0] && path == NULL) {
+        ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
+                      "the events in \"%s\" that redis does not have are not "
+                      "sent until \"referral_convert\" or "
+                      "\"referral_convert_from\" stands somewhere again",
+                      used);
+    }
+
+    used[0] = '\0';
+
+    if (path) {
+        (void) ngx_cpystrn(used, path->name.data, NGX_MAX_PATH);
+    }
 }
 
 

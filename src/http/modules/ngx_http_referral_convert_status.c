@@ -56,7 +56,7 @@ ngx_http_referral_convert_status(ngx_http_request_t *r,
     /* what became of an event is the shop's to know */
 
     if (conf->browser) {
-        return NGX_HTTP_NOT_ALLOWED;
+        return ngx_http_referral_convert_method(r);
     }
 
     if (ngx_http_discard_request_body(r) != NGX_OK) {
@@ -149,11 +149,8 @@ ngx_http_referral_convert_status_id(ngx_http_request_t *r, referral_str_t *id)
         id->data = r->uri.data;
         id->len = r->uri.len;
 
-#if (NGX_PCRE)
-        if (clcf->regex == NULL && clcf->name.len <= id->len)
-#else
-        if (clcf->name.len <= id->len)
-#endif
+        if (clcf->name.len <= id->len
+            && ngx_strncmp(id->data, clcf->name.data, clcf->name.len) == 0)
         {
             id->data += clcf->name.len;
             id->len -= clcf->name.len;

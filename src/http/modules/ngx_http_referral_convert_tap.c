@@ -8,6 +8,7 @@
 
 
 static ngx_int_t ngx_http_referral_convert_tap_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_referral_convert_tap_cached(ngx_http_request_t *r);
 static void ngx_http_referral_convert_tap_hide(ngx_http_request_t *r,
     ngx_str_t *name);
 static void ngx_http_referral_convert_tap_take(ngx_http_request_t *r,
@@ -56,11 +57,27 @@ ngx_http_referral_convert_tap_filter(ngx_http_request_t *r)
         ngx_http_referral_convert_tap_hide(r, &conf->header);
     }
 
-    if (text.len && !r->post_action) {
+    if (text.len
+        && !r->post_action
+        && !ngx_http_referral_convert_tap_cached(r))
+    {
         ngx_http_referral_convert_tap_take(r->main, &text);
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/* what the shop said to the visitor before is no news of this one */
+
+static ngx_uint_t
+ngx_http_referral_convert_tap_cached(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+    return r->cached;
+#else
+    return 0;
+#endif
 }
 
 
