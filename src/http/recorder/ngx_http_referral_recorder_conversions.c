@@ -99,7 +99,7 @@ ngx_http_referral_recorder_conversions(ngx_http_referral_main_conf_t *rmcf,
 
     conf->name = "event recorder";
     conf->records = "events";
-    conf->meanwhile = "refused, and come again";
+    conf->meanwhile = "refused, or kept in memory if an upstream said them";
     conf->kind = &ngx_http_referral_events_kind;
     conf->kind_conf = &append;
 
