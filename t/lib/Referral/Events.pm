@@ -204,6 +204,8 @@ sub exact {
 
         $time = $_->{time};
 
+        next if $o{others} && $_->{event} =~ $o{others};
+
         push @wrong, "$_->{event} was never sent"
             unless $self->{sent}{ $_->{event} };
         push @wrong, "$_->{event} stands there twice"
