@@ -255,6 +255,8 @@ sub here {
 subtest 'nginx -t' => sub {
     $t->write_file('etc/referral.key', '0' x 64 . "\n", 0600);
     $t->write_file('etc/referral.redis', "secret\n", 0600);
+    $t->write_file('etc/referral.shops', "shop key1 whsec_" . 'a' x 44 . "\n",
+                   0600);
     copy("$root/conf/bots.list", "$dir/etc/bots.list") or die "copy: $!";
 
     my $n = 0;
@@ -339,6 +341,7 @@ my @not_run = (
     [ 'docs/directives.md', 'Syntax:', 'no commands' ],
     [ 'docs/links.md', 'country=JP,KR', 'rules: the next block reads them' ],
     [ 'docs/templates.md', '{code}', 'placeholders' ],
+    [ 'docs/conversions.md', 'X-Referral-Event', 'a header' ],
     [ 'docs/redis-keys.md', 'CODE VISITOR', 'a value' ],
     [ 'docs/redis-keys.md', 'type click_id', 'names of fields' ],
     [ 'docs/redis.md', 'appendonly yes', 'redis.conf: set below' ],

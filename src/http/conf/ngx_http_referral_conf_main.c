@@ -483,7 +483,6 @@ ngx_http_referral_journal_ours(ngx_conf_t *cf, ngx_str_t *path)
 
         if (name[0] == '.'
             || ngx_strncmp(name, "slot-", 5) == 0
-            || ngx_strcmp(name, "events") == 0
             || ngx_strcmp(name, "damaged") == 0
             || ngx_strcmp(name, "events") == 0
             || ngx_strcmp(name, "lost+found") == 0
