@@ -49,7 +49,7 @@ my %same = (
 );
 
 my @module = qw(SALT);                      # in the module only
-my @cli = qw(links referrer_links reset);   # in the command line only
+my @cli = qw(links referrer_links reset friend);   # in the command line only
 
 my $dir = tempdir(CLEANUP => 1);
 my $cc = $ENV{CC} // 'gcc';

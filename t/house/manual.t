@@ -507,6 +507,7 @@ sub prepare {
     if ($page eq 'docs/command-line.md') {
         $t->write_file('work/links.csv', "code,referrer,name\n"
                        . "bruno2,bruno,Bruno Silva\n");
+        $t->write_file('work/customers.txt', "c1\nc2\n");
     }
 }
 

@@ -39,7 +39,8 @@ for my $file (glob '*.py */*.py */*/*.py') {
 
 my @families = qw(ref programs program links? referrer stats days? hours board
                   visitors addresses clicks events errors journals forgotten
-                  reset salt);
+                  reset salt conversions ids person rejects seed known
+                  claimed settled friend);
 my $families = join '|', @families;
 
 for my $file (grep { $_ ne 'store/keys.py' } sort keys %text) {

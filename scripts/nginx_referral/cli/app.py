@@ -17,13 +17,17 @@ from .audit import audit
 from .bots import bots
 from .clicks import show_click, tail
 from .compare import compare
+from .conversions import conversions
 from .forget import forget
+from .friend import friend
 from .journal import journal
+from .known import known
 from .link import link
 from .link_test import test_link
 from .options import Group
 from .program import program
 from .referrer import referrer
+from .rejects import rejects
 from .reset import reset
 from .stats import stats
 from .top import top
@@ -47,7 +51,8 @@ def cli() -> None:
 
 
 for command in (program, link, referrer, show_click, stats, top, compare,
-                audit, tail, forget, reset, journal, bots):
+                audit, tail, conversions, friend, known, rejects, forget,
+                reset, journal, bots):
     cli.add_command(command)
 
 link.add_command(test_link)

@@ -99,8 +99,8 @@ class Rules:
                 for complaint in self.check("link", [item])[0]]
 
     def read(self, what: str, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Each of these dates, days or offsets as the module reads it, or
-        "problem" and what would be right."""
+        """Each of these dates, days, offsets or units as the module reads it,
+        or "problem" and what would be right."""
         if not texts:
             return []
 

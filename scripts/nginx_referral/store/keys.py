@@ -166,6 +166,10 @@ class Keys:
         """Hash: click id to whose event it was credited to."""
         return self._key("claimed", minute)
 
+    def friend(self, number: int) -> str:
+        """Hash: how far a friend is, by number; the settler writes it."""
+        return self._key("friend", str(number))
+
     @property
     def settled(self) -> str:
         """Hash: how far the settler is."""

@@ -92,7 +92,7 @@ def read_lines(file: Input) -> Iterator[str]:
 
         if len(line) > LINE_MAX:
             raise Problem(REFUSED, f"line {number} is longer than {LINE_MAX}"
-                          " characters; this is no file of links")
+                          " characters; this is no file of lines")
 
         yield line
 

@@ -1,0 +1,38 @@
+"""Amounts in the smallest part of a unit, and as people write them."""
+
+from __future__ import annotations
+
+from ..text.problem import Problem
+from .ctool import Rules
+
+
+class Amounts:
+    """Knows how many decimals a unit has, as the module does; a program's own
+    unit has none here."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.decimals: dict[str, int] = {}
+
+    def show(self, amount: int | None, unit: str) -> str:
+        """12.34 EUR; empty if there is no amount."""
+        if amount is None:
+            return ""
+
+        if unit not in self.decimals:
+            self.decimals[unit] = self._ask(unit)
+
+        decimals = self.decimals[unit]
+        sign = "-" if amount < 0 else ""
+        digits = str(abs(amount)).rjust(decimals + 1, "0")
+        text = (f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals
+                else digits)
+
+        return f"{sign}{text} {unit}".rstrip()
+
+    def _ask(self, unit: str) -> int:
+        try:
+            return int(self.rules.read("unit", [unit])[0].get("decimals", 0))
+        except Problem:
+            # without the program of the module: the number as it is kept
+            return 0
