@@ -74,18 +74,13 @@
  *     referral_link_test --read
  *
  * reads names and values up to the end of the input.  Names: "date", "day" (a
- * date without a time), "offset" and "timezone".  Writes a JSON object for each
- * value, on a line of its own: {"ms", "local"} for a date ("local": without an
- * offset, in the program's time zone), {"day": "2026-12-01"} for a day,
- * {"minutes"} east of UTC for an offset, {"timezone"} for a name that this
- * system has a zone of, or {"problem"}.  Exit code: 0, or 2 if the input is
- * invalid; then the last line is {"error"}.
- * date without a time), "offset" and "unit".  Writes a JSON object for each
- * value, on a line of its own: {"ms", "local"} for a date ("local": without an
- * offset, in the program's time zone), {"day": "2026-12-01"} for a day,
- * {"minutes"} east of UTC for an offset, {"decimals"} for a currency of ISO
- * 4217, or {"problem"}.  Exit code: 0, or 2 if the input is invalid; then the
- * last line is {"error"}.
+ * date without a time), "offset", "timezone" and "unit".  Writes a JSON object
+ * for each value, on a line of its own: {"ms", "local"} for a date ("local":
+ * without an offset, in the program's time zone), {"day": "2026-12-01"} for a
+ * day, {"minutes"} east of UTC for an offset, {"timezone"} for a name that this
+ * system has a zone of, {"decimals"} for a currency of ISO 4217, or
+ * {"problem"}.  Exit code: 0, or 2 if the input is invalid; then the last line
+ * is {"error"}.
  */
 
 
@@ -96,8 +91,8 @@
 #include "referral_decide.h"
 #include "referral_id.h"
 #include "referral_lang.h"
+#include "referral_tzdata.h"
 #include "referral_unit.h"
- "referral_tzdata.h"
 #include "referral_visitor.h"
 
 
@@ -987,8 +982,7 @@ link_test_values_read(link_test_input_t *in)
 static const char *
 link_test_value_read(const referral_str_t *name, const referral_str_t *value)
 {
- minutes, decimals;
-    int              minutes;
+    int              minutes, decimals;
     char             sentence[REFERRAL_TIMEZONE_WRONG];
     u_char           text[REFERRAL_DAY_LEN];
     const char      *wrong;
@@ -1015,6 +1009,15 @@ link_test_value_read(const referral_str_t *name, const referral_str_t *value)
             return NULL;
         }
 
+    } else if (referral_str_is(name, "unit")) {
+        wrong = referral_unit_wrong(&s);
+        decimals = referral_unit_iso(&s);
+
+        if (decimals >= 0) {
+            printf("{\"decimals\": %d}\n", decimals);
+            return NULL;
+        }
+
     } else if (referral_str_is(name, "timezone")) {
         wrong = sentence;
         referral_timezones_wrong(link_test_timezones(), &s, sentence);
@@ -1034,15 +1037,6 @@ link_test_value_read(const referral_str_t *name, const referral_str_t *value)
         {
             referral_time_day(text, first.ms, 0);
             printf("{\"day\": \"%.*s\"}\n", (int) sizeof(text), text);
-            return NULL;
-        }
-
-    } else if (referral_str_is(name, "unit")) {
-        wrong = referral_unit_wrong(&s);
-        decimals = referral_unit_iso(&s);
-
-        if (decimals >= 0) {
-            printf("{\"decimals\": %d}\n", decimals);
             return NULL;
         }
 
