@@ -519,6 +519,12 @@ ngx_http_referral_convert_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     if (clcf->noname && prev->place) {
         conf->place = prev->place;
+
+        /* "limit_except" takes it from the location only if it is said */
+
+        if (clcf->lmt_excpt && clcf->handler == NULL) {
+            clcf->handler = ngx_http_referral_convert_handler;
+        }
     }
 
     if (conf->place == NULL) {
