@@ -42,6 +42,7 @@ static void ngx_http_referral_check_place(ngx_conf_t *cf,
     ngx_http_referral_place_t *place);
 static void *ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
     const char *name);
+static ngx_uint_t ngx_http_referral_denies(ngx_array_t *rules);
 static const char *ngx_http_referral_check_codes(ngx_array_t *codes,
     ngx_http_core_loc_conf_t *clcf, ngx_uint_t server);
 static size_t ngx_http_referral_code_size(const u_char *p);
@@ -130,21 +131,18 @@ ngx_http_referral_asks_who(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
     access = ngx_http_referral_conf_of(cf, clcf->loc_conf,
                                        "ngx_http_access_module");
 
-    if (access && access->rules) {
-        return 1;
-    }
-
+    if (access
+        && (ngx_http_referral_denies(access->rules)
 #if (NGX_HAVE_INET6)
-    if (access && access->rules6) {
-        return 1;
-    }
+            || ngx_http_referral_denies(access->rules6)
 #endif
-
 #if (NGX_HAVE_UNIX_DOMAIN)
-    if (access && access->rules_un) {
+            || ngx_http_referral_denies(access->rules_un)
+#endif
+           ))
+    {
         return 1;
     }
-#endif
 
     request = ngx_http_referral_conf_of(cf, clcf->loc_conf,
                                         "ngx_http_auth_request_module");
@@ -156,7 +154,13 @@ ngx_http_referral_asks_who(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
     basic = ngx_http_referral_conf_of(cf, clcf->loc_conf,
                                       "ngx_http_auth_basic_module");
 
-    if (basic && basic->realm && basic->realm != NGX_CONF_UNSET_PTR) {
+    if (basic
+        && basic->realm
+        && basic->realm != NGX_CONF_UNSET_PTR
+        && (basic->realm->lengths
+            || basic->realm->value.len != 3
+            || ngx_strncmp(basic->realm->value.data, "off", 3) != 0))
+    {
         return 1;
     }
 
@@ -169,6 +173,34 @@ ngx_http_referral_asks_who(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf,
     }
 
 #endif
+
+    return 0;
+}
+
+
+/* whoever no "deny" names is let in; the flag is the last of each rule */
+
+static ngx_uint_t
+ngx_http_referral_denies(ngx_array_t *rules)
+{
+    u_char      *p;
+    ngx_uint_t   i, deny;
+
+    if (rules == NULL || rules == NGX_CONF_UNSET_PTR) {
+        return 0;
+    }
+
+    p = rules->elts;
+
+    for (i = 0; i < rules->nelts; i++) {
+        p += rules->size;
+
+        ngx_memcpy(&deny, p - sizeof(ngx_uint_t), sizeof(ngx_uint_t));
+
+        if (deny) {
+            return 1;
+        }
+    }
 
     return 0;
 }

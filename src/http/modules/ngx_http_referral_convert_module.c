@@ -188,7 +188,10 @@ ngx_http_referral_convert_keys_wrong(void *data, unsigned line,
     value = cf->args->elts;
 
     if (line == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" %s", &value[1], what);
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"referral_convert_keys\": \"%V\": %s; a line is "
+                           "\"PROGRAM KEY_ID whsec_BASE64\"",
+                           &value[1], what);
         return;
     }
 
