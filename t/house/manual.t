@@ -374,6 +374,8 @@ my @says = (
     [ 'docs/redis-keys.md', 'id=',
       qr/^aiko7 VISITOR = = = = JP - - mobile aiko vip -$/m ],
     [ 'docs/people.md', 'cp ', qr/\bbot\b/ ],
+    [ 'docs/command-line.md', 'scripts/referral program', qr/^0 recorded, 2 un/m ],
+    [ 'docs/command-line.md', 'export', qr/^event_id +sale-1001$/m ],
     [ 'docs/journal.md', 'scripts/referral reset', qr/\bclicks\b/ ],
 );
 
@@ -466,8 +468,10 @@ sub prepare {
     if ($page eq 'docs/install.md') {
         $t->redis('FLUSHALL');
         $t->config(http => join "\n", map { here($_) }
-                   map { (fenced($text{"docs/$_.md"}, 'nginx'))[0] }
-                   qw(install metrics));
+                   map { (fenced($text{"docs/$_.md"}, 'nginx'))[0]
+                         =~ s/server_name go\.\S+/$_ eq 'conversions'
+                              ? 'server_name 127.0.0.1;' : $&/er }
+                   qw(install metrics conversions));
         return;
     }
 
@@ -508,6 +512,8 @@ sub prepare {
         $t->write_file('work/links.csv', "code,referrer,name\n"
                        . "bruno2,bruno,Bruno Silva\n");
         $t->write_file('work/customers.txt', "c1\nc2\n");
+        $t->write_file('work/orders.csv', "customer,order_id,amount,currency\n"
+                       . "c1,1,100,EUR\nc2,2,200,EUR\n");
     }
 }
 
@@ -543,6 +549,8 @@ sub commands {
     local $ENV{PATH} = "$dir/bin:$ENV{PATH}";
     local $ENV{REFERRAL_REDIS} = "127.0.0.1:$t->{redis_port}";
     local $ENV{REFERRAL_JOURNAL} = "$dir/journal";
+    local $ENV{REFERRAL_CONVERT_URL} = here('http://127.0.0.1/events');
+    local $ENV{REFERRAL_CONVERT_KEY_FILE} = "$dir/etc/referral.shops";
 
     my $out = `cd $dir/work && bash $file < /dev/null 3> $dir/failed 2>&1`;
 

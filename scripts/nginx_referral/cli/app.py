@@ -18,6 +18,7 @@ from .bots import bots
 from .clicks import show_click, tail
 from .compare import compare
 from .conversions import conversions
+from .convert import convert
 from .forget import forget
 from .friend import friend
 from .journal import journal
@@ -51,8 +52,8 @@ def cli() -> None:
 
 
 for command in (program, link, referrer, show_click, stats, top, compare,
-                audit, tail, conversions, friend, known, rejects, forget,
-                reset, journal, bots):
+                audit, tail, convert, conversions, friend, known, rejects,
+                forget, reset, journal, bots):
     cli.add_command(command)
 
 link.add_command(test_link)

@@ -19,7 +19,7 @@ Exit codes:
   1    not found, or the answer is no
   2    the command was not understood
   3    a value was refused, nothing wrong was written
-  4    Redis cannot be reached, or refused
+  4    Redis or nginx cannot be reached, or refused
   5    this machine lacks something: the program that checks values, space
        on a disk
   130  interrupted
