@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Iterable
+from typing import Mapping
 
 import click
 
@@ -16,6 +16,38 @@ from ..store.store import BATCH, Store, batches, iso
 from ..text.problem import NEGATIVE, USAGE, Problem, are, several
 from .journal import dir_option
 from .options import Command, pass_session
+
+# kinds of keys in which conversions are counted beside clicks, and how the
+# fields of these begin, up to a colon
+SHARED = ("stats", "day", "links")
+CONVERTED = ("friends", "leads", "sales", "amount", "refunds", "known",
+             "unattributed", "self")
+
+# takes all other fields away; 0: nothing of clicks was there, 1: the key is
+# gone, 2: conversions are left
+UNCOUNT = """
+local keep, gone, left = {}, 0, 0
+
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then
+    return redis.call('DEL', KEYS[1])
+end
+
+for i = 1, #ARGV do
+    keep[ARGV[i]] = true
+end
+
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if keep[string.match(field, '^[^:]*')] then
+        left = left + 1
+
+    else
+        redis.call('HDEL', KEYS[1], field)
+        gone = gone + 1
+    end
+end
+
+return gone == 0 and 0 or left == 0 and 1 or 2
+"""
 
 
 @click.command("reset", cls=Command)
@@ -32,6 +64,9 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
     events and errors.  The program, its links, referrers and lists stay, and
     so do the marks of the journals, so that nothing is counted again.  Clicks
     that come in meanwhile may stand in some counts and not in others.
+
+    Conversions are never reset: they are money.  What is counted of leads and
+    sales stays, also where it stands beside the clicks.
     """
     keys = session.keys(program)
     output = session.output
@@ -53,8 +88,7 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
     if total and not yes:
         confirm(program, total)
 
-    removed = remove(session.store, [name for names in found.values()
-                                     for name in names])
+    removed, kept = remove(session.store, found)
 
     # a cookie from before the reset is not counted as a new visitor; the audit
     # allows for that after this time
@@ -64,6 +98,10 @@ def reset(session: Session, program: str, yes: bool, dry_run: bool,
                 f" {several(removed, 'key')}",
                 program=program, outcome="reset", keys=removed,
                 unsent=unsent)
+
+    if kept:
+        output.note(f"{several(kept, 'key')} {are(kept)} still there, with"
+                    " what is counted of conversions")
 
 
 def tell_unsent(session: Session, directory: str | None,
@@ -96,10 +134,25 @@ def confirm(program: str, total: int) -> None:
         raise Problem(NEGATIVE, "nothing was forgotten")
 
 
-def remove(store: Store, names: Iterable[str]) -> int:
-    removed = 0
+def remove(store: Store, found: Mapping[str, list[str]]) -> tuple[int, int]:
+    """Removes what is counted of clicks; returns how many keys had some of
+    that, and how many of these are left because of conversions."""
+    removed = kept = 0
+    shared = store.redis.register_script(UNCOUNT)
 
-    for part in batches(names, BATCH):
-        removed += store.redis.unlink(*part)
+    for kind, names in found.items():
+        for part in batches(names, BATCH):
+            if kind not in SHARED:
+                removed += store.redis.unlink(*part)
+                continue
 
-    return removed
+            with store.redis.pipeline(transaction=False) as pipe:
+                for name in part:
+                    shared(keys=[name], args=CONVERTED, client=pipe)
+
+                answers = pipe.execute()
+
+            removed += sum(answer > 0 for answer in answers)
+            kept += sum(answer > 1 for answer in answers)
+
+    return removed, kept
