@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator
 import click
 
 from ..reports.counters import require
-from ..reports.days import read_day, zone_of
+from ..reports.days import GivenZone, read_day, zone_of
 from ..reports.why import Why
 from ..store.amounts import Amounts
 from ..store.facts import Fact, find, last_position, newest_first
@@ -20,7 +20,7 @@ from ..store.session import Session
 from ..store.store import iso
 from ..store.zone import after
 from ..text.problem import NEGATIVE, REFUSED, USAGE, Problem, are
-from .options import Choice, Command, Group, pass_session, zone_option
+from .options import Choice, Command, Group, pass_session, zone_options
 
 VIAS = ("bound", "click", "cookie", "code", "none")
 
@@ -62,13 +62,13 @@ def conversions() -> None:
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=100,
               show_default=True, help="The newest so many.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
-@zone_option
+@zone_options
 @pass_session
 def list_conversions(session: Session, program: str, kind: str | None,
                      since: str | None, until: str | None,
                      friend: str | None, referrer: str | None,
                      order: str | None, via: str | None, limit: int,
-                     everything: bool, utc_offset: str | None) -> None:
+                     everything: bool, given: GivenZone) -> None:
     """Conversions, the last appended first.
 
     In JSON and CSV an amount is in the smallest part of its currency, as it
@@ -80,7 +80,7 @@ def list_conversions(session: Session, program: str, kind: str | None,
     if not total:
         require(session.store, keys)
 
-    first, last = read_times(session, keys, since, until, utc_offset)
+    first, last = read_times(session, keys, since, until, given)
     wanted = {name: str(find_number(session.store, keys, text))
               for name, text in (("friend", friend), ("referrer", referrer))
               if text is not None}
@@ -104,10 +104,10 @@ def list_conversions(session: Session, program: str, kind: str | None,
 
 
 def read_times(session: Session, keys: Keys, since: str | None,
-               until: str | None, utc_offset: str | None
+               until: str | None, given: GivenZone
                ) -> tuple[int | None, int | None]:
     """Both ends in milliseconds; both are included."""
-    zone = zone_of(session, keys, utc_offset)
+    zone = zone_of(session, keys, given)
 
     def read(text: str, end: bool) -> int:
         if "T" in text:
