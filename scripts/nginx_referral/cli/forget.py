@@ -75,7 +75,8 @@ def forget_of_shop(session: Session, name: str, program: str | None,
     store = session.store
     output = session.output
     all_keys = forget_customer.programs_of(session, program)
-    found = {keys: forget_customer.look_for(store, keys, name) for keys in all_keys}
+    found = {keys: forget_customer.look_for(store, keys, name)
+             for keys in all_keys}
     found = {keys: of for keys, of in found.items() if of}
 
     if not found:

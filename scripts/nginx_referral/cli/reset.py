@@ -8,6 +8,7 @@ from typing import Mapping
 
 import click
 
+from ..reports.conversion_counts import CONVERTED
 from ..reports.counters import require
 from ..store.journal import unsent_of
 from ..store.keyspace import search
@@ -17,11 +18,8 @@ from ..text.problem import NEGATIVE, USAGE, Problem, are, several
 from .journal import dir_option
 from .options import Command, pass_session
 
-# kinds of keys in which conversions are counted beside clicks, and how the
-# fields of these begin, up to a colon
+# kinds of keys in which conversions are counted beside clicks
 SHARED = ("stats", "day", "links")
-CONVERTED = ("friends", "leads", "sales", "amount", "refunds", "known",
-             "unattributed", "self")
 
 # takes all other fields away; 0: nothing of clicks was there, 1: the key is
 # gone, 2: conversions are left

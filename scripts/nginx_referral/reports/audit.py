@@ -353,6 +353,10 @@ def tell_limits(findings: Findings, store: Store, keys: Keys,
     notes.append("not checked: visitors of a link, addresses, no_address and"
                  " unlisted: the events do not tell them")
 
+    if store.redis.exists(keys.settled):
+        notes.append("not checked: what is counted of conversions, which no"
+                     " event of a click tells")
+
     if store.redis.exists(keys.reset):
         notes.append(f"the counts were reset at {store.redis.get(keys.reset)}:"
                      " up to then, who came again was no new visitor")

@@ -1,4 +1,4 @@
-"""The counters of a program at one moment, and the events up to that
+"""The counters of a program's clicks at one moment, and the events up to that
 moment."""
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ..store.keyspace import search
 from ..store.session import Session
 from ..store.store import Store, batches, count
 from ..store.zone import Zone
+from .conversion_counts import without
 from .event_counts import EventCounts
 
 LINKS = 200
@@ -53,7 +54,7 @@ def take(store: Store, keys: Keys, zone: Zone) -> Snapshot:
             last = read_reach(replies[-3:]).last
 
         for name, fields in zip(part, replies):
-            snapshot.known[name] = fields
+            snapshot.known[name] = without(fields)
             snapshot.limits[name] = last
 
     hashes = [name for kind in ("stats", "days", "hours", "day")
@@ -75,7 +76,7 @@ def take(store: Store, keys: Keys, zone: Zone) -> Snapshot:
         replies = answers(pipe)
 
     late = read_reach(replies[-3:])
-    snapshot.known.update(zip(hashes, replies))
+    snapshot.known.update(zip(hashes, map(without, replies)))
     snapshot.known.update(zip(boards, map(dict, replies[len(hashes):-3])))
     snapshot.limits[""] = late.last
     snapshot.reach = late
