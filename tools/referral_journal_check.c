@@ -1,5 +1,5 @@
 /*
- * Verifies the journal; never writes to it:
+ * Verifies the journal, of clicks or of events; never writes to it:
  *
  *     referral_journal_check FILE [JOURNAL_ID]     verifies one segment
  *     referral_journal_check [--marks] DIRECTORY   verifies and lists slots,
@@ -30,6 +30,7 @@
 #include <unistd.h>
 #include <sys/stat.h>
 
+#include "referral_event.h"
 #include "referral_record.h"
 #include "referral_journal.h"
 #include "referral_segment.h"
@@ -70,7 +71,7 @@ typedef struct {
     uint64_t                   last;
     uint64_t                   records;
     uint64_t                   missing;
-    uint64_t                   unreadable;  /* payloads that are no click */
+    uint64_t                   unreadable;  /* payloads that are no record */
     uint64_t                   newer;       /* of a newer version */
     uint64_t                   others;      /* of programs beyond
                                                CHECK_PROGRAMS */
@@ -129,8 +130,9 @@ static int check_segment(check_t *c, check_journal_t *journal, int fd,
     uint64_t from, const u_char *id);
 static void check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos,
     size_t end, off_t offset, int eof);
-static void check_record(check_journal_t *journal,
-    const referral_frame_t *frame);
+static void check_record(check_t *c, const referral_frame_t *frame);
+static int check_decode(const check_t *c, const referral_frame_t *frame,
+    referral_str_t *program);
 static check_program_t *check_program(check_journal_t *journal,
     const referral_str_t *name);
 static void check_damage(check_t *c, off_t offset, off_t bytes);
@@ -315,6 +317,13 @@ check_segment(check_t *c, check_journal_t *journal, int fd, uint64_t from,
     c->header = referral_segment_header_read(&c->head, buf, n,
                                              REFERRAL_SEGMENT_VERSION);
 
+    if (c->header == REFERRAL_DECLINED
+        && c->head.version == REFERRAL_SEGMENT_EVENTS)
+    {
+        c->header = referral_segment_header_read(&c->head, buf, n,
+                                                 REFERRAL_SEGMENT_EVENTS);
+    }
+
     if (c->header == REFERRAL_OK) {
 
         if (id && memcmp(id, c->head.id, REFERRAL_JOURNAL_ID_SIZE) != 0) {
@@ -429,7 +438,7 @@ check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos, size_t end,
             c->tail = 0;
 
             if (c->journal) {
-                check_record(c->journal, &frame);
+                check_record(c, &frame);
             }
 
             continue;
@@ -450,10 +459,13 @@ check_parse(check_t *c, uint32_t seed, u_char *buf, size_t *pos, size_t end,
 
 
 static void
-check_record(check_journal_t *journal, const referral_frame_t *frame)
+check_record(check_t *c, const referral_frame_t *frame)
 {
-    check_program_t    *program;
-    referral_record_t   record;
+    referral_str_t    name;
+    check_journal_t  *journal;
+    check_program_t  *program;
+
+    journal = c->journal;
 
     if (frame->seq <= journal->last) {
         return;
@@ -467,7 +479,7 @@ check_record(check_journal_t *journal, const referral_frame_t *frame)
     journal->last = frame->seq;
     journal->last_at = frame->at;
 
-    switch (referral_record_decode(&record, frame->data, frame->len)) {
+    switch (check_decode(c, frame, &name)) {
 
     case REFERRAL_OK:
         break;
@@ -481,7 +493,7 @@ check_record(check_journal_t *journal, const referral_frame_t *frame)
         return;
     }
 
-    program = check_program(journal, &record.text[REFERRAL_TEXT_PROGRAM]);
+    program = check_program(journal, &name);
 
     if (program == NULL) {
         journal->others++;
@@ -494,6 +506,40 @@ check_record(check_journal_t *journal, const referral_frame_t *frame)
     if (frame->seq > program->mark && program->unsent++ == 0) {
         program->unsent_at = frame->at;
     }
+}
+
+
+/* where the header is damaged, it is what it can be read as */
+
+static int
+check_decode(const check_t *c, const referral_frame_t *frame,
+    referral_str_t *program)
+{
+    int                rc;
+    referral_event_t   event;
+    referral_record_t  record;
+
+    if (c->header != REFERRAL_OK
+        || c->head.version == REFERRAL_SEGMENT_VERSION)
+    {
+        rc = referral_record_decode(&record, frame->data, frame->len);
+
+        if (rc == REFERRAL_OK) {
+            *program = record.text[REFERRAL_TEXT_PROGRAM];
+        }
+
+        if (rc == REFERRAL_OK || c->header == REFERRAL_OK) {
+            return rc;
+        }
+    }
+
+    rc = referral_event_decode(&event, frame->data, frame->len);
+
+    if (rc == REFERRAL_OK) {
+        *program = event.text[REFERRAL_EVENT_TEXT_PROGRAM];
+    }
+
+    return rc;
 }
 
 

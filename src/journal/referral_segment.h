@@ -19,6 +19,7 @@
 
 
 #define REFERRAL_SEGMENT_VERSION   1       /* of segments with clicks */
+#define REFERRAL_SEGMENT_EVENTS    2       /* of segments with events */
 #define REFERRAL_SEGMENT_HEADER    64      /* bytes in the file */
 #define REFERRAL_SEGMENT_N_MAX     999999
 #define REFERRAL_SEGMENT_NAME_LEN  (20 + 1 + 6 + sizeof(".seg") - 1)

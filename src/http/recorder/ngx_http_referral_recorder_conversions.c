@@ -4,12 +4,10 @@
 #include "ngx_http_referral_recorder.h"
 #include "referral_append.h"
 #include "referral_event.h"
+#include "referral_segment.h"
 
 
-#define NGX_HTTP_REFERRAL_EVENTS_RETAIN   (35 * 86400)
-
-/* of segments: those of clicks have another, so neither reads the other's */
-#define NGX_HTTP_REFERRAL_EVENTS_VERSION  2
+#define NGX_HTTP_REFERRAL_EVENTS_RETAIN  (35 * 86400)
 
 
 typedef struct {
@@ -103,7 +101,9 @@ ngx_http_referral_recorder_conversions(ngx_http_referral_main_conf_t *rmcf,
     conf->kind = &ngx_http_referral_events_kind;
     conf->kind_conf = &append;
 
-    conf->version = NGX_HTTP_REFERRAL_EVENTS_VERSION;
+    /* clicks have another one, so neither reads the other's segments */
+
+    conf->version = REFERRAL_SEGMENT_EVENTS;
     conf->segment = rmcf->journal.segment;
     conf->max = rmcf->journal.max;
     conf->retain = NGX_HTTP_REFERRAL_EVENTS_RETAIN;
