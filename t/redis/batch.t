@@ -993,7 +993,8 @@ sub build {
     my $cc = $ENV{CC} || 'gcc';
     my $src = join ' ', map { "$root/$_" } map { sources("referral_$_.c") }
         qw(batch batch_table batch_command command keys record str hash id time visitor
-           bots automaton link name result rules template conditions url code lang);
+           bots automaton link name result rules template conditions url code lang
+           timezone timezone_rule);
 
     my $includes = join ' ', map { "-I$root/$_" }
                              map { s/^-I//r } includes();
