@@ -4,7 +4,8 @@
 #include "ngx_http_referral_redis.h"
 
 
-#define NGX_HTTP_REFERRAL_ASK_ARGS  8
+#define NGX_HTTP_REFERRAL_ASK_ARGS   8
+#define NGX_HTTP_REFERRAL_ASK_DEPTH  4    /* arrays in arrays */
 
 
 struct ngx_http_referral_ask_s {
@@ -23,8 +24,9 @@ typedef struct {
 
 static void ngx_http_referral_ask_reply(void *data, redisReply *reply);
 static ngx_int_t ngx_http_referral_ask_flatten(
-    ngx_http_referral_ask_answer_t *answer, redisReply *reply,
-    ngx_uint_t depth);
+    ngx_http_referral_ask_answer_t *answer, redisReply *reply);
+static ngx_int_t ngx_http_referral_ask_value(
+    ngx_http_referral_ask_answer_t *answer, redisReply *reply);
 
 
 ngx_int_t
@@ -106,7 +108,7 @@ ngx_http_referral_ask_reply(void *data, redisReply *reply)
     answer.n = 0;
     answer.nnumbers = 0;
 
-    rc = reply ? ngx_http_referral_ask_flatten(&answer, reply, 0) : NGX_ERROR;
+    rc = reply ? ngx_http_referral_ask_flatten(&answer, reply) : NGX_ERROR;
 
     if (rc == NGX_OK && answer.n == 0) {
         rc = NGX_DECLINED;
@@ -116,37 +118,59 @@ ngx_http_referral_ask_reply(void *data, redisReply *reply)
 }
 
 
-/* a text that is missing in an array is an empty one */
+/* arrays in arrays; a text that is missing in one is an empty text */
 
 static ngx_int_t
 ngx_http_referral_ask_flatten(ngx_http_referral_ask_answer_t *answer,
-    redisReply *reply, ngx_uint_t depth)
+    redisReply *reply)
 {
-    size_t           i;
-    u_char          *p;
-    referral_str_t  *value;
+    size_t       next[NGX_HTTP_REFERRAL_ASK_DEPTH];
+    ngx_uint_t   depth;
+    redisReply  *at, *array[NGX_HTTP_REFERRAL_ASK_DEPTH];
 
-    if (reply->type == REDIS_REPLY_ARRAY) {
+    if (reply->type == REDIS_REPLY_NIL) {
+        return NGX_OK;
+    }
 
-        if (depth == 4) {
-            return NGX_ERROR;
-        }
+    at = reply;
+    depth = 0;
 
-        for (i = 0; i < reply->elements; i++) {
-            if (ngx_http_referral_ask_flatten(answer, reply->element[i],
-                                              depth + 1)
-                != NGX_OK)
-            {
+    for ( ;; ) {
+
+        if (at->type != REDIS_REPLY_ARRAY) {
+
+            if (ngx_http_referral_ask_value(answer, at) != NGX_OK) {
                 return NGX_ERROR;
             }
+
+        } else if (depth == NGX_HTTP_REFERRAL_ASK_DEPTH) {
+            return NGX_ERROR;
+
+        } else {
+            array[depth] = at;
+            next[depth] = 0;
+            depth++;
         }
 
-        return NGX_OK;
-    }
+        while (depth && next[depth - 1] == array[depth - 1]->elements) {
+            depth--;
+        }
 
-    if (reply->type == REDIS_REPLY_NIL && depth == 0) {
-        return NGX_OK;
+        if (depth == 0) {
+            return NGX_OK;
+        }
+
+        at = array[depth - 1]->element[next[depth - 1]++];
     }
+}
+
+
+static ngx_int_t
+ngx_http_referral_ask_value(ngx_http_referral_ask_answer_t *answer,
+    redisReply *reply)
+{
+    u_char          *p;
+    referral_str_t  *value;
 
     if (answer->n == NGX_HTTP_REFERRAL_ASK_VALUES) {
         return NGX_ERROR;
