@@ -215,7 +215,7 @@ my $said = sub {
     return wait_for { $t->log =~ $re } 10;
 };
 
-ok($said->(qr/\[warn\].*addresses are not counted: redis .* has not told/),
+ok($said->(qr/\[warn\].*addresses are not counted: redis .* has not returned/),
    'the log says that addresses are not counted');
 
 my $clicks = $t->metric('referral_no_address_total');
