@@ -281,14 +281,19 @@ ngx_http_referral_convert_read(ngx_http_referral_convert_t *c,
 
     c->body.len = len;
 
+    if (len == 0) {
+        c->body.data = (u_char *) "";
+        return NGX_OK;
+    }
+
     cl = r->request_body->bufs;
 
-    if (cl && cl->next == NULL) {
+    if (cl->next == NULL) {
         c->body.data = cl->buf->pos;
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, len + 1);
+    p = ngx_pnalloc(r->pool, len);
     if (p == NULL) {
         ngx_http_referral_convert_text(code, "unavailable");
         ngx_http_referral_convert_text(detail, "no memory: send it again");
@@ -298,7 +303,14 @@ ngx_http_referral_convert_read(ngx_http_referral_convert_t *c,
     c->body.data = p;
 
     for ( /* void */ ; cl; cl = cl->next) {
-        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+
+        len = cl->buf->last - cl->buf->pos;
+
+        /* the last buffer of a body in HTTP/2 or in chunks has no memory */
+
+        if (len) {
+            p = ngx_cpymem(p, cl->buf->pos, len);
+        }
     }
 
     return NGX_OK;
