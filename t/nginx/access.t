@@ -170,6 +170,22 @@ END
             referral;
         }
 
+        location /but-post/ {
+            limit_except POST {
+                allow 127.0.0.1;
+                deny all;
+            }
+            referral;
+        }
+
+        location /numbers/ {
+            limit_except POST {
+                allow 127.0.0.1;
+                deny all;
+            }
+            referral_metrics;
+        }
+
         location /if/ {
             if ($arg_gone) {
                 return 410;
@@ -307,6 +323,9 @@ code('read_only');
 is($t->request('POST', '/read-only/read_only', body => 'x')->status, 403,
    'limit_except');
 click('/read-only/', 'read_only', 'limit_except');
+code('but_post');
+click('/but-post/', 'but_post', 'a method that limit_except lets through');
+is($t->get('/numbers/')->status, 200, 'as does another feature');
 
 turned_away('/if/', 'if?gone=1', 410, 'if with return');
 is(click('/if/', 'if')->header('X-Seen'), undef, 'if that does not hold');

@@ -38,6 +38,7 @@ typedef struct {
 } ngx_http_referral_auth_basic_conf_t;
 
 
+static void ngx_http_referral_limit_except(ngx_http_referral_place_t *place);
 static void ngx_http_referral_check_place(ngx_conf_t *cf,
     ngx_http_referral_place_t *place);
 static void *ngx_http_referral_conf_of(ngx_conf_t *cf, void **loc_conf,
@@ -61,7 +62,30 @@ ngx_http_referral_check_reached(ngx_conf_t *cf, ngx_array_t *places)
     place = places->elts;
 
     for (i = 0; i < places->nelts; i++) {
+        ngx_http_referral_limit_except(place[i]);
         ngx_http_referral_check_place(cf, place[i]);
+    }
+}
+
+
+/*
+ * "limit_except" makes a location of its own for the other methods, which
+ * nginx gives no handler: those that it lets through would get 404
+ */
+
+static void
+ngx_http_referral_limit_except(ngx_http_referral_place_t *place)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (place->clcf->limit_except_loc_conf == NULL) {
+        return;
+    }
+
+    clcf = place->clcf->limit_except_loc_conf[ngx_http_core_module.ctx_index];
+
+    if (clcf->handler == NULL) {
+        clcf->handler = place->clcf->handler;
     }
 }
 

@@ -518,16 +518,10 @@ ngx_http_referral_convert_merge_loc_conf(ngx_conf_t *cf, void *parent,
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* "if" inside of a location that takes events: its handler goes on */
+    /* "if" and "limit_except" in a location that takes events */
 
     if (clcf->noname && prev->place) {
         conf->place = prev->place;
-
-        /* "limit_except" takes it from the location only if it is said */
-
-        if (clcf->lmt_excpt && clcf->handler == NULL) {
-            clcf->handler = ngx_http_referral_convert_handler;
-        }
     }
 
     if (conf->place == NULL) {
