@@ -10,6 +10,7 @@ use Referral;
 
 use Digest::SHA qw(hmac_sha256);
 use JSON::PP;
+use POSIX qw(strftime);
 use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(time sleep);
 
@@ -53,6 +54,17 @@ $t->config(
             proxy_set_header Host localhost;
         }
 
+        location /old {
+            referral_convert_from $upstream_http_x_referral_event;
+            proxy_pass http://127.0.0.1:%%PORT%%/said;
+            proxy_set_header Host localhost;
+        }
+
+        location /said {
+            add_header X-Referral-Event "type=lead&event_id=$arg_id&customer=old&at=$arg_at";
+            return 200 thanks;
+        }
+
         location /metrics {
             referral_metrics;
         }
@@ -66,6 +78,7 @@ END
 );
 
 $t->link('shop', 'aiko7', referrer => 'aiko');
+$t->redis('HSET', 'ref:program:{shop}', 'late', '100d');
 $t->start;
 
 my $json = JSON::PP->new->canonical;
@@ -207,6 +220,23 @@ is($r->header('X-Other'), 'stays', 'and with the others');
 ok((wait_for { $t->get('/inside/t1')->status == 200 }), 'the event is taken');
 is(eval { $json->decode($t->get('/inside/t1')->body)->{via} }, 'cookie',
    'by the cookie of who was there');
+
+
+sub old {
+    my ($id, $days) = @_;
+
+    my $at = strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time - $days * 86400));
+
+    is($t->get("/old?id=$id&at=$at")->status, 200, "$days days later");
+}
+
+old('old1', 101);
+old('old2', 99);
+
+ok((wait_for { $t->get('/inside/old2')->status == 200 }),
+   'an event is taken as late as the program says');
+is($t->get('/inside/old1')->status, 404, 'and no later');
+$t->expect_log(qr{"at" at_late});
 
 
 # the visitor's page

@@ -1,5 +1,6 @@
 
 #include "ngx_http_referral_convert.h"
+#include "ngx_http_referral_links.h"
 #include "ngx_http_referral_request.h"
 
 
@@ -13,6 +14,8 @@ static void ngx_http_referral_convert_tap_hide(ngx_http_request_t *r,
     ngx_str_t *name);
 static void ngx_http_referral_convert_tap_take(ngx_http_request_t *r,
     ngx_str_t *text);
+static int64_t ngx_http_referral_convert_tap_late(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_convert_tap_write(ngx_http_request_t *r,
     referral_event_t *event);
 static void ngx_http_referral_convert_tap_wrong(ngx_http_request_t *r,
@@ -142,6 +145,7 @@ ngx_http_referral_convert_tap_take(ngx_http_request_t *r, ngx_str_t *text)
 
     conf.program = ctx->program;
     conf.now = (int64_t) tp->sec * 1000 + tp->msec;
+    conf.late = ngx_http_referral_convert_tap_late(r, ctx);
     conf.fold = rlcf->insensitive;
     conf.trust = REFERRAL_TRUST_UPSTREAM;
 
@@ -160,6 +164,41 @@ ngx_http_referral_convert_tap_take(ngx_http_request_t *r, ngx_str_t *text)
     }
 
     referral_intake_free(&in);
+}
+
+
+/*
+ * How late the program takes events.  The visitor does not wait for Redis, and
+ * nobody sends this event again: where the cache does not know, it is taken.
+ */
+
+static int64_t
+ngx_http_referral_convert_tap_late(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx)
+{
+    ngx_http_referral_wait_t        wait;
+    ngx_http_referral_main_conf_t  *rmcf;
+
+    rmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_module);
+
+    if (rmcf->worker->links == NULL) {
+        return REFERRAL_LATE_MAX;
+    }
+
+    ngx_memzero(&wait, sizeof(ngx_http_referral_wait_t));
+
+    wait.pool = r->pool;
+    wait.literal = ctx->literal_program;
+
+    if (ngx_http_referral_links_get(rmcf->worker->links, &wait,
+                                    NGX_HTTP_REFERRAL_PROGRAM, &ctx->program,
+                                    NULL)
+        == NGX_AGAIN)
+    {
+        ngx_http_referral_links_give_up(&wait);
+    }
+
+    return wait.entry ? wait.entry->late : REFERRAL_LATE_MAX;
 }
 
 
