@@ -163,6 +163,33 @@ is($t->get('/events/s1', headers => signed('', id => 'l1'))->status, 401,
    'and of no other');
 
 
+is(post({ type => 'lead', event_id => 'a.b', customer => 'dot' })->status, 200,
+   'an id with a dot');
+
+sub asked {
+    my ($text, %o) = @_;
+
+    return $t->get('/events/' . ($o{for} // 'a.b'),
+                   headers => signed($text, %o))->status;
+}
+
+is(asked('GET a.b'), 200, 'is asked for by a signature of "GET ID"');
+is(asked('GET a.b', id => 'msg_2'), 200, 'under any webhook-id');
+is(asked('GET s1', for => 's1'), 200, 'as is one without');
+is(asked('GET a.b', for => 's1'), 401, 'which holds for no other event');
+is(asked('GET s1'), 401, 'nor the other way round');
+is(asked('', id => 'msg_1'), 401, 'and an empty text for none');
+is(asked('', id => 'a.b'), 401, 'a webhook-id has no dot');
+is(asked('GET a.b', at => int(time) - 301), 401, 'nor is it old');
+
+for my $type ('application/json', 'application/x-ndjson',
+              'application/x-www-form-urlencoded')
+{
+    post('GET type=lead&event_id=q&customer=q', type => $type);
+    is($t->get('/inside/q')->status, 404, "and it is no event as $type");
+}
+
+
 # who may
 
 $r = post({ type => 'lead', event_id => 'x', customer => 'c' },
@@ -191,7 +218,7 @@ is(post('x', type => 'text/plain')->status, 415, 'another type: 415');
 
 my $n = stream();
 
-is($t->redis('XLEN', 'ref:conversions:{shop}'), 2, 'nothing of it is kept');
+is($t->redis('XLEN', 'ref:conversions:{shop}'), 3, 'nothing of it is kept');
 
 
 # several
@@ -265,7 +292,7 @@ like($page, qr/^referral_events_total\{answer="replayed"\} 1$/m,
      'replays are counted');
 like($page, qr/^referral_events_total\{answer="reused"\} 1$/m,
      'as are ids that were used again');
-like($page, qr/^referral_events_total\{answer="unauthorized"\} 4$/m,
+like($page, qr/^referral_events_total\{answer="unauthorized"\} 10$/m,
      'and requests that may not');
 
 

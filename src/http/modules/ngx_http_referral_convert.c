@@ -233,8 +233,8 @@ ngx_http_referral_convert_body_handler(ngx_http_request_t *r)
     rc = ngx_http_referral_convert_read(c, &code, &detail);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_referral_convert_admit(r, c->ctx, &c->body, &c->id,
-                                             &code, &detail);
+        rc = ngx_http_referral_convert_admit(r, c->ctx, &c->body, NULL,
+                                             &c->id, &code, &detail);
     }
 
     if (rc == NGX_OK) {

@@ -129,12 +129,14 @@ ngx_int_t ngx_http_referral_convert_status(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
 
 /*
- * May this request say it?  NGX_OK; else *code and *detail of the problem, and
- * the status is what it returns.  "body" is empty of a GET.
+ * May this request send "body", or ask for the event of the id "asked"?  One of
+ * the two is NULL.  NGX_OK, and *id is the webhook-id of a signature; else
+ * *code and *detail of the problem, and the status is what it returns.
  */
 ngx_int_t ngx_http_referral_convert_admit(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, const referral_str_t *body,
-    referral_str_t *id, referral_str_t *code, referral_str_t *detail);
+    const referral_str_t *asked, referral_str_t *id, referral_str_t *code,
+    referral_str_t *detail);
 
 /* 1: it came in TLS early data, which can be replayed */
 ngx_uint_t ngx_http_referral_convert_early(ngx_http_request_t *r);

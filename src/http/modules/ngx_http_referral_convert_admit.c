@@ -6,19 +6,22 @@
 #include "ngx_http_referral_origin.h"
 
 
+static unsigned ngx_http_referral_convert_verify(ngx_http_request_t *r,
+    referral_str_t *program, referral_signature_message_t *message,
+    const referral_str_t *asked);
+
+
 ngx_int_t
 ngx_http_referral_convert_admit(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, const referral_str_t *body,
-    referral_str_t *id, referral_str_t *code, referral_str_t *detail)
+    const referral_str_t *asked, referral_str_t *id, referral_str_t *code,
+    referral_str_t *detail)
 {
-    unsigned                                result;
-    referral_str_t                          key;
-    referral_signature_message_t            message;
-    ngx_http_referral_convert_conf_t       *conf;
-    ngx_http_referral_convert_main_conf_t  *rcmcf;
+    unsigned                           result;
+    referral_signature_message_t       message;
+    ngx_http_referral_convert_conf_t  *conf;
 
     conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_convert_module);
-    rcmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_convert_module);
 
     id->len = 0;
 
@@ -44,10 +47,13 @@ ngx_http_referral_convert_admit(ngx_http_request_t *r,
                                      &message.timestamp);
     ngx_http_referral_origin_header(r, "webhook-signature",
                                      &message.signature);
-    message.body = *body;
 
-    result = referral_signature_verify(rcmcf->keys, &ctx->program, &message,
-                                       ngx_time(), &key);
+    if (body) {
+        message.body = *body;
+    }
+
+    result = ngx_http_referral_convert_verify(r, &ctx->program, &message,
+                                              asked);
 
     if (result == REFERRAL_SIGNATURE_OK) {
         *id = message.id;
@@ -69,6 +75,50 @@ ngx_http_referral_convert_admit(ngx_http_request_t *r,
     }
 
     return NGX_HTTP_UNAUTHORIZED;
+}
+
+
+/*
+ * Of a GET the signed text is "GET EVENT_ID", which is no event in any form, so
+ * a signature holds for no other event and for no POST.  An empty text is
+ * right too, if the id that is signed is the event's; that cannot have a dot.
+ */
+
+static unsigned
+ngx_http_referral_convert_verify(ngx_http_request_t *r,
+    referral_str_t *program, referral_signature_message_t *message,
+    const referral_str_t *asked)
+{
+    u_char                                 *p;
+    unsigned                                result;
+    referral_str_t                          key;
+    ngx_http_referral_convert_main_conf_t  *rcmcf;
+    u_char                                  text[4 + REFERRAL_EVENT_ID_MAX];
+
+    rcmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_convert_module);
+
+    if (asked) {
+        p = ngx_cpymem(text, "GET ", 4);
+        p = ngx_cpymem(p, asked->data, asked->len);
+
+        message->body.data = text;
+        message->body.len = p - text;
+    }
+
+    result = referral_signature_verify(rcmcf->keys, program, message,
+                                       ngx_time(), &key);
+
+    if (asked
+        && result == REFERRAL_SIGNATURE_MISMATCH
+        && referral_str_eq(&message->id, asked))
+    {
+        message->body.len = 0;
+
+        result = referral_signature_verify(rcmcf->keys, program, message,
+                                           ngx_time(), &key);
+    }
+
+    return result;
 }
 
 

@@ -45,7 +45,7 @@ ngx_http_referral_convert_status(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx)
 {
     ngx_int_t                            rc;
-    referral_str_t                       id, body, said, code, detail;
+    referral_str_t                       id, said, code, detail;
     ngx_pool_cleanup_t                  *cln;
     ngx_http_referral_main_conf_t       *rmcf;
     ngx_http_referral_convert_conf_t    *conf;
@@ -67,25 +67,11 @@ ngx_http_referral_convert_status(ngx_http_request_t *r,
         return ngx_http_referral_convert_status_absent(r);
     }
 
-    body.len = 0;
-    body.data = NULL;
-
-    rc = ngx_http_referral_convert_admit(r, ctx, &body, &said, &code, &detail);
+    rc = ngx_http_referral_convert_admit(r, ctx, NULL, &id, &said, &code,
+                                         &detail);
 
     if (rc != NGX_OK) {
         return ngx_http_referral_convert_problem(r, rc, &code, &detail);
-    }
-
-    /* a signature holds for the id that it was made with, and for no other */
-
-    if (conf->auth == NGX_HTTP_REFERRAL_AUTH_SIGNATURE
-        && !referral_str_eq(&said, &id))
-    {
-        ngx_http_referral_convert_text(&code, "signature_id");
-        ngx_http_referral_convert_text(&detail, "of a GET \"webhook-id\" is "
-                                       "the event_id that is asked for");
-        return ngx_http_referral_convert_problem(r, NGX_HTTP_UNAUTHORIZED,
-                                                 &code, &detail);
     }
 
     cln = ngx_pool_cleanup_add(r->pool,
