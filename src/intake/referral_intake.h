@@ -18,6 +18,13 @@
 #define REFERRAL_INTAKE_BODY_MAX    (1024 * 1024)
 #define REFERRAL_INTAKE_HEADER_MAX  8192
 
+/*
+ * What the id of a browser's event begins with, which no other's may: with it
+ * and a digest of the visitor and the id, 25 bytes are put before the id.
+ */
+#define REFERRAL_INTAKE_BROWSER     "browser:"
+#define REFERRAL_INTAKE_BROWSER_ID  (REFERRAL_EVENT_ID_MAX - 25)
+
 #define REFERRAL_INTAKE_EVENTS      500      /* in one body, at most */
 #define REFERRAL_INTAKE_ERRORS      32       /* told of one event, at most */
 
@@ -70,6 +77,8 @@ typedef struct {
     referral_str_t            program;
     referral_str_t            id;        /* the event_id of a single event
                                             that has none; may be empty */
+    referral_str_t            visitor;   /* of a browser, as text; empty: no
+                                            cookie */
     int64_t                   now;       /* ms; events are received now */
     int64_t                   late;      /* seconds; 0 is the default */
     const referral_unit_t    *unit;      /* the program's; NULL: not known, so

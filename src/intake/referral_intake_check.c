@@ -66,6 +66,7 @@ static void referral_intake_put_extra(referral_intake_reader_t *r,
 static int referral_intake_compare(const referral_str_t *a,
     const referral_str_t *b);
 
+static void referral_intake_finish_id(referral_intake_reader_t *r);
 static void referral_intake_finish_missing(referral_intake_reader_t *r);
 static void referral_intake_finish_money(referral_intake_reader_t *r);
 static void referral_intake_finish_times(referral_intake_reader_t *r);
@@ -906,6 +907,7 @@ referral_intake_finish(referral_intake_reader_t *r)
         r->seen |= 1U << REFERRAL_INTAKE_F_ID;
     }
 
+    referral_intake_finish_id(r);
     referral_intake_finish_missing(r);
     referral_intake_finish_money(r);
     referral_intake_finish_times(r);
@@ -915,6 +917,74 @@ referral_intake_finish(referral_intake_reader_t *r)
     {
         r->in->failed = 1;
     }
+}
+
+
+/*
+ * Anybody can send a browser's event, so its id is another one than that of the
+ * shop's or of another visitor's event: none of these can be used up.
+ */
+
+static void
+referral_intake_finish_id(referral_intake_reader_t *r)
+{
+    u_char                text[REFERRAL_VISITOR_LEN + 1
+                               + REFERRAL_EVENT_ID_MAX];
+    u_char                name[REFERRAL_EVENT_ID_MAX];
+    u_char                digest[REFERRAL_SHA256_SIZE];
+    referral_buf_t        b;
+    referral_str_t       *id, full;
+
+    static const referral_str_t  own
+                                = referral_string(REFERRAL_INTAKE_BROWSER);
+
+    id = &r->item->event.text[REFERRAL_EVENT_TEXT_ID];
+
+    if (r->conf->trust != REFERRAL_TRUST_BROWSER) {
+
+        if (id->len >= own.len && memcmp(id->data, own.data, own.len) == 0) {
+            referral_intake_mistake(r,
+                          &referral_intake_fields[REFERRAL_INTAKE_F_ID].name,
+                          "reserved", "ids of browsers' events begin with "
+                          "\"browser:\"; take another");
+        }
+
+        return;
+    }
+
+    if (id->len == 0) {
+        return;
+    }
+
+    if (id->len > REFERRAL_INTAKE_BROWSER_ID) {
+        referral_intake_mistake(r,
+                          &referral_intake_fields[REFERRAL_INTAKE_F_ID].name,
+                          "too_long", "of a browser 1 to 103 characters");
+        return;
+    }
+
+    referral_buf_init(&b, text, sizeof(text));
+    referral_buf_str(&b, &r->conf->visitor);
+    referral_buf_putc(&b, ' ');
+    referral_buf_str(&b, id);
+
+    if (b.overflow
+        || referral_digest(digest, text, b.pos - text) != REFERRAL_OK)
+    {
+        r->in->failed = 1;
+        return;
+    }
+
+    referral_buf_init(&b, name, sizeof(name));
+    referral_buf_str(&b, &own);
+    referral_buf_hex(&b, digest, 8);
+    referral_buf_putc(&b, ':');
+    referral_buf_str(&b, id);
+
+    full.data = name;
+    full.len = b.pos - name;
+
+    referral_intake_copy(r->in, id, &full);
 }
 
 

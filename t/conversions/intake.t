@@ -275,6 +275,33 @@ $r = post({ type => 'lead', event_id => 'p1', customer => 'lee' },
 is($r->status, 200, 'a lead of the page') or diag $r->body;
 is($r->{json}{via}, 'cookie', 'by the cookie');
 
+my $named = $r->{json}{event_id};
+
+like($named, qr/^browser:[0-9a-f]{16}:p1$/, 'under an id of its own');
+is($t->get("/inside/$named")->status, 200, 'by which it is found');
+
+$r = post({ type => 'lead', event_id => 'p1', customer => 'lee' },
+          uri => '/page', headers => [ @page ], cookie => $cookie);
+is($r->header('Idempotent-Replayed'), 'true', 'sent again it is the same');
+
+$r = post({ type => 'lead', event_id => 'p1', customer => 'mal' },
+          uri => '/page', headers => [ @page ]);
+is($r->status, 200, 'another visitor has other ids');
+isnt($r->{json}{event_id}, $named, 'and cannot use up this one\'s');
+
+$r = post({ type => 'lead', event_id => 'p1', customer => 'ann' });
+is($r->status, 200, 'nor the shop\'s');
+is($r->header('Idempotent-Replayed'), undef, 'which is no replay');
+is($t->get('/inside/p1')->status, 200, 'and is found');
+
+is(post({ type => 'lead', event_id => $named, customer => 'ann' })->{json}
+        {errors}[0]{code}, 'reserved', 'and the shop takes none of theirs');
+is(post({ type => 'lead', event_id => 'p' x 104, customer => 'lee' },
+        uri => '/page', headers => [ @page ])->status, 422,
+   'an id that is too long for that');
+is(post({ type => 'lead', event_id => 'p' x 103, customer => 'lee' },
+        uri => '/page', headers => [ @page ])->status, 200, 'the longest');
+
 is(post({ type => 'lead', event_id => 'p2', customer => 'x' }, uri => '/page',
         headers => [ 'Content-Type', 'application/json',
                      'Sec-Fetch-Site', 'cross-site' ])->status, 403,
@@ -288,7 +315,7 @@ is(post({ type => 'sale', event_id => 'p3', customer => 'lee', order_id => 'o',
 
 my $page = $t->get('/metrics')->body;
 
-like($page, qr/^referral_events_total\{answer="replayed"\} 1$/m,
+like($page, qr/^referral_events_total\{answer="replayed"\} 2$/m,
      'replays are counted');
 like($page, qr/^referral_events_total\{answer="reused"\} 1$/m,
      'as are ids that were used again');

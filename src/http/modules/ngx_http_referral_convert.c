@@ -461,6 +461,7 @@ ngx_http_referral_convert_parse(ngx_http_referral_convert_t *c)
     ngx_http_request_t            *r;
     referral_intake_conf_t         conf;
     ngx_http_referral_loc_conf_t  *rlcf;
+    u_char                         visitor[REFERRAL_VISITOR_LEN];
 
     r = c->request;
 
@@ -478,6 +479,16 @@ ngx_http_referral_convert_parse(ngx_http_referral_convert_t *c)
     conf.trust = c->conf->browser ? REFERRAL_TRUST_BROWSER
                  : c->conf->auth == NGX_HTTP_REFERRAL_AUTH_LOCATION
                    ? REFERRAL_TRUST_LOCATION : REFERRAL_TRUST_SIGNED;
+
+    if (c->conf->browser) {
+        ngx_http_referral_find_cookie(r, c->ctx, REFERRAL_WINDOW_MAX);
+
+        if (c->ctx->old_cookie == REFERRAL_COOKIE_OK) {
+            referral_visitor_text(visitor, c->ctx->cookie.visitor);
+            conf.visitor.data = visitor;
+            conf.visitor.len = REFERRAL_VISITOR_LEN;
+        }
+    }
 
     rc = referral_intake_body(&c->intake, c->type, &c->body, &conf);
 
