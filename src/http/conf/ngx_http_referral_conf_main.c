@@ -567,8 +567,9 @@ ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path)
 
     if (used[0] && (path == NULL || ngx_strcmp(used, path->data) != 0)) {
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
-                      "the journal in \"%s\" is not used any more: clicks in "
-                      "it that redis does not have are not sent until "
+                      "the journal in \"%s\" is not used any more: clicks and "
+                      "events in it that redis does not have are not sent "
+                      "until "
                       "\"referral_journal\" names it again", used);
     }
 

@@ -464,7 +464,7 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
         workers++;
         lookups += worker->lookup_up;
         recorders += worker->clicks.up;
-        disks += worker->clicks.disk_failed;
+        disks += worker->clicks.disk_failed || worker->events.disk_failed;
         journals += worker->clicks.journals;
         foreign += worker->clicks.foreign;
         lookup = ngx_max(lookup, worker->lookup_latency);
@@ -498,7 +498,8 @@ ngx_http_referral_metrics_workers(u_char *p, u_char *last,
 
     return ngx_http_referral_metrics_one(p, last,
                       "referral_journal_failed", "gauge",
-                      "Workers whose journal cannot be written.", disks);
+                      "Workers whose journal of clicks or of events cannot be "
+                      "written.", disks);
 }
 
 

@@ -157,7 +157,7 @@ failed:
 
     ngx_log_error(NGX_LOG_CRIT, log, ngx_errno,
                   "referral: no memory for the journal: %s of this "
-                  "worker are not counted", conf->records);
+                  "worker are not taken", conf->records);
 
     ngx_http_referral_drain_close_all(ds);
 
@@ -483,7 +483,7 @@ ngx_http_referral_recorder_dropped(ngx_http_referral_recorder_t *rec,
 
     ngx_log_error(NGX_LOG_CRIT, rec->log, 0,
                   "referral: %s are dropped: %s; visitors are still "
-                  "redirected", rec->conf->records, why);
+                  "answered", rec->conf->records, why);
 }
 
 
