@@ -501,13 +501,15 @@ local asked = {
 }
 
 
--- the first way that leads to somebody else than the customer
+-- The first way that leads to somebody else than the customer; "own": the
+-- binding is none.
 
-local function credit(e, customer, at)
+local function credit(e, customer, at, own)
     local self = 0
 
     for i = 1, #ways do
-        local touch = asked[ways[i]](e, customer, at)
+        local touch = not (own and ways[i] == 'bound')
+                      and asked[ways[i]](e, customer, at)
 
         if touch and (touch.bound or touch.at <= at + AHEAD
                                      and at <= touch.at + window)
@@ -579,8 +581,9 @@ local function shared(touch, n)
 end
 
 
--- the first and the last touch: those of the cookie, else those of the click
--- that was credited
+-- The first and the last touch: those of the cookie, else those of the click,
+-- else the code.  They are the event's own: one that is credited to the
+-- binding has them too, so that the settler counts the same if it comes first.
 
 local function touches(e, touch)
     if e[FIRST_CODE] ~= '' or e[LAST_CODE] ~= '' then
@@ -590,13 +593,13 @@ local function touches(e, touch)
                e[LAST_CODE] ~= '' and decimal(made_at(e[LAST_CLICK])) or ''
     end
 
-    if not touch or touch.click == '' then
+    if not touch then
         return '', '', '', ''
     end
 
     local at = decimal(touch.at)
 
-    if touch.first == '=' then
+    if touch.click == '' or touch.first == '=' then
         return touch.code, at, touch.code, at
     end
 
@@ -658,7 +661,13 @@ local function entry(e, position)
             end
         end
 
-        first, first_at, last_code, last_at = touches(e, touch)
+        local own = touch
+
+        if via == 'bound' then
+            own = credit(e, customer, at, true)
+        end
+
+        first, first_at, last_code, last_at = touches(e, own)
     end
 
     local of = touch or NOBODY

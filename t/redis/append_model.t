@@ -396,30 +396,33 @@ sub credit {
     $m->{friend} = $n;
     $m->{known} = 1 if $known{$who} || ($e->{new} // 1) eq '0';
 
-    my ($touch, $way);
+    my ($touch, $way, $own);
 
     for (split /,/, $program->{attribution_order}
                     // 'bound,click,cookie,code')
     {
-        $way = $_;
-
-        if ($way eq 'bound') {
-            next unless $bound;
+        if ($_ eq 'bound') {
+            next unless $bound && !$touch;
+            $way = 'bound';
             $touch = { bound => 1, code => $bound->[1], n => $bound->[0] };
-            last;
+            next;
         }
 
-        my $try = touch($way, $e, $at) or next;
+        my $try = touch($_, $e, $at) or next;
 
         next if $try->{at} > $at + 5 * MINUTE
                 || $at > $try->{at} + window();
 
         if ($try->{who} eq $who) {
-            $m->{self} = 1;
+            $m->{self} = 1 if !$touch;
             next;
         }
 
-        $touch = $try;
+        # of its own, also behind the binding
+
+        $way = $_ if !$touch;
+        $touch //= $try;
+        $own = $try;
         last;
     }
 
@@ -431,12 +434,12 @@ sub credit {
             $m->{"${which}_at"} = at_of($id);
         }
 
-    } elsif ($touch && $way eq 'click') {
-        my @w = @{ $touch->{words} };
+    } elsif ($own) {
+        my @w = @{ $own->{words} // [ ('=') x 4 ] };
 
-        @$m{qw(last last_at)} = @$touch{qw(code at)};
+        @$m{qw(last last_at)} = @$own{qw(code at)};
         @$m{qw(first first_at)} = $w[3] eq '-' ? ('', '')
-                                : $w[3] eq '=' ? @$touch{qw(code at)}
+                                : $w[3] eq '=' ? @$own{qw(code at)}
                                 : ($w[3], at_of($w[5]));
     }
 
