@@ -20,7 +20,13 @@ static void referral_order_put_flags(referral_buf_t *out,
 static void referral_order_put_number(referral_buf_t *out, int64_t n);
 static void referral_order_add(referral_order_t *order,
     const referral_order_event_t *event);
+static void referral_order_insert(referral_order_t *order,
+    const referral_order_event_t *event);
 static void referral_order_merge(referral_order_t *order,
+    const referral_order_event_t *event);
+static unsigned referral_order_alike(const referral_order_t *order,
+    const referral_order_event_t *event, unsigned n);
+static void referral_order_fold(referral_order_event_t *old,
     const referral_order_event_t *event);
 static void referral_order_remove(referral_order_t *order, unsigned n);
 static int referral_order_own_unit(const referral_order_t *order,
@@ -478,18 +484,26 @@ referral_order_cancel(referral_order_t *order, const referral_moment_t *at)
 }
 
 
-/* they stand in an order that does not depend on which came first */
-
 static void
 referral_order_add(referral_order_t *order,
     const referral_order_event_t *event)
 {
-    unsigned  i;
-
     if (order->nevents == REFERRAL_ORDER_EVENTS) {
         referral_order_merge(order, event);
-        return;
+
+    } else {
+        referral_order_insert(order, event);
     }
+}
+
+
+/* they stand in an order that does not depend on which came first */
+
+static void
+referral_order_insert(referral_order_t *order,
+    const referral_order_event_t *event)
+{
+    unsigned  i;
 
     for (i = order->nevents; i; i--) {
 
@@ -505,39 +519,79 @@ referral_order_add(referral_order_t *order,
 }
 
 
-/* no amount is lost: only the number of refunds and their days are */
+/*
+ * No amount is lost, only the number of refunds and their days: the latest of
+ * its kind takes the event, else the latest two of another kind become one.
+ */
 
 static void
 referral_order_merge(referral_order_t *order,
     const referral_order_event_t *event)
 {
-    unsigned                i;
+    unsigned                i, n;
     referral_order_event_t  old;
 
     order->many = 1;
 
-    for (i = order->nevents; i; i--) {
-        old = order->events[i - 1];
+    n = referral_order_alike(order, event, order->nevents);
 
-        if (old.kind == event->kind && referral_str_eq(&old.unit, &event->unit))
+    if (n) {
+        old = order->events[n - 1];
+
+        referral_order_fold(&old, event);
+        referral_order_remove(order, n - 1);
+        referral_order_insert(order, &old);
+        return;
+    }
+
+    for (n = order->nevents; n; n--) {
+        old = order->events[n - 1];
+        i = referral_order_alike(order, &old, n - 1);
+
+        if (i) {
+            referral_order_fold(&old, &order->events[i - 1]);
+            referral_order_remove(order, n - 1);
+            referral_order_remove(order, i - 1);
+            referral_order_insert(order, &old);
+            referral_order_insert(order, event);
+            return;
+        }
+    }
+}
+
+
+/* the last of the first "n" that has the kind and the unit, from 1; 0: none */
+
+static unsigned
+referral_order_alike(const referral_order_t *order,
+    const referral_order_event_t *event, unsigned n)
+{
+    const referral_order_event_t  *old;
+
+    for ( /* void */ ; n; n--) {
+        old = &order->events[n - 1];
+
+        if (old->kind == event->kind
+            && referral_str_eq(&old->unit, &event->unit))
         {
             break;
         }
     }
 
-    if (i == 0) {
-        return;
+    return n;
+}
+
+
+static void
+referral_order_fold(referral_order_event_t *old,
+    const referral_order_event_t *event)
+{
+    if (event->kind == 'p' && old->amount < REFERRAL_FACT_AMOUNT) {
+        old->amount += event->amount;
+
+    } else if (event->kind == 't' && old->amount < event->amount) {
+        old->amount = event->amount;
     }
-
-    if (event->kind == 'p' && old.amount < REFERRAL_FACT_AMOUNT) {
-        old.amount += event->amount;
-
-    } else if (event->kind == 't' && old.amount < event->amount) {
-        old.amount = event->amount;
-    }
-
-    referral_order_remove(order, i - 1);
-    referral_order_add(order, &old);
 }
 
 

@@ -373,6 +373,7 @@ bounds(void)
 {
     int       good;
     char      text[512];
+    int64_t   before;
     unsigned  i;
 
     begin();
@@ -390,6 +391,29 @@ bounds(void)
 
     ok(good, "200 refunds of an order");
     ok(stats("amount:EUR") == 100000 - 392, "none of their amounts is lost");
+
+    good = feed("type=sale friend=1 order=full amount=100000 unit=EUR"
+                HEAD("1795086400000") BOUND);
+    before = stats("amount:EUR");
+
+    for (i = 0; i < REFERRAL_ORDER_EVENTS; i++) {
+        snprintf(text, sizeof(text), "type=refund order=full amount=10"
+                 " unit=EUR" HEAD("%llu"), T + 90000000ULL + i);
+        good &= feed(text);
+    }
+
+    ok(good && stats("amount:EUR")
+               == before - 10LL * (long long) REFERRAL_ORDER_EVENTS,
+       "as many refunds as an order keeps");
+    ok(feed("type=refund order=full refunded=60000 unit=EUR"
+            HEAD("1795200000000"))
+       && stats("amount:EUR") == before - 60000,
+       "one of another kind is not lost then");
+    ok(feed("type=refund order=full amount=60000 unit=EUR"
+            HEAD("1795200000001"))
+       && stats("amount:EUR")
+          == before - 60000 - 10LL * (long long) REFERRAL_ORDER_EVENTS,
+       "nor are the parts");
 
     good = 1;
 
