@@ -391,19 +391,19 @@ referral_fact_words(const referral_fact_t *fact, const char **why)
     const referral_str_t  *unit;
 
     static const struct {
-        referral_fact_text_e  text;
         size_t                max;
+        referral_fact_text_e  text;
         u_char                not;
     } words[] = {
-        { REFERRAL_FACT_T_ORDER, REFERRAL_FACT_ID, ' ' },
-        { REFERRAL_FACT_T_EVENT, REFERRAL_FACT_ID, ' ' },
-        { REFERRAL_FACT_T_CODE, REFERRAL_FACT_WORD, ',' },
-        { REFERRAL_FACT_T_CLICK, REFERRAL_FACT_WORD, ',' },
-        { REFERRAL_FACT_T_REFERRER_SEGMENT, REFERRAL_FACT_WORD, ',' },
-        { REFERRAL_FACT_T_CHANNEL, REFERRAL_FACT_WORD, ',' },
-        { REFERRAL_FACT_T_VARIANT, REFERRAL_FACT_WORD, ',' },
-        { REFERRAL_FACT_T_DEVICE, REFERRAL_FACT_WORD, ',' },
-        { REFERRAL_FACT_T_COUNTRY, REFERRAL_FACT_WORD, ',' }
+        { REFERRAL_FACT_ID, REFERRAL_FACT_T_ORDER, ' ' },
+        { REFERRAL_FACT_ID, REFERRAL_FACT_T_EVENT, ' ' },
+        { REFERRAL_FACT_WORD, REFERRAL_FACT_T_CODE, ',' },
+        { REFERRAL_FACT_WORD, REFERRAL_FACT_T_CLICK, ',' },
+        { REFERRAL_FACT_WORD, REFERRAL_FACT_T_REFERRER_SEGMENT, ',' },
+        { REFERRAL_FACT_WORD, REFERRAL_FACT_T_CHANNEL, ',' },
+        { REFERRAL_FACT_WORD, REFERRAL_FACT_T_VARIANT, ',' },
+        { REFERRAL_FACT_WORD, REFERRAL_FACT_T_DEVICE, ',' },
+        { REFERRAL_FACT_WORD, REFERRAL_FACT_T_COUNTRY, ',' }
     };
 
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {

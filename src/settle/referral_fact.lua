@@ -5,8 +5,9 @@
 -- ARGV  type; what must be last, "" for anything (rules), or the position to
 --       be skipped; then names and values behind "time"
 --
--- Answers: the number of the entry; 0 if something else was appended, or if
--- that position is not the one that the program stands before.
+-- Answers: the number of the entry; 0 if something else was appended, if that
+-- position is not the one that the program stands before, or if there is no
+-- stream: a program that was deleted is not made again.
 
 local call, format = redis.call, string.format
 local stream, settled = KEYS[1], KEYS[2]
@@ -20,23 +21,24 @@ for i, want in ipairs({ 'stream', 'hash' }) do
     end
 end
 
+if call('EXISTS', stream) == 0 then
+    return '0'
+end
+
 local last, time = 0, 0
+local info = call('XINFO', 'STREAM', stream)
 
-if call('EXISTS', stream) == 1 then
-    local info = call('XINFO', 'STREAM', stream)
-
-    for i = 1, #info, 2 do
-        if info[i] == 'last-generated-id' then
-            last = tonumber(string.match(info[i + 1], '^(%d+)-')) or 0
-        end
+for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+        last = tonumber(string.match(info[i + 1], '^(%d+)-')) or 0
     end
+end
 
-    local entry = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+local entry = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 
-    for i = 1, entry and #entry[2] or 0, 2 do
-        if entry[2][i] == 'time' then
-            time = tonumber(entry[2][i + 1]) or 0
-        end
+for i = 1, entry and #entry[2] or 0, 2 do
+    if entry[2][i] == 'time' then
+        time = tonumber(entry[2][i + 1]) or 0
     end
 end
 

@@ -265,15 +265,17 @@ settle_commit_cut(referral_str_t *s, referral_str_t *field)
 static void
 settle_commit_open(settle_work_t *w, const referral_view_item_t *item)
 {
-    char    name[sizeof("order:") + REFERRAL_PLACE_LEN];
-    size_t  i;
-
-    memcpy(name, "order:", 6);
+    u_char          name[sizeof("order:") - 1 + REFERRAL_PLACE_LEN];
+    size_t          i;
+    referral_buf_t  buf;
 
     for (i = item->before.len; i < item->text.len; i += REFERRAL_PLACE_LEN) {
-        memcpy(name + 6, item->text.data + i, REFERRAL_PLACE_LEN);
-        settle_command_word(&w->set, name, 6 + REFERRAL_PLACE_LEN);
-        settle_command_word(&w->set, "", 0);
+        referral_buf_init(&buf, name, sizeof(name));
+        referral_buf_puts(&buf, "order:");
+        referral_buf_put(&buf, item->text.data + i, REFERRAL_PLACE_LEN);
+
+        settle_command_buf(&w->set, &buf);
+        settle_command_text(&w->set, "");
     }
 }
 

@@ -323,7 +323,6 @@ settle_compare_key(settle_compare_t *c, size_t from, size_t n,
 static void
 settle_compare_expand(settle_pairs_t *pairs, const referral_view_item_t *item)
 {
-    char             digest[sizeof("order:") + REFERRAL_PLACE_LEN];
     size_t           i;
     unsigned         field;
     referral_str_t   name, rest, value;
@@ -342,9 +341,6 @@ settle_compare_expand(settle_pairs_t *pairs, const referral_view_item_t *item)
     if (item->kind == REFERRAL_VIEW_OPEN) {
 
         for (i = 0; i < item->text.len; i += REFERRAL_PLACE_LEN) {
-            memcpy(digest, "order:", 6);
-            memcpy(digest + 6, item->text.data + i, REFERRAL_PLACE_LEN);
-
             /* their texts lie in the view: without "order:", which is told */
 
             settle_compare_add(pairs, item->text.data + i, REFERRAL_PLACE_LEN,

@@ -150,6 +150,14 @@ settle_options_file(const char *path)
     rc = SETTLE_OK;
 
     for (line = 1; rc == SETTLE_OK && fgets(text, sizeof(text), f); line++) {
+        snprintf(where, sizeof(where), "%s, line %d: ", path, line);
+
+        if (strchr(text, '\n') == NULL && !feof(f)) {
+            rc = settle_options_wrong("%sit is longer than %zu bytes", where,
+                                      sizeof(text) - 2);
+            continue;
+        }
+
         text[strcspn(text, "#\r\n")] = '\0';
 
         name = strtok_r(text, " \t", &rest);
@@ -159,14 +167,16 @@ settle_options_file(const char *path)
             continue;
         }
 
-        snprintf(where, sizeof(where), "%s, line %d: ", path, line);
-
         if (value == NULL || strtok_r(NULL, " \t", &rest)) {
             rc = settle_options_wrong("%s\"%s\" takes one value", where, name);
 
         } else {
             rc = settle_options_set(name, value, where);
         }
+    }
+
+    if (rc == SETTLE_OK && ferror(f)) {
+        rc = settle_options_wrong("\"%s\": %s", path, strerror(errno));
     }
 
     fclose(f);
@@ -250,12 +260,16 @@ settle_options_set(const char *name, const char *value, const char *where)
 static int
 settle_options_text(char *to, size_t size, const char *name, const char *value)
 {
-    if (strlen(value) >= size) {
+    size_t  len;
+
+    len = strlen(value);
+
+    if (len >= size) {
         return settle_options_wrong("the value of %s is longer than %zu bytes",
                                     name, size - 1);
     }
 
-    strcpy(to, value);
+    memcpy(to, value, len + 1);
 
     return SETTLE_OK;
 }
@@ -339,9 +353,23 @@ static int
 settle_options_check(void)
 {
     size_t             i;
+    const char        *colon;
+    referral_str_t     port;
     settle_options_t  *o;
 
     o = &settle_options;
+    colon = o->redis[0] == '/' || strncmp(o->redis, "unix:", 5) == 0
+            ? NULL : strrchr(o->redis, ':');
+
+    if (colon) {
+        port.data = (u_char *) colon + 1;
+        port.len = strlen(colon + 1);
+
+        if (referral_str_uint(&port, 65535) < 1) {
+            return settle_options_wrong("redis \"%s\": HOST:PORT or unix:PATH"
+                                        " is right", o->redis);
+        }
+    }
 
     for (i = 0; o->prefix[i]; i++) {
         if (o->prefix[i] <= ' ' || strchr("{}*?[]\\", o->prefix[i])) {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "settle_program.h"
+#include "settle_status.h"
 
 
 #define SETTLE_AGAIN      1000       /* ms after something was refused */
@@ -28,6 +29,8 @@
 
 
 static settle_turn_e settle_program_exists(settle_program_t *p);
+static settle_turn_e settle_program_reaches(settle_program_t *p,
+    uint64_t position);
 static int64_t settle_program_renew(void);
 static settle_turn_e settle_program_lease(settle_program_t *p, int64_t life);
 static settle_turn_e settle_program_leased(settle_program_t *p,
@@ -95,16 +98,12 @@ settle_program_turn(settle_program_t *p)
         return SETTLE_TROUBLE;
     }
 
-    if (!p->exists) {
+    if (!p->loaded || now - p->leased_at > settle_program_renew()) {
         rc = settle_program_exists(p);
 
-        if (rc != SETTLE_BUSY) {
-            return rc;
+        if (rc == SETTLE_BUSY) {
+            rc = settle_program_lease(p, settle_options.lease);
         }
-    }
-
-    if (!p->loaded || now - p->leased_at > settle_program_renew()) {
-        rc = settle_program_lease(p, settle_options.lease);
 
         if (rc != SETTLE_BUSY) {
             return rc;
@@ -143,11 +142,12 @@ settle_program_turn(settle_program_t *p)
 }
 
 
-/* nothing is written about a program that has no conversions */
+/* nothing is written about a program that has no conversions any more */
 
 static settle_turn_e
 settle_program_exists(settle_program_t *p)
 {
+    int                exists;
     u_char             data[REFERRAL_STATE_KEY];
     redisReply        *reply;
     referral_buf_t     buf;
@@ -172,11 +172,40 @@ settle_program_exists(settle_program_t *p)
         return SETTLE_TROUBLE;
     }
 
-    p->exists = (settle_reply_number(reply) == 1);
+    exists = (settle_reply_number(reply) == 1);
 
     freeReplyObject(reply);
 
-    return p->exists ? SETTLE_BUSY : SETTLE_IDLE;
+    if (!exists) {
+        settle_program_forget(p);
+        return SETTLE_IDLE;
+    }
+
+    return SETTLE_BUSY;
+}
+
+
+/* what is settled must be in the stream: else a new entry had an old number */
+
+static settle_turn_e
+settle_program_reaches(settle_program_t *p, uint64_t position)
+{
+    char             text[SETTLE_TEXT];
+    settle_stands_t  stands;
+
+    if (settle_status_read(&stands, &p->state, text) != SETTLE_OK) {
+        return settle_program_trouble(p, text);
+    }
+
+    if (stands.end < position) {
+        snprintf(text, sizeof(text), "its conversions end at entry %llu, but"
+                 " entry %llu was settled: the stream was replaced",
+                 (unsigned long long) stands.end,
+                 (unsigned long long) position);
+        return settle_program_trouble(p, text);
+    }
+
+    return SETTLE_BUSY;
 }
 
 
@@ -230,7 +259,7 @@ static settle_turn_e
 settle_program_leased(settle_program_t *p, const redisReply *reply)
 {
     int       mine;
-    uint64_t  stop;
+    uint64_t  stop, position;
 
     if (settle_reply_failed(reply)) {
         return settle_program_trouble(p, reply->str);
@@ -259,6 +288,12 @@ settle_program_leased(settle_program_t *p, const redisReply *reply)
         return SETTLE_AWAY;
     }
 
+    position = settle_reply_number(reply->element[SETTLE_LEASE_POSITION]);
+
+    if (settle_program_reaches(p, position) != SETTLE_BUSY) {
+        return SETTLE_TROUBLE;
+    }
+
     p->trying = settle_reply_number(reply->element[SETTLE_LEASE_TRYING]);
     p->attempts =
               (int) settle_reply_number(reply->element[SETTLE_LEASE_ATTEMPTS]);
@@ -276,9 +311,7 @@ settle_program_leased(settle_program_t *p, const redisReply *reply)
     /* Redis may have gone back in time, or somebody else may have settled */
 
     if (p->loaded
-        && ((uint64_t) settle_reply_number(
-                           reply->element[SETTLE_LEASE_POSITION])
-            != p->position
+        && (position != p->position
             || strcmp(settle_reply_text(reply->element[SETTLE_LEASE_CHAIN]),
                       p->chain)
                != 0))

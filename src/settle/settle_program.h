@@ -46,7 +46,6 @@ typedef struct {
     unsigned             mine:1;        /* the lease */
     unsigned             current:1;     /* all of the stream was seen once */
     unsigned             single:1;      /* fact by fact: one of them is wrong */
-    unsigned             exists:1;      /* its stream */
     unsigned             named:1;       /* by somebody, at the last look */
 
     uint64_t             skip;          /* by an operator's word */

@@ -91,15 +91,16 @@ settle_redis_connect(const char *address)
                                           connect);
 
     } else {
-        strcpy(host, address);
+        snprintf(host, sizeof(host), "%s", address);
         colon = strrchr(host, ':');
 
         if (colon) {
             *colon = '\0';
         }
 
-        ctx = redisConnectWithTimeout(host, colon ? atoi(colon + 1) : 6379,
-                                      connect);
+        ctx = redisConnectWithTimeout(host, colon
+                                            ? (int) strtol(colon + 1, NULL, 10)
+                                            : 6379, connect);
     }
 
     if (ctx && !ctx->err) {

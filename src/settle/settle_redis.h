@@ -70,7 +70,7 @@ redisReply *settle_redis_reply(void);
 /* one command and its reply; of a script, with its keys and arguments */
 redisReply *settle_redis_command(const settle_command_t *c);
 redisReply *settle_redis_script(settle_script_e script,
-    const settle_command_t *c, size_t nkeys);
+    const settle_command_t *args, size_t nkeys);
 
 /* texts of a reply; "" where it has none */
 const char *settle_reply_text(const redisReply *reply);

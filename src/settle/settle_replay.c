@@ -21,6 +21,7 @@ typedef struct {
     size_t              lines;
     uint64_t            position;        /* last entry that was read */
     size_t              at;
+    unsigned            failed:1;        /* what follows cannot be read */
     settle_entries_t    entries;
     settle_entry_t      entry;           /* of a file */
 } settle_source_t;
@@ -132,7 +133,7 @@ settle_source_rewind(settle_source_t *s, uint64_t position)
 }
 
 
-/* NULL at the end; an entry of a file is valid until the next */
+/* NULL at the end, or if it failed; an entry of a file ends with the next */
 
 static settle_entry_t *
 settle_source_next(settle_source_t *s)
@@ -156,7 +157,11 @@ settle_source_next(settle_source_t *s)
                                     s->position + 1, text)
                 != SETTLE_OK)
             {
-                settle_log("error", "%s", text);
+                if (text[0]) {
+                    settle_log("error", "%s", text);
+                }
+
+                s->failed = 1;
                 return NULL;
             }
         }
@@ -183,6 +188,7 @@ settle_source_line(settle_source_t *s)
         s->lines++;
 
         if (len < 0) {
+            s->failed = (ferror(s->file) != 0);
             return NULL;
         }
 
@@ -248,7 +254,7 @@ settle_replay_ahead(settle_source_t *s)
 
     settle_source_rewind(s, 0);
 
-    return SETTLE_OK;
+    return s->failed ? SETTLE_FAILED : SETTLE_OK;
 }
 
 
@@ -279,6 +285,10 @@ settle_replay_to(settle_source_t *s, uint64_t position)
 
     while (p->settle.position < position) {
         entry = settle_source_next(s);
+
+        if (entry == NULL && s->failed) {
+            return SETTLE_FAILED;
+        }
 
         if (entry == NULL) {
             printf("different: the stream ends at entry %llu, Redis has"
@@ -445,7 +455,12 @@ settle_dump(void)
     size = 65536;
     data = malloc(size);
 
-    while (data && (entry = settle_source_next(&source)) != NULL) {
+    if (data == NULL) {
+        settle_log("crit", "there is not enough memory");
+        return SETTLE_FAILED;
+    }
+
+    while ((entry = settle_source_next(&source)) != NULL) {
 
         referral_buf_init(&number, id, sizeof(id));
         referral_buf_uint(&number, entry->fact.position);
@@ -478,8 +493,8 @@ settle_dump(void)
 
     free(data);
 
-    rc = fflush(stdout) == 0 && settle_redis_wait() == 0 ? SETTLE_OK
-                                                         : SETTLE_FAILED;
+    rc = fflush(stdout) == 0 && !ferror(stdout) && !source.failed
+         ? SETTLE_OK : SETTLE_FAILED;
     settle_source_close(&source);
 
     return rc;

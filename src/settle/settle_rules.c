@@ -174,8 +174,9 @@ settle_rules_ahead(settle_program_t *p)
         rc = settle_rules_take(p, &e, position, 0);
 
         if (rc == SETTLE_IDLE && e.n == 0) {
-            rc = settle_rules_check(p) == SETTLE_BUSY ? SETTLE_IDLE
-                                                      : SETTLE_TROUBLE;
+            rc = settle_rules_check(p);
+            rc = rc == SETTLE_BUSY ? SETTLE_IDLE
+                                   : rc == SETTLE_IDLE ? SETTLE_TROUBLE : rc;
 
         } else if (rc == SETTLE_IDLE) {
             position = e.entry[e.n - 1].fact.position + 1;
@@ -206,6 +207,7 @@ settle_rules_take(settle_program_t *p, settle_entries_t *e, uint64_t position,
     for (i = 0; i < e->n; i++) {
 
         if (e->entry[i].why
+            || (newest && e->entry[i].fact.position != position)
             || e->entry[i].fact.type != REFERRAL_FACT_RULES
             || referral_terms_parse(&p->terms, &e->entry[i].fact, &why)
                != REFERRAL_OK)
@@ -589,6 +591,10 @@ settle_rules_append(settle_program_t *p, const char *text)
 
     if (reply == NULL || settle_reply_failed(reply)) {
         rc = settle_program_trouble(p, settle_reply_text(reply));
+
+    } else if (settle_reply_number(reply) == 0) {
+        rc = SETTLE_AWAY;
+        settle_program_forget(p);
 
     } else {
         rc = SETTLE_BUSY;

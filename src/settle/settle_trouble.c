@@ -40,5 +40,4 @@ settle_program_forget(settle_program_t *p)
     referral_settle_reset(&p->settle);
 
     p->loaded = 0;
-    p->exists = 0;
 }

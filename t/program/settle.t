@@ -323,6 +323,72 @@ subtest 'entries that are none' => sub {
 };
 
 
+subtest 'a program that is deleted' => sub {
+    my $p = program();
+    my $daemon = start('--program', $p, '--lease', 1);
+
+    append($p, @facts[0 .. 9]);
+    ok(settled($p), 'it is settled');
+    $t->redis('DEL', keys_of($p));
+    sleep 2.5;
+    is_deeply([ keys_of($p) ], [], 'nothing of it comes again');
+
+    $t->redis('HSET', "ref:program:{$p}", state => 'active');
+    append($p, @facts[0 .. 9]);
+    ok(settled($p), 'a new one of its name is settled');
+    stop($daemon);
+    is(replay($p), 0, 'a replay has the same');
+};
+
+
+subtest 'a stream that is not what was settled' => sub {
+    my $p = program();
+
+    append($p, @facts[0 .. 9]);
+    is(run('--once', '--program', $p), 0, 'it is settled');
+
+    my $before = state($p);
+
+    # another one begins at 1 again
+
+    my $daemon = start('--program', $p, '--lease', 1);
+
+    sleep 1;
+    $t->redis('DEL', "ref:conversions:{$p}");
+    append($p, @facts[10 .. 13]);
+    waits('a shorter one is told', sub {
+        $daemon->{log}->() =~ /entry \d+ was settled: the stream was replaced/
+    });
+    append($p, @facts[14 .. 30]);
+    stop($daemon);
+    is_deeply(state($p), $before, 'and is not counted');
+
+    my ($status, $said) = run('--once', '--program', $p);
+
+    is(fields("ref:settled:{$p}")->{position}, 11, 'nor is a longer one')
+        or diag("$status $said");
+};
+
+
+subtest 'a stream that was cut' => sub {
+    my $p = program();
+
+    append($p, @facts[0 .. 9]);
+    run('--once', '--program', $p);
+    $t->redis('XTRIM', "ref:conversions:{$p}", 'MINID', '12-0');
+    append($p, { type => 'rules', time => $T, version => 2, engine => 1,
+                 transitions => "$T:60", window => 60, late => 60,
+                 bind => 'window' });
+
+    my ($status, $said) = run('--once', '--program', $p);
+
+    is($status, 2, 'without the rules that hold nothing is settled');
+    like($said, qr/rules that were settled are not in the stream/,
+         'which is told');
+    $t->redis('DEL', keys_of($p));
+};
+
+
 subtest 'a failover that loses the tail' => sub {
     my $p = program();
     my $daemon = start('--program', $p);
@@ -535,6 +601,13 @@ subtest 'the user of the manual' => sub {
                     run('--replay', '--program', $p, @user));
 
         isnt("@said[0, 2, 4]", '0 0 0', "$may is needed");
+
+        next if $may ne '+xrange';
+
+        is((run('--dump', '--program', $p, @user))[0], 2,
+           'a dump that is not whole is told');
+        is((run('--replay', '--program', $p, @user))[0], 2,
+           'as is a replay that reads nothing');
     }
 
     $t->redis('ACL', 'DELUSER', $name);
@@ -560,7 +633,10 @@ subtest 'options' => sub {
                    [ 'batch 0', 'number from 1 to 1000' ],
                    [ 'prefix {x}', 'a prefix has no' ],
                    [ 'program Shop', 'no program\'s name' ],
-                   [ 'password_file /none', 'No such file' ])
+                   [ 'password_file /none', 'No such file' ],
+                   [ 'redis 127.0.0.1:port', 'HOST:PORT or unix:PATH' ],
+                   [ 'reason ' . 'x' x 600, 'longer than 511 bytes' ],
+                   [ 'reason ' . 'x' x 2000, 'line 3: it is longer than' ])
     {
         $t->write_file($file, "# a comment\n\n$wrong->[0]\n");
         ($status, $said) = run('-c', $file, '--status');
@@ -570,7 +646,7 @@ subtest 'options' => sub {
     }
 
     for my $wrong ([ '--password', 'x' ], [ '--what', 'x' ], [ '--lease' ],
-                   [ 'shop' ], [ '--replay' ], [ '--dump' ],
+                   [ '-c', $dir ], [ 'shop' ], [ '--replay' ], [ '--dump' ],
                    [ '--skip', 1, '--program', 'x' ], [ '-c', '/none' ],
                    [ '--skip', 'x', '--program', 'x' ])
     {
