@@ -1,6 +1,7 @@
 # protects: no event is answered by 2xx that the disk does not have: while the
 # journal is full, unwritable or does not sync it is 503 with Retry-After,
-# clicks go on, and it comes back by itself
+# clicks go on, and it comes back by itself; a worker that is killed at a write
+# or a sync loses none
 #
 # TEST_ONLY="full sync": these alone
 #
@@ -351,6 +352,62 @@ case sync => $traces, sub {
 
     $t->finish;
 };
+
+
+# --- a worker is killed at its n-th write, or sync ---
+
+case killed => $traces, sub {
+    my ($t, $e) = instance(main => 'worker_rlimit_core 0;');
+
+    $t->expect_log(qr/exited on signal 9/);
+    $t->expect_log(qr/shared memory zone.*was locked by/);
+
+    # batches to Redis and answers are writes too
+
+    $e->start(connections => 12, rate => 300, seconds => 300);
+
+    for my $call (qw(write writev fdatasync)) {
+        my $killed = 0;
+
+        $killed += killed_at($t, $call, $_) for 1 .. 5, 8, 13, 21;
+
+        cmp_ok($killed, '>=', 7, "killed at many a $call()");
+    }
+
+    my $load = $e->stop->{last};
+
+    cmp_ok(scalar(grep { $_->{tries} > 1 } @{ $load->{events} }), '>', 10,
+           'events were cut off, and sent again');
+    $e->exact('kill -9 at the n-th write and sync', quiet => 30);
+
+    $t->finish;
+};
+
+
+# the call is entered, but not done
+
+sub killed_at {
+    my ($t, $call, $n) = @_;
+
+    my $worker = wait_for { ($t->workers)[0] } or return 0;
+
+    my $tracer = $t->spawn(sub {
+        open STDERR, '>', '/dev/null';
+        exec 'strace', '-f', '-qq', '-o', '/dev/null', '-p', $worker,
+             '-e', "trace=$call", '-e', "inject=$call:signal=KILL:when=$n";
+    });
+
+    my $dead = wait_for { !grep { $_ == $worker } $t->workers } 10;
+
+    $t->end_child($tracer);
+
+    # what is sent again comes first
+
+    wait_for { scalar $t->workers } 5;
+    sleep 0.05 + rand 0.2;
+
+    return $dead ? 1 : 0;
+}
 
 
 # --- emptied ---
