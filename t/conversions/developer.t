@@ -71,7 +71,7 @@ subtest 'codes' => sub {
 # --- the machine of the page ---
 
 my ($first) = fenced('nginx');
-my ($make) = $page =~ /^    (umask 077; .*)$/m;
+my ($make) = $page =~ /^    (\(umask 077; .*)$/m;
 
 # the key, as the page makes it
 

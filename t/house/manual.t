@@ -377,13 +377,15 @@ my @says = (
     [ 'docs/command-line.md', 'scripts/referral program', qr/^0 recorded, 2 un/m ],
     [ 'docs/command-line.md', 'export', qr/^event_id +sale-1001$/m ],
     [ 'docs/journal.md', 'scripts/referral reset', qr/\bclicks\b/ ],
+    [ 'docs/recipes.md', 'export', qr/^via +click$/m ],
+    [ 'docs/recipes.md', 'redis-cli HMGET', qr/^1\n4990$/m ],
 );
 
 # in an order in which each finds what it needs
 
 my @order = qw(README.md docs/install.md docs/metrics.md docs/links.md
                docs/redis-keys.md docs/redis.md docs/people.md
-               docs/command-line.md docs/journal.md);
+               docs/command-line.md docs/recipes.md docs/journal.md);
 
 my %click;
 
@@ -497,14 +499,20 @@ sub prepare {
         symlink "$root/build/nginx-referral-settle",
                 "$dir/bin/nginx-referral-settle";
 
-        # a stream to settle, and to replay
+        # the stream of the pages before, to replay
 
-        $t->redis('DEL', 'ref:settled:{shop}', 'ref:conversions:{shop}');
-        $t->redis('XADD', 'ref:conversions:{shop}', '1-0', type => 'lead',
-                  event => 'e', who => '0', time => 1795000000000,
-                  at => 1795000000000, trust => 'signed', friend => 1);
-        system("$root/build/nginx-referral-settle", '--once', '--redis',
-               "127.0.0.1:$t->{redis_port}");
+        settled();
+        return;
+    }
+
+    if ($page eq 'docs/recipes.md') {
+        ($click{id}) = $t->get('/r/aiko7', host => '127.0.0.1')->location
+                       =~ /click_id=([^&]+)/;
+
+        wait_for {
+            grep { $t->redis('HEXISTS', $_, $click{id}) }
+                @{ $t->redis('KEYS', 'ref:clicks:{shop}:*') }
+        };
         return;
     }
 
@@ -527,6 +535,10 @@ sub commands {
     if ($page eq 'docs/install.md' && $first =~ /^nginx-referral program/) {
         $t->start;
     }
+
+    # a process that runs, in the manual
+
+    settled() if $page eq 'docs/recipes.md' && $first =~ /^redis-cli/;
 
     $block = here($block);
     $block =~ s/CLICK_ID/$click{id}/g if $click{id};
@@ -563,6 +575,14 @@ sub commands {
     }
 
     return $out;
+}
+
+
+# what the settler would have done by now
+
+sub settled {
+    system("$root/build/nginx-referral-settle", '--once', '--redis',
+           "127.0.0.1:$t->{redis_port}");
 }
 
 
