@@ -3,6 +3,8 @@
 # workers are killed
 #
 # TEST_SOAK=1: 200,000 hits each
+#
+# Runs alone: 50,000 hits and killed workers keep the machine busy.
 
 use strict;
 use warnings;

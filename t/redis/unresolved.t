@@ -1,6 +1,8 @@
 # protects: 100,000 random codes during an outage evict no click on a known
 # link and leave nothing behind; a known link stays known while Redis comes
 # and goes
+#
+# Runs alone: its 100,000 requests keep the machine busy.
 
 use strict;
 use warnings;
