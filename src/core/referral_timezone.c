@@ -214,7 +214,7 @@ referral_timezone_last(const referral_timezone_t *zone, int64_t local)
     offset = referral_timezone_offset(zone, start);
     last = start;
 
-    do {
+    for ( ;; ) {
         more = referral_timezone_next(zone, start, &change);
         at = local - offset * 1000LL;
 
@@ -226,12 +226,13 @@ referral_timezone_last(const referral_timezone_t *zone, int64_t local)
             last = at;
         }
 
+        if (!more || change.at > limit) {
+            return last;
+        }
+
         start = change.at;
         offset = change.offset;
-
-    } while (more && start <= limit);
-
-    return last;
+    }
 }
 
 

@@ -321,11 +321,9 @@ referral_tzdata_file(referral_tzdata_t *tzdata, int fd, size_t len)
     if (n == -1) {
         err = strerror(errno);
 
-    } else if (size == sizeof(tzdata->file)) {
-        return;
-
-    } else if (referral_timezones_add(tzdata->zones, &name, &file, &err)
-               != REFERRAL_ERROR)
+    } else if (size == sizeof(tzdata->file)
+               || referral_timezones_add(tzdata->zones, &name, &file, &err)
+                  != REFERRAL_ERROR)
     {
         return;
     }

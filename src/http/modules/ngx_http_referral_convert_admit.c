@@ -91,11 +91,13 @@ ngx_http_referral_convert_verify(ngx_http_request_t *r,
 {
     u_char                                 *p;
     unsigned                                result;
-    referral_str_t                          key;
+    referral_str_t                          key, body;
     ngx_http_referral_convert_main_conf_t  *rcmcf;
     u_char                                  text[4 + REFERRAL_EVENT_ID_MAX];
 
     rcmcf = ngx_http_get_module_main_conf(r, ngx_http_referral_convert_module);
+
+    body = message->body;
 
     if (asked) {
         p = ngx_cpymem(text, "GET ", 4);
@@ -108,12 +110,12 @@ ngx_http_referral_convert_verify(ngx_http_request_t *r,
     result = referral_signature_verify(rcmcf->keys, program, message,
                                        ngx_time(), &key);
 
+    message->body = body;
+
     if (asked
         && result == REFERRAL_SIGNATURE_MISMATCH
         && referral_str_eq(&message->id, asked))
     {
-        message->body.len = 0;
-
         result = referral_signature_verify(rcmcf->keys, program, message,
                                            ngx_time(), &key);
     }

@@ -140,12 +140,12 @@ ngx_http_referral_recorder_t *ngx_http_referral_recorder_clicks(
     ngx_http_referral_main_conf_t *rmcf, ngx_log_t *log);
 
 /*
- * That of events; of "conf" the caller sets path, directory and thread_pool.
+ * That of events; of "own" the caller sets path, directory and thread_pool.
  * They are kept for 35 days, and durable before they are answered.
  */
 ngx_http_referral_recorder_t *ngx_http_referral_recorder_conversions(
     ngx_http_referral_main_conf_t *rmcf,
-    ngx_http_referral_recorder_conf_t *conf, ngx_log_t *log);
+    const ngx_http_referral_recorder_conf_t *own, ngx_log_t *log);
 
 /*
  * The caller sets handler, data and durable of "commit", which must stay where

@@ -72,9 +72,12 @@ static const ngx_http_referral_recorder_kind_t
 
 ngx_http_referral_recorder_t *
 ngx_http_referral_recorder_conversions(ngx_http_referral_main_conf_t *rmcf,
-    ngx_http_referral_recorder_conf_t *conf, ngx_log_t *log)
+    const ngx_http_referral_recorder_conf_t *own, ngx_log_t *log)
 {
-    referral_append_conf_t  append;
+    referral_append_conf_t             append;
+    ngx_http_referral_recorder_conf_t  conf;
+
+    conf = *own;
 
     ngx_memzero(&append, sizeof(referral_append_conf_t));
 
@@ -95,27 +98,27 @@ ngx_http_referral_recorder_conversions(ngx_http_referral_main_conf_t *rmcf,
         return NULL;
     }
 
-    conf->name = "event recorder";
-    conf->records = "events";
-    conf->meanwhile = "refused, or kept in memory if an upstream said them";
-    conf->kind = &ngx_http_referral_events_kind;
-    conf->kind_conf = &append;
+    conf.name = "event recorder";
+    conf.records = "events";
+    conf.meanwhile = "refused, or kept in memory if an upstream said them";
+    conf.kind = &ngx_http_referral_events_kind;
+    conf.kind_conf = &append;
 
     /* clicks have another one, so neither reads the other's segments */
 
-    conf->version = REFERRAL_SEGMENT_EVENTS;
-    conf->segment = rmcf->journal.segment;
-    conf->max = rmcf->journal.max;
-    conf->retain = NGX_HTTP_REFERRAL_EVENTS_RETAIN;
-    conf->sync = REFERRAL_SYNC_ALWAYS;
+    conf.version = REFERRAL_SEGMENT_EVENTS;
+    conf.segment = rmcf->journal.segment;
+    conf.max = rmcf->journal.max;
+    conf.retain = NGX_HTTP_REFERRAL_EVENTS_RETAIN;
+    conf.sync = REFERRAL_SYNC_ALWAYS;
 
-    conf->redis = &rmcf->redis;
-    conf->zone = rmcf->zone.sh;
-    conf->sh = &rmcf->zone.sh->events;
-    conf->worker = offsetof(ngx_http_referral_worker_entry_t, events);
-    conf->events = rmcf->zone.sh->event_counters;
+    conf.redis = &rmcf->redis;
+    conf.zone = rmcf->zone.sh;
+    conf.sh = &rmcf->zone.sh->events;
+    conf.worker = offsetof(ngx_http_referral_worker_entry_t, events);
+    conf.events = rmcf->zone.sh->event_counters;
 
-    return ngx_http_referral_recorder_create(conf, log);
+    return ngx_http_referral_recorder_create(&conf, log);
 }
 
 
