@@ -46,8 +46,6 @@ my @none = (
      'ngx_http_referral_find_static(', 'nginx\'s own tree of locations'],
     [source('referral_dump.c'), 'misc-redundant-expression',
      '|| !referral_dump_take(line, \']\'))', 'each takes a bracket'],
-    [source('referral_settle.c'), 'ctuuninitvar', 'fact = e->fact;',
-     'its caller has set it'],
     ['tools/referral_journal_check.c', 'cert-err34-c',
      'if (sscanf(line, "%*s FLOCK', 'numbers of the kernel\'s own'],
 );
