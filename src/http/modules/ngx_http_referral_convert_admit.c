@@ -50,6 +50,9 @@ ngx_http_referral_convert_admit(ngx_http_request_t *r,
 
     if (body) {
         message.body = *body;
+
+    } else {
+        ngx_str_set(&message.body, "");
     }
 
     result = ngx_http_referral_convert_verify(r, &ctx->program, &message,
