@@ -53,7 +53,11 @@ sub random_events {
                          at => $now + int rand 4 * $DAY);
 
                 $e{unit} = rand() < 0.9 ? $unit : 'USD';
-                $e{amount} = int rand(rand() < 0.1 ? 2 ** 52 : 2000);
+
+                # at most 144 of them in a stream: a board counts up to 2^53,
+                # and takes from there if it would have been above
+
+                $e{amount} = int rand(rand() < 0.1 ? 2 ** 45 : 2000);
 
                 if ($kind eq 'total') {
                     $e{type} = 'refund';
