@@ -279,6 +279,7 @@ for ([ {}, 'none' ], [ { code => 't' }, 'code' ],
      [ { code => 't', last => "k/$k", first => "f/$f" }, 'cookie' ],
      [ { code => 't', last => "k/$k", click_id => $c }, 'click' ],
      [ { code => 'nope', last => "nope/$k", click_id => uuid($NOW) }, 'none' ],
+     [ { code => 't', click_id => uuid($NOW) }, 'code' ],
      [ { code => 't', last => "nope/$k" }, 'code' ])
 {
     append(event(customer => 'c' . ++$ids, %{ $_->[0] }));
