@@ -369,7 +369,7 @@ case killed => $traces, sub {
     for my $call (qw(write writev fdatasync)) {
         my $killed = 0;
 
-        $killed += killed_at($t, $call, $_) for 1 .. 5, 8, 13, 21;
+        $killed += $t->kill_worker_at($call, $_) for 1 .. 5, 8, 13, 21;
 
         cmp_ok($killed, '>=', 7, "killed at many a $call()");
     }
@@ -382,32 +382,6 @@ case killed => $traces, sub {
 
     $t->finish;
 };
-
-
-# the call is entered, but not done
-
-sub killed_at {
-    my ($t, $call, $n) = @_;
-
-    my $worker = wait_for { ($t->workers)[0] } or return 0;
-
-    my $tracer = $t->spawn(sub {
-        open STDERR, '>', '/dev/null';
-        exec 'strace', '-f', '-qq', '-o', '/dev/null', '-p', $worker,
-             '-e', "trace=$call", '-e', "inject=$call:signal=KILL:when=$n";
-    });
-
-    my $dead = wait_for { !grep { $_ == $worker } $t->workers } 10;
-
-    $t->end_child($tracer);
-
-    # what is sent again comes first
-
-    wait_for { scalar $t->workers } 5;
-    sleep 0.05 + rand 0.2;
-
-    return $dead ? 1 : 0;
-}
 
 
 # --- emptied ---

@@ -87,7 +87,7 @@ SKIP: {
         $c->start(rate => 300, connections => 12, seconds => 300);
 
         for my $n ($soak ? @many : @few) {
-            $killed += killed_at($t, $call, $n);
+            $killed += $t->kill_worker_at($call, $n);
         }
 
         $c->stop;
@@ -98,30 +98,6 @@ SKIP: {
 
         $t->finish;
     }
-}
-
-
-sub killed_at {
-    my ($t, $call, $n) = @_;
-
-    my $worker = wait_for { ($t->workers)[0] } or return 0;
-
-    my $tracer = $t->spawn(sub {
-        open STDERR, '>', '/dev/null';
-        exec 'strace', '-f', '-qq', '-o', '/dev/null', '-p', $worker,
-             '-e', "trace=$call", '-e', "inject=$call:signal=KILL:when=$n";
-    });
-
-    my $dead = wait_for { !grep { $_ == $worker } $t->workers } 10;
-
-    $t->end_child($tracer);
-
-    # let it live long enough to do something
-
-    wait_for { scalar $t->workers } 5;
-    sleep 0.05 + rand 0.2;
-
-    return $dead ? 1 : 0;
 }
 
 done_testing;

@@ -533,6 +533,33 @@ sub workers {
 }
 
 
+# kills a worker at its n-th call of this name, entered but not done; 1 if it
+# came to that.  The next worker lives for a moment, so that it does something.
+
+sub kill_worker_at {
+    my ($self, $call, $n) = @_;
+
+    my $worker = wait_for { ($self->workers)[0] } or return 0;
+
+    my $tracer = $self->spawn(sub {
+        open STDERR, '>', '/dev/null';
+        exec 'strace', '-f', '-qq', '-o', '/dev/null', '-p', $worker,
+             '-e', "trace=$call", '-e', "inject=$call:signal=KILL:when=$n";
+    });
+
+    my $dead = wait_for { !grep { $_ == $worker } $self->workers } 10;
+
+    $self->end_child($tracer);
+
+    # what is sent again comes first
+
+    wait_for { scalar $self->workers } 5;
+    sleep 0.05 + rand 0.2;
+
+    return $dead ? 1 : 0;
+}
+
+
 # seconds of processor time that the workers have used
 
 sub cpu {
