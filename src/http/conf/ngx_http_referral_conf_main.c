@@ -569,8 +569,7 @@ ngx_http_referral_journal_left(ngx_cycle_t *cycle, ngx_str_t *path)
         ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
                       "the journal in \"%s\" is not used any more: clicks and "
                       "events in it that redis does not have are not sent "
-                      "until "
-                      "\"referral_journal\" names it again", used);
+                      "until \"referral_journal\" names it again", used);
     }
 
     used[0] = '\0';
