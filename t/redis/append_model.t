@@ -302,7 +302,7 @@ sub now_of {
     return { who => $who, code => $code,
              segment => word($l->{segment})
                         || own_segment($who),
-             active => ($l->{state} // 'active') =~ /^active$/i };
+             active => (($l->{state} // 'active') =~ /^active$/i) ? 1 : 0 };
 }
 
 
