@@ -21,6 +21,7 @@ from .conversions import conversions
 from .convert import convert
 from .forget import forget
 from .friend import friend
+from .funnel import funnel
 from .journal import journal
 from .known import known
 from .link import link
@@ -52,8 +53,8 @@ def cli() -> None:
 
 
 for command in (program, link, referrer, show_click, stats, top, compare,
-                audit, tail, convert, conversions, friend, known, rejects,
-                forget, reset, journal, bots):
+                funnel, audit, tail, convert, conversions, friend, known,
+                rejects, forget, reset, journal, bots):
     cli.add_command(command)
 
 link.add_command(test_link)

@@ -26,9 +26,10 @@ def compare(ctx: click.Context, program: str, first: str, second: str,
     """Why did yesterday drop?  Two days, side by side.
 
     What moved: classes of hits, results of people, then the clicks by link
-    and by each dimension, the largest change first.  The changes of a section
-    add up to the change of its total.  From counters, so any two days can be
-    compared; a day that is not over yet counts so far.
+    and by each dimension, then leads and sales likewise, the largest change
+    first.  The changes of a section add up to the change of its total.
+    Amounts are in the smallest part of their currency.  From counters, so any
+    two days can be compared; a day that is not over yet counts so far.
     """
     session = ctx.ensure_object(Session)
     all_of_it = (not session.output.for_people and

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..reports.days import GivenZone, read_day, read_month, read_week, zone_of
+from ..reports.money_top import show_money
 from ..reports.top import links, referrers, show_board
 from ..store.session import Session
 from ..store.zone import Zone
@@ -16,6 +17,9 @@ from .options import Choice, Command, pass_session, zone_options
 @click.argument("program", metavar="PROGRAM")
 @click.option("--by", type=Choice(["links", "referrers"]),
               default="links", show_default=True)
+@click.option("--of", "what", metavar="MEASURE", default="clicks",
+              show_default=True,
+              help="clicks, leads, sales or amount:EUR.")
 @click.option("--day", metavar="DATE",
               help="Like 2026-11-22, today or yesterday.")
 @click.option("--week", metavar="WEEK",
@@ -25,17 +29,21 @@ from .options import Choice, Command, pass_session, zone_options
               show_default=True)
 @zone_options
 @pass_session
-def top(session: Session, program: str, by: str, day: str | None,
+def top(session: Session, program: str, by: str, what: str, day: str | None,
         week: str | None, month: str | None, limit: int,
         given: GivenZone) -> None:
-    """Leaderboards by clicks: links or referrers, of all time or of a day, a
-    week, a month.
+    """Leaderboards: links or referrers by clicks, leads, sales or amounts, of
+    all time or of a day, a week, a month.
 
     Share is of all the program's clicks in that time, in percent; who has as
     many shares the rank.  Boards of days are kept nine days; links of an
     older day, of a week or a month are added up from each link's own days.
     Referrers of a day or a week come from the events, and are refused where
     these do not reach back that far (exit code 1).
+
+    Leads, sales and amounts are those of credited conversions, an amount net
+    of refunds.  Of links they are kept of all time and by day, of referrers
+    of all time and by month.
     """
     if sum(given is not None for given in (day, week, month)) > 1:
         raise Problem(USAGE, "--day, --week or --month, one of them")
@@ -43,6 +51,12 @@ def top(session: Session, program: str, by: str, day: str | None,
     keys = session.keys(program)
     zone = zone_of(session, keys, given)
     first, last = period(zone, day, week, month)
+
+    if what != "clicks":
+        show_money(session, keys, by, what, limit, first, last,
+                   month is not None)
+        return
+
     found, source = (links(session, keys, first, last) if by == "links"
                      else referrers(session, keys, zone, first, last, month))
 

@@ -10,11 +10,14 @@ from ..store.session import Session
 from ..text.output import CSV
 from ..text.problem import NEGATIVE, Problem, several
 from . import counters, visitors
+from .conversion_counts import AMOUNT, DIVIDED, DIVISIBLE, NUMBERS, units
 from .counters import MACHINES, NONE, Counts, measure, parts, whole
 from .top import links_of_days
 
-# clicks are divided by link, and then by each dimension
-SECTIONS = ("class", "result", "link", *DIMENSIONS)
+# clicks are divided by link, and then by each dimension, and so are leads and
+# sales
+SECTIONS = ("class", "result", "link", *DIMENSIONS,
+            *(f"{what}:{by}" for what in DIVISIBLE for by in DIVIDED))
 
 TOTALS = ("raw", "clicks", "visitors", "addresses", "missed", *MACHINES,
           "no_consent")
@@ -53,6 +56,12 @@ def totals(before: Counts, after: Counts, addresses: Sequence[int]
     pairs = {name: (before.get(name, 0), after.get(name, 0))
              for name in TOTALS}
     pairs["addresses"] = (addresses[0], addresses[-1])
+
+    # amounts are in the smallest part of their unit, also for people, who
+    # compare them
+    pairs.update({name: (before.get(name, 0), after.get(name, 0))
+                  for name in (*NUMBERS, *(AMOUNT + unit for unit
+                                           in units([before, after])))})
 
     return [[name, *pair] for name, pair in pairs.items() if any(pair)]
 
@@ -127,4 +136,4 @@ def whole_change(rows: Sequence[Sequence[Any]], section: str) -> int:
 def measure_of(section: str) -> str:
     """The heading of a section, for people: what is counted, and by what."""
     return (section if section == "total"
-            else f"{measure(section)} by {section}")
+            else f"{measure(section)} by {section.rpartition(':')[2]}")

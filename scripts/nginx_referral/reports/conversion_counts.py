@@ -1,12 +1,24 @@
-"""What is counted of conversions in the same hashes as clicks."""
+"""What is counted of conversions, in the same hashes as clicks and in some of
+its own."""
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any, Iterable, Mapping, Sequence
+
+from ..store.amounts import Amounts
+from .counters import NONE, Counts
+
+# single numbers; then come amounts, one a unit, as amount:EUR
+NUMBERS = ("friends", "leads", "sales", "refunds", "known", "unattributed",
+           "self")
+AMOUNT = "amount:"
 
 # how fields of conversions begin, up to a colon
-CONVERTED = ("friends", "leads", "sales", "refunds", "known", "unattributed",
-             "self", "amount")
+CONVERTED = (*NUMBERS, "amount")
+
+# leads and sales are divided by these of the click
+DIVIDED = ("country", "channel", "variant", "device", "segment")
+DIVISIBLE = ("leads", "sales")
 
 
 def is_conversion(field: str) -> bool:
@@ -17,3 +29,64 @@ def without(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are of clicks."""
     return {name: value for name, value in fields.items()
             if not is_conversion(name)}
+
+
+def units(hashes: Iterable[Mapping[str, int]]) -> list[str]:
+    """The units in which something was paid."""
+    return sorted({name[len(AMOUNT):] for counts in hashes for name in counts
+                   if name.startswith(AMOUNT)})
+
+
+def there(counts: Mapping[str, int]) -> bool:
+    """Is anything counted of conversions?"""
+    return any(map(is_conversion, counts))
+
+
+def totals(counts: Mapping[str, int], amounts: Amounts | None
+           ) -> dict[str, Any]:
+    """What is counted of conversions; nothing if there are none.  With
+    "amounts" as people write them."""
+    if not there(counts):
+        return {}
+
+    shown: dict[str, Any] = {name: counts.get(name, 0) for name in NUMBERS}
+
+    for unit in units([counts]):
+        shown[AMOUNT + unit] = value(counts, AMOUNT + unit, amounts)
+
+    return shown
+
+
+def value(counts: Mapping[str, int], name: str, amounts: Amounts | None
+          ) -> Any:
+    number = counts.get(name, 0)
+
+    if amounts is None or not name.startswith(AMOUNT):
+        return number
+
+    return amounts.show(number, name[len(AMOUNT):])
+
+
+def columns(hashes: Iterable[Mapping[str, int]], names: Sequence[str]
+            ) -> list[str]:
+    """These columns and one for each unit, if anything of them is counted."""
+    found = list(hashes)
+
+    if not any(map(there, found)):
+        return []
+
+    return [*names, *(AMOUNT + unit for unit in units(found))]
+
+
+def divided(counts: Mapping[str, int], what: str, by: str) -> Counts:
+    """Leads or sales by a dimension; the rest is under NONE, so that they add
+    up."""
+    start = f"{what}:{by}:"
+    found = {name[len(start):]: number for name, number in counts.items()
+             if name.startswith(start) and number}
+    rest = counts.get(what, 0) - sum(found.values())
+
+    if rest:
+        found[NONE] = rest
+
+    return found

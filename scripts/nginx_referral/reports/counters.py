@@ -51,7 +51,11 @@ def add(hashes: Iterable[Mapping[str, int]]) -> Counts:
 
 
 def measure(by: str) -> str:
-    """What is counted if hits are divided by this."""
+    """What is counted if hits are divided by this; "leads:country" divides
+    leads."""
+    if ":" in by:
+        return by.partition(":")[0]
+
     return {"class": "hits", "result": "people"}.get(by, "clicks")
 
 
@@ -59,6 +63,9 @@ def whole(counts: Mapping[str, int], by: str) -> int:
     """The sum that the parts of this division must have."""
     if by == "class":
         return counts.get("raw", 0)
+
+    if ":" in by:
+        return counts.get(measure(by), 0)
 
     clicks = counts.get("clicks", 0)
 

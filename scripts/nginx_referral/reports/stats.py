@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 from typing import Any, Mapping, Sequence
 
+from ..store.amounts import Amounts
 from ..store.events import DIMENSIONS
 from ..store.keys import Keys
 from ..store.session import Session
@@ -13,6 +15,8 @@ from ..store.zone import Zone, between, is_day, is_hour
 from ..text.output import CSV, JSON, Output
 from ..text.problem import NEGATIVE, REFUSED, USAGE, Problem, several
 from . import counters, visitors
+from .conversion_counts import (DIVIDED, DIVISIBLE, columns, divided,
+                                totals, value)
 from .counters import (NONE, TOTALS, Counts, falling, measure, parts, rounding,
                        shares, whole)
 from .days import read_range
@@ -39,13 +43,19 @@ def all_stats(session: Session) -> None:
     store = session.store
     names = store.program_names()
 
+    fields = (*TOTALS, *DIVISIBLE)
+
     with store.redis.pipeline(transaction=False) as pipe:
         for name in names:
-            pipe.hmget(store.keys(name).stats(), *TOTALS)
-        found = pipe.execute()
+            pipe.hmget(store.keys(name).stats(), *fields)
+        found = [list(map(count, values)) for values in pipe.execute()]
 
-    session.output.rows(["program", *TOTALS],
-                        [[name, *map(count, values)]
+    # without a conversion anywhere as if there were none
+    shown = (fields if any(any(values[len(TOTALS):]) for values in found)
+             else TOTALS)
+
+    session.output.rows(["program", *shown],
+                        [[name, *values[:len(shown)]]
                          for name, values in zip(names, found)],
                         "there are no programs yet; \"nginx-referral"
                         " program set NAME --landing URL\" makes one")
@@ -54,7 +64,7 @@ def all_stats(session: Session) -> None:
 def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
                 first: str | None, last: str | None) -> None:
     """Of all time, or of some days."""
-    store, output = session.store, session.output
+    store = session.store
     head: dict[str, Any] = {"program": keys.program_name}
     lines: list[str] = []
 
@@ -64,7 +74,12 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
     if code and (first or last):
         found = totals_of(session, keys, zone, code, first, last)
         head.update(found.head)
-        show(output, head, found.counts, found.notes)
+
+        if any(store.redis.hmget(keys.stats(code), list(DIVISIBLE))):
+            found.notes.append("leads and sales of a link are counted for all"
+                               " time: leave out --from and --to")
+
+        show(session, head, found.counts, found.notes)
         return
 
     if code:
@@ -73,9 +88,9 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
         if not counts:
             counters.require(store, keys, code)
 
-        show(output, head, counts, ["visitors: people new to the link, as"
-                                    " their cookie tells; a return after two"
-                                    " other links counts again"])
+        show(session, head, counts, ["visitors: people new to the link, as"
+                                     " their cookie tells; a return after two"
+                                     " other links counts again"])
         return
 
     days = days_in(session, keys, first, last)
@@ -107,7 +122,7 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
         lines.insert(0, "visitors of several days are estimated, within 2.5"
                      " percent; their sum by day is exact")
 
-    show(output, head, counts, lines,
+    show(session, head, counts, lines,
          {"daily_visitors": daily_visitors, "daily_addresses": addresses})
 
 
@@ -117,15 +132,17 @@ def counts_of(session: Session, keys: Keys, days: Sequence[str],
         [keys.day(day) for day in days], field)))
 
 
-def show(output: Output, head: Mapping[str, Any], counts: Counts,
+def show(session: Session, head: Mapping[str, Any], counts: Counts,
          notes: Sequence[str], more: Mapping[str, int] | None = None) -> None:
     """Totals, then each dimension by falling count."""
+    output = session.output
     shown: dict[str, Any] = {**head}
     shown.update({name: counts.get(name, 0) for name in TOTALS})
     shown.update(more or {})
     shown.update({name: counts[name] for name in counters.REMARKS
                   if counts.get(name)})
-    ranked = counters.divisions(counts)
+    shown.update(totals(counts, amounts_of(session)))
+    ranked = {**counters.divisions(counts), **converted(counts)}
     missed = {name.partition(":")[2]: value for name, value
               in counts.items() if name.startswith("missed:")}
 
@@ -142,7 +159,7 @@ def show(output: Output, head: Mapping[str, Any], counts: Counts,
                       for name, values in ranked.items()
                       for what, number in values.items()})
     else:
-        shown.update({f"by {name}": values
+        shown.update({heading(name): values
                       for name, values in ranked.items()})
 
     output.record(shown)
@@ -151,16 +168,38 @@ def show(output: Output, head: Mapping[str, Any], counts: Counts,
         output.notes(notes)
 
 
+def amounts_of(session: Session) -> Amounts | None:
+    """People read amounts with their decimals, programs as they are kept."""
+    return Amounts(session.rules) if session.output.for_people else None
+
+
+def converted(counts: Counts) -> dict[str, Counts]:
+    """Leads and sales by every dimension that has a known value."""
+    found = {f"{what}:{by}": falling(divided(counts, what, by))
+             for what in DIVISIBLE for by in sorted(DIVIDED)}
+
+    return {name: values for name, values in found.items()
+            if set(values) - {NONE}}
+
+
+def heading(name: str) -> str:
+    what, colon, by = name.partition(":")
+
+    return f"{what} by {by}" if colon else f"by {name}"
+
+
 def days_in(session: Session, keys: Keys, first: str | None,
             last: str | None) -> list[str]:
     """The days of the range on which something was counted."""
     redis = session.store.redis
-    known = set(filter(is_day, redis.hkeys(keys.days())))
+    known = {day for key in (keys.days(), *map(keys.days_of, DIVISIBLE))
+             for day in redis.hkeys(key) if is_day(day)}
 
-    # days on which only machines came are not in ref:days:{p}
+    # days on which only machines came, or an order was refunded, are in none
+    # of these
     if known or first:
         start = first or min(known)
-        end = last or max([*known, start])
+        end = last or max([*known, start, tomorrow()])
         known.update(between(start, end) if start <= end else ())
 
     days = sorted(day for day in known if (not first or day >= first)
@@ -171,6 +210,11 @@ def days_in(session: Session, keys: Keys, first: str | None,
             pipe.exists(keys.day(day))
 
         return [day for day, there in zip(days, pipe.execute()) if there]
+
+
+def tomorrow() -> str:
+    """The latest day that has begun anywhere."""
+    return f"{datetime.now(timezone.utc) + timedelta(hours=14):%Y-%m-%d}"
 
 
 def head_of(keys: Keys, code: str, by: Sequence[str], first: str | None,
@@ -205,24 +249,32 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
                      and (not last or day <= last))})
     by_day = counters.of_days(store, keys, days)
     addresses = visitors.addresses_of(store, keys, days)
-    columns = ["day", "clicks", "visitors", "addresses", "raw", "no_address",
-               "unlisted"]
+    named = ["day", "clicks", "visitors", "addresses", "raw", "no_address",
+             "unlisted"]
     rows = [[day, found.get(day, 0), by_day[day].get("visitors", 0), unique,
              by_day[day].get("raw", 0), by_day[day].get("no_address", 0),
              by_day[day].get("unlisted", 0)]
             for day, unique in zip(days, addresses)]
     total: list[Any] = ["total"]
-    total.extend(sum(row[i] for row in rows) for i in range(1, len(columns)))
+    total.extend(sum(row[i] for row in rows) for i in range(1, len(named)))
+    counts = counters.add(by_day.values())
+    more = columns([counts], ("leads", "sales", "refunds"))
+    amounts = amounts_of(session)
+    total.extend(value(counts, name, amounts) for name in more)
+
+    for row in rows:
+        row.extend(value(by_day[row[0]], name, amounts) for name in more)
+
     several_days = len(days) > 1
     together = (visitors.together(store, keys, days) if several_days
                 else total[2])
 
     session.output.report(
-        {**head, "visitors": together}, columns, rows, total,
+        {**head, "visitors": together}, [*named, *more], rows, total,
         [*(["total of visitors and addresses: who came on two days counts on"
             " both; \"visitors\" above counts them once (estimated, within"
             " 2.5 percent)"] if several_days else []),
-         *visitors.explain(total[2], total[3], counters.add(by_day.values()),
+         *visitors.explain(total[2], total[3], counts,
                            visitors.lacking(by_day, "no_address"),
                            several_days)], "clicks")
 
@@ -324,24 +376,33 @@ def show_parts(session: Session, keys: Keys, zone: Zone, code: str, by: str,
         counters.require(store, keys, code)
 
     column = measure(by)
-    divided = falling(parts(counts, by))
+    shown = falling(parts(counts, by))
     total = whole(counts, by)
+    more = {what: divided(counts, what, by) for what in DIVISIBLE
+            if by in DIVIDED and counts.get(what)}
 
-    if f"fields:{by}" in counts and "other" in divided:
+    # a country may have leads of an earlier day's clicks
+    for names in more.values():
+        shown.update(dict.fromkeys(set(names) - set(shown), 0))
+
+    if f"fields:{by}" in counts and "other" in shown:
         notes.append("\"other\": "
                      + ("channels that were none (up to 32 of a-z 0-9 _ . -),"
                         " and " if by == "channel" else "")
                      + f"values of {by} beyond the first that a counter has"
                      " room for")
 
-    notes.extend(meaning(by, divided))
-    notes.extend(rounding(list(divided.values()), total))
+    shown = falling(shown)
+    notes.extend(meaning(by, shown))
+    notes.extend(rounding(list(shown.values()), total))
     session.output.report(
         head_of(keys, code, [by], first, last, zone),
-        [by, column, "share"],
-        [[name, value, share] for (name, value), share
-         in zip(divided.items(), shares(list(divided.values()), total))],
-        ["total", total, 100.0 if total else None], notes, column)
+        [by, column, "share", *more],
+        [[name, number, share, *(of.get(name, 0) for of in more.values())]
+         for (name, number), share
+         in zip(shown.items(), shares(list(shown.values()), total))],
+        ["total", total, 100.0 if total else None,
+         *(counts[what] for what in more)], notes, column)
 
 
 def show_daily(session: Session, keys: Keys, zone: Zone, by: Sequence[str],

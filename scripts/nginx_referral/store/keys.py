@@ -170,6 +170,29 @@ class Keys:
         """Hash: how far a friend is, by number; the settler writes it."""
         return self._key("friend", str(number))
 
+    def days_of(self, what: str) -> str:
+        """Hash: day and leads, or sales."""
+        return self._key(f"days:{what}")
+
+    def cohort(self, day: str) -> str:
+        """Hash: what is counted of conversions, by the day of the click."""
+        return self._key("cohort", day)
+
+    def progress(self, number: int) -> str:
+        """Hash: what is counted of a referrer, by number."""
+        return self._key("progress", str(number))
+
+    def board(self, what: str, day: str | None = None) -> str:
+        """Sorted set: code and leads, sales or amount:UNIT, of all time or of
+        one day."""
+        return self._key("board", what, *([] if day is None else [day]))
+
+    def board_people(self, what: str, month: str | None = None) -> str:
+        """Sorted set: number of a referrer and the same, of all time or of
+        one month."""
+        return self._key("board", "referrers", what,
+                         *([] if month is None else [month]))
+
     @property
     def settled(self) -> str:
         """Hash: how far the settler is."""
