@@ -76,6 +76,11 @@ static int referral_set_late(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_attribution(referral_compile_t *c,
     const referral_str_t *value, const char **err);
+static int referral_set_bind(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static int referral_set_order(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
+static unsigned referral_set_order_way(const referral_str_t *word);
 static int referral_set_name_valid(const referral_str_t *value);
 
 
@@ -136,6 +141,12 @@ static const referral_setter_t  referral_setters[] = {
 
     { referral_string("attribution"), REFERRAL_KIND(PROGRAM),
       0, referral_set_attribution },
+
+    { referral_string("bind"), REFERRAL_KIND(PROGRAM),
+      0, referral_set_bind },
+
+    { referral_string("attribution_order"), REFERRAL_KIND(PROGRAM),
+      0, referral_set_order },
 
     { referral_null_string, 0, 0, NULL }
 };
@@ -639,6 +650,80 @@ referral_set_attribution(referral_compile_t *c, const referral_str_t *value,
     *err = "an attribution is \"last\" or \"first\"";
 
     return REFERRAL_DECLINED;
+}
+
+
+/* the entry does not keep it: conversions are credited in Redis */
+
+static int
+referral_set_bind(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    (void) c;
+
+    if (referral_str_is_nocase(value, "ever")
+        || referral_str_is_nocase(value, "window"))
+    {
+        return REFERRAL_OK;
+    }
+
+    *err = "a friend's bind is \"ever\" or \"window\"";
+
+    return REFERRAL_DECLINED;
+}
+
+
+/* likewise; the same words as in referral_append.lua */
+
+static int
+referral_set_order(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    u_char          *p;
+    unsigned         way, seen;
+    referral_str_t   rest, word;
+
+    (void) c;
+
+    rest = *value;
+    seen = 0;
+
+    for ( ;; ) {
+        p = rest.len ? memchr(rest.data, ',', rest.len) : NULL;
+
+        word.data = rest.data;
+        word.len = p ? (size_t) (p - rest.data) : rest.len;
+
+        referral_str_trim(&word);
+
+        way = referral_set_order_way(&word);
+
+        if (way == 0 || (seen & way)) {
+            *err = "an order is some of \"bound\", \"click\", \"cookie\" and"
+                   " \"code\" with commas between them, each once";
+            return REFERRAL_DECLINED;
+        }
+
+        if (p == NULL) {
+            return REFERRAL_OK;
+        }
+
+        seen |= way;
+        rest.len -= p + 1 - rest.data;
+        rest.data = p + 1;
+    }
+}
+
+
+/* a bit for each; 0: it is none */
+
+static unsigned
+referral_set_order_way(const referral_str_t *word)
+{
+    return referral_str_is_nocase(word, "bound") ? 1
+           : referral_str_is_nocase(word, "click") ? 2
+           : referral_str_is_nocase(word, "cookie") ? 4
+           : referral_str_is_nocase(word, "code") ? 8 : 0;
 }
 
 

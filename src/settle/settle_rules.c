@@ -369,7 +369,9 @@ settle_rules_text(settle_program_t *p, referral_buf_t *out,
     settle_rules_seconds(out, &value[SETTLE_RULES_LATE], REFERRAL_TERMS_LATE,
                          REFERRAL_TERMS_LATE_MAX);
 
-    if (referral_str_is(&value[SETTLE_RULES_BIND], "window")) {
+    referral_str_trim(&value[SETTLE_RULES_BIND]);
+
+    if (referral_str_is_nocase(&value[SETTLE_RULES_BIND], "window")) {
         referral_buf_puts(out, "window\n");
 
     } else {

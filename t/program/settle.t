@@ -95,7 +95,7 @@ subtest 'what is written' => sub {
 
 subtest 'rules are facts' => sub {
     my $p = program(timezone => 'Asia/Tokyo', window => '7d', late => '10d',
-                    bind => 'window');
+                    bind => ' Window ');
 
     append($p, fact('lead', friend => 1, at => $T + 14 * 3_600_000, click()));
     is(run('--once', '--program', $p), 0, 'settled');

@@ -88,6 +88,7 @@ for my $bad ([landing => 'javascript:alert(1)'], [landing => '{nonsense}'],
              [state => 'maybe'], [starts => 'soon'], [window => '900d'],
              [late => '401d'],
              ['utc-offset' => '+99:00'], [attribution => 'both'],
+             [bind => 'first'], ['attribution-order' => 'code,click,code'],
              [rules => 'colour=red https://x.example.com/'],
              [landing => "https://x/\r\nSet-Cookie: a=b"])
 {
@@ -96,6 +97,12 @@ for my $bad ([landing => 'javascript:alert(1)'], [landing => '{nonsense}'],
     like($err, qr/^nginx-referral: refused, nothing was written: \w+/,
          'and told why');
 }
+
+is(r('program', 'set', 'shop', '--bind', 'window', '--attribution-order',
+     'code,bound'), 0, 'whom conversions are credited to');
+is_deeply([ @{ j('program', 'show', 'shop') }{qw(bind attribution_order)} ],
+          [ 'window', 'code,bound' ], 'is shown');
+r('program', 'set', 'shop', '--bind', '', '--attribution-order', '');
 
 is($t->redis('HGET', 'ref:program:{shop}', 'rules'), $rules,
    'nothing of that was written');

@@ -363,6 +363,23 @@ test_wrong(void)
     ok(PROGRAM("attribution", "linear")->attribution
        == REFERRAL_ATTRIBUTION_UNSET && told("attribution:0,"),
        "an attribution that is none");
+    ok(PROGRAM("bind", "Ever", "attribution_order", "Code")->bad == 0
+       && told("")
+       && PROGRAM("bind", "window", "attribution_order",
+                  "code, bound,click ,cookie")->bad == 0 && told(""),
+       "whom conversions are credited to");
+    ok(PROGRAM("bind", "first")->bad == 1 && told("bind:0,"),
+       "a bind that is none");
+    ok(PROGRAM("attribution_order", "code,,click")->bad == 1
+       && told("attribution_order:0,")
+       && PROGRAM("attribution_order", "code,")->bad == 1
+       && told("attribution_order:0,")
+       && PROGRAM("attribution_order", "code,click,Code")->bad == 1
+       && told("attribution_order:0,")
+       && PROGRAM("attribution_order", "code,none")->bad == 1
+       && told("attribution_order:0,"),
+       "orders that are none");
+    ok(LINK("bind", "first")->bad == 0 && told(""), "no field of a link");
 
     ok(PROGRAM("languages", "en,")->set == 0 && told("languages:0,"),
        "a language too many commas make");

@@ -25,6 +25,8 @@ PROGRAM_FIELDS = {
     "window": "How long a click counts, like 30d.",
     "late": "How late a sale may be told, like 60d.",
     "attribution": "last or first.",
+    "attribution_order": "Who gets the credit: bound,click,cookie,code.",
+    "bind": "ever, or window: a friend is free when it is over.",
 }
 
 BOTH_ZONES = ("its timezone wins: utc_offset has no effect beside it;"
