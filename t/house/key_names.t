@@ -53,7 +53,7 @@ my @cli = qw(links referrer_links reset);   # in the command line only
 
 # what the settler writes
 
-my @settled = qw(friend days_of cohort progress board board_people);
+my @settled = qw(friend order rules days_of cohort progress board board_people);
 
 my $dir = tempdir(CLEANUP => 1);
 my $cc = $ENV{CC} // 'gcc';

@@ -24,6 +24,7 @@ from .friend import friend
 from .funnel import funnel
 from .journal import journal
 from .known import known
+from .ledger import ledger
 from .link import link
 from .link_test import test_link
 from .options import Group
@@ -53,8 +54,8 @@ def cli() -> None:
 
 
 for command in (program, link, referrer, show_click, stats, top, compare,
-                funnel, audit, tail, convert, conversions, friend, known,
-                rejects, forget, reset, journal, bots):
+                funnel, audit, tail, convert, conversions, ledger, friend,
+                known, rejects, forget, reset, journal, bots):
     cli.add_command(command)
 
 link.add_command(test_link)

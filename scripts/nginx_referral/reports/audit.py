@@ -12,6 +12,7 @@ from ..store.keys import Keys
 from ..store.session import Session
 from ..store.store import Store
 from ..store.zone import Zone, is_day
+from ..text.output import Output
 from ..text.problem import NEGATIVE, Problem, several
 from . import counters
 from .counters import Counts, numbers
@@ -373,19 +374,25 @@ def tell_limits(findings: Findings, store: Store, keys: Keys,
 
 def show(session: Session, head: Mapping[str, Any], findings: Findings
          ) -> None:
-    output = session.output
-    columns = ["key", "field", "counted", "from events", "difference"]
-    rows = findings.rows
+    show_differences(session.output, head, findings.rows, findings.notes,
+                     "from events" if session.output.for_people
+                     else "events")
+
+
+def show_differences(output: Output, head: Mapping[str, Any],
+                     rows: Sequence[Sequence[Any]], notes: Sequence[str],
+                     told: str) -> None:
+    """What is counted and what it should be, "told" by something else."""
+    columns = ["key", "field", "counted", told, "difference"]
 
     if not output.for_people:
-        columns[3] = "events"
-        output.report(head, columns, rows, (), findings.notes)
+        output.report(head, columns, rows, (), notes)
         return
 
     if rows:
         output.report(head, columns, rows[:SHOWN], (), [
             *([f"and {len(rows) - SHOWN} more: --csv has all of them"]
-              if len(rows) > SHOWN else []), *findings.notes])
+              if len(rows) > SHOWN else []), *notes])
         return
 
     output.record(head)
@@ -393,5 +400,5 @@ def show(session: Session, head: Mapping[str, Any], findings: Findings
     output.text("no difference")
 
     if not output.quiet:
-        for note in findings.notes:
+        for note in notes:
             output.text(note)

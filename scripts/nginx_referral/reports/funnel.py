@@ -20,13 +20,10 @@ from . import counters
 from .conversion_counts import AMOUNT, DIVISIBLE, divided, units, value
 from .counters import Counts, falling, parts
 from .top import board
-from .why import WINDOW
+from .why import LATE, WINDOW
 
 # days that are shown if nothing is said
 DAYS = 30
-
-# what holds for a program that does not say it
-LATE = 60 * 86400
 
 COUNTED = ("clicks", *DIVISIBLE, "refunds")
 

@@ -8,7 +8,9 @@ from ..store.facts import Fact
 from ..store.moments import length, moment, span
 from ..store.people import People, Person
 
+# what holds for a program that does not say it
 WINDOW = 30 * 86400
+LATE = 60 * 86400
 
 # how far a click may be ahead of the event that it led to
 AHEAD = 5 * 60 * 1000

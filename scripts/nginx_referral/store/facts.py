@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Callable, Iterator, Mapping
 from urllib.parse import parse_qsl
 
+from redis.exceptions import ResponseError
+
 from .keys import Keys
 from .store import Store
 
@@ -80,6 +82,18 @@ def last_position(store: Store, keys: Keys) -> int:
     return fact_of(*newest[0]).position if newest else 0
 
 
+def last_number(store: Store, keys: Keys) -> int:
+    """The last number that was given, also if its entry is gone."""
+    try:
+        info = store.redis.xinfo_stream(keys.conversions)
+    except ResponseError as error:
+        if "no such key" in str(error):
+            return 0
+        raise
+
+    return int(str(info["last-generated-id"]).partition("-")[0])
+
+
 def newest_first(store: Store, keys: Keys, since: int | None = None,
                  told: Callable[[int], None] | None = None
                  ) -> Iterator[Fact]:
@@ -107,6 +121,27 @@ def newest_first(store: Store, keys: Keys, since: int | None = None,
             return
 
         end = f"({found[-1][0]}"
+
+
+def oldest_first(store: Store, keys: Keys, first: int, last: int,
+                 told: Callable[[int], None] | None = None
+                 ) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The entries of these numbers, each with its id as it stands there."""
+    start = f"{first}-0"
+
+    while True:
+        found = store.redis.xrange(keys.conversions, start, str(last),
+                                   count=CHUNK)
+
+        yield from found
+
+        if told:
+            told(len(found))
+
+        if len(found) < CHUNK:
+            return
+
+        start = f"({found[-1][0]}"
 
 
 def fact_of(name: str, fields: Mapping[str, str]) -> Fact:

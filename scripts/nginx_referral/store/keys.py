@@ -24,6 +24,19 @@ COUNTS = (
     ("clicks", "clicks", r":[0-9T:-]+"),
 )
 
+# the same of the keys that the settler writes
+SETTLED = (
+    ("stats", "stats", r"(:.+)?"),
+    ("days", "days:(?:leads|sales)", r""),
+    ("day", "day", r":.+"),
+    ("cohorts", "cohort", r":.+"),
+    ("progress", "progress", r":.+"),
+    ("boards", "board", r":(?:referrers:)?(?:leads|sales|amount:).*"),
+    ("friends", "friend", r":.+"),
+    ("orders", "order", r":.+"),
+    ("rules", "rules", r""),
+)
+
 # families of keys that name visitors
 PERSONAL = ("events", "clicks")
 
@@ -192,6 +205,15 @@ class Keys:
         one month."""
         return self._key("board", "referrers", what,
                          *([] if month is None else [month]))
+
+    def order(self, bucket: str) -> str:
+        """Hash: orders, by the digests of their ids."""
+        return self._key("order", bucket)
+
+    @property
+    def rules(self) -> str:
+        """Hash: version of the program's fields to its position."""
+        return self._key("rules")
 
     @property
     def settled(self) -> str:

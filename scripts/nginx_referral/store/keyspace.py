@@ -9,14 +9,16 @@ from .keys import COUNTS, Keys
 from .store import Store
 
 
-def search(store: Store, keys: Keys) -> dict[str, list[str]]:
+def search(store: Store, keys: Keys,
+           kinds: Sequence[tuple[str, str, str]] = COUNTS
+           ) -> dict[str, list[str]]:
     """The keys that hold counts, by kind.  This scans all keys, because links
     that were removed still have counts and are in no list."""
     start, name = keys.prefix, f"{{{keys.program_name}}}"
     forms = [(kind, re.compile(f"{re.escape(start)}{family}:"
                                f"{re.escape(name)}{rest}"))
-             for kind, family, rest in COUNTS]
-    found: dict[str, set[str]] = {kind: set() for kind, _, _ in COUNTS}
+             for kind, family, rest in kinds]
+    found: dict[str, set[str]] = {kind: set() for kind, _, _ in kinds}
 
     for key in store.redis.scan_iter(f"{glob(start)}*:{name}*", count=1000):
         for kind, form in forms:

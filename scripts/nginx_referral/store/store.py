@@ -107,7 +107,7 @@ def iso(seconds: float) -> str:
 
 
 def _client(address: str, password: str, **more: Any) -> redis.Redis[Any]:
-    url = _url(address)
+    url = read_address(address)
     options: dict[str, Any] = {
         "decode_responses": True,
         "encoding_errors": "surrogateescape",
@@ -124,7 +124,7 @@ def _client(address: str, password: str, **more: Any) -> redis.Redis[Any]:
     return redis.Redis.from_url(url, **options)
 
 
-def _url(address: str) -> str:
+def read_address(address: str) -> str:
     """The address as redis-py wants it.  The message does not repeat it,
     because there may be a password in it."""
     if address.startswith("unix:") and not address.startswith("unix://"):

@@ -1,0 +1,252 @@
+"""Is the ledger of conversions what it says it is?"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import date
+from typing import Any, Callable, Mapping
+
+from ..store.facts import fact_of, last_number, oldest_first
+from ..store.keys import SETTLED, Keys
+from ..store.keyspace import search
+from ..store.session import Session
+from ..store.store import BATCH, Store, batches, count
+from ..text.problem import are, several
+from .audit import show_differences
+from .conversion_counts import is_conversion
+from .ledger_counts import EPOCH, State, state_of
+from .ledger_facts import DAY, Terms, Unread, terms_of
+from .ledger_model import Model
+from .ledger_stream import Row, StreamCheck, read_people
+
+# a board of a day ends so many days after the day began
+BOARD_DAYS = 10
+
+DAY_AT_END = re.compile(r":(\d{4}-\d\d-\d\d)")
+
+
+def audit_ledger(session: Session, keys: Keys) -> bool:
+    """Shows each difference; True if there is none."""
+    store = session.store
+    before = last_number(store, keys)
+    people = read_people(store, keys)
+    last = last_number(store, keys)
+    settled = store.redis.hgetall(keys.settled)
+    bind = store.redis.hget(keys.program, "bind") or ""
+    check = StreamCheck(keys, people, before, last,
+                        bind.strip().lower() == "window")
+    model = ahead(store, keys, last)
+    ledger = Ledger(session, keys, model)
+
+    with session.output.progress(last) as told:
+        walk(store, keys, last, count(settled.get("position")), check, ledger,
+             told)
+
+    check.finish()
+
+    rows = [*check.rows, *ledger.compare()]
+    notes = meaning(settled, last, ledger, model)
+
+    show_differences(session.output, {
+        "program": keys.program_name, "entries": check.entries,
+        "events": check.events, "settled": model.position,
+        "people": len(people.persons), "keys": ledger.keys_read,
+        "values": ledger.values_read, "differences": len(rows)},
+        rows, notes, "recomputed")
+
+    return not rows
+
+
+def ahead(store: Store, keys: Keys, last: int) -> Model:
+    """What has to be known before the first entry: the terms of the first
+    "rules", and which entries an operator went past."""
+    terms: Terms | None = None
+    skipped = []
+
+    for name, fields in oldest_first(store, keys, 1, last):
+        fact = fact_of(name, fields)
+        kind = fact.text("type")
+
+        if kind == "skip":
+            skipped.append(fact.number("position") or 0)
+        elif kind == "rules" and terms is None:
+            try:
+                terms = terms_of(fact)
+            except Unread:
+                pass
+
+    return Model(terms or Terms([], [], 0, 0), skipped)
+
+
+def walk(store: Store, keys: Keys, last: int, position: int,
+         check: StreamCheck, ledger: Ledger,
+         told: Callable[[int], None] | None) -> None:
+    """Reads the stream once, for the check of its entries and for what was
+    settled of it."""
+    for name, fields in oldest_first(store, keys, 0, last, told):
+        if check.entry(name, fields) and fact_of(name, fields).position <= (
+                position):
+            ledger.fold(name, fields)
+
+
+class Ledger:
+    """What the settler wrote, beside what a model comes to."""
+
+    def __init__(self, session: Session, keys: Keys, model: Model) -> None:
+        self.session = session
+        self.store = session.store
+        self.keys = keys
+        self.model = model
+        self.stopped: Row | None = None
+        self.keys_read = 0
+        self.values_read = 0
+
+    def fold(self, name: str, fields: Mapping[str, str]) -> None:
+        """Takes an entry, until one cannot be decided."""
+        if self.stopped:
+            return
+
+        try:
+            self.model.fold(fact_of(name, fields))
+        except Unread as why:
+            self.stopped = [self.keys.conversions, name, str(why),
+                            "an entry that can be decided", None]
+
+    def compare(self) -> list[Row]:
+        """Every key, then those that differ again, in one transaction with
+        the position: the settler may be at work."""
+        if self.stopped:
+            return [self.stopped]
+
+        names = {name for found in search(self.store, self.keys,
+                                          SETTLED).values() for name in found}
+        told = state_of(self.model, self.keys)
+        wrong: set[str] = set()
+
+        for part in batches(sorted(names | set(told)), BATCH):
+            with self.store.redis.pipeline(transaction=False) as pipe:
+                stands = self.read(pipe, part)[0]
+
+            self.keys_read += len(part)
+            self.values_read += sum(map(len, stands.values()))
+            wrong.update(name for name in part
+                         if stands[name] != self.lasting(name, told))
+
+        return self.again(sorted(wrong))
+
+    def again(self, wrong: list[str]) -> list[Row]:
+        with self.store.redis.pipeline(transaction=True) as pipe:
+            stands, position = self.read(pipe, wrong)
+
+        if position > self.model.position:
+            for name, fields in oldest_first(
+                    self.store, self.keys, self.model.position + 1, position):
+                self.fold(name, fields)
+
+        if self.stopped:
+            return [self.stopped]
+
+        # the stream lost its end, or Redis went back to an older state
+
+        if position != self.model.position:
+            return [[self.keys.settled, "position", position,
+                     self.model.position, position - self.model.position]]
+
+        told = state_of(self.model, self.keys)
+
+        return [row for name in wrong
+                for row in differences(name, stands[name],
+                                       self.lasting(name, told))]
+
+    def read(self, pipe: Any, names: list[str]) -> tuple[State, int]:
+        for name in names:
+            if self.is_board(name):
+                pipe.zrange(name, 0, -1, withscores=True)
+            else:
+                pipe.hgetall(name)
+
+        pipe.hget(self.keys.settled, "position")
+        *found, position = pipe.execute()
+
+        return {name: self.ours(name, fields)
+                for name, fields in zip(names, found)}, count(position)
+
+    def is_board(self, name: str) -> bool:
+        return name.startswith(self.keys.board(""))
+
+    def ours(self, name: str, fields: Any) -> dict[str, str]:
+        """The fields that the settler writes; nothing of a board that may end
+        at any moment."""
+        if self.is_board(name):
+            return ({} if self.ends(name) else
+                    {member: str(count(score)) for member, score in fields})
+
+        if name.startswith((self.keys.stats(), self.keys.day(""))):
+            return {field: value for field, value in fields.items()
+                    if is_conversion(field)}
+
+        return dict(fields)
+
+    def lasting(self, name: str, told: State) -> dict[str, str]:
+        return ({} if self.is_board(name) and self.ends(name)
+                else told.get(name, {}))
+
+    @staticmethod
+    def ends(board: str) -> bool:
+        found = DAY_AT_END.fullmatch(board[-len(":2026-11-22"):])
+
+        try:
+            day = (date.fromisoformat(found[1]) - EPOCH).days if found else 0
+        except ValueError:
+            return False
+
+        return bool(found) and ((day + BOARD_DAYS) * DAY
+                                < (time.time() + 60) * 1000)
+
+
+def differences(name: str, stands: dict[str, str], told: dict[str, str]
+                ) -> list[Row]:
+    """Each field that differs; numbers with their difference."""
+    rows: list[Row] = []
+
+    for field in sorted({*stands, *told}):
+        is_now, should = stands.get(field), told.get(field)
+
+        if is_now == should:
+            continue
+
+        numbers = [text is None or re.fullmatch(r"-?\d+", text)
+                   for text in (is_now, should)]
+        rows.append([name, field, is_now, should,
+                     int(is_now or 0) - int(should or 0) if all(numbers)
+                     else None])
+
+    return rows
+
+
+def meaning(settled: dict[str, str], last: int, ledger: Ledger, model: Model
+            ) -> list[str]:
+    """What could not be checked, and why."""
+    notes = []
+    left = last - model.position
+
+    if ledger.stopped:
+        notes.append("not checked: what is counted, since an entry cannot be"
+                     " decided; nginx-referral-settle --skip goes past it")
+
+    if not settled:
+        notes.append("nothing is settled yet: is nginx-referral-settle"
+                     " running?")
+    elif left > 0:
+        notes.append(f"{several(left, 'entry', 'entries')} {are(left)} not"
+                     " settled yet")
+
+    if settled.get("stopped"):
+        notes.append(f"the settler stopped: {settled['stopped']}")
+
+    if last:
+        notes.append("not checked: boards of days that are over for nine days,"
+                     " which end, and the names of people who were forgotten")
+
+    return notes
