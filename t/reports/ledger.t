@@ -305,6 +305,28 @@ $audit = j('ledger', 'audit', 'shop');
 ok((grep { $_->{field} eq "$entries-0" } @{ $audit->{rows} }),
    'the last one, which leaves no gap');
 
+# an entry that is gone, and that an operator went past
+
+$t->program('gone', state => 'active');
+$t->link('gone', 'code1', referrer => 'r1');
+$a->apply({ program => 'gone', journal => 'b2' x 16 }, map { +{
+    type => 'sale', event_id => "g$_", customer => "g$_", code => 'code1',
+    order_id => "g$_", amount => 100, currency => 'EUR', received => $NOW } } 1 .. 3);
+$t->redis('XDEL', 'ref:conversions:{gone}', '2-0');
+Referral::Settler::run($t, '--once', '--program', 'gone');
+$audit = j('ledger', 'audit', 'gone');
+is_deeply([ sort map { $_->{field} } @{ $audit->{rows} } ],
+          [ sort '2-0', substr(sha256_hex('g2'), 3, 22), 'g2' ],
+          'an entry that is gone, its id, and whose friend that made somebody')
+    or diag($out);
+like("@{ $audit->{notes} }", qr/the settler stopped/, 'the settler stopped there');
+Referral::Settler::run($t, '--skip', 2, '--program', 'gone', '--reason', 'gone');
+settle('--program', 'gone');
+$audit = j('ledger', 'audit', 'gone');
+is_deeply($audit->{rows}, [], 'went past on purpose') or diag($out);
+like("@{ $audit->{notes} }", qr/1 entry was skipped on purpose/, 'and is told');
+is($t->redis('HGET', 'ref:stats:{gone}', 'sales'), 2, 'two are counted');
+
 # a busy program: the audit runs while events are appended and settled
 
 $t->program('busy', state => 'active');

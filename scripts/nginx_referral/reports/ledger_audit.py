@@ -34,9 +34,9 @@ def audit_ledger(session: Session, keys: Keys) -> bool:
     last = last_number(store, keys)
     settled = store.redis.hgetall(keys.settled)
     bind = store.redis.hget(keys.program, "bind") or ""
-    check = StreamCheck(keys, people, before, last,
-                        bind.strip().lower() == "window")
     model = ahead(store, keys, last)
+    check = StreamCheck(keys, people, before, last,
+                        bind.strip().lower() == "window", model.skipped)
     ledger = Ledger(session, keys, model)
 
     with session.output.progress(last) as told:
@@ -244,6 +244,11 @@ def meaning(settled: dict[str, str], last: int, ledger: Ledger, model: Model
 
     if settled.get("stopped"):
         notes.append(f"the settler stopped: {settled['stopped']}")
+
+    if model.skipped:
+        notes.append(f"{several(len(model.skipped), 'entry', 'entries')}"
+                     f" {'was' if len(model.skipped) == 1 else 'were'}"
+                     " skipped on purpose: nothing of it counts")
 
     if last:
         notes.append("not checked: boards of days that are over for nine days,"

@@ -10,6 +10,7 @@ from ..store.facts import Fact, fact_of, place_of
 from ..store.keys import Keys
 from ..store.people import Person, read_person
 from ..store.store import Store, count
+from ..text.problem import several
 
 # digits of a digest that are in the name of a key
 BUCKETS = 16 ** 3
@@ -46,10 +47,11 @@ class StreamCheck:
     """Takes each entry.  People were read when the stream ended at "before",
     or a little later: each entry up to it must be known there, and all that
     is known there must have an entry.  "lapses": friends are not bound for
-    ever."""
+    ever.  "skipped" are entries that an operator went past: they may be
+    missing or malformed."""
 
     def __init__(self, keys: Keys, people: People, before: int, last: int,
-                 lapses: bool) -> None:
+                 lapses: bool, skipped: set[int]) -> None:
         self.keys = keys
         self.people = people
         self.before = before
@@ -60,6 +62,7 @@ class StreamCheck:
         self.next = 1
         self.time = 0
         self.lapses = lapses
+        self.skipped = skipped
         self.newest = count(people.names.get("next"))
         self.seen: dict[str, dict[str, int]] = {}
         self.bindings: dict[int, list[tuple[int, Binding]]] = {}
@@ -93,15 +96,21 @@ class StreamCheck:
 
         self.lapses |= fact.text("bind") == "window"
 
-        if fact.is_event:
+        if fact.is_event and fact.position not in self.skipped:
             self.event(fact, name)
 
         return True
 
     def missing(self, last: int) -> None:
-        gap = last + 1 - self.next
-        self.told(self.keys.conversions, f"{self.next}-0", None,
-                  "an entry" if gap == 1 else f"{gap} entries up to {last}-0")
+        """The entries from the next one on to this one are."""
+        gone = last + 1 - self.next - sum(
+            self.next <= position <= last for position in self.skipped)
+
+        if gone:
+            self.told(self.keys.conversions, f"{self.next}-0", None,
+                      "an entry" if self.next == last
+                      else f"{several(gone, 'entry', 'entries')} up to"
+                      f" {last}-0")
 
     def event(self, fact: Fact, name: str) -> None:
         self.events += 1
@@ -171,7 +180,8 @@ class StreamCheck:
             if place[:-1] not in ids:
                 self.told(key, place, value, None)
 
-        elif place not in self.seen.get(bucket, {}):
+        elif (place not in self.seen.get(bucket, {})
+              and count(value.partition(" ")[0]) not in self.skipped):
             self.told(key, place, value, None)
 
     def of_people(self) -> None:
@@ -198,11 +208,15 @@ class StreamCheck:
 
     def binding(self, name: str, person: Person, value: str) -> None:
         """Whose friend somebody is, as the first event with a touch says; if
-        that may lapse, as any of them does."""
+        that may lapse, as any of them does.  It may have been one that was
+        skipped."""
         found = self.bindings.get(person.number, [])
         stands: Binding = (person.referrer, person.code, person.bound_at,
                            person.via)
         may = [binding for _, binding in (found if self.lapses else found[:1])]
+
+        if self.skipped and not found:
+            return
 
         if stands in may or person.referrer is None and " " not in value and (
                 not found or found[0][0] > self.before):

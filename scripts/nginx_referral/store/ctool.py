@@ -205,7 +205,8 @@ class Rules:
         return done.stdout
 
 
-def find_tool(name: str = TOOL) -> Path:
+def find_tool(name: str = TOOL, does: str = "holds the module's rules"
+              ) -> Path:
     """The path of a C program; a problem if it is missing."""
     place = Path(os.environ.get("REFERRAL_TOOLS")
                  or (INSTALLED_TOOLS if INSTALLED else HERE.parent / "build"))
@@ -213,9 +214,9 @@ def find_tool(name: str = TOOL) -> Path:
     if os.access(place / name, os.X_OK):
         return place / name
 
-    raise Problem(MACHINE, f"{name}, which holds the module's rules, is not"
-                  f" in {place}; {REMEDY}; if it is elsewhere, name its"
-                  " directory in REFERRAL_TOOLS")
+    raise Problem(MACHINE, f"{name}, which {does}, is not in {place};"
+                  f" {REMEDY}; if it is elsewhere, name its directory in"
+                  " REFERRAL_TOOLS")
 
 
 def broken(name: str, why: str) -> Problem:

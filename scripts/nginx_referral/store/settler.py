@@ -13,7 +13,7 @@ from typing import Iterator
 
 from redis.connection import parse_url
 
-from ..text.problem import MACHINE, REDIS, USAGE, Problem
+from ..text.problem import REDIS, USAGE, Problem
 from .ctool import broken, find_tool
 from .session import Session
 from .store import read_address
@@ -25,8 +25,8 @@ SAME, DIFFERENT, FAILED = 0, 1, 2
 
 @dataclass
 class Replay:
-    """What a replay said: a line for each difference, and the chain that it
-    came to, which is empty if it did not get there."""
+    """What a replay said: a line for each difference, or one with the chain
+    that it came to."""
 
     same: bool
     lines: list[str]
@@ -35,16 +35,14 @@ class Replay:
 def find_settler() -> Path:
     """Beside the other programs of the module, else on PATH."""
     try:
-        return find_tool(NAME)
-    except Problem as problem:
+        return find_tool(NAME, "counts conversions")
+    except Problem:
         found = shutil.which(NAME)
 
-        if found:
-            return Path(found)
+        if not found:
+            raise
 
-        raise Problem(MACHINE, str(problem).replace(
-            ", which holds the module's rules,", ", which counts"
-            " conversions,")) from None
+        return Path(found)
 
 
 def replay(session: Session, program: str, path: str | None) -> Replay:
