@@ -151,6 +151,17 @@ like($out, qr/^amount:EUR +159\.00 EUR$/m, 'an amount as people write it');
 like($out, qr/^amount:JPY +1000 JPY$/m, 'yen have no parts');
 like($out, qr/^sales by country +JP 3\n +DE 1$/m, 'sales by country');
 
+# a sum that no float holds, and a unit of three decimals
+
+$t->redis('HINCRBY', 'ref:stats:{shop}', 'amount:EUR', '1152921504606846976');
+$t->redis('HSET', 'ref:stats:{shop}', 'amount:KWD', '1234');
+is(j('stats', 'shop')->{'amount:EUR'}, 1152921504606862876, 'to the last cent');
+r('stats', 'shop');
+like($out, qr/^amount:EUR +11529215046068628\.76 EUR$/m, 'for people');
+like($out, qr/^amount:KWD +1\.234 KWD$/m, 'thousandths');
+$t->redis('HINCRBY', 'ref:stats:{shop}', 'amount:EUR', '-1152921504606846976');
+$t->redis('HDEL', 'ref:stats:{shop}', 'amount:KWD');
+
 is(r('stats', 'shop', '--csv'), 0, 'CSV');
 like($out, qr/,amount:EUR,/, 'has the amount');
 like($out, qr/,sales:country:JP,/, 'and the parts');
@@ -287,6 +298,15 @@ is_deeply([ map { [ @$_{qw(country clicks leads sales)} ] } @{ $funnel->{rows} }
           'by the country of the click');
 is($funnel->{open_since}, day(2), 'open since');
 is_deeply([ @{ $funnel->{total} }{qw(clicks leads sales)} ], [ 9, 2, 3 ], 'the sums');
+
+# a counter has room for so many values; conversions have room for all
+
+my @crowd = ('HINCRBY', 'ref:day:{shop}:' . day(1), 'channel:other');
+
+$t->redis(@crowd, 1);
+like("@{ j('funnel', 'shop', '--by', 'channel')->{notes} }",
+     qr/"other": clicks of values of channel beyond/, 'clicks of other channels');
+$t->redis(@crowd, -1);
 
 for my $by (qw(channel variant device segment)) {
     my $total = j('funnel', 'shop', '--by', $by, '--from', day(45))->{total};

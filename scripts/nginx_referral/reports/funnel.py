@@ -175,13 +175,19 @@ def show_parts(session: Session, head: Mapping[str, Any],
     names = falling({name: clicks.get(name, 0) for name in
                      {*clicks, *found["leads"], *found["sales"]}})
     still = [step.name for step in steps if step.open]
+    notes = meaning(steps, total)
+
+    if "other" in clicks:
+        notes.append(f"\"other\": clicks of values of {by} beyond the first"
+                     " that a counter has room for; what they led to stands at"
+                     " the values themselves")
 
     show_table(session, {**head, "open_since": still[0] if still else None},
                by, [Step(name, {"clicks": clicks.get(name, 0),
                                 **{what: of.get(name, 0)
                                    for what, of in found.items()}})
                     for name in names],
-               total, meaning(steps, total))
+               total, notes)
 
 
 def show_table(session: Session, head: Mapping[str, Any], by: str,

@@ -89,9 +89,15 @@ def batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 
 def count(value: Any) -> int:
-    """A counter as a number; 0 if it is not a number."""
+    """A counter as a number; 0 if it is not a number.  Sums of amounts may be
+    above what a float counts exactly."""
     try:
-        return int(float(value or 0))
+        return int(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        pass
+
+    try:
+        return int(float(value))
     except (TypeError, ValueError, OverflowError):
         return 0
 
