@@ -9,7 +9,6 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../scripts"))
 
 from nginx_referral.reports.ledger_counts import state_of
-from nginx_referral.reports.ledger_facts import terms_of
 from nginx_referral.reports.ledger_model import Model
 from nginx_referral.store.facts import fact_of
 from nginx_referral.store.keys import Keys
@@ -23,8 +22,10 @@ def facts(lines):
 
 def answer(lines):
     stream = list(facts(lines))
-    rules = next(fact for fact in stream if fact.text("type") == "rules")
-    model = Model(terms_of(rules), [])
+    model = Model()
+
+    for fact in stream:
+        model.ahead(fact)
 
     for fact in stream:
         model.fold(fact)

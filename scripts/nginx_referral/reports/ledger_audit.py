@@ -15,14 +15,15 @@ from ..store.store import BATCH, Store, batches, count
 from ..text.problem import are, several
 from .audit import show_differences
 from .conversion_counts import is_conversion
-from .ledger_counts import EPOCH, State, state_of
-from .ledger_facts import DAY, Terms, Unread, terms_of
+from .ledger_counts import ANY, EPOCH, State, state_of
+from .ledger_facts import DAY, Unread
 from .ledger_model import Model
 from .ledger_stream import Row, StreamCheck, read_people
 
 # a board of a day ends so many days after the day began
 BOARD_DAYS = 10
 
+NUMBER = re.compile(r"-?[0-9]{1,30}")
 DAY_AT_END = re.compile(r":(\d{4}-\d\d-\d\d)")
 
 
@@ -31,13 +32,17 @@ def audit_ledger(session: Session, keys: Keys) -> bool:
     store = session.store
     before = last_number(store, keys)
     people = read_people(store, keys)
-    last = last_number(store, keys)
+
+    # in this order: all that is settled by then, and the terms of it, stand
+    # before "last"
+
     settled = store.redis.hgetall(keys.settled)
+    last = last_number(store, keys)
     bind = store.redis.hget(keys.program, "bind") or ""
     model = ahead(store, keys, last)
     check = StreamCheck(keys, people, before, last,
                         bind.strip().lower() == "window", model.skipped)
-    ledger = Ledger(session, keys, model)
+    ledger = Ledger(session, keys, model, last)
 
     with session.output.progress(last) as told:
         walk(store, keys, last, count(settled.get("position")), check, ledger,
@@ -61,22 +66,12 @@ def audit_ledger(session: Session, keys: Keys) -> bool:
 def ahead(store: Store, keys: Keys, last: int) -> Model:
     """What has to be known before the first entry: the terms of the first
     "rules", and which entries an operator went past."""
-    terms: Terms | None = None
-    skipped = []
+    model = Model()
 
     for name, fields in oldest_first(store, keys, 1, last):
-        fact = fact_of(name, fields)
-        kind = fact.text("type")
+        model.ahead(fact_of(name, fields))
 
-        if kind == "skip":
-            skipped.append(fact.number("position") or 0)
-        elif kind == "rules" and terms is None:
-            try:
-                terms = terms_of(fact)
-            except Unread:
-                pass
-
-    return Model(terms or Terms([], [], 0, 0), skipped)
+    return model
 
 
 def walk(store: Store, keys: Keys, last: int, position: int,
@@ -93,12 +88,15 @@ def walk(store: Store, keys: Keys, last: int, position: int,
 class Ledger:
     """What the settler wrote, beside what a model comes to."""
 
-    def __init__(self, session: Session, keys: Keys, model: Model) -> None:
+    def __init__(self, session: Session, keys: Keys, model: Model, last: int
+                 ) -> None:
         self.session = session
         self.store = session.store
         self.keys = keys
         self.model = model
+        self.last = last
         self.stopped: Row | None = None
+        self.inexact = False
         self.keys_read = 0
         self.values_read = 0
 
@@ -113,15 +111,38 @@ class Ledger:
             self.stopped = [self.keys.conversions, name, str(why),
                             "an entry that can be decided", None]
 
+    def catch_up(self, position: int) -> None:
+        """Takes what was settled since, by what was appended since."""
+        if position <= self.model.position or self.stopped:
+            return
+
+        last = last_number(self.store, self.keys)
+
+        for name, fields in oldest_first(self.store, self.keys, self.last + 1,
+                                         last):
+            self.model.ahead(fact_of(name, fields))
+
+        self.last = max(self.last, last)
+
+        for name, fields in oldest_first(self.store, self.keys,
+                                         self.model.position + 1, position):
+            self.fold(name, fields)
+
     def compare(self) -> list[Row]:
         """Every key, then those that differ again, in one transaction with
         the position: the settler may be at work."""
-        if self.stopped:
-            return [self.stopped]
+        self.catch_up(count(self.store.redis.hget(self.keys.settled,
+                                                  "position")))
 
+        return [self.stopped] if self.stopped else self.again(self.doubtful())
+
+    def doubtful(self) -> list[str]:
+        """The keys that differ, or were written meanwhile."""
         names = {name for found in search(self.store, self.keys,
                                           SETTLED).values() for name in found}
         told = state_of(self.model, self.keys)
+        self.inexact = any(value is ANY for fields in told.values()
+                           for value in fields.values())
         wrong: set[str] = set()
 
         for part in batches(sorted(names | set(told)), BATCH):
@@ -130,30 +151,30 @@ class Ledger:
 
             self.keys_read += len(part)
             self.values_read += sum(map(len, stands.values()))
-            wrong.update(name for name in part
-                         if stands[name] != self.lasting(name, told))
+            wrong.update(name for name in part if differences(
+                name, stands[name], self.lasting(name, told)))
 
-        return self.again(sorted(wrong))
+        return sorted(wrong)
 
     def again(self, wrong: list[str]) -> list[Row]:
         with self.store.redis.pipeline(transaction=True) as pipe:
             stands, position = self.read(pipe, wrong)
 
-        if position > self.model.position:
-            for name, fields in oldest_first(
-                    self.store, self.keys, self.model.position + 1, position):
-                self.fold(name, fields)
+        self.catch_up(position)
 
         if self.stopped:
             return [self.stopped]
 
-        # the stream lost its end, or Redis went back to an older state
+        # the stream lost its end, or Redis went back to an older state; what
+        # an operator went past may be gone
 
-        if position != self.model.position:
+        if position != self.model.position and not (
+                self.model.position < position
+                and position in self.model.skipped):
             return [[self.keys.settled, "position", position,
                      self.model.position, position - self.model.position]]
 
-        told = state_of(self.model, self.keys)
+        told = state_of(self.model, self.keys) if wrong else {}
 
         return [row for name in wrong
                 for row in differences(name, stands[name],
@@ -180,7 +201,7 @@ class Ledger:
         at any moment."""
         if self.is_board(name):
             return ({} if self.ends(name) else
-                    {member: str(count(score)) for member, score in fields})
+                    {member: f"{score:.17g}" for member, score in fields})
 
         if name.startswith((self.keys.stats(), self.keys.day(""))):
             return {field: value for field, value in fields.items()
@@ -213,10 +234,10 @@ def differences(name: str, stands: dict[str, str], told: dict[str, str]
     for field in sorted({*stands, *told}):
         is_now, should = stands.get(field), told.get(field)
 
-        if is_now == should:
+        if is_now == should or should is ANY:
             continue
 
-        numbers = [text is None or re.fullmatch(r"-?\d+", text)
+        numbers = [text is None or NUMBER.fullmatch(text)
                    for text in (is_now, should)]
         rows.append([name, field, is_now, should,
                      int(is_now or 0) - int(should or 0) if all(numbers)
@@ -249,6 +270,10 @@ def meaning(settled: dict[str, str], last: int, ledger: Ledger, model: Model
         notes.append(f"{several(len(model.skipped), 'entry', 'entries')}"
                      f" {'was' if len(model.skipped) == 1 else 'were'}"
                      " skipped on purpose: nothing of it counts")
+
+    if ledger.inexact:
+        notes.append("not checked: scores of boards that may have been above"
+                     " 2^53, where a board stops")
 
     if last:
         notes.append("not checked: boards of days that are over for nine days,"

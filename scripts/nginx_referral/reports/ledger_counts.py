@@ -14,6 +14,12 @@ WORDS = ("country", "channel", "variant", "device", "segment")
 MONTH = len("2026-11")
 EPOCH = date(1970, 1, 1)
 
+# the score of a board that may have been above what a sorted set counts
+# exactly: it stops there, and what is taken back is taken from that.  It is
+# this object, and no text that an event may have.
+ANY = "above 2^53"
+EXACT = 1 << 53
+
 State = dict[str, dict[str, str]]
 
 
@@ -27,6 +33,8 @@ class Counts:
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
         self.sums: dict[str, dict[str, int]] = defaultdict(
+            lambda: defaultdict(int))
+        self.gross: dict[str, dict[str, int]] = defaultdict(
             lambda: defaultdict(int))
 
     def count(self, name: str, day: int, credit: Credit | None, n: int = 1
@@ -58,10 +66,11 @@ class Counts:
             sums[keys.progress(credit.referrer)][name] += n
 
         if name in ("leads", "sales") or name.startswith(AMOUNT):
-            self.rank(name, when, credit, n)
+            self.rank(sums, name, when, credit, n)
 
-    def rank(self, name: str, when: str, credit: Credit, n: int) -> None:
-        keys, sums = self.keys, self.sums
+    def rank(self, sums: dict[str, dict[str, int]], name: str, when: str,
+             credit: Credit, n: int) -> None:
+        keys = self.keys
 
         sums[keys.board(name)][credit.code] += n
         sums[keys.board(name, when)][credit.code] += n
@@ -86,6 +95,12 @@ class Counts:
         if order.at is None:
             return
 
+        credit = order.own or friend.credit()
+
+        if credit:
+            self.rank(self.gross, AMOUNT + order.unit,
+                      day_name(order.at.day), credit, order.gross)
+
         if order.self_referred:
             self.count("self", order.at.day, None)
             return
@@ -94,7 +109,6 @@ class Counts:
             self.count("unattributed", order.at.day, None)
             return
 
-        credit = order.own or friend.credit()
         rest = order.rest(friend.closed_after(order.at) if order.open
                           else None)
 
@@ -125,6 +139,11 @@ def state_of(model: Model, keys: Keys) -> State:
 
         if shown:
             state[key] = shown
+
+    for key, sums in counts.gross.items():
+        for name, n in sums.items():
+            if n > EXACT:
+                state.setdefault(key, {})[name] = ANY
 
     for n, friend in model.friends.items():
         state[keys.friend(n)] = friend_fields(friend)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from sys import intern
 from typing import NamedTuple
 
 from ..store.facts import Fact
@@ -12,6 +13,7 @@ from .why import LATE, WINDOW
 
 ORDERED = ("sale", "refund", "update", "cancel")
 DAY = 86400 * 1000   # milliseconds
+AT = 253402300800000
 
 
 class Unread(Exception):
@@ -50,6 +52,9 @@ class Terms:
 
     def moment(self, ms: int) -> Moment:
         """Before the first change holds what holds from it on."""
+        if ms >= AT:
+            raise Unread("a time is after the year 9999")
+
         if not self.starts:
             return Moment(ms, 0)
 
@@ -77,7 +82,7 @@ def terms_of(fact: Fact) -> Terms:
                  window // 1000 if fact.text("bind") == "window" else 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Credit:
     """Whom something is credited to; words are those of the click."""
 
@@ -124,8 +129,10 @@ def credited(fact: Fact) -> bool:
 def credit_of(fact: Fact, terms: Terms) -> Credit:
     click = number(fact, "click_at")
 
-    return Credit(number(fact, "referrer") or 0, fact.text("code"),
+    # a few words stand in millions of entries: each is kept once
+
+    return Credit(number(fact, "referrer") or 0, intern(fact.text("code")),
                   terms.moment(need(fact, "at") if click is None else click),
-                  tuple(fact.text(name) for name in (
+                  tuple(intern(fact.text(name)) for name in (
                       "country", "channel", "variant", "device",
                       "referrer_segment")))

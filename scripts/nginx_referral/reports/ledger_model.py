@@ -6,7 +6,7 @@ here they are counted anew from the friends and orders in the end."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Iterable
+from sys import intern
 
 from ..store.facts import Fact, place_of
 from .ledger_facts import (ORDERED, Credit, Moment, Terms, Unread, credit_of,
@@ -25,7 +25,7 @@ EVENTS = 64
 AMOUNT = 1 << 53
 
 
-@dataclass
+@dataclass(slots=True)
 class Friend:
     """A customer: the first touch binds, and what was before it excludes."""
 
@@ -94,7 +94,7 @@ class Friend:
             and time - self.bound.ms <= (TAKEN_BACK + LAG) * 1000)
 
 
-@dataclass
+@dataclass(slots=True)
 class Event:
     """A refund, or an update of the amount."""
 
@@ -107,7 +107,7 @@ class Event:
         return (self.at.ms, self.kind, self.amount, len(self.unit), self.unit)
 
 
-@dataclass
+@dataclass(slots=True)
 class Rest:
     """What is left of an order, and the days on which some was taken."""
 
@@ -118,9 +118,10 @@ class Rest:
     days: list[int] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class Order:
-    """What was told about an order, in whatever order it came."""
+    """What was told about an order, in whatever order it came.  "gross" is
+    more than can ever have been counted of it."""
 
     friend: int = 0
     position: int = 0
@@ -134,6 +135,7 @@ class Order:
     again: bool = False
     open: bool = False
     many: bool = False
+    gross: int = 0
     events: list[Event] = field(default_factory=list)
 
     def sale(self, fact: Fact, at: Moment) -> bool:
@@ -142,11 +144,12 @@ class Order:
             self.again = True
             return False
 
+        self.gross += need(fact, "amount")
         self.friend = need(fact, "friend")
         self.position = fact.position
         self.at = at
         self.amount = need(fact, "amount")
-        self.unit = fact.text("unit")
+        self.unit = intern(fact.text("unit"))
 
         # what came before may be of its unit, which is known only now
 
@@ -177,6 +180,7 @@ class Order:
 
     def update(self, fact: Fact, at: Moment) -> None:
         """The latest holds; of those of one moment the lowest."""
+        self.gross += need(fact, "amount")
         new = Event("u", at, need(fact, "amount"),
                     self.short(fact.text("unit")))
 
@@ -279,18 +283,32 @@ def take(old: Event, event: Event) -> None:
 
 
 class Model:
-    """The entries up to "position", folded into friends and orders.  "terms"
-    are those of the first "rules", by which what stands before is decided;
-    "skipped" are the entries that an operator went past."""
+    """The entries up to "position", folded into friends and orders.  "skipped"
+    are the entries that an operator went past."""
 
-    def __init__(self, terms: Terms, skipped: Iterable[int]) -> None:
-        self.terms = terms
-        self.skipped = set(skipped)
+    def __init__(self) -> None:
+        self.terms = Terms([], [], 0, 0)
+        self.ruled = False
+        self.skipped: set[int] = set()
         self.position = 0
         self.friends: dict[int, Friend] = {}
         self.orders: dict[str, Order] = {}
         self.rules: dict[str, int] = {}
         self.selves: list[Moment] = []
+
+    def ahead(self, fact: Fact) -> None:
+        """Looks at each entry before any is taken: by the first "rules" what
+        stands before them is decided, and a "skip" comes after its entry."""
+        kind = fact.text("type")
+
+        if kind == "skip":
+            self.skipped.add(fact.number("position") or 0)
+        elif kind == "rules" and not self.ruled:
+            try:
+                self.terms = terms_of(fact)
+                self.ruled = True
+            except Unread:
+                pass
 
     def fold(self, fact: Fact) -> None:
         """Takes the next entry; Unread: it cannot be decided."""
@@ -374,7 +392,7 @@ class Model:
 
     def bind(self, friend: Friend, fact: Fact, at: Moment) -> None:
         credit = credit_of(fact, self.terms)
-        friend.via = fact.text("via")
+        friend.via = intern(fact.text("via"))
         friend.binding = (credit if friend.via != "code" else
                           Credit(credit.referrer, credit.code, None,
                                  credit.words))

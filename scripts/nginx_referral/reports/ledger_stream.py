@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, Mapping
 
 from ..store.facts import Fact, fact_of, place_of
 from ..store.keys import Keys
-from ..store.people import Person, read_person
+from ..store.people import DIGITS, Person, read_person
 from ..store.store import Store, count
 from ..text.problem import several
 
@@ -140,7 +141,8 @@ class StreamCheck:
         for what in ("friend", "referrer", "parties"):
             for text in filter(None, fact.text(what).split(",")):
                 if fact.position <= self.before and not (
-                        text.isdecimal() and 0 < int(text) <= self.newest):
+                        DIGITS.fullmatch(text)
+                        and 0 < int(text) <= self.newest):
                     self.told(key, f"{name} {what}", text,
                               f"a number up to {self.newest}")
 
@@ -154,8 +156,9 @@ class StreamCheck:
 
         if fact.text("via") in ("click", "cookie", "code"):
             self.bindings.setdefault(friend, []).append((
-                fact.position, (fact.number("referrer"), fact.text("code"),
-                                fact.number("at"), fact.text("via"))))
+                fact.position,
+                (fact.number("referrer"), intern(fact.text("code")),
+                 fact.number("at"), intern(fact.text("via")))))
 
     def who(self, name: str) -> str:
         return hashlib.sha1(f"{self.people.seed}:{name}".encode(

@@ -14,6 +14,9 @@ from .store import Store
 
 CHUNK = 1000
 
+# digits of a number; what is longer is none of an entry
+DIGITS = 19
+
 # milliseconds by which the time of an entry may be behind what happened: the
 # clocks of hosts differ
 BEHIND = 86400 * 1000
@@ -33,7 +36,8 @@ class Fact:
         """A number; None where there is none."""
         text = self.fields.get(name, "")
 
-        return int(text) if text.isascii() and text.isdecimal() else None
+        return (int(text) if text.isascii() and text.isdecimal()
+                and len(text) <= DIGITS else None)
 
     @property
     def is_event(self) -> bool:

@@ -12,6 +12,7 @@ from .keys import Keys
 from .store import BATCH, Store, batches
 
 NUMBER = re.compile(r"u([1-9][0-9]{0,15})")
+DIGITS = re.compile(r"[0-9]{1,16}")
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ def read_person(name: str, value: str) -> Person | None:
     """N, or N REFERRER CODE AT VIA; None for what is neither."""
     words = value.split(" ")
 
-    if not words[0].isdecimal():
+    if not DIGITS.fullmatch(words[0]):
         return None
 
-    if len(words) < 5 or not (words[1] + words[3]).isdecimal():
+    if len(words) < 5 or not (DIGITS.fullmatch(words[1])
+                              and DIGITS.fullmatch(words[3])):
         return Person(int(words[0]), name)
 
     return Person(int(words[0]), name, int(words[1]), words[2], int(words[3]),

@@ -75,7 +75,9 @@ def replay(session: Session, program: str, path: str | None) -> Replay:
     if done.returncode not in (SAME, DIFFERENT):
         raise broken(NAME, f"it ended with status {done.returncode}")
 
-    return Replay(done.returncode == SAME, done.stdout.splitlines())
+    # a name may hold what Python would take for the end of a line
+    return Replay(done.returncode == SAME,
+                  [line for line in done.stdout.split("\n") if line])
 
 
 @contextmanager
