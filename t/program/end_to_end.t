@@ -130,7 +130,7 @@ case(faults => sub {
 
     cmp_ok($died, '>', 1, "$died settlers died at a write of their own");
 
-    for my $what ('is read again', 'OOM', 'READONLY', 'LOADING',
+    for my $what ('OOM', 'READONLY', 'LOADING',
                   'trying again until it answers')
     {
         ok(told($t, $what, 0), "a settler told: $what");
