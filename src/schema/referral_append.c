@@ -30,9 +30,10 @@
 
 #define REFERRAL_APPEND_EVENT_KEYS   11     /* of one event, at most */
 #define REFERRAL_APPEND_KEY_MAX      256
-#define REFERRAL_APPEND_VALUES       34     /* FIELDS of the script */
+#define REFERRAL_APPEND_VALUES       36     /* FIELDS of the script */
 #define REFERRAL_APPEND_ARGS         10
 #define REFERRAL_APPEND_REPLY_HEAD   3
+#define REFERRAL_APPEND_REPLY_PART   2      /* its first number */
 #define REFERRAL_APPEND_OUTCOME      3
 #define REFERRAL_APPEND_VIA_MASK     7
 #define REFERRAL_APPEND_KNOWN        8
@@ -69,6 +70,8 @@ struct referral_append_s {
 
     uint64_t                 expected;
     uint64_t                 last;
+    int64_t                  from;        /* events received then wait */
+    int64_t                  to;
     unsigned                 records;
     unsigned                 events;
     unsigned                 nkeys;
@@ -86,8 +89,10 @@ struct referral_append_s {
 
 typedef struct {
     const referral_event_t  *event;
+    uint64_t                 seq;
     referral_buf_t           work;
     referral_buf_t           keys;
+    unsigned                 waits;
     unsigned                 nkeys;
     unsigned                 id;
     unsigned                 known;
@@ -99,6 +104,9 @@ typedef struct {
 } referral_append_event_t;
 
 
+static void referral_append_reply_part(referral_batch_reply_t *reply,
+    const int64_t *values, size_t n, unsigned events, uint64_t expected,
+    uint64_t written);
 static int referral_append_event_keys(const referral_append_t *a,
     referral_append_event_t *e);
 static unsigned referral_append_bucket(const referral_append_t *a,
@@ -249,7 +257,18 @@ referral_append_begin(referral_append_t *a, const referral_str_t *program,
     a->expected = expected;
     a->last = expected;
 
+    a->from = INT64_MAX;
+    a->to = 0;
+
     return REFERRAL_OK;
+}
+
+
+void
+referral_append_patience(referral_append_t *a, int64_t from, int64_t to)
+{
+    a->from = from;
+    a->to = to;
 }
 
 
@@ -285,6 +304,10 @@ referral_append_add(referral_append_t *a, const referral_event_t *event,
     memset(&e, 0, sizeof(referral_append_event_t));
 
     e.event = event;
+    e.seq = seq;
+    e.waits = (event->flags & REFERRAL_EVENT_CLICK_ID)
+              && event->trust != REFERRAL_TRUST_BROWSER
+              && event->received >= a->from && event->received <= a->to;
     e.nkeys = a->nkeys;
 
     referral_buf_init(&e.work, a->work + a->work_len,
@@ -402,6 +425,14 @@ referral_append_reply(referral_batch_reply_t *reply, const int64_t *values,
     unsigned                   i;
     referral_append_outcome_t  outcome;
 
+    if (n >= REFERRAL_APPEND_REPLY_HEAD
+        && values[0] == REFERRAL_APPEND_REPLY_PART)
+    {
+        referral_append_reply_part(reply, values, n, events, expected,
+                                   written);
+        return;
+    }
+
     referral_batch_reply(reply, values,
                          n < REFERRAL_APPEND_REPLY_HEAD
                          ? n : REFERRAL_APPEND_REPLY_HEAD,
@@ -428,6 +459,51 @@ referral_append_reply(referral_batch_reply_t *reply, const int64_t *values,
             return;
         }
     }
+}
+
+
+/* the events before one that waits; without any the mark is as it was */
+
+static void
+referral_append_reply_part(referral_batch_reply_t *reply,
+    const int64_t *values, size_t n, unsigned events, uint64_t expected,
+    uint64_t written)
+{
+    size_t                     applied;
+    unsigned                   i;
+    referral_append_outcome_t  outcome;
+
+    memset(reply, 0, sizeof(referral_batch_reply_t));
+
+    reply->answer = REFERRAL_BATCH_INVALID;
+
+    n -= REFERRAL_APPEND_REPLY_HEAD;
+    applied = n / REFERRAL_APPEND_OUTCOME;
+
+    if (n % REFERRAL_APPEND_OUTCOME || applied >= events
+        || values[1] < -1
+        || (uint64_t) (values[1] == -1 ? 0 : values[1]) != expected
+        || values[2] < 0
+        || (applied ? (uint64_t) values[2] <= expected
+                      || (uint64_t) values[2] >= written
+                    : (uint64_t) values[2] != expected))
+    {
+        return;
+    }
+
+    for (i = 0; i < applied; i++) {
+        if (referral_append_outcome(values, n + REFERRAL_APPEND_REPLY_HEAD, i,
+                                    &outcome)
+            != REFERRAL_OK)
+        {
+            return;
+        }
+    }
+
+    reply->answer = REFERRAL_BATCH_PART;
+    reply->none = (values[1] == -1);
+    reply->found = expected;
+    reply->upto = (uint64_t) values[2];
 }
 
 
@@ -610,7 +686,7 @@ referral_append_put_name(const referral_append_t *a, referral_buf_t *out,
 }
 
 
-/* what the script calls ID to LAST_KEY, in its order */
+/* what the script calls ID to WAITS, in its order */
 
 static void
 referral_append_pack(referral_append_event_t *e)
@@ -649,6 +725,9 @@ referral_append_pack(referral_append_event_t *e)
     referral_pack_uint(&e->work, e->click);
     referral_pack_uint(&e->work, e->first);
     referral_pack_uint(&e->work, e->last);
+
+    referral_append_pack_number(e, 1, (int64_t) e->seq);
+    referral_append_pack_flag(e, e->waits, 1);
 }
 
 

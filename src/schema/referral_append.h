@@ -25,6 +25,13 @@
 #define REFERRAL_APPEND_EVENTS     256    /* of one command */
 #define REFERRAL_APPEND_SEED_SIZE  16
 
+/*
+ * ms that an event waits for the click that it names, at most: more than a
+ * host's drain of clicks takes after an outage of Redis, and so little that a
+ * shop with wrong click ids is not held up
+ */
+#define REFERRAL_APPEND_PATIENCE   10000
+
 
 typedef struct referral_append_s  referral_append_t;
 
@@ -88,6 +95,15 @@ int referral_append_begin(referral_append_t *a, const referral_str_t *program,
     const u_char *journal_id, uint64_t expected);
 
 /*
+ * After begin, for the events that follow: one that was received from "from" to
+ * "to", both in ms, waits if it names a click that Redis does not have yet, and
+ * nothing else leads to a referrer.  The append ends before it then
+ * (REFERRAL_BATCH_PART).  A browser's event never waits, for anybody can make
+ * those.  Without this no event waits.
+ */
+void referral_append_patience(referral_append_t *a, int64_t from, int64_t to);
+
+/*
  * Nothing of the event is referred to afterwards.  REFERRAL_DECLINED: full,
  * nothing was added; send what there is.  An empty append is never full.
  * REFERRAL_ERROR: this event can never be appended (another program); the
@@ -113,7 +129,8 @@ int referral_append_command(referral_append_t *a, int full,
 
 /*
  * What the script's array of integers means, as referral_batch_reply() says
- * it; "events" is how many the append had.
+ * it; "events" is how many the append had.  Of REFERRAL_BATCH_PART the first
+ * (n - 3) / 3 events were applied.
  */
 void referral_append_reply(referral_batch_reply_t *reply,
     const int64_t *values, size_t n, unsigned events, uint64_t expected,
@@ -121,7 +138,8 @@ void referral_append_reply(referral_batch_reply_t *reply,
 
 /*
  * What became of the i-th event that was added, from 0 on, by the array of a
- * reply that is REFERRAL_BATCH_APPLIED.  REFERRAL_ERROR: there is none.
+ * reply that is REFERRAL_BATCH_APPLIED or _PART.  REFERRAL_ERROR: there is
+ * none.
  */
 int referral_append_outcome(const int64_t *values, size_t n, unsigned i,
     referral_append_outcome_t *outcome);

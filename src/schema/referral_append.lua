@@ -15,6 +15,11 @@
 -- in the stream, and how it was credited: the place in VIA, + 8 for a known
 -- customer, + 16 if it names the customer as the referrer.
 --
+-- An event that may wait for its click ends the batch before it, if that click
+-- could still come and nothing else leads to a referrer: applied is 2 then, the
+-- third number is the new mark (of the events before it, or the expected one if
+-- there are none and nothing is written), and those events' answers follow.
+--
 -- Everything is read, and everything that will be written is made, before the
 -- first write; whatever is wrong before it is an error for the whole batch.
 -- Each key that is written is read before with a command of its type.
@@ -35,7 +40,7 @@ local ROLE, PARTIES, SEGMENT, ORDER_AT, NEW, CLICK = 13, 14, 15, 16, 17, 18
 local FIRST_CODE, FIRST_CLICK, LAST_CODE, LAST_CLICK = 19, 20, 21, 22
 local CODE, PLACE, CITY, EXTRA, PRINT, ID_FIELD = 23, 24, 25, 26, 27, 28
 local KNOWN_FIELD, ID_KEY, KNOWN_KEY, CLICK_KEY = 29, 30, 31, 32
-local FIRST_KEY, LAST_KEY, FIELDS = 33, 34, 34
+local FIRST_KEY, LAST_KEY, SEQ, WAITS, FIELDS = 33, 34, 35, 36, 36
 
 local VIA = { none = 0, bound = 1, click = 2, cookie = 3, code = 4 }
 
@@ -514,7 +519,9 @@ local function credit(e, customer, at, own)
         if touch and (touch.bound or touch.at <= at + AHEAD
                                      and at <= touch.at + window)
         then
-            if touch.referrer == customer.id or touch.number == customer.n then
+            if touch.referrer == customer.id
+               or touch.bound and touch.number == customer.n
+            then
                 self = 1
 
             else
@@ -524,6 +531,32 @@ local function credit(e, customer, at, own)
     end
 
     return nil, 'none', self
+end
+
+
+-- Could the click that an event names still come, and would it be credited?
+-- A click and its sale go to Redis on two ways, and on several hosts.
+
+local function waits(e)
+    if e[WAITS] ~= '1' or e[CUSTOMER] == '' then
+        return false
+    end
+
+    local at, made = tonumber(e[AT]), made_at(e[CLICK])
+    local asked_for = false
+
+    for i = 1, #ways do
+        asked_for = asked_for or ways[i] == 'click'
+    end
+
+    if not asked_for or made > at + AHEAD or at > made + window
+       or now > made + window + late
+       or ask('HGET', KEYS[e[CLICK_KEY]], e[CLICK])
+    then
+        return false
+    end
+
+    return not credit(e, person(e[CUSTOMER]), at)
 end
 
 
@@ -746,7 +779,7 @@ local function form(e)
 end
 
 
--- each event, and what is to be written for it
+-- each event up to one that waits, and what is to be written for it
 
 local entries, ids, rejects = {}, {}, {}
 local reply = { 1, found, 0 }
@@ -767,6 +800,11 @@ for i = 1, #work, FIELDS do
             before = { n = n, print = print }
             seen[field] = before
         end
+    end
+
+    if not before and waits(e) then
+        reply[1], reply[3] = 2, i > 1 and tonumber(e[SEQ]) - 1 or expected
+        break
     end
 
     local kind, n, how
@@ -891,11 +929,19 @@ if wrong then
     return redis.error_reply(wrong)
 end
 
+if reply[1] == 2 then
+    if reply[3] == expected then
+        return reply
+    end
+
+    mark = reply[3]
+end
+
 
 -- nothing below raises, but for a state of the server that the first write
 -- meets
 
-call('HSET', KEYS[1], ARGV[1], ARGV[3])
+call('HSET', KEYS[1], ARGV[1], decimal(mark))
 
 if make_seed and #entries > 0 then
     call('SET', KEYS[6], seed)

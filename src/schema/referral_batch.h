@@ -55,6 +55,8 @@ typedef enum {
                                     found */
     REFERRAL_BATCH_FOREIGN,      /* Redis has more records than the journal
                                     ever had: another journal has this id */
+    REFERRAL_BATCH_PART,         /* of an append: applied up to "upto", what
+                                    follows is to be sent later */
     REFERRAL_BATCH_INVALID       /* not a reply of the script: keep, retry */
 } referral_batch_answer_e;
 
@@ -64,6 +66,7 @@ typedef struct {
     uint64_t                 found;      /* the mark before, 0 if there was
                                             none */
     uint64_t                 refused;    /* operations that Redis refused */
+    uint64_t                 upto;       /* of REFERRAL_BATCH_PART */
     unsigned                 none:1;     /* there was no mark */
 } referral_batch_reply_t;
 

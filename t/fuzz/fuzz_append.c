@@ -75,6 +75,11 @@ fuzz_seeds(void)
     buf[0] = 1;
     memcpy(buf + 1, values, sizeof(values));
     fuzz_seed(buf, 1 + 6 * sizeof(int64_t));
+
+    values[0] = 2;
+    values[2] = 6;
+    memcpy(buf + 1, values, sizeof(values));
+    fuzz_seed(buf, 1 + 6 * sizeof(int64_t));
 }
 
 
@@ -85,7 +90,7 @@ reply(const referral_str_t *s)
 {
     size_t                     n;
     int64_t                    values[VALUES];
-    unsigned                   i, events;
+    unsigned                   i, events, applied;
     referral_batch_reply_t     r;
     referral_append_outcome_t  o;
 
@@ -103,13 +108,21 @@ reply(const referral_str_t *s)
 
         fuzz_check(r.answer <= REFERRAL_BATCH_INVALID);
 
-        if (r.answer != REFERRAL_BATCH_APPLIED) {
+        if (r.answer == REFERRAL_BATCH_PART) {
+            applied = (n - 3) / 3;
+            fuzz_check(applied < events && r.upto < 10
+                       && (applied ? r.upto > 5 : r.upto == 5));
+
+        } else if (r.answer == REFERRAL_BATCH_APPLIED) {
+            applied = events;
+
+        } else {
             continue;
         }
 
-        fuzz_check(n == 3 + 3 * events && r.found == 5);
+        fuzz_check(n == 3 + 3 * applied && r.found == 5);
 
-        for (i = 0; i < events; i++) {
+        for (i = 0; i < applied; i++) {
             fuzz_check(referral_append_outcome(values, n, i, &o)
                        == REFERRAL_OK);
             fuzz_check(o.kind < REFERRAL_APPEND_KINDS

@@ -477,6 +477,103 @@ is_deeply([ map { $_->{signals} } ($a->entries)[-3 .. -1] ],
           [ 'shared_click', '', 'shared_click' ], 'in one batch too');
 
 
+# an event before its click: not yet, then it is there, then given up
+
+fresh();
+
+sub patient { return append_with({ patience => [ $NOW - 10_000, $NOW ] }, @_) }
+sub append_with { return $a->apply({ seed => $SEED, %{ shift() } }, @_) }
+
+my $later = uuid($NOW - MINUTE, 70);
+my $early = event(customer => 'early', click_id => $later);
+my @three = (event(customer => 'one'), $early, event(customer => 'two'));
+
+is_deeply(patient($early), [ 2, -1, 0 ], 'its click is not there: not yet');
+is($t->redis('DBSIZE'), 2, 'and nothing is written beside the link');
+
+is_deeply(patient(@three), [ 2, -1, 1, 0, 1, 0 ],
+          'those before it are applied');
+is_deeply([ map { $_->{event} } $a->entries ], [ $three[0]{event_id} ],
+          'and no other');
+is_deeply($t->hgetall('ref:journals:{shop}'), { 'a1' x 16 => 1 },
+          'the mark is theirs');
+is_deeply($t->hgetall('ref:person:{shop}'), { one => 1 },
+          'the one who waits has no number yet');
+is_deeply(patient(@three[1, 2]), [ 2, 1, 1 ], 'still not yet');
+is_deeply(append_with({ expected => 5 }, $early), [ 0, 1, 0 ],
+          'the mark comes first');
+
+click($NOW - MINUTE, "aiko7 $WORDS aiko - -", 70);
+is_deeply(patient(@three[1, 2]), [ 1, 1, 0, 0, 2, 2, 0, 3, 0 ],
+          'the click is there: credited by it');
+
+my $lost = event(customer => 'lost', click_id => uuid($NOW, 71));
+
+is_deeply(patient(event(seq => 7, customer => 'gap'), { %$lost, seq => 12 },
+                  event(seq => 13)),
+          [ 2, 3, 11, 0, 4, 0 ], 'past records that are no events');
+is_deeply(append_with({ patience => [ $NOW - 10_000, $NOW ] },
+                      event(seq => 14, customer => 'gap2'),
+                      { %$lost, seq => 20, received => $NOW - 10_001 }),
+          [ 1, 11, 0, 0, 5, 0, 0, 6, 0 ], 'it is old: given up, via none');
+
+$a->{marks}{'a1' x 16} = 20;
+
+is_deeply(patient($lost), [ 1, 20, 0, 1, 6, 0 ],
+          'one that was there before does not wait');
+
+# nor does any other event than one that the click alone leads to a referrer
+
+my $missing = uuid($NOW, 72);
+
+append(event(customer => 'bound', code => 'aiko7'));
+
+for ([ { customer => 'bound' }, 'bound', 'a customer who is bound' ],
+     [ { code => 'aiko7' }, 'code', 'a code' ],
+     [ { last => "aiko7/$missing", first => "aiko7/$missing" }, 'cookie',
+       'a cookie' ],
+     [ { trust => 3 }, 'none', 'a browser' ],
+     [ { customer => '', order_id => 'o', type => 'cancel' }, 'none',
+       'no customer' ],
+     [ { received => $NOW + 1, at => $NOW }, 'none', 'a clock that went back' ],
+     [ { click_id => uuid($NOW - 30 * DAY - 1) }, 'none',
+       'a click out of the window' ],
+     [ { at => $NOW - 20 * DAY, click_id => uuid($NOW) }, 'none',
+       'a click after it' ],
+     [ { code => 'no', last => "no/$missing", first => "no/$missing" }, undef,
+       'a code of no link' ])
+{
+    my ($more, $via, $what) = @$_;
+    my $reply = patient(event(customer => 'c' . ++$ids, click_id => $missing,
+                              %$more));
+
+    is($reply->[0] == 1 ? entry()->{via} : undef, $via,
+       "$what: " . ($via // 'waits'));
+}
+
+$t->program('shop', attribution_order => 'bound,code');
+is(patient(event(customer => 'c' . ++$ids, click_id => $missing))->[0], 1,
+   'where clicks are not asked');
+$t->program('shop', attribution_order => 'click,bound');
+patient(event(customer => 'bound', click_id => $missing));
+is(entry()->{via}, 'bound', 'bound, whatever is asked before');
+$t->program('shop', attribution_order => '');
+
+is(patient(event(customer => 'aiko', code => 'aiko7',
+                 click_id => $missing))->[0], 2,
+   'a code that leads to the customer decides nothing');
+
+# in one batch: bound by an event before
+
+is_deeply([ @{ patient(event(customer => 'both', code => 'aiko7'),
+                       event(customer => 'both', click_id => $missing)) }
+            [0, 5, 8] ], [ 1, 4, 1 ], 'an event before it decides');
+
+$t->redis('SET', 'ref:clicks:{shop}:' . minute($missing), 'x');
+like(patient(event(click_id => $missing)), qr/^WRONGTYPE/,
+     'a key of another type is an error, not a wait');
+
+
 # forget, then the same again
 
 fresh();

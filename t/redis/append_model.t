@@ -40,12 +40,14 @@ for my $round (1 .. 12) {
     world();
 
     my @events = map { event($_) } 1 .. 250;
+    my ($patient, $waited) = (1, 0);
     my (@want, $wrong);
 
     while (@events) {
         my $journal = (qw(a1 b2))[rand 2] x 16;
         my @batch = splice @events, 0, 1 + int rand 40;
-        my $reply = $a->apply({ seed => $SEED, %$o, journal => $journal },
+        my $reply = $a->apply({ seed => $SEED, %$o, journal => $journal,
+                                patience => [ 0, $patient ? $NOW : 0 ] },
                               @batch);
 
         if (!ref $reply) {
@@ -53,14 +55,31 @@ for my $round (1 .. 12) {
             last;
         }
 
-        my @outcomes = map { outcome($_) } @batch;
+        my @outcomes;
+
+        while (@batch && !($patient && waits($batch[0]))) {
+            push @outcomes, outcome(shift @batch);
+        }
 
         $wrong = "outcomes @$reply, not @outcomes"
-            if "@$reply[3 .. $#$reply]" ne "@outcomes";
+            if "@$reply[3 .. $#$reply]" ne "@outcomes"
+               || $reply->[0] != (@batch ? 2 : 1);
         last if $wrong;
+
+        # what waits is given up at the next try, or its click has come
+
+        $waited += @batch ? 1 : 0;
+        $patient = @batch ? 0 : maybe(0.7);
+
+        if (@batch && maybe(0.3)) {
+            late_click($batch[0]{click_id});
+            $patient = 1;
+        }
+
+        unshift @events, @batch;
     }
 
-    is($wrong, undef, "round $round: outcomes");
+    is($wrong, undef, "round $round: outcomes, $waited waited");
 
     my @entries = $a->entries;
     my ($last, $differ) = (0);
@@ -205,9 +224,10 @@ sub event {
     my %e = (
         type => $type, event_id => "e$n", trust => int rand 4,
         received => $NOW, fp => sprintf('%016x', $n),
-        maybe(0.95) ? (customer => any(@PEOPLE)) : (),
+        maybe(0.95) ? (customer => maybe(0.4) ? "n$n" : any(@PEOPLE)) : (),
         maybe(0.5) ? (at => $NOW - int rand 8 * DAY) : (),
-        maybe(0.4) ? (click_id => any(@ids, uuid($NOW - HOUR, 999))) : (),
+        maybe(0.4) ? (click_id => maybe(0.7) ? any(@ids)
+                                  : uuid($NOW - HOUR, 990 + int rand 10)) : (),
         maybe(0.3) ? (code => any(@CODES)) : (),
         maybe(0.1) ? (new => int rand 2) : (),
         maybe(0.2) ? (parties => join ' ', map { any(@PEOPLE, 'q') } 1 .. 3)
@@ -324,6 +344,52 @@ sub of_click {
              segment => $w[11] eq '-' ? '' : $w[11] } if $frozen;
 
     return { %$now, %touch };
+}
+
+
+sub late_click {
+    my ($id) = @_;
+
+    $click{$id} = 'l1 ' . 'V' x 16 . ' = = = = JP mail a mobile p1 vip -';
+    $t->redis('HSET', 'ref:clicks:{shop}:'
+              . strftime('%Y-%m-%dT%H:%M', gmtime(at_of($id) / 1000)),
+              $id, $click{$id});
+}
+
+
+# does it wait for its click?  Only if nothing else names a referrer.
+
+sub waits {
+    my ($e) = @_;
+
+    my $at = $e->{at} // $e->{received};
+    my @ways = split /,/, $program->{attribution_order}
+                          // 'bound,click,cookie,code';
+
+    return if $state{ids}{$e->{event_id}} || $e->{trust} == 3
+              || !defined $e->{customer} || !defined $e->{click_id}
+              || $click{$e->{click_id}} || !grep { $_ eq 'click' } @ways;
+
+    my $made = at_of($e->{click_id});
+
+    return if $made > $at + 5 * MINUTE || $at > $made + window();
+
+    my $bound = ($state{people}{$e->{customer}} // {})->{bound};
+
+    undef $bound if $bound && lc($program->{bind} // '') eq 'window'
+                    && $at > $bound->[2] + window();
+
+    return if $bound && grep { $_ eq 'bound' } @ways;
+
+    for my $way (grep { !/bound/ } @ways) {
+        my $try = touch($way, $e, $at) or next;
+
+        return if $try->{at} <= $at + 5 * MINUTE
+                  && $at <= $try->{at} + window()
+                  && $try->{who} ne $e->{customer};
+    }
+
+    return 1;
 }
 
 

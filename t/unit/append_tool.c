@@ -4,6 +4,7 @@
  *
  *   conf NAME=VALUE...     begin PROGRAM JOURNAL EXPECTED
  *   event NAME=VALUE...    command FULL
+ *   patience FROM TO
  *
  * An event has the names of the intake's fields ("x.KEY" among them; lists
  * with spaces), and seq, at and received in ms, trust, first and last as CODE
@@ -300,6 +301,10 @@ main(void)
             {
                 fail("begin", word[1]);
             }
+
+        } else if (strcmp(word[0], "patience") == 0 && append && n == 3) {
+            referral_append_patience(append, strtoll(word[1], NULL, 10),
+                                     strtoll(word[2], NULL, 10));
 
         } else if (strcmp(word[0], "event") == 0 && append) {
             add(word, n);

@@ -8,7 +8,7 @@
 
 
 #define NOW     1795752709123LL
-#define VALUES  34      /* of an event, in the work */
+#define VALUES  36      /* of an event, in the work */
 
 
 /* a command taken apart again; the work is counted through to its end */
@@ -324,6 +324,67 @@ test_command(void)
 }
 
 
+/* who may wait, and from when to when */
+
+static void
+test_patience(void)
+{
+    unsigned            i;
+    referral_str_t      command;
+    referral_event_t    e;
+    referral_append_t  *a;
+
+    static const struct {
+        int64_t        from;
+        int64_t        to;
+        uint16_t       flags;
+        uint8_t        trust;
+        const char    *waits;
+        const char    *what;
+    } cases[] = {
+        { NOW, NOW, REFERRAL_EVENT_CLICK_ID, REFERRAL_TRUST_SIGNED, "1",
+          "it names a click" },
+        { NOW, NOW, REFERRAL_EVENT_CLICK_ID, REFERRAL_TRUST_UPSTREAM, "1",
+          "so does one from the shop's answer" },
+        { NOW, NOW, REFERRAL_EVENT_CLICK_ID, REFERRAL_TRUST_BROWSER, "",
+          "nobody holds up others from a browser" },
+        { NOW, NOW, 0, REFERRAL_TRUST_SIGNED, "", "no click is named" },
+        { NOW + 1, NOW + 9, REFERRAL_EVENT_CLICK_ID, REFERRAL_TRUST_SIGNED, "",
+          "it is old enough" },
+        { 0, NOW - 1, REFERRAL_EVENT_CLICK_ID, REFERRAL_TRUST_SIGNED, "",
+          "of a clock that went back: it does not wait for it" }
+    };
+
+    a = referral_append_create(&conf);
+    lead(&e, "e1");
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        e.flags = cases[i].flags;
+        e.trust = cases[i].trust;
+
+        (void) referral_append_begin(a, &shop, journal, 7);
+        referral_append_patience(a, cases[i].from, cases[i].to);
+        (void) referral_append_add(a, &e, 9);
+
+        ok(referral_append_command(a, 0, &command) == REFERRAL_OK
+           && parse(&command) && is(&parsed.text[34], "9")
+           && is(&parsed.text[35], cases[i].waits), "%s", cases[i].what);
+    }
+
+    e.flags = REFERRAL_EVENT_CLICK_ID;
+    e.trust = REFERRAL_TRUST_SIGNED;
+
+    (void) referral_append_begin(a, &shop, journal, 7);
+    (void) referral_append_add(a, &e, 9);
+    (void) referral_append_command(a, 0, &command);
+
+    ok(parse(&command) && is(&parsed.text[35], ""),
+       "where nobody asks for it none waits");
+
+    referral_append_free(a);
+}
+
+
 static void
 test_full(void)
 {
@@ -403,6 +464,57 @@ answer(const int64_t *values, size_t n, unsigned events)
 }
 
 
+/* the same of a batch of which a part was applied; the journal ends at 10 */
+
+static void
+test_part(int64_t *values)
+{
+    unsigned                i;
+    referral_batch_reply_t  reply;
+
+    static const struct {
+        int64_t    found;
+        int64_t    upto;
+        size_t     n;
+        unsigned   events;
+    } wrong[] = {
+        { 5, 7, 9, 2 }, { 5, 7, 8, 3 }, { 5, 5, 9, 3 }, { 5, 4, 9, 3 },
+        { 5, 10, 9, 3 }, { 5, INT64_MAX, 9, 3 }, { 5, -1, 9, 3 },
+        { 6, 7, 9, 3 }, { -1, 7, 9, 3 }, { -2, 7, 9, 3 }, { 5, 6, 3, 3 },
+        { 5, 5, 3, 0 }, { 5, 7, 12, 4 }
+    };
+
+    values[0] = 2;
+    values[1] = 5;
+    values[2] = 7;
+
+    referral_append_reply(&reply, values, 9, 3, 5, 10);
+    ok(reply.answer == REFERRAL_BATCH_PART && reply.upto == 7
+       && reply.found == 5 && reply.refused == 0, "two of three");
+
+    values[2] = 5;
+    ok(answer(values, 3, 3) == REFERRAL_BATCH_PART, "none of three");
+
+    values[1] = -1;
+    values[2] = 0;
+    referral_append_reply(&reply, values, 3, 1, 0, 10);
+    ok(reply.answer == REFERRAL_BATCH_PART && reply.upto == 0 && reply.none,
+       "none of a journal that Redis does not know");
+
+    values[9] = values[10] = values[11] = -1;
+
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        values[1] = wrong[i].found;
+        values[2] = wrong[i].upto;
+
+        ok(answer(values, wrong[i].n, wrong[i].events)
+           == REFERRAL_BATCH_INVALID, "no part: %u", i);
+    }
+
+    values[2] = 0;
+}
+
+
 static void
 test_reply(void)
 {
@@ -410,7 +522,7 @@ test_reply(void)
     unsigned                   i;
     referral_append_outcome_t  o;
 
-    int64_t  values[] = { 1, 5, 0, 0, 41, 2 + 8, 2, 7, 4 + 16 };
+    int64_t  values[12] = { 1, 5, 0, 0, 41, 2 + 8, 2, 7, 4 + 16 };
 
     static const int64_t  outside[][2] = {
         { 3, -1 }, { 3, 3 }, { 4, 0 }, { 4, -1 }, { 5, -1 }, { 5, 32 },
@@ -448,6 +560,8 @@ test_reply(void)
         values[outside[i][0]] = wrong;
     }
 
+    test_part(values);
+
     values[0] = 0;
     values[1] = 7;
     ok(answer(values, 3, 2) == REFERRAL_BATCH_AHEAD
@@ -465,6 +579,7 @@ main(void)
 {
     test_create();
     test_command();
+    test_patience();
     test_full();
     test_reply();
 

@@ -5,7 +5,8 @@ package Referral::Append;
 #   my $a = Referral::Append->new($t);
 #   my $reply = $a->apply({}, { type => 'lead', event_id => 'e1', … });
 #
-# Options: full, program, journal, expected, and those of the tool's "conf".
+# Options: full, program, journal, expected, patience (two times in ms: what
+# was received between them waits for its click), and those of the tool's "conf".
 # A reply is the script's array, or the text of an error.  Without "expected"
 # it is the mark that the last reply of that journal left.
 
@@ -91,6 +92,9 @@ sub command {
     print {$self->{in}} join("\t", 'begin', $o->{program} // 'shop',
                              $o->{journal} // 'a1' x 16, $seq), "\n";
 
+    print {$self->{in}} join("\t", 'patience', @{ $o->{patience} }), "\n"
+        if $o->{patience};
+
     for my $event (@events) {
         my %e = (seq => ++$seq, program => $o->{program} // 'shop', %$event);
 
@@ -143,7 +147,8 @@ sub apply {
     }
 
     if (ref $reply) {
-        $self->{marks}{$journal} = $reply->[0] ? $o{expected} + @events
+        $self->{marks}{$journal} = $reply->[0] == 2 ? $reply->[2]
+                                 : $reply->[0] ? $o{expected} + @events
                                  : $reply->[1] < 0 ? 0 : $reply->[1];
     }
 
