@@ -3,7 +3,7 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e0aULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e0bULL
 
 
 static void ngx_http_referral_zone_settled(ngx_http_referral_records_t *sh,
@@ -183,6 +183,7 @@ ngx_http_referral_zone_journal(ngx_http_referral_records_t *sh, u_char *id,
     entry->born = born;
     entry->base = base;
     entry->settled = base;
+    entry->sent = base;
     ngx_memory_barrier();
 
     entry->last = base;
@@ -291,6 +292,17 @@ ngx_http_referral_zone_journal_dead(ngx_http_referral_journal_entry_t *entry)
 }
 
 
+ngx_uint_t
+ngx_http_referral_zone_journal_busy(ngx_http_referral_journal_entry_t *entry)
+{
+    ngx_atomic_uint_t  pid;
+
+    pid = entry->state;
+
+    return entry->busy && pid && !ngx_http_referral_zone_gone(pid);
+}
+
+
 uint64_t
 ngx_http_referral_zone_journal_lost(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid)
@@ -363,8 +375,10 @@ ngx_http_referral_zone_journal_settle(ngx_http_referral_records_t *sh,
     entry->base = 0;
     entry->settled = 0;
     entry->bad = 0;
+    entry->sent = 0;
     entry->oldest = 0;
     entry->filed = 0;
+    entry->busy = 0;
     ngx_memory_barrier();
 }
 

@@ -27,6 +27,8 @@ typedef enum {
     NGX_HTTP_REFERRAL_LOST_BY_REDIS,
     NGX_HTTP_REFERRAL_QUARANTINED,
     NGX_HTTP_REFERRAL_UNTOLD,
+    NGX_HTTP_REFERRAL_WAITED,                 /* for clicks */
+    NGX_HTTP_REFERRAL_UNMET,                  /* no referrer, with a click */
     NGX_HTTP_REFERRAL_RECORD_EVENTS
 } ngx_http_referral_record_event_e;
 
@@ -96,12 +98,18 @@ typedef struct {
     uint64_t                         last;
     uint64_t                         settled;     /* recorded or bad */
     uint64_t                         bad;
+    uint64_t                         sent;        /* Redis has up to here, but
+                                                     for programs that it
+                                                     refuses; may go back */
     int64_t                          oldest;      /* ms; of the oldest
                                                      unsettled record, 0:
                                                      none */
     ngx_uint_t                       born;        /* made since the zone
                                                      exists */
     ngx_uint_t                       filed;       /* some of it is on disk */
+    ngx_uint_t                       busy;        /* its worker looks for, or
+                                                     sends again, journals
+                                                     that have no entry */
 } ngx_http_referral_journal_entry_t;
 
 
@@ -284,6 +292,10 @@ ngx_atomic_uint_t ngx_http_referral_zone_journal_dead(
     ngx_http_referral_journal_entry_t *entry);
 uint64_t ngx_http_referral_zone_journal_lost(ngx_http_referral_records_t *sh,
     ngx_http_referral_journal_entry_t *entry, ngx_atomic_uint_t pid);
+
+/* 1: a worker that is alive says that its own journal's entry is busy */
+ngx_uint_t ngx_http_referral_zone_journal_busy(
+    ngx_http_referral_journal_entry_t *entry);
 
 /* the entry of this process, made when needed; NULL: none is free */
 ngx_http_referral_worker_entry_t *ngx_http_referral_zone_worker(

@@ -415,6 +415,14 @@ ngx_http_referral_metrics_events(u_char *p, u_char *last,
                       "Events that Redis lost and the journal no longer had, "
                       "at most.",
                       zone->event_counters[NGX_HTTP_REFERRAL_LOST_BY_REDIS]);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_waited_total", "counter",
+                      "Times that an event waited for clicks.",
+                      zone->event_counters[NGX_HTTP_REFERRAL_WAITED]);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_unmet_total", "counter",
+                      "Events that named a click and found no referrer.",
+                      zone->event_counters[NGX_HTTP_REFERRAL_UNMET]);
 
     p = ngx_slprintf(p, last,
                      "# HELP referral_events_total Events that were sent, by "

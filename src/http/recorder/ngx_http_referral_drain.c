@@ -32,6 +32,8 @@ static ngx_int_t ngx_http_referral_drain_take(
 static ngx_int_t ngx_http_referral_drain_empty(
     ngx_http_referral_drains_t *ds, ngx_http_referral_drain_t *drain,
     int rc);
+static void ngx_http_referral_drain_patience(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_mark_t *mark);
 static ngx_int_t ngx_http_referral_drain_command(
     ngx_http_referral_drains_t *ds, ngx_uint_t full);
 static void ngx_http_referral_drain_reply(void *data, redisReply *reply);
@@ -58,6 +60,15 @@ ngx_http_referral_drain_init(ngx_http_referral_drains_t *ds)
         return NGX_ERROR;
     }
 
+    if (ds->kind->follows) {
+        ds->clicks = ngx_pcalloc(ds->pool,
+                                 NGX_HTTP_REFERRAL_JOURNALS
+                                 * sizeof(ngx_http_referral_clicks_mark_t));
+        if (ds->clicks == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     ds->batch = ds->kind->create(ds->conf->kind_conf);
 
     return ds->batch ? NGX_OK : NGX_ERROR;
@@ -72,6 +83,8 @@ ngx_http_referral_drain_start(ngx_http_referral_drains_t *ds)
     ngx_http_referral_drain_event(&ds->send, ds, ds->log,
                                   ngx_http_referral_drain_send_handler);
     ngx_http_referral_drain_event(&ds->retry, ds, ds->log,
+                                  ngx_http_referral_drain_send_handler);
+    ngx_http_referral_drain_event(&ds->wait, ds, ds->log,
                                   ngx_http_referral_drain_send_handler);
 
     ds->redis.data = ds;
@@ -134,6 +147,7 @@ ngx_http_referral_drain_close_all(ngx_http_referral_drains_t *ds)
     ngx_http_referral_drain_stop(&ds->next);
     ngx_http_referral_drain_stop(&ds->send);
     ngx_http_referral_drain_stop(&ds->retry);
+    ngx_http_referral_drain_stop(&ds->wait);
 }
 
 
@@ -196,7 +210,7 @@ static void
 ngx_http_referral_drain_send(ngx_http_referral_drains_t *ds)
 {
     ngx_int_t                   rc;
-    ngx_uint_t                  i, n, failed;
+    ngx_uint_t                  i, n, failed, waits;
     ngx_queue_t                *q;
     ngx_http_referral_drain_t  *drain;
 
@@ -208,6 +222,7 @@ ngx_http_referral_drain_send(ngx_http_referral_drains_t *ds)
 
     n = 0;
     failed = 0;
+    waits = 0;
 
     for (q = ngx_queue_head(&ds->all);
          q != ngx_queue_sentinel(&ds->all);
@@ -255,10 +270,16 @@ ngx_http_referral_drain_send(ngx_http_referral_drains_t *ds)
 
             failed = 1;
         }
+
+        waits |= (drain->held || drain->nwaiting);
     }
 
     if (failed) {
         ngx_http_referral_drain_retry(ds);
+    }
+
+    if (waits && ds->clicks && !ds->wait.timer_set) {
+        ngx_add_timer(&ds->wait, NGX_HTTP_REFERRAL_WAIT_CLICKS);
     }
 }
 
@@ -329,6 +350,7 @@ ngx_http_referral_drain_begin(ngx_http_referral_drains_t *ds,
     ds->end = drain->from;
     ds->others = 0;
     ds->mark = NULL;
+    drain->held = 0;
 
     referral_reader_seek(drain->reader, drain->from + 1);
 }
@@ -444,12 +466,16 @@ static ngx_int_t
 ngx_http_referral_drain_empty(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, int rc)
 {
-    if (drain->barred) {
+    uint64_t  end;
+
+    end = drain->held ? drain->held : drain->barred;
+
+    if (end) {
 
         /* records that are missing before it are lost */
 
-        if (drain->barred - 1 > drain->from) {
-            drain->to = drain->barred - 1;
+        if (end - 1 > drain->from) {
+            drain->to = end - 1;
         }
 
         return NGX_OK;
@@ -542,6 +568,15 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
         return NGX_OK;
     }
 
+    if (ds->clicks && ds->kind->follows(ds->batch)
+        && !ngx_http_referral_drain_clicks(ds, drain, frame->seq))
+    {
+        /* what comes after it in this journal waits too */
+
+        drain->held = frame->seq;
+        return NGX_DECLINED;
+    }
+
     if (ds->mark == NULL) {
 
         /* under a new id Redis has no mark before the first batch */
@@ -557,6 +592,8 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
             return NGX_ERROR;
         }
 
+        ngx_http_referral_drain_patience(ds, mark);
+
         ds->mark = mark;
     }
 
@@ -570,6 +607,35 @@ ngx_http_referral_drain_take(ngx_http_referral_drains_t *ds,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * Events that were received lately wait for clicks of other hosts.  For a while
+ * after an outage all do, because those hosts have clicks to send as well.
+ */
+
+static void
+ngx_http_referral_drain_patience(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_mark_t *mark)
+{
+    int64_t  now, from;
+
+    if (ds->kind->patience == NULL || ds->urgent) {
+        return;
+    }
+
+    now = ngx_http_referral_drain_now();
+
+    from = now - REFERRAL_APPEND_PATIENCE + 1;
+
+    if (ngx_current_msec - ds->since < REFERRAL_APPEND_PATIENCE
+        || ngx_current_msec - mark->since < REFERRAL_APPEND_PATIENCE)
+    {
+        from = 0;
+    }
+
+    ds->kind->patience(ds->batch, from, now);
 }
 
 
@@ -665,6 +731,8 @@ ngx_http_referral_drain_state(void *data, ngx_uint_t up)
     if (!up) {
         return;
     }
+
+    ds->since = ngx_current_msec;
 
     ngx_http_referral_drain_resume(ds);
 

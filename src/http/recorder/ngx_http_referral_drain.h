@@ -7,6 +7,7 @@
  *
  *     ngx_http_referral_drain_journal.c   one journal: its marks, how far it
  *                                         is sent, its entry in the zone
+ *     ngx_http_referral_drain_clicks.c    which clicks an event waits for
  *     ngx_http_referral_drain_answer.c    what a reply of Redis means
  *     ngx_http_referral_drain.c           reads, makes a batch, sends it
  *     ngx_http_referral_last.c            the last batches at a worker's end,
@@ -27,6 +28,12 @@
 /* records read for one batch, at least; more while Redis answers fast */
 #define NGX_HTTP_REFERRAL_BATCH_MIN    50
 
+/* ms between two looks whether what waits for clicks may go now */
+#define NGX_HTTP_REFERRAL_WAIT_CLICKS  50
+
+/* ms after which an event is sent once more whose click was not in Redis */
+#define NGX_HTTP_REFERRAL_WAIT_AGAIN   200
+
 
 typedef struct ngx_http_referral_drains_s  ngx_http_referral_drains_t;
 
@@ -43,8 +50,14 @@ typedef struct {
                                                     up to here */
     ngx_msec_t                       retry;      /* time of the next try */
     ngx_msec_t                       delay;
-    unsigned                         waiting:1;  /* Redis refuses it: chunks
-                                                    leave it out */
+    ngx_msec_t                       since;      /* Redis refused it last */
+    uint64_t                         part;       /* record before the last one
+                                                    that waited for its click,
+                                                    plus 1 */
+    unsigned                         waiting:1;  /* Redis refuses it, or its
+                                                    next record waits for a
+                                                    click: chunks leave it
+                                                    out */
     unsigned                         said:1;     /* that is in the log */
 } ngx_http_referral_mark_t;
 
@@ -65,6 +78,13 @@ typedef struct {
     uint64_t                         seen;       /* decoded up to here */
     uint64_t                         barred;     /* a record of a newer
                                                     version; 0: none */
+    uint64_t                         clear;      /* records up to here have
+                                                    no clicks to wait for */
+    uint64_t                         asked;      /* the same, when the clicks
+                                                    that were asked for are in
+                                                    Redis */
+    uint64_t                         held;       /* the record that waits for
+                                                    them; 0: none */
     ngx_uint_t                       nwaiting;   /* programs that wait */
     ngx_http_referral_mark_t        *trial;      /* one of them, which is
                                                     tried again */
@@ -88,6 +108,18 @@ typedef struct {
     ngx_uint_t                       ending;
     ngx_uint_t                       deleted;    /* its marks, in Redis */
 } ngx_http_referral_drain_t;
+
+
+/* how far Redis was to have, and had, one journal of clicks */
+
+typedef struct {
+    uint64_t                         key;        /* the journal's; 0: nothing
+                                                    to wait for */
+    uint64_t                         last;
+    uint64_t                         sent;
+    ngx_msec_t                       at;         /* "sent" is so since then */
+    unsigned                         said:1;
+} ngx_http_referral_clicks_mark_t;
 
 
 /* called when Redis has all of the journal up to "last" */
@@ -137,6 +169,7 @@ struct ngx_http_referral_drains_s {
     ngx_event_t                      next;       /* posted */
     ngx_event_t                      send;       /* timers, from here */
     ngx_event_t                      retry;
+    ngx_event_t                      wait;
 
     ngx_queue_t                      all;        /* of journals */
     ngx_http_referral_drain_t       *own;
@@ -161,12 +194,20 @@ struct ngx_http_referral_drains_s {
     ngx_uint_t                       size;
     ngx_msec_t                       delay;
 
+    ngx_http_referral_clicks_mark_t  *clicks;    /* one for each entry of the
+                                                    zone; NULL: records of this
+                                                    kind wait for none */
+    ngx_msec_t                       since;      /* Redis takes all since then
+                                                    without an outage */
+
     ngx_msec_t                       said_since; /* when the minute of
                                                     "nsaid" began */
     ngx_uint_t                       nsaid;
     unsigned                         refused:1;  /* that Redis refuses
                                                     batches is in the log */
     unsigned                         warming:1;
+    unsigned                         asking:1;   /* "clicks" are waited for */
+    unsigned                         urgent:1;   /* nothing waits for clicks */
     unsigned                         closing:1;
 
 #if (NGX_THREADS)
@@ -251,6 +292,16 @@ void ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
 /* the mark of a program, made if it is not there; NULL: no memory */
 ngx_http_referral_mark_t *ngx_http_referral_drain_mark(
     ngx_http_referral_drain_t *drain, referral_str_t *program);
+
+/*
+ * 1: Redis has the clicks of this host that were made before the record "seq",
+ * or those that it lacks have not got on for too long
+ */
+ngx_uint_t ngx_http_referral_drain_clicks(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, uint64_t seq);
+
+/* tells others how far the journal is sent */
+void ngx_http_referral_drain_tell(ngx_http_referral_drain_t *drain);
 
 /*
  * Makes the next batch.  NGX_OK: it is in ds->batch, for ds->mark;

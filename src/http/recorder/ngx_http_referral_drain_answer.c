@@ -15,6 +15,10 @@
 #define NGX_HTTP_REFERRAL_LINES        16
 
 
+static void ngx_http_referral_drain_part(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, referral_batch_reply_t *result);
+static void ngx_http_referral_drain_aside(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, ngx_msec_t delay);
 static void ngx_http_referral_drain_outcomes(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_drain_taken(ngx_http_referral_drains_t *ds,
@@ -98,6 +102,10 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
 
         break;
 
+    case REFERRAL_BATCH_PART:
+        ngx_http_referral_drain_part(ds, drain, result);
+        break;
+
     case REFERRAL_BATCH_AHEAD:
 
         /*
@@ -135,6 +143,61 @@ ngx_http_referral_drain_result(ngx_http_referral_drains_t *ds,
 }
 
 
+/*
+ * The program's next record waits for a click: its records are left out for a
+ * moment, so that those of other programs go on
+ */
+
+static void
+ngx_http_referral_drain_part(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, referral_batch_reply_t *result)
+{
+    ngx_http_referral_mark_t  *mark;
+
+    mark = ds->mark;
+
+    if (result->upto > ds->expected) {
+        mark->mark = result->upto;
+    }
+
+    if (mark->part != mark->mark + 1) {
+        mark->part = mark->mark + 1;
+        ngx_http_referral_drain_count(ds, NGX_HTTP_REFERRAL_WAITED, 1);
+    }
+
+    ngx_log_debug2(NGX_LOG_DEBUG_HTTP, ds->log, 0,
+                   "referral batch: program \"%V\" applied up to %uL, the "
+                   "next one waits for its click", &mark->sn.str, mark->mark);
+
+    ngx_http_referral_drain_outcomes(ds, drain);
+
+    ngx_http_referral_drain_aside(ds, drain, NGX_HTTP_REFERRAL_WAIT_AGAIN);
+}
+
+
+/* leaves out the records of the batch's program for "delay" ms */
+
+static void
+ngx_http_referral_drain_aside(ngx_http_referral_drains_t *ds,
+    ngx_http_referral_drain_t *drain, ngx_msec_t delay)
+{
+    ngx_http_referral_mark_t  *mark;
+
+    mark = ds->mark;
+
+    mark->held = ngx_max(drain->from, mark->mark);
+    mark->retry = ngx_current_msec + delay;
+    mark->waiting = 1;
+    drain->nwaiting++;
+
+    if (drain->trial == mark) {
+        drain->trial = NULL;
+        drain->from = ngx_max(drain->from, drain->resume);
+        drain->to = 0;
+    }
+}
+
+
 /* the senders of these records may wait to hear what became of them */
 
 static void
@@ -144,6 +207,9 @@ ngx_http_referral_drain_outcomes(ngx_http_referral_drains_t *ds,
     uint64_t                   seq;
     ngx_uint_t                 i;
     referral_append_outcome_t  outcome;
+
+    ngx_http_referral_drain_count(ds, NGX_HTTP_REFERRAL_UNMET,
+                                  ds->kind->unmet(ds->batch));
 
     for (i = 0; ds->kind->outcome(ds->batch, i, &seq, &outcome); i++) {
         ds->outcome(ds->data, drain, seq, &outcome);
@@ -212,18 +278,12 @@ ngx_http_referral_drain_refused(ngx_http_referral_drains_t *ds,
 
     mark = ds->mark;
 
-    mark->held = ngx_max(drain->from, mark->mark);
     mark->delay = ngx_min(ngx_max(mark->delay * 2, NGX_HTTP_REFERRAL_WAIT_MIN),
                           NGX_HTTP_REFERRAL_WAIT_MAX);
-    mark->retry = ngx_current_msec + mark->delay;
-    mark->waiting = 1;
-    drain->nwaiting++;
 
-    if (drain->trial == mark) {
-        drain->trial = NULL;
-        drain->from = ngx_max(drain->from, drain->resume);
-        drain->to = 0;
-    }
+    ngx_http_referral_drain_aside(ds, drain, mark->delay);
+
+    mark->since = ngx_current_msec;
 
     if (mark->said || !ngx_http_referral_drain_may_say(ds)) {
         return NGX_OK;
@@ -282,6 +342,7 @@ ngx_http_referral_drain_error(ngx_http_referral_drains_t *ds,
     }
 
     ds->size = ngx_max(ds->size / 2, NGX_HTTP_REFERRAL_BATCH_MIN);
+    ds->since = ngx_current_msec;
 
     ngx_http_referral_drain_retry(ds);
 }

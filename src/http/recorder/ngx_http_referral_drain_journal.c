@@ -202,6 +202,8 @@ ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
     drain->from = drain->to;
     drain->to = 0;
 
+    ngx_http_referral_drain_tell(drain);
+
     settled = ngx_http_referral_drain_settled(drain);
 
     referral_journal_ack(ds->journals, drain->journal, settled,
@@ -218,6 +220,19 @@ ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
         ngx_log_error(NGX_LOG_NOTICE, ds->log, 0,
                       "referral: the journal in \"%V\" can be read again",
                       &ds->conf->path);
+    }
+}
+
+
+/* a program that is tried again does not take back what others have sent */
+
+void
+ngx_http_referral_drain_tell(ngx_http_referral_drain_t *drain)
+{
+    if (drain->entry) {
+        drain->entry->sent = drain->trial
+                             ? ngx_max(drain->from, drain->resume)
+                             : drain->from;
     }
 }
 
@@ -285,8 +300,19 @@ ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
                                       had - found);
     }
 
+    /* clicks may be lost as well */
+
+    ds->since = ngx_current_msec;
+    ds->asking = 0;
+    drain->clear = ngx_min(drain->clear, found);
+
+    if (drain->entry == NULL && ds->own->entry) {
+        ds->own->entry->busy = 1;
+    }
+
     if (found < drain->from) {
         drain->from = found;
+        ngx_http_referral_drain_tell(drain);
         referral_journal_ack(ds->journals, drain->journal,
                              ngx_http_referral_drain_settled(drain),
                              ngx_current_msec);
@@ -335,6 +361,12 @@ ngx_http_referral_drain_publish(ngx_http_referral_drain_t *drain,
         ngx_http_referral_drain_died(drain->drains, drain);
         last = ngx_max(last, entry->settled);
     }
+
+    if (!journal->own) {
+        entry->busy = 0;
+    }
+
+    ngx_http_referral_drain_tell(drain);
 
     entry->last = last;
     entry->bad = drain->damaged;

@@ -40,6 +40,10 @@ ngx_http_referral_last_send(ngx_http_referral_drains_t *ds)
     ngx_time_update();
     start = ngx_current_msec;
 
+    /* what another worker finds on the disk may wait there, no other */
+
+    ds->urgent = (referral_journals_unwritten(ds->journals, NULL) != 0);
+
     for (q = ngx_queue_head(&ds->all);
          q != ngx_queue_sentinel(&ds->all);
          q = ngx_queue_next(q))
@@ -138,6 +142,7 @@ ngx_http_referral_last_batch(ngx_http_referral_drains_t *ds,
     switch (result.answer) {
 
     case REFERRAL_BATCH_APPLIED:
+    case REFERRAL_BATCH_PART:
     case REFERRAL_BATCH_AHEAD:
     case REFERRAL_BATCH_BEHIND:
         ngx_http_referral_drain_result(ds, drain, &result);

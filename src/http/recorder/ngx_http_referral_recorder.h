@@ -46,6 +46,14 @@ typedef struct {
     int            (*decode)(void *batch, const u_char *data, size_t len,
                              referral_str_t *program);
 
+    /*
+     * Is the decoded record one that comes after the clicks that were made
+     * before it?  NULL: none of this kind is.  patience: after begin(), as
+     * referral_append_patience(); NULL as well.
+     */
+    ngx_uint_t     (*follows)(void *batch);
+    void           (*patience)(void *batch, int64_t from, int64_t to);
+
     /* referral_batch_begin(), _add(), _records(), _last(), _command() */
     int            (*begin)(void *batch, const referral_str_t *program,
                             const u_char *journal_id, uint64_t expected);
@@ -62,9 +70,11 @@ typedef struct {
     /*
      * What became of the i-th record of the batch that was applied, and its
      * number; 0: there is no such record.  NULL: there is nothing to tell.
+     * unmet: how many of them named a click and found no referrer.
      */
     ngx_uint_t     (*outcome)(void *batch, ngx_uint_t i, uint64_t *seq,
                               referral_append_outcome_t *outcome);
+    ngx_uint_t     (*unmet)(void *batch);
 
     referral_batch_error_e
                    (*error)(const referral_str_t *text);

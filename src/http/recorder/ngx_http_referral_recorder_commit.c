@@ -27,17 +27,23 @@ ngx_http_referral_recorder_flush(ngx_http_referral_recorder_t *rec)
 {
     ngx_http_referral_drain_t  *own;
 
+    own = rec->drains.own;
+
     if (ngx_http_referral_recorder_write(rec) == REFERRAL_OK) {
         rec->waiting = 0;
         rec->unresolved_bytes = 0;
+
+        /* events that name one of these clicks wait for it */
+
+        if (own->entry && own->journal->own) {
+            own->entry->last = own->journal->flushed;
+        }
 
     } else {
         rec->waiting = 1;
         ngx_http_referral_recorder_waits(rec);
 
         /* if it is killed, others know what it had */
-
-        own = rec->drains.own;
 
         if (own->entry) {
             ngx_http_referral_drain_publish(own, own->entry->oldest);

@@ -1,5 +1,9 @@
 
-/* events of conversions, as a kind of record */
+/*
+ * Events of conversions, as a kind of record.  One that names a click is to
+ * come to Redis after that click: it waits for the clicks of this host, and the
+ * script (referral_append.lua) for a while for those of others.
+ */
 
 #include "ngx_http_referral_recorder.h"
 #include "referral_append.h"
@@ -17,6 +21,7 @@ typedef struct {
     referral_event_t             event;
     uint64_t                     seq[REFERRAL_APPEND_EVENTS];
     referral_append_outcome_t    outcome[REFERRAL_APPEND_EVENTS];
+    u_char                       named[REFERRAL_APPEND_EVENTS];
     ngx_uint_t                   added;      /* since begin */
     ngx_uint_t                   told;       /* outcomes of the last reply */
 } ngx_http_referral_events_t;
@@ -26,6 +31,9 @@ static void *ngx_http_referral_events_create(const void *conf);
 static void ngx_http_referral_events_free(void *batch);
 static int ngx_http_referral_events_decode(void *batch, const u_char *data,
     size_t len, referral_str_t *program);
+static ngx_uint_t ngx_http_referral_events_follows(void *batch);
+static void ngx_http_referral_events_patience(void *batch, int64_t from,
+    int64_t to);
 static int ngx_http_referral_events_begin(void *batch,
     const referral_str_t *program, const u_char *journal_id,
     uint64_t expected);
@@ -39,6 +47,7 @@ static void ngx_http_referral_events_reply(void *batch,
     uint64_t expected, uint64_t written);
 static ngx_uint_t ngx_http_referral_events_outcome(void *batch, ngx_uint_t i,
     uint64_t *seq, referral_append_outcome_t *outcome);
+static ngx_uint_t ngx_http_referral_events_unmet(void *batch);
 static void ngx_http_referral_events_mark_key(void *batch, referral_buf_t *out,
     const referral_str_t *program);
 static void ngx_http_referral_events_mark_get(void *batch, referral_buf_t *out,
@@ -56,6 +65,8 @@ static const ngx_http_referral_recorder_kind_t
     ngx_http_referral_events_create,
     ngx_http_referral_events_free,
     ngx_http_referral_events_decode,
+    ngx_http_referral_events_follows,
+    ngx_http_referral_events_patience,
     ngx_http_referral_events_begin,
     ngx_http_referral_events_add,
     ngx_http_referral_events_count,
@@ -63,6 +74,7 @@ static const ngx_http_referral_recorder_kind_t
     ngx_http_referral_events_command,
     ngx_http_referral_events_reply,
     ngx_http_referral_events_outcome,
+    ngx_http_referral_events_unmet,
     referral_batch_error,
     ngx_http_referral_events_mark_key,
     ngx_http_referral_events_mark_get,
@@ -174,6 +186,24 @@ ngx_http_referral_events_decode(void *batch, const u_char *data, size_t len,
 }
 
 
+static ngx_uint_t
+ngx_http_referral_events_follows(void *batch)
+{
+    ngx_http_referral_events_t *events = batch;
+
+    return (events->event.flags & REFERRAL_EVENT_CLICK_ID) != 0;
+}
+
+
+static void
+ngx_http_referral_events_patience(void *batch, int64_t from, int64_t to)
+{
+    ngx_http_referral_events_t *events = batch;
+
+    referral_append_patience(events->append, from, to);
+}
+
+
 static int
 ngx_http_referral_events_begin(void *batch, const referral_str_t *program,
     const u_char *journal_id, uint64_t expected)
@@ -198,6 +228,9 @@ ngx_http_referral_events_add(void *batch, uint64_t seq)
     rc = referral_append_add(events->append, &events->event, seq);
 
     if (rc == REFERRAL_OK) {
+        events->named[events->added] =
+              (events->event.flags & REFERRAL_EVENT_CLICK_ID)
+              && events->event.text[REFERRAL_EVENT_TEXT_CUSTOMER].len;
         events->seq[events->added++] = seq;
     }
 
@@ -245,19 +278,30 @@ ngx_http_referral_events_reply(void *batch, referral_batch_reply_t *reply,
 
     events->told = 0;
 
-    if (reply->answer != REFERRAL_BATCH_APPLIED) {
+    if (reply->answer != REFERRAL_BATCH_APPLIED
+        && reply->answer != REFERRAL_BATCH_PART)
+    {
         return;
     }
+
+    if (reply->answer == REFERRAL_BATCH_PART
+        && reply->upto >= referral_append_last(events->append))
+    {
+        reply->answer = REFERRAL_BATCH_INVALID;
+        return;
+    }
+
+    /* of a part those that were applied have an outcome */
 
     for (i = 0; i < events->added; i++) {
         if (referral_append_outcome(values, n, i, &events->outcome[i])
             != REFERRAL_OK)
         {
-            return;
+            break;
         }
     }
 
-    events->told = events->added;
+    events->told = i;
 }
 
 
@@ -275,6 +319,27 @@ ngx_http_referral_events_outcome(void *batch, ngx_uint_t i, uint64_t *seq,
     *outcome = events->outcome[i];
 
     return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_referral_events_unmet(void *batch)
+{
+    ngx_http_referral_events_t *events = batch;
+
+    ngx_uint_t                  i, n;
+    referral_append_outcome_t  *outcome;
+
+    n = 0;
+
+    for (i = 0; i < events->told; i++) {
+        outcome = &events->outcome[i];
+
+        n += events->named[i] && outcome->kind == REFERRAL_APPEND_NEW
+             && outcome->via == REFERRAL_VIA_NONE && !outcome->self;
+    }
+
+    return n;
 }
 
 

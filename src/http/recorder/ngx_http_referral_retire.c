@@ -16,6 +16,8 @@ typedef struct {
 
 
 static void ngx_http_referral_retire_adopt_handler(ngx_event_t *ev);
+static void ngx_http_referral_retire_busy(ngx_http_referral_drains_t *ds,
+    ngx_uint_t busy);
 static void ngx_http_referral_retire_lost(ngx_http_referral_retire_t *retire);
 static void ngx_http_referral_retire_probe(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
@@ -38,6 +40,10 @@ ngx_http_referral_retire_start(ngx_http_referral_retire_t *retire,
 
     ngx_http_referral_drain_event(&retire->adopt, retire, retire->log,
                                   ngx_http_referral_retire_adopt_handler);
+
+    if (ds->own->entry) {
+        ds->own->entry->busy = 1;
+    }
 
     ngx_add_timer(&retire->adopt, 1 + ngx_random() % 100);
 }
@@ -70,10 +76,39 @@ ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
         ngx_http_referral_retire_lost(retire);
     }
 
+    ngx_http_referral_retire_busy(ds, n > 0);
+
     /* several workers share many journals: each adopts a few at a time */
 
     ngx_add_timer(ev, n > 0 ? 1 + ngx_random() % 50
                             : 1000 + ngx_random() % 1000);
+}
+
+
+/* the zone does not tell of a journal without an entry how far it is sent */
+
+static void
+ngx_http_referral_retire_busy(ngx_http_referral_drains_t *ds, ngx_uint_t busy)
+{
+    ngx_queue_t                *q;
+    ngx_http_referral_drain_t  *drain;
+
+    for (q = ngx_queue_head(&ds->all);
+         q != ngx_queue_sentinel(&ds->all);
+         q = ngx_queue_next(q))
+    {
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+
+        if (drain->entry == NULL && !drain->journal->own
+            && drain->from < drain->journal->last && !drain->barred)
+        {
+            busy = 1;
+        }
+    }
+
+    if (ds->own->entry) {
+        ds->own->entry->busy = busy;
+    }
 }
 
 
