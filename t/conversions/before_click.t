@@ -79,9 +79,14 @@ END
         push @hosts, $t;
     }
 
-    $hosts[0]->link('shop', 'aiko7', referrer => 'aiko');
+    links($hosts[0]);
 
     return @hosts;
+}
+
+
+sub links {
+    $_[0]->link('shop', $_, referrer => "of_$_") for qw(aiko7 mia8);
 }
 
 
@@ -157,7 +162,8 @@ sub credited {
 
 
 # Redis comes back empty, and clicks and sales go there at once, those of the
-# rounds before as well
+# rounds before as well; a code would be taken at once if the click was not
+# there
 
 for my $workers (1, 3) {
     case outage => sub {
@@ -170,22 +176,47 @@ for my $workers (1, 3) {
             click($t);
             $t->redis_stop;
 
-            for my $who (map { "r$round-$_" } 1 .. 10) {
+            for my $i (1 .. 10) {
+                my $who = "r$round-$i";
+
                 $click{$who} = click($t);
-                push @late, $who
-                    if sale($t, $who, click_id => $click{$who})->status != 202;
+
+                my $answer = sale($t, $who, click_id => $click{$who},
+                                  $i % 2 ? (code => 'mia8') : ());
+
+                push @late, $who if $answer->status != 202;
             }
 
             is("@late", '', "$workers workers, round $round: accepted");
 
             $t->redis_start;
-            $t->link('shop', 'aiko7', referrer => 'aiko');
+            links($t);
             credited($t, \%click, "$workers workers, round $round");
         }
 
         finish($t);
     };
 }
+
+
+# Redis loses everything while it is connected; both are sent again
+
+case flushed => sub {
+    my ($t) = hosts(1, workers => 2);
+    my %click = map { ("f$_" => click($t)) } 1 .. 10;
+
+    sale($t, $_, click_id => $click{$_}, code => 'mia8') for sort keys %click;
+    credited($t, \%click, 'before');
+
+    for my $round (1, 2) {
+        sleep 3 * rand;
+        $t->redis('FLUSHALL');
+        links($t);
+        credited($t, \%click, "FLUSHALL, round $round");
+    }
+
+    finish($t);
+};
 
 
 # the click's batch goes out 200 ms after it, the sale at once
@@ -197,7 +228,8 @@ case young => sub {
     sleep 1.5;
 
     for my $i (1 .. 10) {
-        my $answer = sale($t, "y$i", click_id => click($t));
+        my $answer = sale($t, "y$i", click_id => click($t),
+                          $i % 2 ? (code => 'mia8') : ());
 
         push @status, $answer->status;
         push @via, eval { decode_json($answer->body)->{via} } // '-';
@@ -350,10 +382,11 @@ case gone => sub {
             $t->start;
         }
 
-        sale($t, $_, click_id => $click{$_}) for grep { /$how/ } keys %click;
+        sale($t, $_, click_id => $click{$_}, code => 'mia8')
+            for grep { /$how/ } keys %click;
 
         $t->redis_start;
-        $t->link('shop', 'aiko7', referrer => 'aiko');
+        links($t);
         credited($t, \%click, $how);
     }
 
@@ -405,7 +438,7 @@ case stuck => sub {
     $click{s1} = click($t);
     sale($t, 's1', click_id => $click{s1});
     $t->redis_start;
-    $t->link('shop', 'aiko7', referrer => 'aiko');
+    links($t);
 
     my $began = time;
 

@@ -729,6 +729,12 @@ ngx_http_referral_drain_state(void *data, ngx_uint_t up)
     static ngx_http_referral_redis_conf_t  *asked;
 
     if (!up) {
+        ds->lost = NGX_HTTP_REFERRAL_LOST;
+
+        if (ds->own->entry && !ds->closing) {
+            ds->own->entry->busy = 1;
+        }
+
         return;
     }
 

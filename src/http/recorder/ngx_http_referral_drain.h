@@ -38,6 +38,15 @@
 typedef struct ngx_http_referral_drains_s  ngx_http_referral_drains_t;
 
 
+/* after an outage Redis may have less than before */
+
+typedef enum {
+    NGX_HTTP_REFERRAL_LOST_NOT = 0,
+    NGX_HTTP_REFERRAL_LOST,              /* no mark was asked for since */
+    NGX_HTTP_REFERRAL_LOST_COMPARING     /* all were */
+} ngx_http_referral_lost_e;
+
+
 /* the mark of one program in one journal: up to where Redis has its records */
 
 typedef struct {
@@ -199,6 +208,10 @@ struct ngx_http_referral_drains_s {
                                                     kind wait for none */
     ngx_msec_t                       since;      /* Redis takes all since then
                                                     without an outage */
+    ngx_msec_t                       went;       /* Redis went back then */
+    ngx_uint_t                       lost;       /* ..._lost_e: have the marks
+                                                    been compared since the
+                                                    connection was lost? */
 
     ngx_msec_t                       said_since; /* when the minute of
                                                     "nsaid" began */
@@ -206,6 +219,7 @@ struct ngx_http_referral_drains_s {
     unsigned                         refused:1;  /* that Redis refuses
                                                     batches is in the log */
     unsigned                         warming:1;
+    unsigned                         back:1;     /* Redis ever went back */
     unsigned                         asking:1;   /* "clicks" are waited for */
     unsigned                         urgent:1;   /* nothing waits for clicks */
     unsigned                         closing:1;

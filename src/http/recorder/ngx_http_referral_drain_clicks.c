@@ -10,6 +10,12 @@
  */
 #define NGX_HTTP_REFERRAL_CLICKS_STUCK  30000
 
+/*
+ * ms in which every worker has compared its marks of clicks with a Redis that
+ * went back: it does so every 2 s, by a timer of 1 s
+ */
+#define NGX_HTTP_REFERRAL_CLICKS_BACK   4000
+
 
 static void ngx_http_referral_drain_clicks_ask(ngx_http_referral_drains_t *ds);
 static ngx_uint_t ngx_http_referral_drain_clicks_sent(
@@ -34,6 +40,11 @@ ngx_http_referral_drain_clicks(ngx_http_referral_drains_t *ds,
 
     if (ds->urgent) {
         return 1;
+    }
+
+    if (ds->back && ngx_current_msec - ds->went < NGX_HTTP_REFERRAL_CLICKS_BACK)
+    {
+        return 0;
     }
 
     asked = 0;

@@ -303,6 +303,8 @@ ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
     /* clicks may be lost as well */
 
     ds->since = ngx_current_msec;
+    ds->went = ngx_current_msec;
+    ds->back = 1;
     ds->asking = 0;
     drain->clear = ngx_min(drain->clear, found);
 

@@ -16,9 +16,10 @@ typedef struct {
 
 
 static void ngx_http_referral_retire_adopt_handler(ngx_event_t *ev);
-static void ngx_http_referral_retire_busy(ngx_http_referral_drains_t *ds,
-    ngx_uint_t busy);
+static void ngx_http_referral_retire_busy(
+    ngx_http_referral_retire_t *retire);
 static void ngx_http_referral_retire_lost(ngx_http_referral_retire_t *retire);
+static void ngx_http_referral_retire_compared(ngx_http_referral_drains_t *ds);
 static void ngx_http_referral_retire_probe(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain);
 static void ngx_http_referral_retire_probed(void *data, redisReply *reply);
@@ -41,9 +42,8 @@ ngx_http_referral_retire_start(ngx_http_referral_retire_t *retire,
     ngx_http_referral_drain_event(&retire->adopt, retire, retire->log,
                                   ngx_http_referral_retire_adopt_handler);
 
-    if (ds->own->entry) {
-        ds->own->entry->busy = 1;
-    }
+    retire->seeking = 1;
+    ngx_http_referral_retire_busy(retire);
 
     ngx_add_timer(&retire->adopt, 1 + ngx_random() % 100);
 }
@@ -76,7 +76,8 @@ ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
         ngx_http_referral_retire_lost(retire);
     }
 
-    ngx_http_referral_retire_busy(ds, n > 0);
+    retire->seeking = (n > 0);
+    ngx_http_referral_retire_busy(retire);
 
     /* several workers share many journals: each adopts a few at a time */
 
@@ -85,13 +86,21 @@ ngx_http_referral_retire_adopt_handler(ngx_event_t *ev)
 }
 
 
-/* the zone does not tell of a journal without an entry how far it is sent */
+/*
+ * Tells others that the entries of the zone do not say all: journals are not
+ * adopted yet, or have no entry, or Redis may have lost what it had of them
+ */
 
 static void
-ngx_http_referral_retire_busy(ngx_http_referral_drains_t *ds, ngx_uint_t busy)
+ngx_http_referral_retire_busy(ngx_http_referral_retire_t *retire)
 {
-    ngx_queue_t                *q;
-    ngx_http_referral_drain_t  *drain;
+    ngx_uint_t                   busy;
+    ngx_queue_t                 *q;
+    ngx_http_referral_drain_t   *drain;
+    ngx_http_referral_drains_t  *ds;
+
+    ds = retire->drains;
+    busy = retire->seeking || ds->lost;
 
     for (q = ngx_queue_head(&ds->all);
          q != ngx_queue_sentinel(&ds->all);
@@ -217,10 +226,18 @@ ngx_http_referral_retire_check(ngx_http_referral_retire_t *retire)
 
     retire->foreign = foreign;
 
+    ngx_http_referral_retire_compared(ds);
+    ngx_http_referral_retire_busy(retire);
+
     if (ds->redis.ready
-        && ngx_current_msec - retire->probed >= NGX_HTTP_REFERRAL_PROBE)
+        && (ds->lost == NGX_HTTP_REFERRAL_LOST
+            || ngx_current_msec - retire->probed >= NGX_HTTP_REFERRAL_PROBE))
     {
         retire->probed = ngx_current_msec;
+
+        if (ds->lost) {
+            ds->lost = NGX_HTTP_REFERRAL_LOST_COMPARING;
+        }
 
         ngx_http_referral_retire_ending(ds);
 
@@ -235,6 +252,33 @@ ngx_http_referral_retire_check(ngx_http_referral_retire_t *retire)
             }
         }
     }
+}
+
+
+/* all marks that were asked for after an outage are there */
+
+static void
+ngx_http_referral_retire_compared(ngx_http_referral_drains_t *ds)
+{
+    ngx_queue_t                *q;
+    ngx_http_referral_drain_t  *drain;
+
+    if (ds->lost != NGX_HTTP_REFERRAL_LOST_COMPARING) {
+        return;
+    }
+
+    for (q = ngx_queue_head(&ds->all);
+         q != ngx_queue_sentinel(&ds->all);
+         q = ngx_queue_next(q))
+    {
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+
+        if (drain->probes) {
+            return;
+        }
+    }
+
+    ds->lost = NGX_HTTP_REFERRAL_LOST_NOT;
 }
 
 

@@ -21,6 +21,8 @@ typedef struct {
 
     ngx_event_t                      adopt;
     ngx_msec_t                       probed;
+    ngx_uint_t                       seeking;    /* there may be journals to
+                                                    adopt */
     uint64_t                         foreign;    /* as in the log */
     ngx_uint_t                       lost;       /* the zone's entry that is
                                                     checked next */
