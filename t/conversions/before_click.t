@@ -420,6 +420,17 @@ case refused => sub {
 };
 
 
+sub halt {
+    my ($pid) = @_;
+
+    kill 'STOP', $pid;
+
+    return wait_for { my $f = "/proc/$pid/stat";
+                      open my $stat, '<', $f or die "$f: $!";
+                      readline($stat) =~ /\) T / };
+}
+
+
 # a worker that hangs has clicks: its clicks are waited for, and then not
 
 case stuck => sub {
@@ -430,10 +441,10 @@ case stuck => sub {
     $t->expect_log(qr/a journal of clicks has not got on for 30 s/);
     $t->redis_stop;
 
-    kill 'STOP', $two;
+    halt($two);
     click($t);
     kill 'CONT', $two;
-    kill 'STOP', $one;
+    halt($one);
 
     $click{s1} = click($t);
     sale($t, 's1', click_id => $click{s1});

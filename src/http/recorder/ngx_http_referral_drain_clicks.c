@@ -49,9 +49,9 @@ ngx_http_referral_drain_clicks(ngx_http_referral_drains_t *ds,
 
     asked = 0;
 
-    /* a record that came after the last question needs a new one */
+    /* a record that came after the last question needs one of its own */
 
-    while (seq > drain->clear && !(asked && !ds->asking)) {
+    while (seq > drain->clear && !asked) {
 
         if (!ds->asking) {
             ngx_http_referral_drain_clicks_ask(ds);
