@@ -271,7 +271,9 @@ ngx_http_referral_drain_send(ngx_http_referral_drains_t *ds)
             failed = 1;
         }
 
-        waits |= (drain->held || drain->nwaiting);
+        waits |= drain->held
+                 || (drain->nwaiting && ngx_current_msec - ds->part
+                                        < 5 * NGX_HTTP_REFERRAL_WAIT_AGAIN);
     }
 
     if (failed) {
@@ -466,16 +468,20 @@ static ngx_int_t
 ngx_http_referral_drain_empty(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, int rc)
 {
-    uint64_t  end;
+    if (drain->held) {
 
-    end = drain->held ? drain->held : drain->barred;
+        /* an earlier pass over the chunk may have come further */
 
-    if (end) {
+        drain->to = drain->held - 1;
+        return NGX_OK;
+    }
+
+    if (drain->barred) {
 
         /* records that are missing before it are lost */
 
-        if (end - 1 > drain->from) {
-            drain->to = end - 1;
+        if (drain->barred - 1 > drain->from) {
+            drain->to = drain->barred - 1;
         }
 
         return NGX_OK;
@@ -740,6 +746,7 @@ ngx_http_referral_drain_state(void *data, ngx_uint_t up)
 
     ds->since = ngx_current_msec;
 
+    ngx_http_referral_drain_unclear(ds);
     ngx_http_referral_drain_resume(ds);
 
     /*

@@ -209,6 +209,8 @@ struct ngx_http_referral_drains_s {
     ngx_msec_t                       since;      /* Redis takes all since then
                                                     without an outage */
     ngx_msec_t                       went;       /* Redis went back then */
+    ngx_msec_t                       part;       /* a record waited for its
+                                                    click then */
     ngx_uint_t                       lost;       /* ..._lost_e: have the marks
                                                     been compared since the
                                                     connection was lost? */
@@ -313,6 +315,9 @@ ngx_http_referral_mark_t *ngx_http_referral_drain_mark(
  */
 ngx_uint_t ngx_http_referral_drain_clicks(ngx_http_referral_drains_t *ds,
     ngx_http_referral_drain_t *drain, uint64_t seq);
+
+/* Redis may have lost clicks: what this said before does not hold any more */
+void ngx_http_referral_drain_unclear(ngx_http_referral_drains_t *ds);
 
 /* tells others how far the journal is sent */
 void ngx_http_referral_drain_tell(ngx_http_referral_drain_t *drain);

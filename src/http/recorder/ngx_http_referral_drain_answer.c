@@ -155,6 +155,7 @@ ngx_http_referral_drain_part(ngx_http_referral_drains_t *ds,
     ngx_http_referral_mark_t  *mark;
 
     mark = ds->mark;
+    ds->part = ngx_current_msec;
 
     if (result->upto > ds->expected) {
         mark->mark = result->upto;

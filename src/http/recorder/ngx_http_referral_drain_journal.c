@@ -224,6 +224,24 @@ ngx_http_referral_drain_applied(ngx_http_referral_drains_t *ds,
 }
 
 
+void
+ngx_http_referral_drain_unclear(ngx_http_referral_drains_t *ds)
+{
+    ngx_queue_t                *q;
+    ngx_http_referral_drain_t  *drain;
+
+    ds->asking = 0;
+
+    for (q = ngx_queue_head(&ds->all);
+         q != ngx_queue_sentinel(&ds->all);
+         q = ngx_queue_next(q))
+    {
+        drain = ngx_queue_data(q, ngx_http_referral_drain_t, queue);
+        drain->clear = 0;
+    }
+}
+
+
 /* a program that is tried again does not take back what others have sent */
 
 void
@@ -305,8 +323,8 @@ ngx_http_referral_drain_behind(ngx_http_referral_drains_t *ds,
     ds->since = ngx_current_msec;
     ds->went = ngx_current_msec;
     ds->back = 1;
-    ds->asking = 0;
-    drain->clear = ngx_min(drain->clear, found);
+
+    ngx_http_referral_drain_unclear(ds);
 
     if (drain->entry == NULL && ds->own->entry) {
         ds->own->entry->busy = 1;
