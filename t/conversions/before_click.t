@@ -94,7 +94,9 @@ sub finish { $_->finish for reverse @_ }
 
 
 sub click {
-    return $_[0]->get('/r/aiko7')->arg('click_id');
+    my ($t, %o) = @_;
+
+    return $t->get('/r/aiko7', %o)->arg('click_id');
 }
 
 
@@ -389,6 +391,38 @@ case gone => sub {
         links($t);
         credited($t, \%click, $how);
     }
+
+    finish($t);
+};
+
+
+# clicks that are in memory only: the journal is at its max=
+
+case memory => sub {
+    my ($t) = hosts(1, http => 'referral_journal %%DIR%%/journal segment=128k'
+                               . ' max=512k;');
+    my $request = $t->request_text('GET', '/r/aiko7',
+                                   headers => [ Connection => 'keep-alive' ]);
+    my %click;
+
+    $t->expect_log(qr/has reached its "max"/);
+    click($t);
+    $t->redis('SAVE');
+    $t->redis_stop;
+
+    for (1 .. 20) {
+        $t->flood(1000, sub { $request });
+        last if $t->log =~ /has reached its "max"/;
+    }
+
+    # an address has so many click ids that can be looked up
+
+    $click{"m$_"} = click($t, from => '127.0.0.9') for 1 .. 5;
+    sale($t, $_, click_id => $click{$_}, code => 'mia8') for sort keys %click;
+
+    $t->redis_start;
+    credited($t, \%click, 'memory');
+    like($t->log, qr/has reached its "max"/, 'the journal was full');
 
     finish($t);
 };
