@@ -8,8 +8,8 @@
  * As a batch of clicks (referral_batch.h), and with the same marks, replies
  * and errors: an append belongs to one journal and one program, and its
  * command is a pure function of the configuration, the journal id, the
- * expected mark and the events added, byte for byte.  Unlike there nothing is
- * set aside: whatever is wrong with any key, none is written.
+ * expected mark, the patience and the events added, byte for byte.  Unlike
+ * there nothing is set aside: whatever is wrong with any key, none is written.
  */
 
 

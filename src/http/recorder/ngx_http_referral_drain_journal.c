@@ -242,16 +242,27 @@ ngx_http_referral_drain_unclear(ngx_http_referral_drains_t *ds)
 }
 
 
-/* a program that is tried again does not take back what others have sent */
+/*
+ * A program that is tried again does not take back what others have sent, and
+ * nobody waits for records that only a newer version can send.
+ */
 
 void
 ngx_http_referral_drain_tell(ngx_http_referral_drain_t *drain)
 {
-    if (drain->entry) {
-        drain->entry->sent = drain->trial
-                             ? ngx_max(drain->from, drain->resume)
-                             : drain->from;
+    uint64_t  sent;
+
+    if (drain->entry == NULL) {
+        return;
     }
+
+    sent = drain->trial ? ngx_max(drain->from, drain->resume) : drain->from;
+
+    if (drain->barred && sent + 1 >= drain->barred) {
+        sent = ngx_max(sent, drain->journal->last);
+    }
+
+    drain->entry->sent = sent;
 }
 
 
