@@ -6,6 +6,8 @@ static int referral_intake_single(referral_intake_t *in, unsigned type,
     const referral_str_t *body, const referral_intake_conf_t *conf);
 static int referral_intake_batch(referral_intake_t *in, unsigned type,
     const referral_str_t *body, const referral_intake_conf_t *conf);
+static int referral_intake_values(referral_intake_t *in,
+    const referral_str_t *items, size_t n);
 static int referral_intake_items(referral_intake_t *in, size_t n);
 static void referral_intake_item(referral_intake_t *in, unsigned i,
     const referral_str_t *text, const referral_intake_conf_t *conf, int form);
@@ -155,6 +157,10 @@ referral_intake_batch(referral_intake_t *in, unsigned type,
         return rc;
     }
 
+    if (referral_intake_values(in, items, rc) != REFERRAL_OK) {
+        return REFERRAL_DECLINED;
+    }
+
     if (referral_intake_items(in, rc) != REFERRAL_OK) {
         return REFERRAL_ERROR;
     }
@@ -164,6 +170,30 @@ referral_intake_batch(referral_intake_t *in, unsigned type,
 
     for (i = 0; i < in->n && !in->failed; i++) {
         referral_intake_item(in, i, &items[i], &one, 0);
+    }
+
+    return REFERRAL_OK;
+}
+
+
+/* a body that would take long is refused before any of it is parsed */
+
+static int
+referral_intake_values(referral_intake_t *in, const referral_str_t *items,
+    size_t n)
+{
+    size_t  i, values;
+
+    values = 0;
+
+    for (i = 0; i < n; i++) {
+        values += referral_intake_count(&items[i]);
+    }
+
+    if (values > REFERRAL_INTAKE_VALUES) {
+        return referral_intake_refused(in, 413, "too_many",
+                                       "several events have at most 16384 "
+                                       "values: send fewer at once");
     }
 
     return REFERRAL_OK;

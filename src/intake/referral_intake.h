@@ -26,7 +26,11 @@
 #define REFERRAL_INTAKE_BROWSER_ID  (REFERRAL_EVENT_ID_MAX - 25)
 
 #define REFERRAL_INTAKE_EVENTS      500      /* in one body, at most */
+#define REFERRAL_INTAKE_VALUES      16384    /* of JSON, of several events */
 #define REFERRAL_INTAKE_ERRORS      32       /* told of one event, at most */
+
+/* told of several events, and beyond them the first mistake of each */
+#define REFERRAL_INTAKE_TOLD        100
 
 
 typedef enum {
@@ -68,8 +72,9 @@ typedef struct {
                                             its id is set if that is right */
     referral_intake_error_t  *errors;    /* in the order of the body */
     referral_intake_error_t **last;
-    unsigned                  told;
+    unsigned                  told;      /* with "more", if that is told */
     unsigned                  status;    /* of HTTP: 0, 400, 413 or 422 */
+    unsigned                  more:1;    /* the last one told is "more" */
 } referral_intake_item_t;
 
 
@@ -95,6 +100,8 @@ typedef struct {
     unsigned                  batch;     /* an array or lines, also of one */
     referral_intake_item_t    body;      /* errors of the body as a whole */
     referral_intake_chunk_t  *chunk;
+    unsigned                  told;      /* mistakes of all items */
+    unsigned                  more;      /* mistakes that are not told */
     unsigned                  failed;    /* no memory */
 } referral_intake_t;
 

@@ -265,7 +265,8 @@ referral_intake_unknown(referral_intake_reader_t *r,
 
     for (i = 0;
          i < REFERRAL_INTAKE_F_EXTRAS && name->len <= REFERRAL_INTAKE_NEAR
-         && r->item->told < REFERRAL_INTAKE_GUESSES;
+         && r->item->told < REFERRAL_INTAKE_GUESSES
+         && r->in->told < REFERRAL_INTAKE_TOLD;
          i++)
     {
         n = referral_intake_distance(name, &referral_intake_fields[i].name);

@@ -81,6 +81,9 @@ int referral_intake_split(referral_intake_t *in, const referral_str_t *body,
 int referral_intake_split_lines(referral_intake_t *in,
     const referral_str_t *body, referral_str_t **items);
 
+/* at least as many values as the parser makes of it */
+size_t referral_intake_count(const referral_str_t *item);
+
 /* all fields of an item */
 void referral_intake_json(referral_intake_reader_t *r,
     const referral_str_t *text);

@@ -38,14 +38,23 @@ referral_intake_wrong(referral_intake_t *in, referral_intake_item_t *item,
 {
     referral_intake_error_t  *error;
 
-    if (item->told > REFERRAL_INTAKE_ERRORS) {
+    if (item->more) {
+        in->more++;
         return;
     }
 
-    if (item->told == REFERRAL_INTAKE_ERRORS) {
+    if (item->told == REFERRAL_INTAKE_ERRORS
+        || (item->told && in->told >= REFERRAL_INTAKE_TOLD))
+    {
+        item->more = 1;
+        in->more++;
+
         field = NULL;
         code = "more";
         detail = "there are more mistakes than are told";
+
+    } else {
+        in->told++;
     }
 
     error = referral_intake_error(in, item, code, detail);

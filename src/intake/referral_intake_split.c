@@ -118,6 +118,45 @@ referral_intake_split_lines(referral_intake_t *in, const referral_str_t *body,
 
 
 /*
+ * How many values the parser would make of an item, or some more: what it
+ * costs depends on these far more than on the bytes.
+ */
+
+size_t
+referral_intake_count(const referral_str_t *item)
+{
+    size_t         n;
+    const u_char  *p, *end;
+
+    n = 1;
+    end = item->data + item->len;
+
+    for (p = item->data; p < end; p++) {
+
+        switch (*p) {
+
+        case '"':
+            p = referral_intake_string(p, end);
+
+            if (p == NULL) {
+                return n;
+            }
+
+            break;
+
+        case ',':
+        case '[':
+        case '{':
+            n++;
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+/*
  * Where the value ends that begins at "p"; NULL: it does not end.  Brackets
  * that do not match make a wrong place of the end, so they are looked at;
  * the rest is the parser's.

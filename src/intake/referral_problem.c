@@ -31,6 +31,8 @@ static void referral_problem_head(referral_buf_t *b, unsigned status,
     const referral_str_t *code, const referral_str_t *detail);
 static void referral_problem_errors(referral_buf_t *b,
     const referral_intake_item_t *item);
+static void referral_problem_more(referral_buf_t *b,
+    const referral_intake_t *in);
 static void referral_problem_code(referral_str_t *code,
     referral_str_t *detail, const referral_intake_item_t *item);
 static void referral_problem_refused(referral_buf_t *b,
@@ -176,6 +178,7 @@ referral_problem_intake(referral_buf_t *b, const referral_intake_t *in)
     referral_problem_code(&code, &detail, item);
     referral_problem_head(b, item->status, &code, &detail);
     referral_problem_errors(b, item);
+    referral_problem_more(b, in);
     referral_buf_putc(b, '}');
 
     return item->status;
@@ -257,7 +260,18 @@ referral_problem_results(referral_buf_t *b, const referral_intake_t *in,
         referral_buf_putc(b, '}');
     }
 
-    referral_buf_puts(b, "]}");
+    referral_buf_putc(b, ']');
+    referral_problem_more(b, in);
+    referral_buf_putc(b, '}');
+}
+
+
+static void
+referral_problem_more(referral_buf_t *b, const referral_intake_t *in)
+{
+    if (in->more) {
+        referral_problem_number(b, "more", in->more);
+    }
 }
 
 

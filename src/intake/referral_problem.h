@@ -54,7 +54,8 @@ void referral_problem_put(referral_buf_t *b, unsigned status,
 
 /*
  * Why nothing of a body was taken: in->body, or the only item; with "errors":
- * [{"field":…,"code":…,"detail":…}].  The status is what it returns.
+ * [{"field":…,"code":…,"detail":…}], and "more": how many mistakes are
+ * not told, if there are any.  The status is what it returns.
  */
 unsigned referral_problem_intake(referral_buf_t *b,
     const referral_intake_t *in);
@@ -62,7 +63,7 @@ unsigned referral_problem_intake(referral_buf_t *b,
 /*
  * Several events: {"results":[…]}, as they stand in the body, each with its
  * "index", "status", "result" and, as far as they are known, "event_id" and
- * what is as of a single one.  outcome[i] is looked at where item i has no
+ * what is as of a single one; behind them "more", as above.
  * mistake.
  */
 void referral_problem_results(referral_buf_t *b, const referral_intake_t *in,

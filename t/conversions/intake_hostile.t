@@ -346,6 +346,8 @@ for my $try (
     [ 'a byte order mark', "\xef\xbb\xbf{}", 422 ],
     [ 'two of them', "\xef\xbb\xbf\xef\xbb\xbf{$lead}", 400 ],
     [ '501 events', '[' . join(',', ('{}') x 501) . ']', [ 400, 413, 422 ] ],
+    [ 'too many values', '[{"product":[' . join(',', ('1') x 17_000)
+                         . ']}]', 413 ],
     [ 'ten megabytes', ' ' x 10_000_000, 413 ],
     [ 'more than a megabyte', ' ' x 1_100_000, 413 ],
 ) {
@@ -368,13 +370,15 @@ for my $try (
 # as many mistakes as there can be, each with a name that grows in JSON
 
 my $many = '[' . join(',', map { '{' . join(',', map { "\"\\u0001$_\":1" }
-                                            1 .. 60) . '}' } 1 .. 400) . ']';
+                                            1 .. 30) . '}' } 1 .. 400) . ']';
 
 my $r = post($many);
 
 ok($r && $r->status == 200 || $r->status == 422, 'thousands of mistakes');
 ok($r->{json}{results} || $r->{json}{errors}, 'which are told')
     or diag(substr $r->body, 0, 200);
+ok($r->{json}{more} > 10_000 && length $r->body < 400_000,
+   'in part, and how many are not');
 
 for my $form ('type=lead&event_id=x&customer=%', 'type=lead&event_id=x&type=sale',
               'a=b', '&&&', '=', 'type=lead;event_id=x', '%00=%00',

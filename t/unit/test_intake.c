@@ -678,6 +678,96 @@ test_batch(void)
     ok(take_n(REFERRAL_INTAKE_JSON, big, n) == REFERRAL_OK
        && in.item[0].told == REFERRAL_INTAKE_ERRORS + 1,
        "of 5000 mistakes 32 are told");
+    ok(in.more == 5002 - REFERRAL_INTAKE_ERRORS, "and how many are not");
+
+    free(big);
+}
+
+
+/* "n" events a line each, with "values" fields that there are not */
+
+static size_t
+flood(char *big, unsigned n, unsigned values)
+{
+    size_t    len;
+    unsigned  i, j;
+
+    len = 0;
+
+    for (i = 0; i < n; i++) {
+        big[len++] = '{';
+
+        for (j = 0; j < values; j++) {
+            len += sprintf(big + len, "%s\"typ%u\":1", j ? "," : "", j);
+        }
+
+        len += sprintf(big + len, "}\n");
+    }
+
+    return len;
+}
+
+
+/* what a body costs is bound by what it may make, whatever stands in it */
+
+static void
+test_flood(void)
+{
+    char      *big;
+    size_t     n;
+    unsigned   i, told, good;
+
+    big = malloc(1024 * 1024);
+    if (big == NULL) {
+        return;
+    }
+
+    n = flood(big, 500, 31);
+    ok(take_n(REFERRAL_INTAKE_NDJSON, big, n) == REFERRAL_OK && in.n == 500,
+       "many mistakes in 500 events");
+
+    told = 0;
+    good = 1;
+
+    for (i = 0; i < in.n; i++) {
+        told += in.item[i].told;
+        good &= in.item[i].status == 422
+                && is(&in.item[i].errors->code, "unknown_field");
+    }
+
+    ok(good, "each is told its first mistake");
+    ok(told <= REFERRAL_INTAKE_TOLD + 2 * REFERRAL_INTAKE_EVENTS,
+       "and few more are told");
+    ok(in.told + in.more == 500 * (31 + 2), "none is left out of the count");
+
+    n = flood(big, 500, 32);
+    ok(take_n(REFERRAL_INTAKE_NDJSON, big, n) == REFERRAL_DECLINED
+       && item_says(&in.body, " too_many") && in.body.status == 413
+       && in.n == 0, "more values are refused before they are parsed");
+
+    n = 0;
+
+    while (n < 1000000) {
+        n += sprintf(big + n, "%s[{}]", n ? "," : "[{\"product\":[");
+    }
+
+    n += sprintf(big + n, "]}]");
+    ok(take_n(REFERRAL_INTAKE_JSON, big, n) == REFERRAL_DECLINED
+       && item_says(&in.body, " too_many"), "so are lists and objects");
+
+    n = sprintf(big, "[{\"type\":\"lead\",\"event_id\":\"1\","
+                "\"customer\":\"c\",\"city\":\"");
+    memset(big + n, ',', 20000);
+    n += 20000;
+    n += sprintf(big + n, "\"}]");
+    ok(take_n(REFERRAL_INTAKE_JSON, big, n) == REFERRAL_OK
+       && item_says(&in.item[0], "city too_long"), "commas of a text are none");
+
+    n = flood(big, 100, 1);
+    ok(take_n(REFERRAL_INTAKE_NDJSON, big, n) == REFERRAL_OK
+       && item_says(&in.item[20], "typ0 unknown_field, type missing, "
+                    "event_id missing") && in.told > 100,
+       "while few are told, all of an event are");
 
     free(big);
 }
@@ -800,6 +890,7 @@ main(void)
     test_syntax();
     test_form();
     test_batch();
+    test_flood();
     test_browser();
     test_media();
     measure();
