@@ -13,6 +13,7 @@
 
 static int settle_options_arguments(int argc, char **argv);
 static int settle_options_file(const char *path);
+static char *settle_options_word(char **rest);
 static int settle_options_set(const char *name, const char *value,
     const char *where);
 static int settle_options_text(char *to, size_t size, const char *name,
@@ -131,7 +132,10 @@ settle_options_arguments(int argc, char **argv)
 }
 
 
-/* a line: a name and a value; "#" begins a comment */
+/*
+ * A line: a name and a value.  "#" begins a comment where a word would begin;
+ * within a word, as in a password, it is a character.
+ */
 
 static int
 settle_options_file(const char *path)
@@ -158,16 +162,17 @@ settle_options_file(const char *path)
             continue;
         }
 
-        text[strcspn(text, "#\r\n")] = '\0';
+        text[strcspn(text, "\r\n")] = '\0';
 
-        name = strtok_r(text, " \t", &rest);
-        value = name ? strtok_r(NULL, " \t", &rest) : NULL;
+        rest = text;
+        name = settle_options_word(&rest);
+        value = settle_options_word(&rest);
 
         if (name == NULL) {
             continue;
         }
 
-        if (value == NULL || strtok_r(NULL, " \t", &rest)) {
+        if (value == NULL || settle_options_word(&rest)) {
             rc = settle_options_wrong("%s\"%s\" takes one value", where, name);
 
         } else {
@@ -182,6 +187,33 @@ settle_options_file(const char *path)
     fclose(f);
 
     return rc;
+}
+
+
+/* NULL: the line, or what of it is no comment, has no more words */
+
+static char *
+settle_options_word(char **rest)
+{
+    char  *p, *word;
+
+    word = *rest + strspn(*rest, " \t");
+
+    if (*word == '\0' || *word == '#') {
+        *word = '\0';
+        *rest = word;
+        return NULL;
+    }
+
+    p = word + strcspn(word, " \t");
+
+    if (*p != '\0') {
+        *p++ = '\0';
+    }
+
+    *rest = p;
+
+    return word;
 }
 
 

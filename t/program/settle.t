@@ -628,7 +628,19 @@ subtest 'options' => sub {
     ($status, $said) = run('-c', $file, @redis, '--status');
     like($said, qr/WRONGPASS/, 'and so is all of it');
 
+    # a password may have "#" in it; before a word it begins a comment
+
+    $t->redis('ACL', 'SETUSER', 'hash', 'on', '>pass#word#', '~*', '+@all');
+    $t->write_file($file, "username hash # who\npassword pass#word# #it\n"
+                          . "\t# nothing\n#\n");
+    ($status, $said) = run('-c', $file, @redis, '--status');
+    is($status, 0, 'a password with "#" in it') or diag($said);
+
+    $t->redis('ACL', 'DELUSER', 'hash');
+
     for my $wrong ([ 'redis', 'takes one value' ],
+                   [ 'redis # 127.0.0.1', 'takes one value' ],
+                   [ 'batch 7#', 'number from 1 to 1000' ],
                    [ 'colour red', 'colour is none' ],
                    [ 'batch 0', 'number from 1 to 1000' ],
                    [ 'prefix {x}', 'a prefix has no' ],
