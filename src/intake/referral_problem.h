@@ -63,8 +63,8 @@ unsigned referral_problem_intake(referral_buf_t *b,
 /*
  * Several events: {"results":[…]}, as they stand in the body, each with its
  * "index", "status", "result" and, as far as they are known, "event_id" and
- * what is as of a single one; behind them "more", as above.
- * mistake.
+ * what is as of a single one; behind them "more", as above.  outcome[i] is
+ * looked at where item i has no mistake.
  */
 void referral_problem_results(referral_buf_t *b, const referral_intake_t *in,
     const referral_problem_outcome_t *outcome);
