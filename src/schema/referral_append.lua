@@ -472,10 +472,15 @@ local asked = {
         return e[CLICK] ~= '' and clicked(e[CLICK], e[CLICK_KEY]) or nil
     end,
 
-    cookie = function(e)
+    cookie = function(e, _, at)
         local code, click, key = e[LAST_CODE], e[LAST_CLICK], e[LAST_KEY]
 
-        if which == 'first' then
+        -- a first touch whose window is over yields to the last one, as it
+        -- does where nginx reads the cookie for a page
+
+        if which == 'first' and e[FIRST_CODE] ~= ''
+           and at <= made_at(e[FIRST_CLICK]) + window
+        then
             code, click, key = e[FIRST_CODE], e[FIRST_CLICK], e[FIRST_KEY]
         end
 

@@ -408,6 +408,9 @@ sub touch {
 
     $which = $o->{attribution} unless $which =~ /^(?:first|last)$/;
 
+    $which = 'last' if defined $e->{first}
+                       && $at > at_of((split m{/}, $e->{first})[1]) + window();
+
     my ($code, $id) = split m{/}, $e->{$which} // return;
     my $touch = of_click($id);
 
