@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import memory, report, zone
+from . import memory, program, report, zone
 from .measure import Bench, Row
 from .servers import ROOT, Redis
 
@@ -66,6 +66,10 @@ def options():
                         help="links, workers, connections, too")
     parser.add_argument("--zone", action="store_true",
                         help="only how many links a referral_zone holds")
+    parser.add_argument("--program", action="store_true",
+                        help="only conversions: intake, settler, memory")
+    parser.add_argument("--against", metavar="REV|FILE.so",
+                        help="with --program: clicks of that module beside")
     parser.add_argument("--rows", help="only these, by name: limit,module")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     parser.add_argument("--markdown", action="store_true",
@@ -116,6 +120,14 @@ def main():
 
             if o.zone:
                 return zone.show(bench)
+
+            if o.program:
+                figures = program.run(bench, o.quick, o.against)
+
+                if o.json:
+                    o.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+                return report.show_program(program.lines(figures), o.markdown)
 
             # in turns, each round beginning with another
 

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import platform
+import time
 
 from rich.console import Console
 from rich.table import Table
@@ -112,6 +114,31 @@ def figure_lines(result):
         yield [one["name"], f"{one['value']:.2f}", f"{one['bound']:.2f}",
                f"{one['aim']:.2f}",
                "aim" if one["aimed"] else "yes" if one["holds"] else "no"]
+
+
+def show_program(body, markdown):
+    """The figures of conversions, with what they were measured on."""
+
+    table(["figure", "measured", "n", "bar", "", "beside"], list(body),
+          markdown)
+    print(f"{cpus()}, {platform.platform()}, {time.strftime('%F')}")
+
+
+def table(head, body, markdown):
+    if markdown:
+        print("| " + " | ".join(head) + " |")
+        print("|" + "---|" * len(head))
+        for line in body:
+            print("| " + " | ".join(line) + " |")
+        print()
+        return
+
+    shown = Table(*head)
+
+    for line in body:
+        shown.add_row(*line)
+
+    Console().print(shown)
 
 
 def show(result, markdown):

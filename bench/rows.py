@@ -86,6 +86,29 @@ def module(journal="", zone="64m", **o):
         }}""")
 
 
+def program(module, keys, **o):
+    """Clicks by any build of the module; events, if it has keys for them."""
+
+    load, http, server = CONFIGS["module"](zone="16m", **o)
+
+    load = f"load_module {module};"
+    server += """
+
+        referral_cookie ref domain=example.com;"""
+
+    if keys:
+        http += f"\n    referral_convert_keys {keys};"
+        server += """
+
+        referral_program shop;
+
+        location /events {
+            referral_convert;
+        }"""
+
+    return load, http, server
+
+
 def tuned(**o):
     http = LUA_HTTP.format(**o) + """
     init_worker_by_lua_block {{
@@ -184,7 +207,7 @@ def plain(**o):
 
 
 CONFIGS = {"limit": limit, "logged": logged, "module": module,
-           "tuned": tuned, "plain": plain}
+           "program": program, "tuned": tuned, "plain": plain}
 
 
 def text(config, port, workers, **o):
