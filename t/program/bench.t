@@ -27,7 +27,9 @@ unlink $file;
 is(scalar @$figures, 9, 'figures');
 
 for my $one (@$figures) {
-    ok($one->{value} > 0 && $one->{n} > 0, "$one->{name}: $one->{value}");
+    # a sale may be counted before its answer has arrived
+
+    ok($one->{value} >= 0 && $one->{n} > 0, "$one->{name}: $one->{value}");
 }
 
 done_testing;
