@@ -1,10 +1,11 @@
--- wrk's side of scripts/bench --program: signed sales, each of another
--- customer and order, one in a body or an array of them.
+-- wrk's side of scripts/bench --program: signed sales, each of another order,
+-- one in a body or an array of them.
 --
---     wrk … -s events.lua URL -- SECRET PREFIX LINKS BATCH PAUSE
+--     wrk … -s events.lua URL -- SECRET PREFIX LINKS BATCH PAUSE WHOSE HOW_MANY
 --
 -- SECRET: the 32 bytes of the key.  PREFIX: what ids begin with, another for
--- each run.  PAUSE: as in clicks.lua.
+-- each run.  PAUSE: as in clicks.lua.  WHOSE: PREFIX of the run that had the
+-- same customers, and HOW_MANY of them; this run's PREFIX: all are new.
 
 local ffi = require "ffi"
 
@@ -20,12 +21,13 @@ local crypto = ffi.load("libcrypto.so.3")
 local mac = ffi.new("unsigned char[32]")
 local text = ffi.new("unsigned char[64]")
 
-local secret, prefix, links, batch
+local secret, prefix, links, batch, whose, customers
 local n = 0
 
 function init(args)
     secret, prefix = args[1], args[2]
     links, batch = tonumber(args[3]), tonumber(args[4])
+    whose, customers = args[6], tonumber(args[7])
 
     local pause = tonumber(args[5])
 
@@ -41,8 +43,8 @@ local function sale()
 
     return string.format('{"type":"sale","event_id":"%s-%d-paid",'
         .. '"customer":"%s-c%d","order_id":"%s-%d","amount":4990,'
-        .. '"currency":"EUR","code":"c%d"}', prefix, n, prefix, n, prefix, n,
-        n % links)
+        .. '"currency":"EUR","code":"c%d"}', prefix, n, whose, n % customers,
+        prefix, n, n % links)
 end
 
 local function body()

@@ -86,15 +86,19 @@ class Program:
     def settle(self, *more):
         return [SETTLE, "--redis", f"127.0.0.1:{self.redis.port}", *more]
 
-    def load(self, nginx, seconds, connections=64, batch=1, pause=0):
+    def load(self, nginx, seconds, connections=64, batch=1, pause=0,
+             whose=None):
         """A wrk that sends signed sales; its output is that of BENCH."""
 
         self.serial += 1
+        prefix = f"b{self.serial}"
+        whose = whose or (prefix, 10**9)
 
         return subprocess.Popen(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency",
              "-s", str(LOAD), f"http://127.0.0.1:{nginx.port}/events", "--",
-             SECRET, f"b{self.serial}", str(LINKS), str(batch), str(pause)],
+             SECRET, prefix, str(LINKS), str(batch), str(pause),
+             whose[0], str(whose[1])],
             stdout=subprocess.PIPE, text=True, preexec_fn=aside)
 
     def facts(self):
@@ -118,11 +122,12 @@ class Program:
     def sales(self):
         return int(self.client.hget("ref:stats:{shop}", "sales") or 0)
 
-    def intake(self, nginx, batch):
+    def intake(self, nginx, batch, whose=None):
         """Events a second, and how many; each has to be in the stream."""
 
         before, cpu = self.facts(), nginx.cpu()
-        line = self.load(nginx, self.seconds, batch=batch).communicate()[0]
+        line = self.load(nginx, self.seconds, batch=batch,
+                         whose=whose).communicate()[0]
         got = re.search(r"^BENCH (\d+) (\d+) (\d+)", line, re.M)
         requests, micro, errors = (int(word) for word in got.groups())
         n = requests * batch
@@ -158,9 +163,16 @@ class Program:
                         "/s", facts, 3000, False,
                         f"settler {used / facts * 1e6:.1f} us, Redis"
                         f" {redis / facts * 1e6:.1f} us a sale")
-            self.figure("Redis memory a plain sale",
-                        (self.redis.memory() - memory) / facts, "bytes",
-                        facts, 600)
+            new = self.redis.memory() - memory
+            self.figure("Redis memory a new friend with a sale", new / facts,
+                        "bytes", facts)
+
+            self.intake(nginx, 100, (f"b{self.serial}", n))
+            self.settled()
+            more = self.facts() - facts
+            self.figure("Redis memory one more sale of a friend",
+                        (self.redis.memory() - memory - new) / more, "bytes",
+                        more, 600)
 
         self.replayed()
 
@@ -184,17 +196,28 @@ class Program:
         return used, seconds, self.redis.cpu() - redis
 
     def replayed(self):
+        """A replay ends with a comparison of all keys: both are told."""
+
+        dump = self.bench.directory / "shop.ndjson"
+
+        with dump.open("w") as out:
+            subprocess.run(self.settle("--dump", "--program", "shop"),
+                           check=True, stdout=out)
+
         before = os.times()
-        said = subprocess.run(self.settle("--replay", "--program", "shop"),
+        said = subprocess.run(self.settle("--replay", dump, "--program",
+                                          "shop"),
                               check=True, capture_output=True,
                               text=True).stderr
         after = os.times()
         used = (after.children_user + after.children_system
                 - before.children_user - before.children_system)
-        n, ms = re.search(r"(\d+) entries replayed in (\d+) ms",
-                          said).groups()
-        self.figure("replay and comparison, one core", int(n) / max(used, 0.01), "/s of CPU",
-                    int(n), 100000, False, f"{ms} ms until it had read all")
+        n, ms = (int(word) for word in re.search(
+            r"(\d+) entries replayed in (\d+) ms", said).groups())
+        self.figure("replay of a dump, one core", n / max(ms, 1) * 1000, "/s",
+                    n, 100000, False,
+                    f"and {max(used - ms / 1000, 0) / n * 1e6:.1f} us an entry"
+                    " to compare it with Redis")
 
     def visible(self):
         """From the answer until the settler has counted the sale."""
