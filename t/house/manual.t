@@ -350,6 +350,7 @@ my @not_run = (
       'an ACL file: t/redis/append.t' ],
     [ 'docs/operations.md', '[Service]', 'a unit: t/package/install.t' ],
     [ 'docs/redis.md', 'user settle', 'an ACL file: t/program/settle.t' ],
+    [ 'docs/redis.md', 'user reports', 'an ACL file: t/redis/acl_events.t' ],
     [ 'docs/redis-keys.md', 'FRIEND ENTRY', 'a value' ],
     [ 'docs/settle.md', 'redis ', 'a configuration: made below' ],
     [ 'docs/settle.md', 'systemctl', 'the package' ],
