@@ -3,7 +3,7 @@
 
 
 /* changes with the layout of the zone */
-#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e0bULL
+#define NGX_HTTP_REFERRAL_ZONE_MAGIC  0x4c52464552474e0cULL
 
 
 static void ngx_http_referral_zone_settled(ngx_http_referral_records_t *sh,

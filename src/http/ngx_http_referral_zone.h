@@ -29,6 +29,7 @@ typedef enum {
     NGX_HTTP_REFERRAL_UNTOLD,
     NGX_HTTP_REFERRAL_WAITED,                 /* for clicks */
     NGX_HTTP_REFERRAL_UNMET,                  /* no referrer, with a click */
+    NGX_HTTP_REFERRAL_EARLY,                  /* segments, before retain= */
     NGX_HTTP_REFERRAL_RECORD_EVENTS
 } ngx_http_referral_record_event_e;
 

@@ -178,6 +178,7 @@ referral_journals_stat(referral_journals_t *js, referral_journals_stat_t *stat)
     stat->appended = js->appended;
     stat->adopted = js->adopted;
     stat->foreign = js->foreign;
+    stat->early = js->early;
     stat->queue_bytes = js->queue_bytes;
     stat->dir_bytes = referral_quota_bytes(js->quota);
     stat->slot = js->slot.number;
@@ -236,6 +237,8 @@ int
 referral_journals_tick(referral_journals_t *js, int64_t now, int64_t mono)
 {
     referral_journal_t  *j;
+
+    js->ticked = mono;
 
     if (js->slot.number == -1) {
 

@@ -171,6 +171,8 @@ typedef struct {
     uint64_t             adopted;        /* journals */
     uint64_t             foreign;        /* segments of another version, and
                                             what follows them */
+    uint64_t             early;          /* segments that were deleted before
+                                            "retain" was over, for space */
     uint64_t             dropped[REFERRAL_DROPS];
     uint64_t             queued;         /* records that are in memory only */
     size_t               queue_bytes;    /* memory that is in use */

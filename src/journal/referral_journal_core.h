@@ -83,6 +83,7 @@ struct referral_journals_s {
 
     int64_t                    retry;     /* the disk is left alone until */
     int64_t                    counted;
+    int64_t                    ticked;
     int64_t                    sync_error;
     referral_quota_t          *quota;
     referral_quota_t          *alone;     /* allocated, if it is ours */
@@ -104,6 +105,7 @@ struct referral_journals_s {
     uint64_t                   appended;
     uint64_t                   adopted;
     uint64_t                   foreign;
+    uint64_t                   early;
     uint64_t                   dropped[REFERRAL_DROPS];
 };
 

@@ -218,6 +218,10 @@ referral_journal_unlink_segment(referral_journals_t *js,
         return REFERRAL_ERROR;
     }
 
+    if (seg->acked_at != -1 && js->ticked - seg->acked_at < js->conf.retain) {
+        js->early++;
+    }
+
     referral_journal_close_dir(j);
     referral_journal_drop_segment(j, i);
 

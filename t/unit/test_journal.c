@@ -1452,6 +1452,7 @@ test_max(void)
     referral_journals_stat(js, &stat);
     ok(!stat.full && stat.segments < 9 && own->first > 1,
        "the oldest went first");
+    ok(stat.early, "and are counted as too early");
 
     drain(&res, js, own, 0);
     ok(res.wrong == 0 && res.bad == 0, "the rest is whole");

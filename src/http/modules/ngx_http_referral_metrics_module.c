@@ -162,6 +162,11 @@ static ngx_http_referral_metric_t  ngx_http_referral_metrics_counters[] = {
                  "while: too many had clicks that wait."),
       NGX_HTTP_REFERRAL_UNTOLD },
 
+    { ngx_string("referral_journal_early_total"),
+      ngx_string("Segments of clicks that Redis has, deleted before retain= "
+                 "was over for want of space."),
+      NGX_HTTP_REFERRAL_EARLY },
+
     { ngx_null_string, ngx_null_string, 0 }
 };
 
@@ -406,6 +411,11 @@ ngx_http_referral_metrics_events(u_char *p, u_char *last,
                       "referral_events_journal_bytes", "gauge",
                       "Size of the directory of the events' journal.",
                       zone->events.journal_bytes);
+    p = ngx_http_referral_metrics_one(p, last,
+                      "referral_events_journal_early_total", "counter",
+                      "Segments of events that Redis has, deleted before 35 "
+                      "days were over for want of space.",
+                      zone->event_counters[NGX_HTTP_REFERRAL_EARLY]);
     p = ngx_http_referral_metrics_one(p, last,
                       "referral_events_resent_total", "counter",
                       "Events sent again because Redis lost them.",

@@ -5,6 +5,9 @@
 /* ms */
 #define NGX_HTTP_REFERRAL_SAID         60000
 
+/* ms between two lines of the log that the journal has too little space */
+#define NGX_HTTP_REFERRAL_SAID_EARLY   3600000
+
 /* clicks on codes that may not exist, a second and worker */
 #define NGX_HTTP_REFERRAL_UNRESOLVED   1000
 
@@ -28,6 +31,8 @@ static void ngx_http_referral_recorder_outcome(void *data,
     ngx_http_referral_drain_t *drain, uint64_t seq,
     const referral_append_outcome_t *outcome);
 static void ngx_http_referral_recorder_flush_handler(ngx_event_t *ev);
+static void ngx_http_referral_recorder_early(
+    ngx_http_referral_recorder_t *rec, uint64_t early);
 static void ngx_http_referral_recorder_dropped(
     ngx_http_referral_recorder_t *rec, const char *why);
 static void ngx_http_referral_recorder_tick_handler(ngx_event_t *ev);
@@ -551,6 +556,10 @@ ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
         }
     }
 
+    if (stat.early > rec->early) {
+        ngx_http_referral_recorder_early(rec, stat.early);
+    }
+
     for (q = ngx_queue_head(&rec->drains.all);
          q != ngx_queue_sentinel(&rec->drains.all);
          q = ngx_queue_next(q))
@@ -580,6 +589,32 @@ ngx_http_referral_recorder_publish(ngx_http_referral_recorder_t *rec)
     line->disk_failed = rec->disk;
     line->journals = stat.journals;
     line->foreign = rec->retire.foreign;
+}
+
+
+/* what a Redis that goes back would be sent again from is not there any more */
+
+static void
+ngx_http_referral_recorder_early(ngx_http_referral_recorder_t *rec,
+    uint64_t early)
+{
+    ngx_http_referral_drain_count(&rec->drains, NGX_HTTP_REFERRAL_EARLY,
+                                  early - rec->early);
+    rec->early = early;
+
+    if (rec->said_early
+        && ngx_current_msec - rec->said_early < NGX_HTTP_REFERRAL_SAID_EARLY)
+    {
+        return;
+    }
+
+    rec->said_early = ngx_current_msec;
+
+    ngx_log_error(NGX_LOG_WARN, rec->log, 0,
+                  "referral: %s that Redis has are deleted from the journal in "
+                  "\"%V\" before their time: max= or the disk is nearly full; "
+                  "should Redis lose them, they cannot be sent again",
+                  rec->conf->records, &rec->conf->path);
 }
 
 

@@ -56,6 +56,8 @@ struct ngx_http_referral_recorder_s {
 
     uint64_t                         dropped[REFERRAL_DROPS];
     ngx_msec_t                       said_dropped;
+    uint64_t                         early;      /* segments that were told */
+    ngx_msec_t                       said_early;
     ngx_msec_t                       quit;       /* since then, to be kept */
     ngx_msec_t                       moved;      /* tried then */
     unsigned                         disk:1;     /* the log knows it failed */
