@@ -164,6 +164,12 @@ referral_signature_read(referral_signature_keys_t *keys,
     p = text->data;
     end = p + text->len;
 
+    /* some editors put a mark of the byte order before a text */
+
+    if (text->len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
+        p += 3;
+    }
+
     while (p != end) {
         eol = memchr(p, '\n', end - p);
 

@@ -144,6 +144,20 @@ like($err, qr/refuses with 401: .*referral_convert_keys/, 'what to look at');
 is(r('convert', 'nope', @sale[2 .. $#sale]), 2, 'no key of this program');
 like($err, qr/no key of program nope/, 'is told');
 is(r(@sale, '--key-file', "$dir/none"), 2, 'no such file');
+
+# keys as nginx takes them, and no others
+
+for (['whsec_' . '-_' x 20, qr/base64 behind it, of A-Z/], ['whsec_' . 'A' x 42 . 'B=', qr/base64/],
+     ['whsec_A' . 'A' x 40, qr/base64/], ['whsec_AAAA', qr/has 3 bytes; it has 24 to 64/],
+     ['whsec_' . 'A' x 88, qr/has 66 bytes/])
+{
+    $t->write_file('odd', "shop k1 $_->[0]\n", 0600);
+    is(r(@sale, '--key-file', "$dir/odd"), 2, "$_->[0]: no key");
+    like($err, $_->[1], 'and why');
+}
+
+$t->write_file('bom', "\xef\xbb\xbfshop k1 " . key('k') . "\n", 0600);
+is(r(@sale, '--key-file', "$dir/bom"), 0, 'a mark of the byte order') or diag($err);
 is(r(@sale, '--url', $_), 2, "$_: no URL") for 'go.example.com', 'ftp://x/', 'http://';
 is(r(@sale, '--url', "$base/nowhere"), 3, 'nothing there');
 is(r(@sale, '--url', "$base/moved"), 3, 'moved away');

@@ -145,6 +145,13 @@ test_keys(void)
         referral_signature_keys_free(keys);
     }
 
+    keys = keys_of("\xef\xbb\xbfshop k1 " SECRET);
+    ok(keys != NULL, "a mark of the byte order before the first line");
+
+    if (keys != NULL) {
+        referral_signature_keys_free(keys);
+    }
+
     ok(mistakes("a k1 " SECRET "\na k2 " SECRET, "2 the program has this")
        && mistakes("a k1 " SECRET "\na k1 " OTHER, "2 the program has a key")
        && mistakes("a k1 " SECRET "\nb k1 " SECRET, "2 this secret is anot"),

@@ -23,6 +23,10 @@ TIMEOUT = 30
 # seconds between two tries, at most
 LONGEST_WAIT = 30
 
+# bytes of a key, as referral_convert_keys takes it
+KEY_MIN = 24
+KEY_MAX = 64
+
 # answers that another try may change
 PASSING = (425, 429, 500, 502, 503, 504)
 
@@ -52,7 +56,7 @@ def read_key(path: str, program: str) -> bytes:
     """The secret of a file: whsec_… alone, or the program's first line as in
     nginx's referral_convert_keys."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             lines = [line.split() for line in file
                      if line.strip() and not line.lstrip().startswith("#")]
     except (OSError, UnicodeError) as error:
@@ -69,17 +73,27 @@ def read_key(path: str, program: str) -> bytes:
 
 
 def decode(text: str) -> bytes:
+    """What nginx takes as a key, and nothing else: with another one nothing
+    that is signed would be believed."""
     secret = text[len("whsec_"):]
+    padded = secret + "=" * (-len(secret) % 4)
 
     try:
-        if not text.startswith("whsec_"):
-            raise ValueError
-
-        return base64.b64decode(secret + "=" * (-len(secret) % 4),
-                                validate=True)
+        key = base64.b64decode(padded, validate=True)
     except (ValueError, binascii.Error):
+        key = b""
+
+    # b64decode() passes over bits that belong to no byte
+    if (not text.startswith("whsec_")
+            or base64.b64encode(key).decode() != padded):
         raise Problem(USAGE, "the key in the key file is not \"whsec_\" and"
-                      " base64 behind it") from None
+                      " base64 behind it, of A-Z a-z 0-9 + /")
+
+    if not KEY_MIN <= len(key) <= KEY_MAX:
+        raise Problem(USAGE, f"the key in the key file has {len(key)} bytes;"
+                      f" it has {KEY_MIN} to {KEY_MAX}")
+
+    return key
 
 
 class Sender:
