@@ -84,6 +84,15 @@ def with_source(event, values):
     return event
 
 
+def without_customer(order, fields):
+    """No event: a sale is a customer's.  It never comes again, so it is
+    said."""
+    print(f"left out: {order} is paid, and has no {fields}: a sale needs the"
+          " customer's id", file=sys.stderr, flush=True)
+
+    return []
+
+
 # --- Shopify ---
 
 def from_shopify(topic, data):
@@ -92,7 +101,8 @@ def from_shopify(topic, data):
         customer = (data.get("customer") or {}).get("id")
 
         if not customer:
-            return []
+            return without_customer(f"Shopify's order {data['id']}",
+                                    "customer")
 
         told = {str(one.get("name")): one.get("value")
                 for one in data.get("note_attributes") or []}
@@ -152,11 +162,14 @@ def from_stripe(data):
     if what in ("checkout.session.completed",
                 "checkout.session.async_payment_succeeded"):
         customer = one.get("client_reference_id") or one.get("customer")
+        order = one.get("payment_intent") or one["id"]
 
-        if not customer or one.get("payment_status") != "paid":
+        if one.get("payment_status") != "paid":
             return []
 
-        order = one.get("payment_intent") or one["id"]
+        if not customer:
+            return without_customer(f"Stripe's order {order}",
+                                    "client_reference_id or customer")
 
         return [with_source({
             "type": "sale", "event_id": f"stripe-{order}",

@@ -293,6 +293,8 @@ my $n = $t->redis('XLEN', 'ref:conversions:{shop}');
 
 is(webhook('/shopify', { %$order, id => 7, customer => undef },
            'X-Shopify-Topic: orders/paid'), 200, 'Shopify: without a customer');
+like($t->read_file('hooks.log'), qr/^left out: Shopify's order 7 is paid, and has no customer: /m,
+     'is told');
 is(webhook('/shopify', { id => 7 }, 'X-Shopify-Topic: products/update'), 200,
    'Shopify: what is no order');
 is(webhook('/shopify', $order, 'X-Shopify-Hmac-Sha256: x=='), 400, 'another signature');
@@ -320,6 +322,12 @@ sub stripe {
 is(stripe('checkout.session.completed', { %$session, payment_status => 'unpaid' }), 200,
    'Stripe: not paid yet');
 is(entry('stripe-pi_1'), undef, 'is no sale');
+is(stripe('checkout.session.completed', { %$session, client_reference_id => undef }), 200,
+   'Stripe: without a customer');
+like($t->read_file('hooks.log'), qr/^left out: Stripe's order pi_1 is paid, and has no client_ref/m,
+     'is told');
+unlike($t->read_file('hooks.log'), qr/left out: Stripe.*left out: Stripe/s,
+       'and what is not paid is not');
 is(stripe('checkout.session.async_payment_succeeded', $session), 200, 'Stripe: paid');
 $r = entry('stripe-pi_1');
 is_deeply([ @$r{qw(type order amount unit via)} ], [ 'sale', 'pi_1', 4990, 'EUR', 'code' ],
