@@ -20,6 +20,7 @@ my $json = JSON::PP->new->canonical;
 my $t = Referral->new;
 my $dir = $t->dir;
 my $port = $t->port;
+my $paid_at = iso();
 
 
 # --- tables ---
@@ -147,7 +148,7 @@ for my $language (sort keys %run) {
         my ($path) = grep { -x } $program =~ m{/} ? $program
                      : map { "$_/$program" } split /:/, $ENV{PATH};
 
-        skip "$program is not installed", 2 unless $path;
+        skip "$program is not installed", 3 unless $path;
 
         my ($text) = fenced($language);
         my $file = $t->write_file("send.$suffix", here($text));
@@ -156,6 +157,10 @@ for my $language (sort keys %run) {
         is($?, 0, "$language: sends") or diag($out);
         is(entry("order-$order-paid")->{via}, 'code',
            "$language: the sale is there") or diag($out);
+
+        sleep 1;
+        $out = `$path $file 2>&1`;
+        like($out, qr/replayed\W+(?:true|1)\b/i, "$language: run again it is the same sale");
     }
 }
 
@@ -396,7 +401,12 @@ sub rows {
 }
 
 
-sub here { $_[0] =~ s{https://go\.example\.com}{http://127.0.0.1:$port}gr }
+# the page's code for this nginx, with an order of today
+
+sub here {
+    return $_[0] =~ s{https://go\.example\.com}{http://127.0.0.1:$port}gr
+                 =~ s/2026-11-27T10:30:00Z/$paid_at/gr;
+}
 
 
 sub shell {
