@@ -232,6 +232,11 @@ my @kept = map { $json->decode($_) } split /\n/, $t->read_file($file);
 
 is((stat $file)[2] & 0777, 0600, 'for nobody else');
 is(scalar @kept, 7, 'all of them');
+is_deeply([ map { $_->{line} } @kept ], [ 2, 3, 4, 5, 7, 9, 10 ], 'in the order of the file');
+is_deeply([ map { $_->{text} } @kept[1 .. 3] ],
+          [ 'nonsense', '[1]', '{"type":"lead","type":"lead"}' ],
+          'what is no event with its text');
+ok(!exists $kept[1]{event}, 'and without an event');
 
 my ($half) = grep { $_->{line} == 9 } @kept;
 
@@ -242,6 +247,51 @@ $half->{event}{amount} = 1250;
 $t->write_file('mended.jsonl', $json->encode($half));
 is(j('convert', 'shop', '--file', "$dir/mended.jsonl")->{unattributed}, 1,
    'one that was mended is taken as it stands there');
+
+# what cannot be read is kept as it was, is JSON, and is no event when sent again
+
+sub kept {
+    my ($name, $text) = @_;
+
+    $t->write_file($name, $text);
+    r('convert', 'shop', '--file', "$dir/$name");
+
+    return [ map { eval { $json->decode($_) } // "no JSON: $_" }
+             split /\n/, $t->read_file("$dir/$name.refused") ];
+}
+
+my $odd = join '', map { "$_\n" } qq({"type":"lead","customer":"\xc3\xa4"}),
+    '{"type":"lead","customer":"n1","quantity":1e400}',
+    '{"type":"lead","customer":"n2","x":{"k":[NaN,-Infinity]}}',
+    qq({"type":"lead","customer":"n3\xe4"}), '{"type":"lead","customer":"\ud800"}';
+my $bad = kept('odd.jsonl', $odd);
+
+is_deeply([ map { $_->{text} // $_->{event}{customer} } @$bad ],
+          [ "\x{e4}", '{"type":"lead","customer":"n1","quantity":1e400}',
+            '{"type":"lead","customer":"n2","x":{"k":[NaN,-Infinity]}}',
+            '{"type":"lead","customer":"n3\udce4"}', '{"type":"lead","customer":"\ud800"}' ],
+          'odd numbers and odd bytes');
+like($bad->[1]{reason}, qr/^1e400 is no number/, 'and why');
+
+my $again = kept('again.jsonl', $t->read_file("$dir/odd.jsonl.refused"));
+
+is_deeply([ map { $_->{text} // '' } @$again ], [ map { $_->{text} // '' } @$bad ],
+          'sent again as it is it is kept again, with the same text');
+like($again->[1]{reason}, qr/; mend it in "text", or put an "event" in its place/,
+     'and what to do');
+
+$again->[1]{text} =~ s/1e400/1/;
+$t->write_file('again2.jsonl', $json->encode($again->[1]));
+is(j('convert', 'shop', '--file', "$dir/again2.jsonl")->{unattributed}, 1,
+   'the text can be mended');
+
+$bad = kept('odd.csv', "type,customer\nlead,q1,x\nlead,q 2\nlead,\"q3\n");
+is_deeply([ map { [ @$_{qw(line text)} ] } @$bad ],
+          [ [ 2, 'lead,q1,x' ], [ 3, undef ], [ 4, 'lead,"q3' ] ], 'lines of CSV too');
+is($bad->[1]{event}{customer}, 'q 2', 'and an event where it was one');
+is(r('convert', 'shop', '--file', "$dir/odd.csv.refused"), 3,
+   'sent again they are no events');
+like($out, qr/ not JSON; it is one object a line; mend it/, 'which is told');
 
 $stdin = "type,customer\nlead,\xe4\nlead,z9\n";
 is(r('convert', 'shop', '--file', '-'), 1, 'another encoding');

@@ -199,7 +199,7 @@ def tell(session: Session, program: str, summary: Summary, refused: Refused,
          interrupted: bool) -> None:
     """The sums, and each refused event with its reason."""
     output = session.output
-    rows = [[row.line, str(row.event.get("event_id") or ""), row.reason]
+    rows = [[row.line, str((row.event or {}).get("event_id") or ""), row.reason]
             for row in summary.complaints]
     columns = ["line", "event_id", "reason"]
 

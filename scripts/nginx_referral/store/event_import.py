@@ -54,11 +54,9 @@ class Refused:
                 # it names customers
                 self.file = os.fdopen(os.open(
                     self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-                    "w", encoding="utf-8", errors="surrogateescape")
+                    "w", encoding="utf-8")
 
-            json.dump({"line": row.line, "event": row.event,
-                       "reason": row.reason}, self.file)
-            self.file.write("\n")
+            self.file.write(kept(row) + "\n")
         except OSError as error:
             raise Problem(MACHINE, f"{self.path} cannot be written:"
                           f" {error.strerror}") from None
@@ -70,6 +68,27 @@ class Refused:
         finally:
             if self.file is not None:
                 self.file.close()
+
+
+def kept(row: Row) -> str:
+    """A refused row as JSON.  What was no event, or is not in UTF-8, is kept
+    as the text that it was, with escapes for bytes that are no UTF-8."""
+    try:
+        if row.event is not None:
+            text = json.dumps({"line": row.line, "event": row.event,
+                               "reason": row.reason}, ensure_ascii=False)
+            text.encode()
+
+            return text
+    except UnicodeEncodeError:
+        pass
+
+    return json.dumps({"line": row.line, "text": plain(row.text),
+                       "reason": plain(row.reason)}, ensure_ascii=False)
+
+
+def plain(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class EventImporter:
@@ -90,23 +109,21 @@ class EventImporter:
 
         for row in rows:
             text = self.prepare(row)
+            room = len(text or row.text)
 
-            if text is None:
-                continue
-
-            if part and (len(part) == MOST or size + len(text) > BYTES_MOST):
+            if part and (len(part) == MOST or size + room > BYTES_MOST):
                 yield self.send(part)
                 part, size = [], 0
 
             part.append((row, text))
-            size += len(text)
+            size += room
 
         if part:
             yield self.send(part)
 
-    def prepare(self, row: Row) -> bytes | None:
-        """The event as a line; None if it is refused here."""
-        if not row.reason:
+    def prepare(self, row: Row) -> bytes:
+        """The event as a line; empty if it is refused here."""
+        if row.event is not None:
             row.event = {**self.defaults, **{
                 name: value for name, value in row.event.items()
                 if value not in (None, "")}}
@@ -119,23 +136,31 @@ class EventImporter:
             except UnicodeEncodeError:
                 row.reason = "not UTF-8; in Excel save it as \"CSV UTF-8\""
 
-        self.summary.read += row.lines
-        self.complain(row)
-
-        return None
+        return b""
 
     def send(self, part: list[tuple[Row, bytes]]) -> int:
-        answer = self.sender.send(b"".join(text for _, text in part),
-                                  LINES_TYPE)
-        results = answer.told.get("results")
+        """Sends these, and counts them and those refused here, in the order
+        of the file."""
+        body = b"".join(text for _, text in part)
+        good = sum(1 for _, text in part if text)
+        results: Any = []
 
-        if not isinstance(results, list) or len(results) != len(part):
+        if good:
+            results = self.sender.send(body, LINES_TYPE).told.get("results")
+
+        if not isinstance(results, list) or len(results) != good:
             raise Problem(MACHINE, "the answer of nginx has no result for"
                           " each event; is the URL that of referral_convert?")
 
-        for (row, _), result in zip(part, results):
+        answers = iter(results)
+
+        for row, text in part:
             self.summary.read += row.lines
-            self.count(row, result)
+
+            if text:
+                self.count(row, next(answers))
+            else:
+                self.complain(row)
 
         return self.summary.read
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Iterable, Iterator, Mapping
 
@@ -26,16 +27,19 @@ EXTRA = re.compile(r"x\.[a-z0-9_]{1,64}")
 
 ID_MAX = 128
 
-# what a file of refused events has besides the event
+# a line of a file of refused ones: an event, or the text of what is none
 WRAPPED = {"line", "event", "reason"}
+WRAPPED_TEXT = {"line", "text", "reason"}
 
 
 @dataclass
 class Row:
-    """One event of a file, or why it is none."""
+    """One event of a file, or None and why it is none; and the text that it
+    was read from."""
 
     line: int
-    event: dict[str, Any] = field(default_factory=dict)
+    event: dict[str, Any] | None
+    text: str
     reason: str = ""
     lines: int = 1
 
@@ -57,7 +61,9 @@ def read_rows(file: Input) -> Iterator[Row]:
 
 def csv_rows(lines: Iterable[str]) -> Iterator[Row]:
     for line in csv_lines(lines, (*FIELDS, "x.KEY"), is_column):
-        yield Row(line.number, of_texts(line.values), line.reason, line.lines)
+        yield Row(line.number,
+                  None if line.reason else of_texts(line.values),
+                  line.text.rstrip("\r\n"), line.reason, line.lines)
 
 
 def is_column(name: str) -> bool:
@@ -69,34 +75,59 @@ def json_rows(lines: Iterable[str]) -> Iterator[Row]:
         if not text.strip():
             continue
 
-        try:
-            value = json.loads(text, object_pairs_hook=once)
-        except (ValueError, RecursionError) as error:
-            yield Row(number, reason=str(error) if isinstance(error, Twice)
-                      else "not JSON; it is one object a line")
-            continue
+        value, reason = parse(text)
 
-        if not isinstance(value, dict):
-            yield Row(number, reason="not a JSON object")
-            continue
+        if value and set(value) == WRAPPED_TEXT \
+                and isinstance(value["text"], str):
+            text = value["text"]
+            value, reason = parse(text)
 
-        if set(value) == WRAPPED and isinstance(value["event"], dict):
+            if reason:
+                reason += ("; mend it in \"text\", or put an \"event\" in its"
+                           " place")
+
+        elif value and set(value) == WRAPPED \
+                and isinstance(value["event"], dict):
             value = value["event"]
 
-        yield Row(number, value)
+        yield Row(number, value, text.rstrip("\r\n"), reason)
 
 
-class Twice(ValueError):
-    """A field that stands twice."""
+def parse(text: str) -> tuple[dict[str, Any] | None, str]:
+    """The object of a line; or None, and why it is none."""
+    try:
+        value = json.loads(text, object_pairs_hook=once, parse_float=finite,
+                           parse_constant=finite)
+    except Wrong as error:
+        return None, str(error)
+    except (ValueError, RecursionError):
+        return None, "not JSON; it is one object a line"
+
+    return (value, "") if isinstance(value, dict) else (None,
+                                                        "not a JSON object")
+
+
+class Wrong(ValueError):
+    """JSON that says what no event has."""
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
 
     if len(found) < len(pairs):
-        raise Twice("names a field twice")
+        raise Wrong("names a field twice")
 
     return found
+
+
+def finite(text: str) -> float:
+    """Python reads NaN and 1e400, and would write them as no JSON."""
+    number = float(text)
+
+    if not math.isfinite(number):
+        raise Wrong(f"{text} is no number that JSON or nginx knows")
+
+    return number
 
 
 def of_texts(values: Mapping[str, str]) -> dict[str, Any]:
@@ -166,4 +197,4 @@ def hidden(program: str, text: str) -> str:
     """Ids of events stay for good, so that of a customer does not stand in
     them."""
     return hashlib.sha256(f"{program} {text}".encode(
-        "utf-8", "surrogateescape")).hexdigest()[:32]
+        "utf-8", "surrogatepass")).hexdigest()[:32]

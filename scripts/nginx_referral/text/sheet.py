@@ -23,6 +23,7 @@ class Line:
     values: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
     lines: int = 1
+    text: str = ""
 
 
 def csv_lines(lines: Iterable[str], columns: Iterable[str],
@@ -57,7 +58,9 @@ def csv_lines(lines: Iterable[str], columns: Iterable[str],
         except StopIteration:
             return
         except csv.Error as error:
+            text = "".join(source.taken)
             line, ends = not_csv(source, number, str(error))
+            line.text = text
             yield line
 
             if ends:
@@ -75,15 +78,17 @@ def csv_lines(lines: Iterable[str], columns: Iterable[str],
 
         if len(cells) != len(names):
             yield Line(number, reason=f"has {several(len(cells), 'value')},"
-                       f" the first line names {len(names)}")
+                       f" the first line names {len(names)}",
+                       text="".join(source.taken))
             continue
 
         if any(cell.strip() for name, cell in zip(names, cells) if not name):
-            yield Line(number, reason="has a value in a column without a name")
+            yield Line(number, reason="has a value in a column without a name",
+                       text="".join(source.taken))
             continue
 
         yield Line(number, {name: cell for name, cell in zip(names, cells)
-                            if name})
+                            if name}, text="".join(source.taken))
 
 
 class Counted:
