@@ -280,6 +280,39 @@ is(r('known', 'import', 'shop', '-'), 0, 'a sheet') or diag($err);
 ok(is_known($_), "$_ is known") for 'dan', 'e,f';
 ok(!is_known('x@example.com'), 'and nothing of other columns');
 
+$stdin = qq("gus"\n "hal" \nivy\n"j,k"\n"l""m"\n);
+is(r('known', 'import', 'shop', '-'), 0, 'ids in quotes') or diag($err);
+ok(is_known($_), "$_ is known") for 'gus', 'hal', 'ivy', 'j,k', 'l"m';
+$stdin = qq("n,o"\n"p;q"\n);
+is(r('known', 'import', 'shop', '-'), 0, 'also in the first line') or diag($err);
+ok(is_known($_), "$_ is known") for 'n,o', 'p;q';
+
+# files that are something else
+
+for (["id,name\nkn6,x\n", qr/a column "customer": its first line has 'id', 'name';/],
+     ["id;name\nkn6;x\n", qr/first line has 'id', 'name';/],
+     ["sep=;\nid\nkn6\n", qr/first line has 'id';/],
+     ["\"id\",\"name\"\n\"kn6\",\"x\"\n", qr/first line has 'id', 'name';/])
+{
+    $stdin = $_->[0];
+    is(r('known', 'import', 'shop', '-'), 3, 'a sheet without the column');
+    like($err, $_->[1], 'is told');
+}
+
+$stdin = "kn5\nkn6,x\n\"kn7\",\"x\"\nkn8;x\nkn9\n";
+$said = j('known', 'import', 'shop', '-');
+is_deeply([ @$said{qw(added refused)} ], [ 2, 3 ], 'a sheet without a heading');
+like($_->{reason}, qr/the first line of CSV names a column "customer"/, "$_->{customer}: why")
+    for @{ $said->{complaints} };
+ok(!is_known($_), "$_ is not known")
+    for 'id', 'id,name', 'kn6', 'kn6,x', '"kn7","x"', 'kn7","x', 'kn8;x', '"gus"';
+
+$stdin = "ann\n";
+is(r('known', @$_), 1, "known $_->[0]: a program that is not there"),
+    like($err, qr/there is no program nobody/, 'is told')
+    for ['import', 'nobody', '-'], ['remove', 'nobody', '-'], ['test', 'nobody', 'ann'];
+is(@{ $t->redis('KEYS', 'ref:known:{nobody}:*') }, 0, 'and is not made');
+
 append({ type => 'lead', event_id => 'k1', customer => 'ann', code => 'aiko7' });
 is(j('conversions', 'show', 'shop', 'k1')->{known}, JSON::PP::true,
    'the module knows them too');

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..reports.counters import require
 from ..store.facts import place_of
 from ..store.known import KEPT_COMPLAINTS, Row, read_ids, write
 from ..store.session import Session
@@ -28,7 +29,7 @@ def known() -> None:
 def import_known(session: Session, program: str, file: str) -> None:
     """Import ids of customers from a file, or from - the standard input.
 
-    An id a line, or CSV with a column "customer".  Only digests are kept, 12
+    An id a line, or CSV whose first line names a column "customer".  Only digests are kept, 12
     bytes each.  An event of such a customer that is appended later is noted
     as "known"; what stands there already does not change.  Do this before
     the first sale is sent.
@@ -51,9 +52,10 @@ def remove_known(session: Session, program: str, file: str) -> None:
 @pass_session
 def test_known(session: Session, program: str, customer: str) -> None:
     """Was this id imported?  Exit code 1: no."""
+    keys = session.keys(program)
+    require(session.store, keys)
     bucket, member = place_of(customer)
-    found = bool(session.store.redis.sismember(
-        session.keys(program).known(bucket), member))
+    found = bool(session.store.redis.sismember(keys.known(bucket), member))
 
     if not session.output.for_people:
         session.output.record({"program": program, "customer": customer,
@@ -69,6 +71,7 @@ def test_known(session: Session, program: str, customer: str) -> None:
 
 def run(session: Session, program: str, path: str, remove: bool) -> None:
     keys = session.keys(program)
+    require(session.store, keys)
     complaints: list[Row] = []
     read = done = refused = 0
 

@@ -3,12 +3,15 @@ is kept of them."""
 
 from __future__ import annotations
 
+import csv
+import re
 from dataclasses import dataclass
 from itertools import chain
 from typing import Callable, Iterable, Iterator
 
 from ..text.input import Input, read_lines
-from ..text.sheet import csv_lines
+from ..text.problem import REFUSED, Problem
+from ..text.sheet import SEPARATOR, csv_lines, fold
 from .facts import place_of
 from .keys import Keys
 from .store import BATCH, Store, batches
@@ -16,6 +19,8 @@ from .store import BATCH, Store, batches
 COLUMN = "customer"
 ID_MAX = 128
 KEPT_COMPLAINTS = 1000
+
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 @dataclass
@@ -28,25 +33,63 @@ class Row:
 
 
 def read_ids(file: Input) -> Iterator[Row]:
-    """An id a line; or CSV, if the first line names a column "customer"."""
+    """An id a line, which may be in quotes; or CSV, whose first line names a
+    column "customer".  Raises a problem for CSV without it: its cells could
+    be anything."""
     lines = read_lines(file)
     first = next(lines, "")
-    names = [cell.strip().strip('"').lower()
-             for cell in first.strip("\ufeff\r\n").replace(";", ",").replace(
-                 "\t", ",").split(",")]
+
+    # what Excel writes before the heading
+    heading = next(lines, "") if SEPARATOR.fullmatch(first.rstrip("\r\n")) \
+        else first
+    names = [fold(cell) for cell in cells(heading)]
+    begin = [first] if heading is first else [first, heading]
 
     if COLUMN in names:
-        for line in csv_lines(chain([first], lines), [COLUMN], bool):
+        for line in csv_lines(chain(begin, lines), [COLUMN], bool):
             name = str(line.values.get(COLUMN, "")).strip()
 
             yield Row(line.number, name, line.reason or wrong(name))
         return
 
-    for number, text in enumerate(chain([first], lines), 1):
-        name = text.strip()
+    if len(names) > 1 or heading is not first:
+        raise Problem(REFUSED, "this is CSV without a column"
+                      f" \"{COLUMN}\": its first line has"
+                      f" {', '.join(map(repr, names))}; name the column of"
+                      " the ids so, or give a file with an id a line, in quotes"
+                      " if it has a comma or semicolon")
+
+    for number, text in enumerate(chain(begin, lines), 1):
+        name = unquoted(text.strip())
 
         if name:
-            yield Row(number, name, wrong(name))
+            yield Row(number, name, wrong(name) or apart(name, text))
+
+
+def cells(line: str) -> list[str]:
+    """Of a first line, whichever separator its sheet has."""
+    text = line.strip("\ufeff\r\n")
+
+    try:
+        return next(csv.reader([text], delimiter=max(",;\t", key=text.count)),
+                    [])
+    except csv.Error:
+        return [text]
+
+
+def unquoted(text: str) -> str:
+    """A line of CSV with one column."""
+    return (text[1:-1].replace('""', '"').strip() if QUOTED.fullmatch(text)
+            else text)
+
+
+def apart(name: str, text: str) -> str:
+    """Why a line without a heading may be several values; empty if not."""
+    if re.search("[,;]", name) and not QUOTED.fullmatch(text.strip()):
+        return (f"may be several values: the first line of CSV names a column"
+                f" \"{COLUMN}\"; an id with a comma or semicolon is in quotes")
+
+    return ""
 
 
 def wrong(name: str) -> str:
