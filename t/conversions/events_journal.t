@@ -48,7 +48,9 @@ sub told {
 
     my %sum = map { $_ => 0 } qw(records unsent foreign);
 
-    for my $one (@{ decode_json($out) }) {
+    my $holds = $directory =~ /events\z/ ? 'events' : 'clicks';
+
+    for my $one (grep { $_->{holds} eq $holds } @{ decode_json($out) }) {
         $sum{$_} += $one->{$_} // 0 for keys %sum;
     }
 
@@ -77,6 +79,14 @@ my $c = told($journal);
 is("$c->{records} $c->{unsent}", '5 4', 'clicks that wait');
 $c = told("$journal/events");
 is("$c->{records} $c->{unsent} $c->{foreign}", '7 7 0', 'events that wait');
+is(r('journal', '--dir', $journal, '--json'), 0, 'both at once');
+
+my ($both) = grep { $_->{holds} eq 'events' && $_->{records} } @{ decode_json($out) };
+
+is_deeply([ @$both{qw(records unsent)} ], [ 7, 7 ], 'the events among them');
+like($both->{slot}, qr{^events/slot-\d}, 'with their folder');
+r('journal', 'list', $journal);
+like($out, qr{^events/slot-\d+ .* 7 .* 7 }m, 'for people too');
 is(r('journal', 'check', "$journal/events"), 0, 'which are whole');
 unlike("$out$err", qr/another version/, 'and of this version');
 
@@ -103,6 +113,7 @@ my $whole = $t->read_file($segments[0]);
 }
 
 is(r('journal', 'check', "$journal/events"), 1, 'damage is found');
+is(r('journal', 'check', $journal), 1, 'also with the clicks');
 $t->write_file($segments[0], $whole);
 is(r('journal', 'check', "$journal/events"), 0, 'and none where there is none');
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Sequence
 
 import click
 
-from ..store.journal import (DEFAULT_DIR, Journal, ask, journals_of,
-                             path_argument, read_journals, set_unsent)
+from ..store.journal import (DEFAULT_DIR, EVENTS, Journal, ask, events_of,
+                             journals_of, path_argument, read_journals,
+                             set_unsent)
 from ..store.session import Session
 from ..text.problem import NEGATIVE, OK, USAGE, Problem, are, several
 from .options import Command, Group
@@ -19,7 +21,7 @@ PEOPLE = ("slot", "owner", "journal", "segments", "bytes", "records", "age",
           "unsent", "waiting")
 PROGRAMS = ("slot", "held", "owner", "journal", "segments", "bytes", "first",
             "last", "records", "age", "unsent", "waiting", "damaged",
-            "foreign", "programs")
+            "foreign", "programs", "holds")
 
 
 class JournalGroup(Group):
@@ -44,7 +46,7 @@ def dir_option(command: Any) -> Any:
 @dir_option
 @click.pass_context
 def journal(ctx: click.Context, directory: str | None) -> int | None:
-    """What waits on the disk: slots, owners, journals, unsent clicks.
+    """What waits on the disk: slots, owners, unsent clicks and events.
 
     Nothing here writes to a journal.
     """
@@ -62,9 +64,9 @@ def journal(ctx: click.Context, directory: str | None) -> int | None:
 @click.pass_context
 def list_journals(ctx: click.Context, place: str | None,
                   directory: str | None) -> int:
-    """List them: a line each.
+    """List them: a line each, those of events with events/ before the slot.
 
-    Age is that of the last click, waiting that of the oldest one that Redis
+    Age is that of the last click or event, waiting that of the oldest one that Redis
     does not have, in seconds.  An owner is a worker that is alive.  What a
     worker keeps in its memory, because the disk is full, is not seen here.
     """
@@ -91,7 +93,15 @@ def check_journal(ctx: click.Context, path: str | None,
     code, told = ask([*path_argument(path), *([name] if name else [])])
 
     if "slots" in told:
-        return verdict_of_all(session, path, code, journals_of(told))
+        found = journals_of(told)
+        events = events_of(path)
+
+        if events:
+            bad, told = ask(path_argument(events))
+            code = max(code, bad)
+            found += named_events(journals_of(told))
+
+        return verdict_of_all(session, path, code, found)
 
     return verdict(session, code, told)
 
@@ -155,8 +165,19 @@ def verdict_of_all(session: Session, path: str, code: int,
 
 def show(session: Session, directory: str | None) -> int:
     """Lists the journals; returns the exit code for Redis if Redis failed."""
-    found, slots = read_journals(directory or DEFAULT_DIR)
-    why = set_unsent(session, directory or DEFAULT_DIR, found)
+    directory = directory or DEFAULT_DIR
+    found, slots = read_journals(directory)
+    why = set_unsent(session, directory, found)
+    events = events_of(directory)
+
+    if events:
+        more, others = read_journals(events)
+        why = set_unsent(session, events, more) or why
+        found += named_events(more)
+        slots += [{**slot, "slot": f"{EVENTS}/{slot['slot']}"}
+                  for slot in others]
+
+    inside = os.path.basename(os.path.abspath(directory)) == EVENTS
     output = session.output
     now = time.time()
     rows: list[list[Any]] = []
@@ -177,7 +198,8 @@ def show(session: Session, directory: str | None) -> int:
                          len(segments), one.told["bytes"],
                          one.told.get("first"), one.told.get("last"),
                          one.told["records"], age, one.unsent, waiting,
-                         one.damaged, one.foreign, one.programs])
+                         one.damaged, one.foreign, one.programs,
+                         holds(one.slot, inside)])
 
     # a slot without a journal is a line too
     busy = {one.slot for one in found}
@@ -191,7 +213,8 @@ def show(session: Session, directory: str | None) -> int:
                          None, 0, 0, 0, None, 0, None])
         else:
             rows.append([slot["slot"], slot["held"], slot["owner"], None, 0,
-                         0, None, None, 0, None, 0, None, False, 0, []])
+                         0, None, None, 0, None, 0, None, False, 0, [],
+                         holds(slot["slot"], inside)])
 
     rows.sort(key=lambda row: str(row[0]))
 
@@ -211,6 +234,18 @@ def show(session: Session, directory: str | None) -> int:
         return why.code
 
     return OK
+
+
+def named_events(found: list[Journal]) -> list[Journal]:
+    """Journals of events, with their folder before the slot's name."""
+    for one in found:
+        one.slot = f"{EVENTS}/{one.slot}"
+
+    return found
+
+
+def holds(slot: str, inside: bool) -> str:
+    return EVENTS if inside or slot.startswith(f"{EVENTS}/") else "clicks"
 
 
 def tell_foreign(session: Session, found: Sequence[Journal]) -> None:

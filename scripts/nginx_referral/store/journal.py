@@ -4,6 +4,7 @@ it is whole.  A C program reads it, and nothing here writes to it."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from typing import Any, Sequence
@@ -19,6 +20,9 @@ TOOL = "referral_journal_check"
 TIMEOUT = 600
 
 DEFAULT_DIR = "/var/lib/nginx/referral"
+
+# the folder of events in the directory of clicks
+EVENTS = "events"
 
 # exit codes of the program
 DAMAGED = 1
@@ -70,6 +74,13 @@ class Journal:
                 return str(alias["journal"]), int(alias["from"])
 
         return self.name, 0
+
+
+def events_of(directory: str) -> str | None:
+    """Where the events beside these clicks are; None if there are none."""
+    place = os.path.join(directory, EVENTS)
+
+    return place if os.path.isdir(place) else None
 
 
 def read_journals(directory: str) -> tuple[list[Journal],
