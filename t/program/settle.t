@@ -597,6 +597,20 @@ subtest 'the user of the manual' => sub {
         $t->redis('ACL', 'SETUSER', $name, $may =~ s/^\+/-/r);
         $p = program();
         append($p, @facts);
+
+        # asked only by who waits for something new
+
+        if ($may eq '+xread') {
+            my $daemon = start('--program', $p, @user);
+
+            $t->redis(qw(ACL LOG RESET));
+            waits("$may is needed", sub {
+                grep { "@$_" =~ /xread/i } @{ $t->redis(qw(ACL LOG)) };
+            });
+            stop($daemon);
+            next;
+        }
+
         my @said = (run('--once', @user), run('--status', @user),
                     run('--replay', '--program', $p, @user));
 
