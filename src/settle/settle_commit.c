@@ -404,10 +404,7 @@ settle_commit_answer(settle_program_t *p, const redisReply *reply)
         return SETTLE_AWAY;
     }
 
-    if (p->told[0]) {
-        settle_log("notice", "program \"%s\" is settled again", p->name);
-        p->told[0] = '\0';
-    }
+    settle_program_well(p);
 
     if (p->trying && p->trying <= p->settle.position) {
         p->trying = 0;

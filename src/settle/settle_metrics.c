@@ -22,6 +22,8 @@ static const struct {
       "How long the first entry waits that is not settled." },
     { "referral_settle_stopped", "gauge",
       "1 if the program stopped at an entry." },
+    { "referral_settle_trouble", "gauge",
+      "1 if something keeps the program from being settled." },
     { "referral_settle_facts_total", "counter",
       "Entries that this process settled." },
     { "referral_settle_commits_total", "counter",
@@ -108,10 +110,14 @@ settle_metrics_program(FILE *f, const settle_program_t *p, unsigned metric,
         break;
 
     case 4:
-        fprintf(f, "%llu\n", (unsigned long long) p->facts);
+        fprintf(f, "%d\n", s->trouble[0] || p->told[0]);
         break;
 
     case 5:
+        fprintf(f, "%llu\n", (unsigned long long) p->facts);
+        break;
+
+    case 6:
         fprintf(f, "%llu\n", (unsigned long long) p->commits);
         break;
 

@@ -33,6 +33,8 @@ static settle_turn_e settle_program_reaches(settle_program_t *p,
     uint64_t position);
 static int64_t settle_program_renew(void);
 static settle_turn_e settle_program_lease(settle_program_t *p, int64_t life);
+static redisReply *settle_program_ask(settle_program_t *p, int64_t life,
+    int force);
 static settle_turn_e settle_program_leased(settle_program_t *p,
     const redisReply *reply);
 static settle_turn_e settle_program_begin(settle_program_t *p,
@@ -131,10 +133,17 @@ settle_program_turn(settle_program_t *p)
         if (rc != SETTLE_IDLE) {
             return rc;
         }
+
+        /* all of it was read, and the program's fields */
+
+        if (entries.n == 0) {
+            settle_program_well(p);
+        }
     }
 
     if (entries.n == 0) {
         p->current = 1;
+        p->well |= (p->told[0] == '\0');
         return SETTLE_IDLE;
     }
 
@@ -223,25 +232,12 @@ settle_program_renew(void)
 static settle_turn_e
 settle_program_lease(settle_program_t *p, int64_t life)
 {
-    u_char             data[REFERRAL_STATE_KEY];
-    redisReply        *reply;
-    settle_turn_e      rc;
-    referral_buf_t     buf;
-    settle_command_t   c;
-
-    settle_command_begin(&c);
-    referral_buf_init(&buf, data, sizeof(data));
-    referral_state_name(&buf, &p->state, "settled");
-    settle_command_buf(&c, &buf);
-    settle_command_text(&c, settle_owner);
+    redisReply     *reply;
+    settle_turn_e   rc;
 
     /* who takes all needs no lease to be kept */
 
-    settle_command_number(&c, life ? life : 1);
-    settle_command_text(&c, settle_options.lease ? "0" : "1");
-
-    reply = settle_redis_script(SETTLE_SCRIPT_LEASE, &c, 1);
-    settle_command_free(&c);
+    reply = settle_program_ask(p, life ? life : 1, settle_options.lease == 0);
 
     if (reply == NULL) {
         return settle_program_trouble(p, "");
@@ -252,6 +248,35 @@ settle_program_lease(settle_program_t *p, int64_t life)
     freeReplyObject(reply);
 
     return rc;
+}
+
+
+static redisReply *
+settle_program_ask(settle_program_t *p, int64_t life, int force)
+{
+    u_char             data[REFERRAL_STATE_KEY];
+    redisReply        *reply;
+    referral_buf_t     buf;
+    settle_command_t   c;
+
+    settle_command_begin(&c);
+    referral_buf_init(&buf, data, sizeof(data));
+    referral_state_name(&buf, &p->state, "settled");
+    settle_command_buf(&c, &buf);
+    settle_command_text(&c, settle_owner);
+    settle_command_number(&c, life);
+    settle_command_text(&c, force ? "1" : "0");
+
+    /* a settler that just began leaves what the last one told */
+
+    if (p->told[0] || p->well) {
+        settle_command_text(&c, p->told);
+    }
+
+    reply = settle_redis_script(SETTLE_SCRIPT_LEASE, &c, 1);
+    settle_command_free(&c);
+
+    return reply;
 }
 
 
@@ -283,6 +308,8 @@ settle_program_leased(settle_program_t *p, const redisReply *reply)
     p->now = settle_reply_number(reply->element[SETTLE_LEASE_NOW]);
 
     if (!mine) {
+        p->told[0] = '\0';
+        p->well = 0;
         p->again_at = settle_clock() + SETTLE_AGAIN;
         settle_program_forget(p);
         return SETTLE_AWAY;
@@ -647,25 +674,13 @@ settle_program_crashed(settle_program_t *p, uint64_t position)
 void
 settle_program_leave(settle_program_t *p)
 {
-    redisReply        *reply;
-    u_char             data[REFERRAL_STATE_KEY];
-    referral_buf_t     buf;
-    settle_command_t   c;
+    redisReply  *reply;
 
     if (!p->mine) {
         return;
     }
 
-    settle_command_begin(&c);
-    referral_buf_init(&buf, data, sizeof(data));
-    referral_state_name(&buf, &p->state, "settled");
-    settle_command_buf(&c, &buf);
-    settle_command_text(&c, settle_owner);
-    settle_command_text(&c, "0");
-    settle_command_text(&c, "0");
-
-    reply = settle_redis_script(SETTLE_SCRIPT_LEASE, &c, 1);
-    settle_command_free(&c);
+    reply = settle_program_ask(p, 0, 0);
 
     if (reply) {
         freeReplyObject(reply);

@@ -45,6 +45,7 @@ typedef struct {
     unsigned             loaded:1;      /* position and terms are Redis's */
     unsigned             mine:1;        /* the lease */
     unsigned             current:1;     /* all of the stream was seen once */
+    unsigned             well:1;        /* nothing was refused of late */
     unsigned             single:1;      /* fact by fact: one of them is wrong */
     unsigned             named:1;       /* by somebody, at the last look */
 
@@ -94,6 +95,9 @@ void settle_program_leave(settle_program_t *p);
 
 /* "text" is told, once as long as it stays the same; tries later again */
 settle_turn_e settle_program_trouble(settle_program_t *p, const char *text);
+
+/* what was told is over; Redis has it at the next lease */
+void settle_program_well(settle_program_t *p);
 
 /* forgets what is known of the state: Redis is asked again */
 void settle_program_forget(settle_program_t *p);

@@ -3,7 +3,7 @@
 #include "referral_dump.h"
 
 
-#define SETTLE_STATUS_FIELDS  10
+#define SETTLE_STATUS_FIELDS  11
 
 
 static void settle_status_ask(const referral_state_t *state);
@@ -17,7 +17,7 @@ static void settle_status_number(const char *name, int64_t n);
 
 static const char *const  settle_status_fields[SETTLE_STATUS_FIELDS] = {
     "position", "chain", "newest_at", "engine", "lease", "lease_until",
-    "trying", "attempts", "stopped", "settled_at"
+    "trying", "attempts", "stopped", "settled_at", "trouble"
 };
 
 
@@ -142,6 +142,7 @@ settle_status_take(settle_stands_t *s, redisReply *reply[4])
     s->attempts = strtoll(text[7], NULL, 10);
     snprintf(s->stopped, sizeof(s->stopped), "%s", text[8]);
     s->settled_at = strtoll(text[9], NULL, 10);
+    snprintf(s->trouble, sizeof(s->trouble), "%s", text[10]);
 
     for (i = 0; i + 1 < reply[1]->elements; i += 2) {
         if (strcmp(settle_reply_text(reply[1]->element[i]),
@@ -205,7 +206,7 @@ settle_status_print(settle_program_t *const *programs, size_t n)
         printf("%s\n  ", i ? "," : "");
         settle_status_program(&s, programs[i]->name);
 
-        if (s.stopped[0]) {
+        if (s.stopped[0] || s.trouble[0]) {
             rc = SETTLE_DIFFERENT;
         }
     }
@@ -238,6 +239,8 @@ settle_status_program(const settle_stands_t *s, const char *name)
     settle_status_number("attempts", s->attempts);
     printf(", ");
     settle_status_text("stopped", s->stopped);
+    printf(", ");
+    settle_status_text("trouble", s->trouble);
     printf(", \"due\": null}");
 }
 

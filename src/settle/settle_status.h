@@ -28,6 +28,7 @@ typedef struct {
     char                 chain[2 * REFERRAL_CHAIN_SIZE + 1];
     char                 lease[SETTLE_TEXT];
     char                 stopped[SETTLE_TEXT];
+    char                 trouble[SETTLE_TEXT];  /* that is tried again */
 } settle_stands_t;
 
 

@@ -27,10 +27,23 @@ settle_program_trouble(settle_program_t *p, const char *text)
         p->told[len] = '\0';
     }
 
+    p->well = 0;
     p->again_at = settle_clock() + SETTLE_AGAIN;
     settle_program_forget(p);
 
     return SETTLE_TROUBLE;
+}
+
+
+void
+settle_program_well(settle_program_t *p)
+{
+    if (p->told[0]) {
+        settle_log("notice", "program \"%s\" is settled again", p->name);
+        p->told[0] = '\0';
+    }
+
+    p->well = 1;
 }
 
 

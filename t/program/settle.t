@@ -385,6 +385,49 @@ subtest 'a stream that was cut' => sub {
     is($status, 2, 'without the rules that hold nothing is settled');
     like($said, qr/rules that were settled are not in the stream/,
          'which is told');
+
+    my @trouble = ('--program', $p, '--metrics', "$dir/trouble");
+    my $daemon = start(@trouble);
+
+    waits('a metric says it', sub {
+        -e "$dir/trouble" && $t->read_file('trouble')
+                             =~ /^referral_settle_trouble\{program="$p"\} 1$/m
+    });
+    stop($daemon);
+
+    ($status, $said) = run('--status', '--program', $p);
+    is($status, 1, '--status is not well');
+    like($json->decode($said)->[0]{trouble}, qr/^the rules that were settled/,
+         'and says why');
+
+    # what has it is put back: the same entries and rules
+
+    $t->redis('DEL', grep { $_ ne "ref:program:{$p}" } keys_of($p));
+    append($p, @facts[0 .. 9]);
+    $t->redis('HSET', "ref:settled:{$p}", trouble => 'of before');
+    is(run('--once', '--program', $p), 0, 'when it is over');
+    is((run('--status', '--program', $p))[0], 0, 'all is well again');
+
+    # nothing new has to come for that
+
+    $t->redis('HSET', "ref:settled:{$p}", trouble => 'of before');
+    run('--once', '--program', $p);
+    is((run('--status', '--program', $p))[0], 0, 'also without a new entry');
+
+    # fields that cannot be read: a settler that has nothing else to do
+
+    $daemon = start('--program', $p, '--lease', 1);
+    ok(settled($p), 'it settles');
+
+    my $fields = $t->redis('DUMP', "ref:program:{$p}");
+
+    $t->redis('SET', "ref:program:{$p}", 'text');
+    waits('trouble comes', sub { fields("ref:settled:{$p}")->{trouble} });
+    $t->redis('DEL', "ref:program:{$p}");
+    $t->redis('RESTORE', "ref:program:{$p}", 0, $fields);
+    waits('and goes', sub { !fields("ref:settled:{$p}")->{trouble} });
+    is(() = $daemon->{log}->() =~ /WRONGTYPE/g, 1, 'it is said once');
+    stop($daemon);
     $t->redis('DEL', keys_of($p));
 };
 
@@ -631,7 +674,7 @@ subtest 'the user of the manual' => sub {
 subtest 'options' => sub {
     my $file = "$dir/settle.conf";
     my ($status, $said) = run('-c', "$root/conf/settle.conf.example", @redis,
-                              '--status');
+                              '--status', '--program', $reference);
 
     is($status, 0, 'the example is taken') or diag($said);
 
@@ -639,7 +682,8 @@ subtest 'options' => sub {
                =~ s/^# (?=\w+ {4,})//mgr =~ s/^(?:password_file|db|metrics) .*$//mgr;
 
     $t->write_file($file, $text);
-    ($status, $said) = run('-c', $file, @redis, '--status');
+    ($status, $said) = run('-c', $file, @redis, '--status',
+                          '--program', $reference);
     like($said, qr/WRONGPASS/, 'and so is all of it');
 
     # a password may have "#" in it; before a word it begins a comment
@@ -647,7 +691,8 @@ subtest 'options' => sub {
     $t->redis('ACL', 'SETUSER', 'hash', 'on', '>pass#word#', '~*', '+@all');
     $t->write_file($file, "username hash # who\npassword pass#word# #it\n"
                           . "\t# nothing\n#\n");
-    ($status, $said) = run('-c', $file, @redis, '--status');
+    ($status, $said) = run('-c', $file, @redis, '--status',
+                          '--program', $reference);
     is($status, 0, 'a password with "#" in it') or diag($said);
 
     $t->redis('ACL', 'DELUSER', 'hash');
