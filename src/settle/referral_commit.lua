@@ -1,8 +1,8 @@
 -- Writes what was decided of a program's facts: all of it, or nothing.
 --
 -- KEYS  ref:settled:{p}, then those that operations name by index
--- ARGV  position, chain and skip that the decision builds on ("0", "" and ""
---       where there is none); the owner, and for how many ms it has the
+-- ARGV  position, chain, skip and repaired that the decision builds on ("0",
+--       and "" where there is none); the owner, and for how many ms it has the
 --       lease (0: leave the lease alone); how many of the words that follow
 --       are fields and values of ref:settled:{p}, and these; for each other
 --       key "h" or "z", a hash or a sorted set; then operations: what, key,
@@ -23,8 +23,8 @@ local holds = { h = 'hash', z = 'zset' }
 local command = { S = 'HSET', D = 'HDEL', Z = 'ZADD', R = 'ZREM',
                   E = 'EXPIREAT' }
 
-local fields = tonumber(ARGV[6])
-local first = 7 + fields
+local fields = tonumber(ARGV[7])
+local first = 8 + fields
 local types = ARGV[first]
 
 if #types ~= #KEYS - 1 then
@@ -41,10 +41,12 @@ for i = 1, #KEYS do
     end
 end
 
-local now = call('HMGET', settled, 'position', 'chain', 'skip')
+local now = call('HMGET', settled, 'position', 'chain', 'skip', 'repaired')
 local position, chain, skip = now[1] or '0', now[2] or '', now[3] or ''
 
-if position ~= ARGV[1] or chain ~= ARGV[2] or skip ~= ARGV[3] then
+if position ~= ARGV[1] or chain ~= ARGV[2] or skip ~= ARGV[3]
+   or (now[4] or '') ~= ARGV[4]
+then
     return { '0', position, chain, skip }
 end
 
@@ -89,7 +91,7 @@ call('HSET', settled, 'settled_at', string.format('%d', ms))
 if fields > 0 then
     local gone = {}
 
-    for i = 7, 6 + fields, 2 do
+    for i = 8, 7 + fields, 2 do
         if ARGV[i + 1] == '' then
             gone[#gone + 1] = ARGV[i]
 
@@ -103,9 +105,9 @@ if fields > 0 then
     end
 end
 
-if ARGV[5] ~= '0' then
-    call('HSET', settled, 'lease', ARGV[4], 'lease_until',
-         string.format('%d', ms + ARGV[5]))
+if ARGV[6] ~= '0' then
+    call('HSET', settled, 'lease', ARGV[5], 'lease_until',
+         string.format('%d', ms + ARGV[6]))
 end
 
 at = first + 1

@@ -7,7 +7,8 @@
 --       does; left out where the owner does not know yet
 --
 -- Answers: 1 if the lease is the owner's, whose it is, until when, the time in
--- ms; then position, chain, skip, newest_at, engine, trying, attempts, stopped
+-- ms; then position, chain, skip, newest_at, engine, trying, attempts, stopped,
+-- repaired
 
 local call = redis.call
 local key, owner, life, force = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -51,9 +52,9 @@ end
 local answer = { mine and '1' or '0', whose, string.format('%d', till),
                  string.format('%d', ms) }
 local state = call('HMGET', key, 'position', 'chain', 'skip', 'newest_at',
-                   'engine', 'trying', 'attempts', 'stopped')
+                   'engine', 'trying', 'attempts', 'stopped', 'repaired')
 
-for i = 1, 8 do
+for i = 1, 9 do
     answer[#answer + 1] = state[i] or ''
 end
 

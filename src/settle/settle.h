@@ -31,6 +31,7 @@ typedef enum {
     SETTLE_ONCE,
     SETTLE_STATUS,
     SETTLE_REPLAY,
+    SETTLE_REPAIR,
     SETTLE_DUMP,
     SETTLE_SKIP
 } settle_mode_e;

@@ -94,13 +94,9 @@ settle_commit(settle_program_t *p, const char *stopped, int attempts)
 
 /* what it builds on was kept when the last commit was answered */
 
-static void
-settle_commit_head(settle_program_t *p, settle_command_t *c,
-    const char *stopped, int attempts)
+void
+settle_commit_base(const settle_program_t *p, settle_command_t *c)
 {
-    u_char          hex[2 * REFERRAL_CHAIN_SIZE];
-    referral_buf_t  buf;
-
     settle_command_number(c, p->position);
     settle_command_text(c, p->chain);
 
@@ -111,7 +107,25 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
         settle_command_text(c, "");
     }
 
+    if (p->repaired) {
+        settle_command_number(c, p->repaired);
+
+    } else {
+        settle_command_text(c, "");
+    }
+
     settle_command_text(c, settle_owner);
+}
+
+
+static void
+settle_commit_head(settle_program_t *p, settle_command_t *c,
+    const char *stopped, int attempts)
+{
+    u_char          hex[2 * REFERRAL_CHAIN_SIZE];
+    referral_buf_t  buf;
+
+    settle_commit_base(p, c);
     settle_command_number(c, settle_options.lease);
 
     /* how many words of fields follow */

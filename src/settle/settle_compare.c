@@ -34,10 +34,14 @@ typedef struct {
     size_t                  n;
     int64_t                 now;
     int                     print;
+    settle_repair_t        *repair;
     int64_t                 different;
+    int64_t                 ends;        /* of the key at hand, and its type */
+    unsigned                scores:1;
 } settle_compare_t;
 
 
+static int settle_compare_write(settle_compare_t *c);
 static int settle_compare_collect(settle_compare_t *c);
 static int settle_compare_order(const void *one, const void *two);
 static int settle_compare_class(unsigned kind);
@@ -92,8 +96,14 @@ static const struct {
 };
 
 
+/* what stands for the value of "order:" and a place, which has none */
+
+static u_char  settle_compare_open[] = "order";
+
+
 int64_t
-settle_compare(settle_program_t *p, int64_t now, int print)
+settle_compare(settle_program_t *p, int64_t now, int print,
+    settle_repair_t *repair)
 {
     size_t             i, from, asked, n, start[SETTLE_COMPARE_KEYS];
     size_t             count[SETTLE_COMPARE_KEYS];
@@ -105,6 +115,7 @@ settle_compare(settle_program_t *p, int64_t now, int print)
     c.program = p;
     c.now = now;
     c.print = print;
+    c.repair = repair;
 
     if (settle_compare_collect(&c) != SETTLE_OK) {
         return -1;
@@ -135,15 +146,32 @@ settle_compare(settle_program_t *p, int64_t now, int print)
             settle_compare_key(&c, start[i], count[i], reply);
             freeReplyObject(reply);
         }
+
+        if (settle_compare_write(&c) != SETTLE_OK) {
+            free(c.item);
+            return -1;
+        }
     }
 
-    if (settle_compare_others(&c) != SETTLE_OK) {
+    if (settle_compare_others(&c) != SETTLE_OK
+        || (repair && settle_repair_write(repair) != SETTLE_OK))
+    {
         c.different = -1;
     }
 
     free(c.item);
 
     return c.different;
+}
+
+
+/* all replies were read: what differs may be written */
+
+static int
+settle_compare_write(settle_compare_t *c)
+{
+    return c->repair && settle_repair_full(c->repair)
+           ? settle_repair_write(c->repair) : SETTLE_OK;
 }
 
 
@@ -284,12 +312,23 @@ settle_compare_key(settle_compare_t *c, size_t from, size_t n,
 
     settle_compare_name(c, c->item[from], key);
 
+    c->ends = referral_state_ends(c->item[from]);
+    c->scores = referral_view_scores(c->item[from]->kind);
+
     none.data = (u_char *) "";
     none.len = 0;
 
     if (settle_reply_failed(reply)) {
         text.data = (u_char *) reply->str;
         text.len = reply->len;
+
+        if (c->repair) {
+            printf("not repaired: %s: %s; remove the key, then repair again\n",
+                   key, reply->str);
+            c->different++;
+            return;
+        }
+
         settle_compare_tell(c, key, &none, &none, &text);
         return;
     }
@@ -344,7 +383,7 @@ settle_compare_expand(settle_pairs_t *pairs, const referral_view_item_t *item)
             /* their texts lie in the view: without "order:", which is told */
 
             settle_compare_add(pairs, item->text.data + i, REFERRAL_PLACE_LEN,
-                               (u_char *) "order", 5);
+                               settle_compare_open, 5);
         }
 
         return;
@@ -434,11 +473,12 @@ settle_compare_reply(settle_pairs_t *pairs, const redisReply *reply,
                                   (int64_t) strtod(settle_reply_text(value),
                                                    NULL));
 
-        } else if (kind <= REFERRAL_VIEW_OPEN && field.len > 6
+        } else if (kind <= REFERRAL_VIEW_OPEN
+                   && field.len == 6 + REFERRAL_PLACE_LEN
                    && memcmp(field.data, "order:", 6) == 0)
         {
             settle_compare_add(pairs, field.data + 6, field.len - 6,
-                               (u_char *) "order", 5);
+                               settle_compare_open, 5);
 
         } else {
             settle_compare_add(pairs, field.data, field.len,
@@ -549,7 +589,22 @@ settle_compare_tell(settle_compare_t *c, const char *key,
 {
     static const referral_str_t  nothing = referral_string("nothing");
 
+    settle_repair_field_t  f;
+
     c->different++;
+
+    if (c->repair) {
+        f.key = key;
+        f.ends = c->ends;
+        f.scores = c->scores;
+        f.open = (replay->data == settle_compare_open
+                  || redis->data == settle_compare_open);
+        f.field = *field;
+        f.right = *replay;
+        f.wrong = *redis;
+
+        settle_repair_field(c->repair, &f);
+    }
 
     if (!c->print) {
         return;
@@ -664,6 +719,8 @@ settle_compare_other(settle_compare_t *c, const char *key)
 
     if (pairs.text && reply->type == REDIS_REPLY_ARRAY) {
         settle_compare_reply(&pairs, reply, kind);
+        c->ends = 0;
+        c->scores = (kind == REFERRAL_VIEW_BOARD);
         settle_compare_merge(c, key, &none, &pairs);
     }
 
@@ -671,7 +728,7 @@ settle_compare_other(settle_compare_t *c, const char *key)
     free(pairs.text);
     freeReplyObject(reply);
 
-    return SETTLE_OK;
+    return settle_compare_write(c);
 }
 
 

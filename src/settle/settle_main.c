@@ -67,6 +67,9 @@ main(int argc, char **argv)
     case SETTLE_REPLAY:
         return settle_replay();
 
+    case SETTLE_REPAIR:
+        return settle_repair();
+
     case SETTLE_DUMP:
         return settle_dump();
 
@@ -167,7 +170,7 @@ settle_child(pid_t parent, const settle_shared_t *crash)
 static int
 settle_run(const settle_shared_t *crash)
 {
-    int                 told;
+    int                 told, none;
     int64_t             metrics;
     settle_turn_e       rc;
     settle_programs_t   list;
@@ -176,6 +179,7 @@ settle_run(const settle_shared_t *crash)
 
     told = !crash->deciding;
     metrics = 0;
+    none = 0;
 
     while (!settle_ending) {
 
@@ -196,6 +200,12 @@ settle_run(const settle_shared_t *crash)
             }
 
             continue;
+        }
+
+        if (list.n == 0 && !none) {
+            settle_log("notice", "no program was found under prefix \"%s\";"
+                       " new ones are looked for", settle_options.prefix);
+            none = 1;
         }
 
         if (!told) {

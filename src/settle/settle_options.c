@@ -1,6 +1,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include "settle.h"
 #include "referral_name.h"
@@ -22,6 +23,7 @@ static int settle_options_number(int64_t *to, const char *name,
     const char *value, int64_t min, int64_t max);
 static int settle_options_program(const char *value);
 static int settle_options_password(const char *path);
+static int settle_options_private(FILE *f, const char *path);
 static int settle_options_check(void);
 static int settle_options_wrong(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
@@ -72,6 +74,7 @@ settle_options_arguments(int argc, char **argv)
     } modes[] = {
         { "--once", SETTLE_ONCE },
         { "--status", SETTLE_STATUS },
+        { "--repair", SETTLE_REPAIR },
         { "--dump", SETTLE_DUMP }
     };
 
@@ -83,14 +86,14 @@ settle_options_arguments(int argc, char **argv)
             exit(SETTLE_OK);
         }
 
-        for (rc = 0; rc < 3; rc++) {
+        for (rc = 0; rc < 4; rc++) {
             if (strcmp(name, modes[rc].name) == 0) {
                 settle_options.mode = modes[rc].mode;
                 break;
             }
         }
 
-        if (rc < 3) {
+        if (rc < 4) {
             continue;
         }
 
@@ -119,7 +122,7 @@ settle_options_arguments(int argc, char **argv)
 
         rc = strcmp(name, "-c") == 0 ? settle_options_file(argv[++i])
              : name[0] == '-' && name[1] == '-'
-               ? settle_options_set(name + 2, argv[++i], "option --")
+               ? settle_options_set(name + 2, argv[++i], "")
                : settle_options_wrong("\"%s\" is no option; --help has all",
                                       name);
 
@@ -140,7 +143,7 @@ settle_options_arguments(int argc, char **argv)
 static int
 settle_options_file(const char *path)
 {
-    int    rc, line;
+    int    rc, line, secret;
     char   text[2 * SETTLE_TEXT], where[SETTLE_TEXT + 32];
     char  *name, *value, *rest;
     FILE  *f;
@@ -152,6 +155,7 @@ settle_options_file(const char *path)
     }
 
     rc = SETTLE_OK;
+    secret = 0;
 
     for (line = 1; rc == SETTLE_OK && fgets(text, sizeof(text), f); line++) {
         snprintf(where, sizeof(where), "%s, line %d: ", path, line);
@@ -177,11 +181,16 @@ settle_options_file(const char *path)
 
         } else {
             rc = settle_options_set(name, value, where);
+            secret |= (strcmp(name, "password") == 0);
         }
     }
 
     if (rc == SETTLE_OK && ferror(f)) {
         rc = settle_options_wrong("\"%s\": %s", path, strerror(errno));
+    }
+
+    if (rc == SETTLE_OK && secret) {
+        rc = settle_options_private(f, path);
     }
 
     fclose(f);
@@ -238,7 +247,7 @@ settle_options_set(const char *name, const char *value, const char *where)
 
     /* a command line is seen by everybody */
 
-    if (strcmp(name, "password") == 0 && strcmp(where, "option --") != 0) {
+    if (strcmp(name, "password") == 0 && where[0]) {
         return settle_options_text(o->password, sizeof(o->password), name,
                                    value);
     }
@@ -285,7 +294,8 @@ settle_options_set(const char *name, const char *value, const char *where)
         return rc;
     }
 
-    return settle_options_wrong("%s%s is none; --help has all", where, name);
+    return settle_options_wrong("%s\"%s%s\" is no option; --help has all",
+                                where, where[0] ? "" : "--", name);
 }
 
 
@@ -354,6 +364,7 @@ settle_options_program(const char *value)
 static int
 settle_options_password(const char *path)
 {
+    int                rc;
     FILE              *f;
     size_t             n;
     settle_options_t  *o;
@@ -367,7 +378,12 @@ settle_options_password(const char *path)
     }
 
     n = fread(o->password, 1, sizeof(o->password) - 1, f);
+    rc = settle_options_private(f, path);
     fclose(f);
+
+    if (rc != SETTLE_OK) {
+        return rc;
+    }
 
     o->password[n] = '\0';
     o->password[strcspn(o->password, "\r\n")] = '\0';
@@ -375,6 +391,28 @@ settle_options_password(const char *path)
     if (o->password[0] == '\0') {
         return settle_options_wrong("password_file \"%s\" has no password in"
                                     " its first line", path);
+    }
+
+    return SETTLE_OK;
+}
+
+
+/* as a key of nginx's: its owner, and a group that may read it */
+
+static int
+settle_options_private(FILE *f, const char *path)
+{
+    struct stat  st;
+
+    if (fstat(fileno(f), &st) == -1) {
+        return settle_options_wrong("\"%s\": %s", path, strerror(errno));
+    }
+
+    if (S_ISREG(st.st_mode) && (st.st_mode & (S_IWGRP|S_IRWXO))) {
+        return settle_options_wrong("\"%s\" has a password and mode %03o, so"
+                                    " that others may read or change it;"
+                                    " 600 is right", path,
+                                    (unsigned) (st.st_mode & 0777));
     }
 
     return SETTLE_OK;
@@ -410,8 +448,8 @@ settle_options_check(void)
         }
     }
 
-    if ((o->mode == SETTLE_REPLAY || o->mode == SETTLE_DUMP
-         || o->mode == SETTLE_SKIP)
+    if ((o->mode == SETTLE_REPLAY || o->mode == SETTLE_REPAIR
+         || o->mode == SETTLE_DUMP || o->mode == SETTLE_SKIP)
         && o->nprograms != 1)
     {
         return settle_options_wrong("which program? --program NAME");
@@ -457,6 +495,8 @@ settle_options_usage(FILE *to)
           " and\n"
           "                      compares it with Redis; status 1: a"
           " difference\n"
+          "  --repair            the same, and writes what differs as it must"
+          " be\n"
           "  --dump              writes a program's stream, an entry a line\n"
           "  --skip N            goes past entry N, at which a program"
           " stopped\n"

@@ -25,7 +25,8 @@
 #define SETTLE_LEASE_TRYING    9
 #define SETTLE_LEASE_ATTEMPTS  10
 #define SETTLE_LEASE_STOPPED   11
-#define SETTLE_LEASE_WORDS     12
+#define SETTLE_LEASE_REPAIRED  12
+#define SETTLE_LEASE_WORDS     13
 
 
 static settle_turn_e settle_program_exists(settle_program_t *p);
@@ -341,7 +342,9 @@ settle_program_leased(settle_program_t *p, const redisReply *reply)
         && (position != p->position
             || strcmp(settle_reply_text(reply->element[SETTLE_LEASE_CHAIN]),
                       p->chain)
-               != 0))
+               != 0
+            || settle_reply_number(reply->element[SETTLE_LEASE_REPAIRED])
+               != (int64_t) p->repaired))
     {
         settle_log("notice", "program \"%s\": Redis stands elsewhere than it"
                    " did; it is read again", p->name);
@@ -373,6 +376,8 @@ settle_program_begin(settle_program_t *p, const redisReply *reply)
     p->settle.position =
                     settle_reply_number(reply->element[SETTLE_LEASE_POSITION]);
     p->skip = settle_reply_number(reply->element[SETTLE_LEASE_SKIP]);
+    p->repaired =
+                settle_reply_number(reply->element[SETTLE_LEASE_REPAIRED]);
 
     chain.data = (u_char *)
                  settle_reply_text(reply->element[SETTLE_LEASE_CHAIN]);
@@ -668,6 +673,36 @@ settle_program_crashed(settle_program_t *p, uint64_t position)
 
     p->trying = position;
     (void) settle_commit(p, "", attempts);
+}
+
+
+int
+settle_program_hold(settle_program_t *p, int64_t life)
+{
+    redisReply  *reply;
+
+    reply = settle_program_ask(p, life, 1);
+
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != SETTLE_LEASE_WORDS)
+    {
+        settle_log("error", "program \"%s\": %s", p->name,
+                   reply ? settle_reply_text(reply) : "no answer");
+
+        if (reply) {
+            freeReplyObject(reply);
+        }
+
+        return SETTLE_FAILED;
+    }
+
+    p->mine = 1;
+    p->skip = settle_reply_number(reply->element[SETTLE_LEASE_SKIP]);
+    p->repaired = settle_reply_number(reply->element[SETTLE_LEASE_REPAIRED]);
+
+    freeReplyObject(reply);
+
+    return SETTLE_OK;
 }
 
 

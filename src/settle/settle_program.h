@@ -49,6 +49,7 @@ typedef struct {
     unsigned             single:1;      /* fact by fact: one of them is wrong */
     unsigned             named:1;       /* by somebody, at the last look */
 
+    uint64_t             repaired;      /* so often */
     uint64_t             skip;          /* by an operator's word */
     uint64_t             stop;          /* it stops before this one, or 0 */
     uint64_t             trying;        /* the process died of this one */
@@ -90,6 +91,12 @@ settle_turn_e settle_program_turn(settle_program_t *p);
 /* the last settler died when it decided the fact at "position" */
 void settle_program_crashed(settle_program_t *p, uint64_t position);
 
+/*
+ * Takes the lease for "life" ms, also from who has it, and p->skip and
+ * p->repaired.  SETTLE_FAILED: it was told.
+ */
+int settle_program_hold(settle_program_t *p, int64_t life);
+
 /* gives the lease back */
 void settle_program_leave(settle_program_t *p);
 
@@ -113,6 +120,9 @@ int settle_load_counters(settle_program_t *p);
  */
 settle_turn_e settle_commit(settle_program_t *p, const char *stopped,
     int attempts);
+
+/* position, chain, skip and repairs that a commit builds on, and the owner */
+void settle_commit_base(const settle_program_t *p, settle_command_t *c);
 
 /* Redis has what p->settle has */
 void settle_commit_stands(settle_program_t *p);

@@ -9,6 +9,7 @@
 #define SETTLE_REPLAY_ENTRIES  1000
 #define SETTLE_REPLAY_TRIES    5         /* while it is being settled */
 #define SETTLE_REPLAY_SKIPS    100000
+#define SETTLE_REPAIR_LEASE    30000     /* ms */
 
 
 /* a stream, from Redis or from a file */
@@ -27,6 +28,7 @@ typedef struct {
 } settle_source_t;
 
 
+static int settle_replay_run(int (*handler)(settle_source_t *s));
 static int settle_source_open(settle_source_t *s, settle_program_t *p);
 static void settle_source_close(settle_source_t *s);
 static void settle_source_rewind(settle_source_t *s, uint64_t position);
@@ -37,6 +39,8 @@ static int settle_replay_skipped(uint64_t position);
 static int settle_replay_to(settle_source_t *s, uint64_t position);
 static int settle_replay_fact(settle_program_t *p, settle_entry_t *entry);
 static int settle_replay_compare(settle_source_t *s);
+static int settle_replay_repair(settle_source_t *s);
+static int settle_replay_hold(settle_source_t *s, settle_stands_t *is);
 static int settle_replay_state(settle_program_t *p, const settle_stands_t *is,
     int print);
 
@@ -47,6 +51,22 @@ static size_t    settle_nskips;
 
 int
 settle_replay(void)
+{
+    return settle_replay_run(settle_replay_compare);
+}
+
+
+int
+settle_repair(void)
+{
+    settle_options.file[0] = '\0';
+
+    return settle_replay_run(settle_replay_repair);
+}
+
+
+static int
+settle_replay_run(int (*handler)(settle_source_t *s))
 {
     int                rc;
     settle_source_t    source;
@@ -68,11 +88,15 @@ settle_replay(void)
     rc = settle_source_open(&source, p);
 
     if (rc == SETTLE_OK) {
+        rc = settle_status_known(p);
+    }
+
+    if (rc == SETTLE_OK) {
         rc = settle_replay_ahead(&source);
     }
 
     if (rc == SETTLE_OK) {
-        rc = settle_replay_compare(&source);
+        rc = handler(&source);
     }
 
     settle_source_close(&source);
@@ -204,8 +228,8 @@ settle_source_line(settle_source_t *s)
     if (len < 0) {
         settle_log("error", "%s, line %zu: no entry", settle_options.file,
                    s->lines);
-        len = 0;
-        id.len = 0;
+        s->failed = 1;
+        return NULL;
     }
 
     settle_entry_parse(&s->entry, &id, s->entries.pairs, len);
@@ -413,7 +437,7 @@ settle_replay_state(settle_program_t *p, const settle_stands_t *is, int print)
 
     settle_commit_stands(p);
 
-    different = settle_compare(p, is->now, print);
+    different = settle_compare(p, is->now, print, NULL);
 
     if (different < 0) {
         return SETTLE_FAILED;
@@ -429,6 +453,96 @@ settle_replay_state(settle_program_t *p, const settle_stands_t *is, int print)
     }
 
     return different ? SETTLE_DIFFERENT : SETTLE_OK;
+}
+
+
+/*
+ * What a settler writes meanwhile makes the repair be refused: it is done
+ * again.  In the end all is compared once more.
+ */
+
+static int
+settle_replay_repair(settle_source_t *s)
+{
+    int                rc, tries;
+    int64_t            different;
+    settle_repair_t    repair;
+    settle_stands_t    is;
+    settle_program_t  *p;
+
+    p = s->program;
+    settle_repair_init(&repair, p);
+
+    for (tries = 0; ; tries++) {
+        rc = settle_replay_hold(s, &is);
+
+        if (rc != SETTLE_OK) {
+            break;
+        }
+
+        repair.away = 0;
+        different = settle_compare(p, is.now, 0, &repair);
+
+        if (different >= 0) {
+            break;
+        }
+
+        if (!repair.away || tries == SETTLE_REPLAY_TRIES) {
+            settle_log("error", "program \"%s\": %s", p->name, repair.away
+                       ? "it was settled all the while: stop its settler"
+                       : "it is not repaired");
+            rc = SETTLE_FAILED;
+            break;
+        }
+    }
+
+    settle_program_leave(p);
+    settle_repair_free(&repair);
+
+    return rc == SETTLE_OK ? settle_replay_compare(s) : rc;
+}
+
+
+/* most is replayed before the lease, so that the program waits little */
+
+static int
+settle_replay_hold(settle_source_t *s, settle_stands_t *is)
+{
+    int                rc, held;
+    char               why[SETTLE_TEXT];
+    settle_program_t  *p;
+
+    p = s->program;
+
+    for (held = 0; held < 2; held++) {
+
+        if (held && settle_program_hold(p, SETTLE_REPAIR_LEASE) != SETTLE_OK) {
+            return SETTLE_FAILED;
+        }
+
+        if (settle_status_read(is, &p->state, why) != SETTLE_OK) {
+            settle_log("error", "%s", why);
+            return SETTLE_FAILED;
+        }
+
+        rc = settle_replay_to(s, is->position);
+
+        if (rc != SETTLE_OK) {
+            return rc;
+        }
+    }
+
+    settle_commit_stands(p);
+
+    if (is->position && strcmp(p->chain, is->chain) != 0) {
+        printf("different: chain at entry %llu: replay %s, Redis %s; the"
+               " entries are not those that were settled, nothing is"
+               " repaired\n", (unsigned long long) is->position, p->chain,
+               is->chain);
+        return SETTLE_DIFFERENT;
+    }
+
+    return SETTLE_OK;
 }
 
 
@@ -451,6 +565,11 @@ settle_dump(void)
     settle_options.file[0] = '\0';
     (void) settle_source_open(&source, settle_program_create(
                                            settle_options.programs[0]));
+
+    if (settle_status_known(source.program) != SETTLE_OK) {
+        settle_source_close(&source);
+        return SETTLE_FAILED;
+    }
 
     size = 65536;
     data = malloc(size);

@@ -184,34 +184,96 @@ settle_status_waiting(settle_stands_t *s, const referral_state_t *state)
 }
 
 
+/* a name or a prefix that is wrong has nothing to tell, which looks well */
+
+int
+settle_status_known(const settle_program_t *p)
+{
+    int                rc;
+    u_char             data[REFERRAL_STATE_KEY];
+    size_t             i;
+    redisReply        *reply;
+    referral_buf_t     buf;
+    settle_command_t   c;
+
+    static const char *const  names[] = { "program", "conversions", "settled" };
+
+    settle_command_begin(&c);
+    settle_command_text(&c, "EXISTS");
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        referral_buf_init(&buf, data, sizeof(data));
+        referral_state_name(&buf, &p->state, names[i]);
+        settle_command_buf(&c, &buf);
+    }
+
+    reply = settle_redis_command(&c);
+    settle_command_free(&c);
+
+    rc = SETTLE_FAILED;
+
+    if (reply && settle_reply_failed(reply)) {
+        settle_log("error", "%s", reply->str);
+
+    } else if (reply && settle_reply_number(reply) == 0) {
+        settle_log("error", "there is no program \"%s\" under prefix \"%s\"",
+                   p->name, settle_options.prefix);
+
+    } else if (reply) {
+        rc = SETTLE_OK;
+    }
+
+    if (reply) {
+        freeReplyObject(reply);
+    }
+
+    return rc;
+}
+
+
 int
 settle_status_print(settle_program_t *const *programs, size_t n)
 {
     int               rc;
     char              why[SETTLE_TEXT];
-    size_t            i;
+    size_t            i, told;
     settle_stands_t   s;
 
     rc = SETTLE_OK;
+
+    if (n == 0) {
+        settle_log("error", "no program was found under prefix \"%s\"",
+                   settle_options.prefix);
+        rc = SETTLE_FAILED;
+    }
+
     printf("[");
 
-    for (i = 0; i < n; i++) {
+    for (i = 0, told = 0; i < n; i++) {
+
         if (settle_status_read(&s, &programs[i]->state, why) != SETTLE_OK) {
             settle_log("error", "program \"%s\": %s", programs[i]->name,
                        why[0] ? why : "no answer");
             rc = SETTLE_FAILED;
-            break;
+            continue;
         }
 
-        printf("%s\n  ", i ? "," : "");
+        if (s.position == 0 && s.end == 0
+            && settle_status_known(programs[i]) != SETTLE_OK)
+        {
+            rc = SETTLE_FAILED;
+            continue;
+        }
+
+        printf("%s\n  ", told++ ? "," : "");
         settle_status_program(&s, programs[i]->name);
 
-        if (s.stopped[0] || s.trouble[0]) {
+        if ((s.stopped[0] || s.trouble[0]) && rc == SETTLE_OK) {
             rc = SETTLE_DIFFERENT;
         }
     }
 
-    printf("%s]\n", n ? "\n" : "");
+    printf("%s]\n", told ? "\n" : "");
 
     return rc;
 }

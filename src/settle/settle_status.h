@@ -36,6 +36,12 @@ typedef struct {
 int settle_status_read(settle_stands_t *s, const referral_state_t *state,
     char why[SETTLE_TEXT]);
 
+/*
+ * SETTLE_OK: Redis has something of the program.  SETTLE_FAILED: nothing at
+ * all, or no answer; it was told.
+ */
+int settle_status_known(const settle_program_t *p);
+
 /* one JSON array on stdout */
 int settle_status_print(settle_program_t *const *programs, size_t n);
 

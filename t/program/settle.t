@@ -682,6 +682,18 @@ subtest 'options' => sub {
                =~ s/^# (?=\w+ {4,})//mgr =~ s/^(?:password_file|db|metrics) .*$//mgr;
 
     $t->write_file($file, $text);
+    chmod 0644, $file;
+    ($status, $said) = run('-c', $file, @redis, '--status',
+                          '--program', $reference);
+    is($status, 2, 'a password that others may read');
+    like($said, qr/has a password and mode 644.* 600 is right/, 'is refused');
+
+    $t->write_file("$dir/secret", "change-this-password\n");
+    chmod 0664, "$dir/secret";
+    like((run('--password_file', "$dir/secret", '--status'))[1],
+         qr/has a password and mode 664/, 'so is its own file');
+
+    chmod 0600, $file;
     ($status, $said) = run('-c', $file, @redis, '--status',
                           '--program', $reference);
     like($said, qr/WRONGPASS/, 'and so is all of it');
@@ -700,7 +712,7 @@ subtest 'options' => sub {
     for my $wrong ([ 'redis', 'takes one value' ],
                    [ 'redis # 127.0.0.1', 'takes one value' ],
                    [ 'batch 7#', 'number from 1 to 1000' ],
-                   [ 'colour red', 'colour is none' ],
+                   [ 'colour red', 'line 3: "colour" is no option;' ],
                    [ 'batch 0', 'number from 1 to 1000' ],
                    [ 'prefix {x}', 'a prefix has no' ],
                    [ 'program Shop', 'no program\'s name' ],
@@ -728,6 +740,56 @@ subtest 'options' => sub {
     }
 
     like((run('--help'))[1], qr/--replay/, '--help');
+};
+
+
+subtest 'a name or a prefix that is wrong' => sub {
+    for my $wrong ([ '--replay' ], [ '--dump' ], [ '--status' ]) {
+        my ($status, $said) = run(@$wrong, '--program', 'nosuch');
+
+        is($status, 2, "@$wrong: no such program");
+        like($said, qr/there is no program "nosuch" under prefix "ref:"/,
+             'is said');
+
+        ($status, $said) = run(@$wrong, '--program', $reference,
+                               '--prefix', 'xx:');
+        is($status, 2, 'nor under that prefix');
+        like($said, qr/under prefix "xx:"/, 'is said');
+    }
+
+    my ($status, $said) = run('--status', '--prefix', 'xx:');
+
+    is($status, 2, 'no program at all');
+    like($said, qr/no program was found under prefix "xx:"/, 'is said');
+    like($said, qr/^\[\]$/m, 'and its JSON is whole');
+
+    my $daemon = start('--prefix', 'xx:');
+
+    sleep 2;
+    is(() = $daemon->{log}->() =~ /no program was found under prefix "xx:"/g,
+       1, 'a settler says it once');
+    stop($daemon);
+
+    # a program without a sale is one
+
+    my $p = program();
+
+    is((run('--status', '--program', $p))[0], 0, 'a new program');
+    is(replay($p), 0, 'has a replay');
+    $t->redis('DEL', "ref:program:{$p}");
+};
+
+
+subtest 'a program that is in no list' => sub {
+    my $p = program();
+
+    append($p, $facts[0]);
+    $t->redis('SADD', 'ref:programs', $p);
+    $t->redis('SREM', 'ref:programs', $p);
+    ok((grep { $_->{program} eq $p } @{ status() }), 'is in --status');
+    $t->redis('DEL', "ref:program:{$p}");
+    ok((grep { $_->{program} eq $p } @{ status() }), 'by its stream alone');
+    $t->redis('DEL', keys_of($p));
 };
 
 
@@ -766,6 +828,13 @@ subtest 'a replay finds' => sub {
     $t->write_file('dump', $dump);
     is((run('--replay', "$dir/dump", '--program', $p))[0], 0, 'so has its dump');
 
+    $t->write_file('dump', substr $dump, 0, -20);
+    my ($short, $said) = run('--replay', "$dir/dump", '--program', $p);
+
+    is($short, 2, 'a dump that ends within an entry');
+    like($said, qr/line \d+: no entry/, 'is told');
+    unlike($said, qr/cannot be decided/, 'as what it is');
+
     $dump =~ s/"amount","(\d)/"amount","1$1/;
     $t->write_file('dump', $dump);
     is((run('--replay', "$dir/dump", '--program', $p))[0], 1,
@@ -775,6 +844,47 @@ subtest 'a replay finds' => sub {
     $t->write_file('dump', $dump);
     like((run('--replay', "$dir/dump", '--program', $p))[1], qr/ends at entry/,
          'or that is cut');
+};
+
+
+subtest 'a repair' => sub {
+    my $p = program();
+    my $daemon = start('--program', $p);
+
+    append($p, @facts[0 .. 59]);
+    ok(settled($p), 'a settler has it in its memory');
+
+    my ($board) = grep { /:board:.*:sales$/ } keys_of($p);
+    my ($progress) = grep { /:progress:/ } keys_of($p);
+
+    $t->redis('HINCRBY', "ref:stats:{$p}", 'sales', 5);
+    $t->redis('HSET', "ref:friend:{$p}:99", 'code', 'x');
+    $t->redis('ZINCRBY', $board, 1, 'nobody');
+    $t->redis('DEL', "ref:friend:{$p}:1", $progress);
+
+    my ($status, $said) = run('--repair', '--program', $p);
+
+    is($status, 0, 'succeeds') or diag($said);
+    like($said, qr/^repaired: \Q$_\E /m, "and tells $_")
+        for $board, $progress, "ref:stats:{$p}", "ref:friend:{$p}:99";
+
+    append($p, @facts[60 .. $#facts]);
+    ok(settled($p), 'the settler goes on');
+    stop($daemon);
+    ok(same($p), 'on what was repaired');
+    is(replay($p), 0, 'a replay has the same');
+
+    my $before = fields("ref:settled:{$p}");
+
+    ($status, $said) = run('--repair', '--program', $p);
+    is($status, 0, 'nothing to repair');
+    is_deeply(fields("ref:settled:{$p}"), $before, 'writes nothing');
+
+    $t->redis('SET', $progress, 'text');
+    ($status, $said) = run('--repair', '--program', $p);
+    isnt($status, 0, 'a key of another type');
+    like($said, qr/not repaired: \Q$progress\E: WRONGTYPE/, 'stays');
+    $t->redis('DEL', keys_of($p));
 };
 
 done_testing;
