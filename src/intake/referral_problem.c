@@ -335,7 +335,7 @@ referral_problem_status(const referral_problem_outcome_t *outcome)
 
     case REFERRAL_PROBLEM_RECORDED:
     case REFERRAL_PROBLEM_REPLAYED:
-        return 200;
+        return outcome->unsettled ? 202 : 200;
 
     case REFERRAL_PROBLEM_REUSED:
         return 422;

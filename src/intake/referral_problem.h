@@ -37,6 +37,8 @@ typedef struct {
     unsigned     via;                /* referral_event_via_e */
     unsigned     known:1;            /* a customer from before */
     unsigned     self:1;             /* a touch that was the customer's own */
+    unsigned     unsettled:1;        /* taken, but what was waited for is not
+                                        known: 202 as well */
 } referral_problem_outcome_t;
 
 

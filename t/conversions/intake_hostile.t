@@ -628,6 +628,7 @@ my $start = time;
 $r = post('{"type":"lead","event_id":"w1","customer":"c"}',
           uri => '/inside?wait=settled');
 is($r->status, 202, 'wait=settled without a settler: accepted');
+like($r->body, qr/"status":202/, 'the body says so too');
 cmp_ok(time - $start, '>', 0.9, 'after the timeout');
 cmp_ok(time - $start, '<', 2 * patience, 'and no later');
 

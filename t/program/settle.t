@@ -667,6 +667,11 @@ subtest 'the user of the manual' => sub {
            'as is a replay that reads nothing');
     }
 
+    $t->redis('ACL', 'SETUSER', $name, 'reset', @rules);
+    run('--once', @user);
+    is((run('--status', '--program', $p, @user))[0], 0,
+       'with all of them it goes on');
+
     $t->redis('ACL', 'DELUSER', $name);
 };
 

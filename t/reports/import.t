@@ -200,7 +200,7 @@ like($err, qr/all links of program hand stand in its list/, 'none is left');
 
 my $big = spew('big.csv', "code,name\n"
                . join '', map { "k$_,Name $_\n" } 1 .. 30_000);
-my $codeless = spew('codeless.csv', "name\n" . "x\n" x 30_000);
+my $codeless = spew('codeless.csv', "name\n" . "x\n" x 200_000);
 
 sub written { $t->redis('ZCARD', "ref:links:{$_[0]}") }
 

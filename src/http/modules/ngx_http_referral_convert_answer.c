@@ -48,6 +48,10 @@ ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c)
 
     referral_buf_init(&b, b.start, size);
 
+    for (i = 0; c->outcome && i < c->intake.n; i++) {
+        c->outcome[i].unsettled = (c->wait && !c->settled);
+    }
+
     if (c->outcome == NULL) {
         status = referral_problem_intake(&b, &c->intake);
 
@@ -57,7 +61,8 @@ ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c)
 
         for (i = 0; i < c->intake.n; i++) {
             if (c->intake.item[i].errors == NULL
-                && c->outcome[i].outcome == REFERRAL_PROBLEM_ACCEPTED)
+                && (c->outcome[i].outcome == REFERRAL_PROBLEM_ACCEPTED
+                    || c->outcome[i].unsettled))
             {
                 status = NGX_HTTP_ACCEPTED;
             }
@@ -69,10 +74,6 @@ ngx_http_referral_convert_answer(ngx_http_referral_convert_t *c)
     }
 
     ngx_http_referral_convert_count(c);
-
-    if (c->wait && !c->settled && status == NGX_HTTP_OK) {
-        status = NGX_HTTP_ACCEPTED;
-    }
 
     if (ngx_http_referral_convert_replayed(c)
         && ngx_http_referral_convert_field(r, "Idempotent-Replayed", "true")
