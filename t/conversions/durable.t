@@ -16,7 +16,6 @@ use Referral;
 use Referral::Events;
 
 use Errno qw(ENOSPC);
-use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use Time::HiRes qw(sleep time);
 
@@ -393,8 +392,10 @@ case emptied => 1, sub {
 
     for (1 .. 2) {
         sleep 1.2;
-        remove_tree("$t->{dir}/journal/events",
-                    { keep_root => 1, error => \my $ignored });
+
+        # workers make new files meanwhile, which remove_tree() dies of
+
+        system("find $t->{dir}/journal/events -mindepth 1 -delete 2>/dev/null");
     }
 
     $e->exact('the directory is emptied', quiet => 15);

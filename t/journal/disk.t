@@ -13,7 +13,6 @@ use Referral;
 use Referral::Clicks;
 
 use Errno qw(ENOSPC);
-use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use Time::HiRes qw(sleep time);
 
@@ -393,7 +392,7 @@ sub journal_grows {
 
     for (1 .. 2) {
         sleep 1.2;
-        remove_tree($disk, { keep_root => 1, error => \my $ignored });
+        system("find $disk -mindepth 1 -delete 2>/dev/null");
     }
 
     sleep 1.5;
