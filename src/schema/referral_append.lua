@@ -242,6 +242,13 @@ end
 
 newest = newest or 0
 
+-- a stream that is only away must not begin anew: what it would take now is
+-- lost when it comes back
+
+if newest > 0 and last == 0 then
+    bad('STREAM is not there, though it had entries: ' .. KEYS[2])
+end
+
 local given = newest
 
 

@@ -707,6 +707,14 @@ for ([ '5-1', 'time', 'an id that is not N-0' ],
 }
 
 
+# what would begin at 1 again is lost when the stream comes back
+
+$t->redis('RENAME', 'ref:conversions:{shop}', 'put:away');
+refused(qr/^STREAM is not there/, 'a stream that is away');
+is($t->redis('EXISTS', 'ref:conversions:{shop}'), 0, 'and is not made');
+$t->redis('RENAME', 'put:away', 'ref:conversions:{shop}');
+
+
 # A user who may not do all of it, and a server that cannot now.  Redis 6 has
 # no way to ask what a user may: there the script tries what does nothing.
 
