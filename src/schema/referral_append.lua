@@ -741,7 +741,7 @@ end
 -- how the entry of an event was credited that was there before; 0 if it is
 -- kept elsewhere by now
 
-local function credited(position)
+local function credited(position, event)
     local id = decimal(position) .. '-0'
     local reply = ask('XRANGE', KEYS[2], id, id) or {}
     local fields = reply[1] and reply[1][2] or {}
@@ -749,6 +749,10 @@ local function credited(position)
 
     for i = 1, #fields, 2 do
         has[fields[i]] = fields[i + 1]
+    end
+
+    if has.event ~= event then
+        return 0
     end
 
     return (VIA[has.via] or 0) + 8 * (tonumber(has.known) or 0)
@@ -830,7 +834,7 @@ for i = 1, #work, FIELDS do
 
     else
         n = before.n
-        how = before.how or credited(n)
+        how = before.how or credited(n, e[ID])
         before.how = how
         kind = before.print == e[PRINT] and 1 or 2
 

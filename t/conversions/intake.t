@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Referral;
 
-use Digest::SHA qw(hmac_sha256);
+use Digest::SHA qw(hmac_sha256 sha256_hex);
 use JSON::PP;
 use POSIX qw(strftime);
 use MIME::Base64 qw(encode_base64);
@@ -309,6 +309,20 @@ is(post({ type => 'lead', event_id => 'p2', customer => 'x' }, uri => '/page',
 is(post({ type => 'sale', event_id => 'p3', customer => 'lee', order_id => 'o',
           amount => 1, currency => 'EUR' }, uri => '/page',
         headers => [ @page ])->status, 422, 'and money is no matter of browsers');
+
+
+# a stream that was exchanged by hand has another event at the position
+
+my $place = sha256_hex('s1');
+my ($bucket, $field) = ('ref:ids:{shop}:' . substr($place, 0, 3),
+                        substr $place, 3, 22);
+my $right = $t->redis('HGET', $bucket, $field);
+
+ok($right, 'where an event stands');
+$t->redis('HSET', $bucket, $field, $right =~ s/^\d+/1/r);
+is($t->get('/inside/s1')->status, 404, 'GET tells of no other event');
+$t->redis('HSET', $bucket, $field, $right);
+is($t->get('/inside/s1')->status, 200, 'but of its own');
 
 
 # numbers for the operator

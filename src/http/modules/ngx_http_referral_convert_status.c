@@ -358,22 +358,36 @@ ngx_http_referral_convert_status_ask(ngx_http_referral_convert_status_t *s,
 }
 
 
-/* the entry's id, then its fields and values */
+/*
+ * The entry's id, then its fields and values.  Where a stream was exchanged by
+ * hand, another event stands at the position.
+ */
 
 static ngx_int_t
 ngx_http_referral_convert_status_show(ngx_http_referral_convert_status_t *s,
     referral_str_t *value, ngx_uint_t n)
 {
     size_t               size;
-    ngx_uint_t           i;
+    ngx_uint_t           i, found;
     referral_buf_t       b;
     ngx_http_request_t  *r;
 
+    static const referral_str_t  event = referral_string("event");
+
     r = s->request;
     size = REFERRAL_PROBLEM_MAX;
+    found = 0;
 
     for (i = 0; i < n; i++) {
         size += 6 * value[i].len + sizeof("\"\":,");
+
+        if (i % 2 == 1 && i + 1 < n && referral_str_eq(&value[i], &event)) {
+            found = referral_str_eq(&value[i + 1], &s->id);
+        }
+    }
+
+    if (!found) {
+        return ngx_http_referral_convert_status_absent(r);
     }
 
     b.start = ngx_pnalloc(r->pool, size);
@@ -395,8 +409,8 @@ ngx_http_referral_convert_status_absent(ngx_http_request_t *r)
 
     ngx_http_referral_convert_text(&code, "event_unknown");
     ngx_http_referral_convert_text(&detail, "no event of this id stands in "
-                      "the program's stream; one that was accepted comes "
-                      "there when Redis is reached");
+                      "the program's stream; one that was accepted waits for "
+                      "Redis, or for the click that it names");
 
     return ngx_http_referral_convert_problem(r, NGX_HTTP_NOT_FOUND, &code,
                                              &detail);
