@@ -44,10 +44,7 @@ sub hosts {
     my @hosts;
 
     for my $i (0 .. $n - 1) {
-        my $t = Referral->new(redis => $i == 0);
-
-        @$t{qw(redis_port redis_socket)}
-            = @{ $hosts[0] }{qw(redis_port redis_socket)} if $i;
+        my $t = Referral->new(beside => $hosts[0]);
 
         $t->write_file('shops', "shop key1 $SECRET\n");
         chmod 0600, "$t->{dir}/shops";

@@ -129,7 +129,8 @@ sub wait_for(&;$) {
 
 
 # Takes the parts of config(); without any nothing but Redis is started.
-# "redis => 0" starts no Redis.
+# "redis => 0" starts no Redis; "beside => $t" takes that of $t, as a second
+# host does.
 
 sub new {
     my ($class, %o) = @_;
@@ -158,7 +159,13 @@ sub new {
 
     my $redis = delete $o{redis} // 1;
 
-    $self->redis_start if $redis;
+    if (my $other = delete $o{beside}) {
+        @$self{qw(redis_port redis_socket)}
+            = @$other{qw(redis_port redis_socket)};
+
+    } elsif ($redis) {
+        $self->redis_start;
+    }
 
     if (%o) {
         $self->config(%o);

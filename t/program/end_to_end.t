@@ -184,10 +184,7 @@ sub hosts {
     my @hosts;
 
     for my $i (0 .. $n - 1) {
-        my $t = Referral->new(redis => $i == 0);
-
-        @$t{qw(redis_port redis_socket)}
-            = @{ $hosts[0] }{qw(redis_port redis_socket)} if $i;
+        my $t = Referral->new(beside => $hosts[0]);
 
         # a host's clicks are resolved wherever it comes first
 
