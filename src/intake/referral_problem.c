@@ -363,7 +363,7 @@ referral_problem_outcome(referral_buf_t *b, const referral_event_t *event,
     } else if (referral_problem_status(outcome) != 200) {
         referral_str_set(&result, "refused");
 
-    } else if (outcome->via == REFERRAL_VIA_NONE
+    } else if (outcome->via == REFERRAL_VIA_NONE && !outcome->gone
                && event->text[REFERRAL_EVENT_TEXT_CUSTOMER].len)
     {
         referral_str_set(&result, "unattributed");
@@ -382,12 +382,16 @@ referral_problem_outcome(referral_buf_t *b, const referral_event_t *event,
 
     case REFERRAL_PROBLEM_RECORDED:
     case REFERRAL_PROBLEM_REPLAYED:
-        via = referral_event_via(outcome->via);
-
         referral_problem_number(b, "position", outcome->position);
-        referral_problem_text(b, "via", &via);
-        referral_problem_flag(b, "known", outcome->known);
-        referral_problem_flag(b, "self", outcome->self);
+
+        if (!outcome->gone) {
+            via = referral_event_via(outcome->via);
+
+            referral_problem_text(b, "via", &via);
+            referral_problem_flag(b, "known", outcome->known);
+            referral_problem_flag(b, "self", outcome->self);
+        }
+
         referral_problem_flag(b, "replayed", outcome->outcome
                                              == REFERRAL_PROBLEM_REPLAYED);
         break;

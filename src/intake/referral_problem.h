@@ -37,6 +37,8 @@ typedef struct {
     unsigned     via;                /* referral_event_via_e */
     unsigned     known:1;            /* a customer from before */
     unsigned     self:1;             /* a touch that was the customer's own */
+    unsigned     gone:1;             /* its entry is not in the stream any more:
+                                        none of the three above is known */
     unsigned     unsettled:1;        /* taken, but what was waited for is not
                                         known: 202 as well */
 } referral_problem_outcome_t;
@@ -74,8 +76,9 @@ void referral_problem_results(referral_buf_t *b, const referral_intake_t *in,
 /*
  * A single event without mistakes: {"event_id":…,"status":202,"result":
  * "accepted"}; "recorded", or "unattributed" if nobody is credited, with
- * "position", "via", "known" and "self"; a problem of the code "id_reused" or
- * "unavailable".  The status is what it returns.
+ * "position", and unless its entry is gone "via", "known" and "self"; a
+ * problem of the code "id_reused" or "unavailable".  The status is what it
+ * returns.
  */
 unsigned referral_problem_result(referral_buf_t *b,
     const referral_event_t *event, const referral_problem_outcome_t *outcome);

@@ -38,6 +38,7 @@
 #define REFERRAL_APPEND_VIA_MASK     7
 #define REFERRAL_APPEND_KNOWN        8
 #define REFERRAL_APPEND_SELF         16
+#define REFERRAL_APPEND_GONE         32
 
 
 /* the keys of every command, in the script's order, and those of events */
@@ -50,6 +51,7 @@ typedef enum {
     REFERRAL_APPEND_KEY_REJECTS,
     REFERRAL_APPEND_KEY_SEED,
     REFERRAL_APPEND_KEY_PROGRAM,
+    REFERRAL_APPEND_KEY_SETTLED,
     REFERRAL_APPEND_FIXED,
     REFERRAL_APPEND_KEY_IDS = REFERRAL_APPEND_FIXED,
     REFERRAL_APPEND_KEY_KNOWN,
@@ -148,6 +150,7 @@ static const referral_key_e  referral_append_names[] = {
     REFERRAL_KEY_REJECTS,
     REFERRAL_KEY_SEED,
     REFERRAL_KEY_PROGRAM,
+    REFERRAL_KEY_SETTLED,
     REFERRAL_KEY_IDS,
     REFERRAL_KEY_KNOWN,
     REFERRAL_KEY_CLICKS,
@@ -526,7 +529,7 @@ referral_append_outcome(const int64_t *values, size_t n, unsigned i,
         || values[at] >= REFERRAL_APPEND_KINDS
         || values[at + 1] <= 0
         || how < 0
-        || how >= 2 * REFERRAL_APPEND_SELF
+        || how > REFERRAL_APPEND_GONE
         || (how & REFERRAL_APPEND_VIA_MASK) >= REFERRAL_VIAS)
     {
         return REFERRAL_ERROR;
@@ -537,6 +540,7 @@ referral_append_outcome(const int64_t *values, size_t n, unsigned i,
     outcome->via = (uint8_t) (how & REFERRAL_APPEND_VIA_MASK);
     outcome->known = (how & REFERRAL_APPEND_KNOWN) != 0;
     outcome->self = (how & REFERRAL_APPEND_SELF) != 0;
+    outcome->gone = (how & REFERRAL_APPEND_GONE) != 0;
 
     return REFERRAL_OK;
 }

@@ -71,6 +71,8 @@ typedef struct {
     uint8_t             via;             /* referral_event_via_e */
     unsigned            known:1;         /* a customer from before */
     unsigned            self:1;          /* names itself as its referrer */
+    unsigned            gone:1;          /* its entry is not there any more:
+                                            none of these three is known */
 } referral_append_outcome_t;
 
 

@@ -3,7 +3,8 @@
 -- is credited to, numbers it and writes its entry.
 --
 -- KEYS  the marks, the stream, people, their names, what was rejected, the
---       seed, the program, then those that events name by index
+--       seed, the program, what is settled, then those that events name by
+--       index
 -- ARGV  journal id, expected mark, new mark, the events in MessagePack: one
 --       list, for each event as many values as FIELDS says; 32 hexadecimal
 --       digits for a seed, should there be none; what the keys of links and
@@ -13,7 +14,8 @@
 -- Answers: applied (0 or 1), the mark before (-1: none), 0, and if it was
 -- applied for each event its kind (0 new, 1 replay, 2 conflict), its position
 -- in the stream, and how it was credited: the place in VIA, + 8 for a known
--- customer, + 16 if it names the customer as the referrer.
+-- customer, + 16 if it names the customer as the referrer; 32 for a replay whose
+-- entry is kept elsewhere by now.
 --
 -- An event that may wait for its click ends the batch before it, if that click
 -- could still come and nothing else leads to a referrer: applied is 2 then, the
@@ -43,6 +45,7 @@ local KNOWN_FIELD, ID_KEY, KNOWN_KEY, CLICK_KEY = 29, 30, 31, 32
 local FIRST_KEY, LAST_KEY, SEQ, WAITS, FIELDS = 33, 34, 35, 36, 36
 
 local VIA = { none = 0, bound = 1, click = 2, cookie = 3, code = 4 }
+local GONE = 32
 
 -- numbers are exact up to here
 local EXACT = 9007199254740000
@@ -247,6 +250,13 @@ newest = newest or 0
 
 if newest > 0 and last == 0 then
     bad('STREAM is not there, though it had entries: ' .. KEYS[2])
+end
+
+local settled = ask('HGET', KEYS[8], 'position')
+
+if settled and last < (whole(settled) or 0) then
+    bad('STREAM ends at entry ' .. decimal(last) .. ', though entry ' ..
+        settled .. ' was settled: ' .. KEYS[2])
 end
 
 local given = newest
@@ -738,8 +748,7 @@ local function entry(e, position)
 end
 
 
--- how the entry of an event was credited that was there before; 0 if it is
--- kept elsewhere by now
+-- how the entry of an event was credited that was there before
 
 local function credited(position, event)
     local id = decimal(position) .. '-0'
@@ -752,7 +761,7 @@ local function credited(position, event)
     end
 
     if has.event ~= event then
-        return 0
+        return GONE
     end
 
     return (VIA[has.via] or 0) + 8 * (tonumber(has.known) or 0)
@@ -795,6 +804,33 @@ local function form(e)
 end
 
 
+-- Was an event with the same meaning the last one that was rejected for this id?
+-- A sender that goes on sending it must not push others out.
+
+local last_reject = {}
+
+local function told(key, field, print)
+    local before = last_reject[field]
+
+    if not before then
+        local id = ask('HGET', key, field .. '!')
+        local reply = id and find(id, '^%d+%-%d+$')
+                      and ask('XRANGE', KEYS[5], id, id) or {}
+        local fields = reply[1] and reply[1][2] or {}
+
+        for i = 1, #fields, 2 do
+            if fields[i] == 'fp' then
+                before = fields[i + 1]
+            end
+        end
+    end
+
+    last_reject[field] = print
+
+    return before == print
+end
+
+
 -- each event up to one that waits, and what is to be written for it
 
 local entries, ids, rejects = {}, {}, {}
@@ -813,6 +849,12 @@ for i = 1, #work, FIELDS do
             local n, print = match(value, '^(%d+) (%x+)$')
 
             n = whole(n) or bad('ID is malformed in ' .. key) or 0
+
+            if n > last then
+                bad('STREAM ends at entry ' .. decimal(last) ..
+                    ', though it had entry ' .. decimal(n) .. ': ' .. KEYS[2])
+            end
+
             before = { n = n, print = print }
             seen[field] = before
         end
@@ -838,7 +880,7 @@ for i = 1, #work, FIELDS do
         before.how = how
         kind = before.print == e[PRINT] and 1 or 2
 
-        if kind == 2 then
+        if kind == 2 and not told(key, field, e[PRINT]) then
             rejects[#rejects + 1] = { key, field, 'why', 'id_reused',
                                       'event', e[ID], 'position', decimal(n),
                                       'fp', e[PRINT], 'fp_before',

@@ -199,12 +199,18 @@ is($t->redis('HGET', $ids_key, "$field!"), $rejects[1]{_id},
 cmp_ok(abs($t->redis('TTL', 'ref:rejects:{shop}') - 90 * 86400), '<', 60,
        'for 90 days');
 
+is_deeply(append(({ %$sale, amount => 7 }) x 3, { %$sale, amount => 8 }),
+          [ 1, 5, 0, (2, 1, 4) x 4 ], 'sent again as it was');
+is_deeply([ map { $_->{text} =~ /amount=(\d+)/ }
+            $t->entries('ref:rejects:{shop}') ], [ 6, 7, 8 ],
+          'a conflict that was the last one too is not written down again');
+
 $t->redis('XADD', 'ref:conversions:{shop}', '2-0', 'type', 'tick', 'time',
           $NOW);
 $t->redis('XDEL', 'ref:conversions:{shop}', '1-0');
-is_deeply(append($sale), [ 1, 5, 0, 1, 1, 0 ],
+is_deeply(append($sale), [ 1, 9, 0, 1, 1, 32 ],
           'of a replay whose entry is gone the credit is not known');
-is_deeply(append(event(customer => 'mia')), [ 1, 6, 0, 0, 3, 0 ],
+is_deeply(append(event(customer => 'mia')), [ 1, 10, 0, 0, 3, 0 ],
           'other facts have numbers too');
 
 
@@ -668,6 +674,8 @@ for ([ 'ref:person:{shop}', 'full', 'x', qr/^PERSON / ],
      [ 'ref:person:{shop}:names', 'next', 'x', qr/^NAMES / ],
      [ 'ref:person:{shop}:names', 'next', '9' x 20, qr/^NAMES / ],
      [ $ids1, (place('ids', $full[0]{event_id}))[1], '1', qr/^ID / ],
+     [ $ids1, (place('ids', $full[0]{event_id}))[1], '99 ' . '0' x 16,
+       qr/^STREAM ends at entry \d+, though it had entry 99/ ],
      [ $claimed, $click, 'x', qr/^CLAIMED / ])
 {
     my ($key, $field, $value, $want) = @$_;
@@ -684,6 +692,11 @@ my $next = $t->redis('HGET', 'ref:person:{shop}:names', 'next');
 $t->redis('HDEL', 'ref:person:{shop}:names', 'next');
 refused(qr/^NAMES "next" is missing/, 'numbers would be given again');
 $t->redis('HSET', 'ref:person:{shop}:names', 'next', $next);
+
+$t->redis('HSET', 'ref:settled:{shop}', 'position', '99');
+refused(qr/^STREAM ends at entry \d+, though entry 99 was settled/,
+        'a stream that was replaced');
+$t->redis('DEL', 'ref:settled:{shop}');
 
 $t->redis('SET', 'ref:seed:{shop}', 'short');
 refused(qr/^SEED /, 'a seed that is none');
@@ -823,7 +836,8 @@ my $n = 0;
 @kinds = race(50, 20, sub { +{ %$one, amount => 5 + $_[0] % 2 } });
 
 is_deeply(\@kinds, [ 1, 499, 500 ], 'of two amounts one wins');
-is($t->redis('XLEN', 'ref:rejects:{shop}'), 500, 'each conflict is kept');
+is($t->redis('XLEN', 'ref:rejects:{shop}'), 1,
+   'what is sent again and again is written down once');
 is(scalar($a->entries), 1, 'one entry');
 
 

@@ -264,7 +264,12 @@ sub outcome {
     if ($had) {
         my $same = $had->{fp} eq $e->{fp};
 
-        $state{rejects}++ unless $same;
+        # the last one that was rejected for this id is not written down again
+
+        if (!$same && ($had->{reject} // '') ne $e->{fp}) {
+            $state{rejects}++;
+            $had->{reject} = $e->{fp};
+        }
 
         return ($same ? 1 : 2, @$had{qw(n how)});
     }

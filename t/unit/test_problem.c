@@ -286,6 +286,13 @@ test_results(void)
     ok(referral_problem_result(&b, &in.item[5].event, &outcome[5]) == 503
        && valid(), "so is what could not be kept");
 
+    start();
+    outcome[3].gone = 1;
+    ok(referral_problem_result(&b, &in.item[3].event, &outcome[3]) == 200
+       && wrote("{\"status\":200,\"result\":\"recorded\","
+                "\"event_id\":\"d\",\"position\":4,\"replayed\":true}"),
+       "one whose entry is gone: nothing is said about its referrer");
+
     take("{\"type\":\"cancel\",\"event_id\":\"a\",\"order_id\":\"o\"}");
     outcome[0].outcome = REFERRAL_PROBLEM_RECORDED;
     start();

@@ -636,6 +636,7 @@ ngx_http_referral_convert_said(void *data,
     out->via = outcome->via;
     out->known = outcome->known;
     out->self = outcome->self;
+    out->gone = outcome->gone;
     out->outcome = outcome->kind == REFERRAL_APPEND_CONFLICT
                    ? REFERRAL_PROBLEM_REUSED
                    : outcome->kind == REFERRAL_APPEND_REPLAY
