@@ -216,6 +216,15 @@ is_deeply([ sort map { $_->{field} } @{ $r->{json}{errors} } ],
 is(post('{"a":', )->status, 400, 'no JSON: 400');
 is(post('x', type => 'text/plain')->status, 415, 'another type: 415');
 
+my $zipped = post('x', headers => [ @{ signed('x') }, 'Content-Encoding',
+                                    'gzip' ]);
+is($zipped->status, 415, 'a compressed body: 415');
+is($zipped->header('Content-Type'), 'application/problem+json', 'as a problem');
+like($zipped->{json}{detail}, qr/uncompressed/, 'which says how it is taken');
+is(post('{"a":', headers => [ @{ signed('{"a":') }, 'Content-Encoding',
+                              'Identity' ])->status, 400,
+   'identity is no compression');
+
 my $n = stream();
 
 is($t->redis('XLEN', 'ref:conversions:{shop}'), 3, 'nothing of it is kept');

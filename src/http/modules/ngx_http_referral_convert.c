@@ -1,6 +1,7 @@
 
 #include "ngx_http_referral_convert.h"
 #include "ngx_http_referral_links.h"
+#include "ngx_http_referral_origin.h"
 #include "ngx_http_referral_request.h"
 #include "referral_keys.h"
 
@@ -11,6 +12,9 @@
 
 static ngx_int_t ngx_http_referral_convert_start(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx);
+static ngx_uint_t ngx_http_referral_convert_media(
+    ngx_http_referral_convert_t *c, referral_str_t *code,
+    referral_str_t *detail);
 static void ngx_http_referral_convert_cancel(ngx_http_referral_ctx_t *ctx);
 static void ngx_http_referral_convert_cleanup(void *data);
 static void ngx_http_referral_convert_body_handler(ngx_http_request_t *r);
@@ -93,7 +97,7 @@ ngx_http_referral_convert_start(ngx_http_request_t *r,
 {
     ngx_int_t                     rc;
     ngx_str_t                     wait;
-    referral_str_t                media, code, detail;
+    referral_str_t                code, detail;
     ngx_pool_cleanup_t           *cln;
     ngx_http_referral_convert_t  *c;
 
@@ -120,20 +124,7 @@ ngx_http_referral_convert_start(ngx_http_request_t *r,
         c->wait = 1;
     }
 
-    media.len = 0;
-
-    if (r->headers_in.content_type) {
-        media.len = r->headers_in.content_type->value.len;
-        media.data = r->headers_in.content_type->value.data;
-    }
-
-    if (media.len == 0
-        || referral_intake_type(&c->type, &media) != REFERRAL_OK)
-    {
-        ngx_http_referral_convert_text(&code, "media_type");
-        ngx_http_referral_convert_text(&detail, "Content-Type is one of "
-                    "application/json, application/x-ndjson and "
-                    "application/x-www-form-urlencoded, in UTF-8");
+    if (!ngx_http_referral_convert_media(c, &code, &detail)) {
         return ngx_http_referral_convert_problem(r, 415, &code, &detail);
     }
 
@@ -161,6 +152,47 @@ ngx_http_referral_convert_start(ngx_http_request_t *r,
                                      ngx_http_referral_convert_body_handler);
 
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+
+/* can the body be read at all? */
+
+static ngx_uint_t
+ngx_http_referral_convert_media(ngx_http_referral_convert_t *c,
+    referral_str_t *code, referral_str_t *detail)
+{
+    referral_str_t       media, encoding;
+    ngx_http_request_t  *r;
+
+    r = c->request;
+
+    ngx_http_referral_convert_text(code, "media_type");
+
+    ngx_http_referral_origin_header(r, "Content-Encoding", &encoding);
+
+    if (encoding.len && !referral_str_is_nocase(&encoding, "identity")) {
+        ngx_http_referral_convert_text(detail, "a body is taken uncompressed, "
+                                       "without Content-Encoding");
+        return 0;
+    }
+
+    media.len = 0;
+
+    if (r->headers_in.content_type) {
+        media.len = r->headers_in.content_type->value.len;
+        media.data = r->headers_in.content_type->value.data;
+    }
+
+    if (media.len == 0
+        || referral_intake_type(&c->type, &media) != REFERRAL_OK)
+    {
+        ngx_http_referral_convert_text(detail, "Content-Type is one of "
+                    "application/json, application/x-ndjson and "
+                    "application/x-www-form-urlencoded, in UTF-8");
+        return 0;
+    }
+
+    return 1;
 }
 
 
