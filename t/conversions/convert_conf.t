@@ -125,7 +125,7 @@ subtest 'referral_convert_keys' => sub {
         conf('referral_convert; referral_convert_keys %%DIR%%/shops;'));
 
     my %says = (
-        'missing'       => qr/missing" failed \(2: No such file/,
+        'missing'       => qr/"referral_convert_keys" needs a file with a key a line, "PROGRAM KEY_ID whsec_BASE64": .*missing" failed \(2: No such file/,
         'open'          => qr/open" .*(?:0600|chmod)/,
         'empty'         => qr/"referral_convert_keys".*empty": no key; a line is "PROGRAM KEY_ID whsec_BASE64"/,
         'wrong.words'   => qr/wrong\.words" line 2: .*PROGRAM/,

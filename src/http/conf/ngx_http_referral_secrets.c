@@ -534,6 +534,10 @@ ngx_http_referral_read(ngx_conf_t *cf, ngx_pool_t *pool, const char *directive,
         if (ngx_strcmp(directive, "referral_key_file") == 0) {
             needs = "a key of " NGX_HTTP_REFERRAL_KEY_HINT;
 
+        } else if (ngx_strcmp(directive, "referral_convert_keys") == 0) {
+            needs = "a file with a key a line, \"PROGRAM KEY_ID "
+                    "whsec_BASE64\"";
+
         } else if (secret) {
             needs = "a file with the password alone";
 
