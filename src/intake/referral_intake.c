@@ -80,6 +80,9 @@ referral_intake_body(referral_intake_t *in, unsigned type,
         text.len -= 3;
     }
 
+    in->at = text.data;
+    in->line = 1;
+
     referral_str_trim(&text);
 
     if (text.len == 0) {
@@ -95,6 +98,8 @@ referral_intake_body(referral_intake_t *in, unsigned type,
     } else {
         rc = referral_intake_single(in, type, &text, conf);
     }
+
+    in->at = NULL;
 
     return in->failed ? REFERRAL_ERROR : rc;
 }

@@ -103,6 +103,11 @@ typedef struct {
     unsigned                  told;      /* mistakes of all items */
     unsigned                  more;      /* mistakes that are not told */
     unsigned                  failed;    /* no memory */
+    const u_char             *at;        /* in the body while it is read, then
+                                            NULL; its line, and characters of
+                                            the line before it */
+    unsigned                  line;
+    unsigned                  column;
 } referral_intake_t;
 
 

@@ -71,6 +71,18 @@ void referral_intake_wrong(referral_intake_t *in, referral_intake_item_t *item,
 int referral_intake_refused(referral_intake_t *in, unsigned status,
     const char *code, const char *detail);
 
+/* the same, of the body's byte "p", whose line and column are told */
+int referral_intake_refused_at(referral_intake_t *in, unsigned status,
+    const char *code, const char *detail, const u_char *p);
+
+/*
+ * "what" with a line and a column of the body, in the arena; NULL: no memory.
+ * "line" and "column" are counted from 1 at "p", which is behind those of
+ * earlier calls.
+ */
+const char *referral_intake_at(referral_intake_t *in, const char *what,
+    const u_char *p, unsigned line, unsigned column);
+
 /* of a field of the item, 422 */
 void referral_intake_mistake(referral_intake_reader_t *r,
     const referral_str_t *field, const char *code, const char *detail);

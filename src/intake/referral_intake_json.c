@@ -4,21 +4,25 @@
  * character, NUL, and a key that comes twice.
  */
 
-#include <stdio.h>
-
 #include <jansson.h>
 
 #include "referral_intake_core.h"
 
 
-#define REFERRAL_INTAKE_DETAIL  160
+/* how a message of jansson's begins, and what is told in its place */
+
+typedef struct {
+    const char  *begins;
+    const char  *words;
+} referral_intake_json_syntax_t;
 
 
 static void referral_intake_json_failed(referral_intake_reader_t *r,
     const referral_str_t *text, json_error_t *error);
+static const char *referral_intake_json_words(const json_error_t *error);
 static void referral_intake_json_wrong(referral_intake_reader_t *r,
-    const referral_str_t *field, const char *code, const char *what,
-    const json_error_t *error);
+    const referral_str_t *text, const json_error_t *error,
+    const referral_str_t *field, const char *code, const char *what);
 static void referral_intake_json_key(referral_str_t *key,
     const referral_str_t *text, size_t position);
 static void referral_intake_json_field(referral_intake_reader_t *r,
@@ -76,78 +80,115 @@ referral_intake_json_failed(referral_intake_reader_t *r,
 
     case json_error_duplicate_key:
         referral_intake_json_key(&key, text, error->position);
-        referral_intake_json_wrong(r, &key, "duplicate",
-                                   "a field stands once", error);
+        referral_intake_json_wrong(r, text, error, &key, "duplicate",
+                                   "a field stands once");
         return;
 
     case json_error_numeric_overflow:
-        referral_intake_json_wrong(r, NULL, "range",
+        referral_intake_json_wrong(r, text, error, NULL, "range",
                                    "a number that is too large: numbers are "
-                                   "whole, 0 to 9007199254740991", error);
+                                   "whole, 0 to 9007199254740991");
         return;
 
     case json_error_stack_overflow:
-        referral_intake_json_wrong(r, NULL, "nesting",
+        referral_intake_json_wrong(r, text, error, NULL, "nesting",
                                    "an event has lists and \"x\", and nothing "
-                                   "in these", error);
+                                   "in these");
         return;
 
     case json_error_invalid_utf8:
-        referral_intake_json_wrong(r, NULL, "encoding",
-                                   "JSON is in UTF-8, and this is none",
-                                   error);
+        referral_intake_json_wrong(r, text, error, NULL, "encoding",
+                                   "JSON is in UTF-8, and this is none");
         return;
 
     case json_error_null_character:
     case json_error_null_byte_in_key:
-        referral_intake_json_wrong(r, NULL, "encoding",
-                                   "\\u0000 may not stand in a text", error);
+        referral_intake_json_wrong(r, text, error, NULL, "encoding",
+                                   "\\u0000 may not stand in a text");
         return;
 
     case json_error_premature_end_of_input:
-        referral_intake_json_wrong(r, NULL, "syntax",
-                                   "JSON that ends before its object does",
-                                   error);
+        referral_intake_json_wrong(r, text, error, NULL, "syntax",
+                                   "JSON that ends before its object does");
         return;
 
     case json_error_end_of_input_expected:
-        referral_intake_json_wrong(r, NULL, "syntax",
+        referral_intake_json_wrong(r, text, error, NULL, "syntax",
                                    "one object is expected: several stand in "
                                    "an array, or one a line as "
-                                   "application/x-ndjson", error);
+                                   "application/x-ndjson");
         return;
 
     default:
-        referral_intake_json_wrong(r, NULL, "syntax",
-                                   "a JSON object is expected", error);
+        referral_intake_json_wrong(r, text, error, NULL, "syntax",
+                                   referral_intake_json_words(error));
         return;
     }
 }
 
 
-static void
-referral_intake_json_wrong(referral_intake_reader_t *r,
-    const referral_str_t *field, const char *code, const char *what,
-    const json_error_t *error)
+/*
+ * One code of jansson's stands for all of these.  Its message itself is not
+ * told, since it repeats bytes of the body.
+ */
+
+static const char *
+referral_intake_json_words(const json_error_t *error)
 {
-    char            detail[REFERRAL_INTAKE_DETAIL];
-    referral_str_t  text, copy;
+    size_t  i;
 
-    text.data = (u_char *) detail;
-    text.len = snprintf(detail, sizeof(detail), "%s (line %d, column %d)",
-                        what, error->line, error->column);
+    static const referral_intake_json_syntax_t  syntax[] = {
+        { "unexpected newline",
+          "a text ends on its line: a line break in it is \\n" },
+        { "control character",
+          "a control character in a text is written as \\t or \\u001f" },
+        { "invalid escape",
+          "\\ in a text is followed by one of \" \\ / b f n r t, or by u and "
+          "four hexadecimal digits" },
+        { "invalid Unicode",
+          "half a character: one beyond \\uffff is a pair, such as "
+          "\\ud83d\\ude00" },
+        { "invalid token",
+          "neither a text in double quotes, nor a number, true, false or "
+          "null" },
+        { "unexpected token",
+          "a value is expected: a text, a number, true, false or null" },
+        { "string or '}' expected",
+          "a field's name in double quotes is expected; \"}\" has no comma "
+          "before it" },
+        { "':' expected",
+          "\":\" is expected between a field's name and its value" },
+        { "'}' expected",
+          "\",\" or \"}\" is expected after a field's value" },
+        { "']' expected",
+          "\",\" or \"]\" is expected after a value of a list" },
+        { "'[' or '{' expected", "a JSON object is expected" }
+    };
 
-    if (text.len >= sizeof(detail)) {
-        text.len = sizeof(detail) - 1;
+    for (i = 0; i < sizeof(syntax) / sizeof(syntax[0]); i++) {
+        if (strncmp(error->text, syntax[i].begins, strlen(syntax[i].begins))
+            == 0)
+        {
+            return syntax[i].words;
+        }
     }
 
-    text.len++;
+    return "this is no JSON";
+}
 
-    referral_intake_copy(r->in, &copy, &text);
 
-    if (!r->in->failed) {
-        referral_intake_wrong(r->in, r->item, 400, field, code,
-                              (char *) copy.data);
+static void
+referral_intake_json_wrong(referral_intake_reader_t *r,
+    const referral_str_t *text, const json_error_t *error,
+    const referral_str_t *field, const char *code, const char *what)
+{
+    const char  *detail;
+
+    detail = referral_intake_at(r->in, what, text->data, error->line,
+                                error->column);
+
+    if (detail != NULL) {
+        referral_intake_wrong(r->in, r->item, 400, field, code, detail);
     }
 }
 

@@ -1,4 +1,5 @@
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "referral_intake_core.h"
@@ -6,6 +7,8 @@
 
 #define REFERRAL_INTAKE_CHUNK  (16 * 1024 - 64)
 #define REFERRAL_INTAKE_ALIGN  sizeof(uint64_t)
+
+#define REFERRAL_INTAKE_DETAIL  160      /* with a line and a column */
 
 
 struct referral_intake_chunk_s {
@@ -28,6 +31,52 @@ referral_intake_refused(referral_intake_t *in, unsigned status,
     referral_intake_wrong(in, &in->body, status, NULL, code, detail);
 
     return REFERRAL_DECLINED;
+}
+
+
+int
+referral_intake_refused_at(referral_intake_t *in, unsigned status,
+    const char *code, const char *detail, const u_char *p)
+{
+    const char  *text;
+
+    text = referral_intake_at(in, detail, p, 1, 1);
+
+    return referral_intake_refused(in, status, code, text ? text : detail);
+}
+
+
+/* the body is counted on from the last place, so only once in all */
+
+const char *
+referral_intake_at(referral_intake_t *in, const char *what, const u_char *p,
+    unsigned line, unsigned column)
+{
+    char  *text;
+
+    for ( /* void */ ; in->at < p; in->at++) {
+
+        if (*in->at == '\n') {
+            in->line++;
+            in->column = 0;
+
+        } else if ((*in->at & 0xc0) != 0x80) {
+            in->column++;
+        }
+    }
+
+    if (line == 1) {
+        column += in->column;
+    }
+
+    text = referral_intake_alloc(in, REFERRAL_INTAKE_DETAIL);
+
+    if (text != NULL) {
+        snprintf(text, REFERRAL_INTAKE_DETAIL, "%s (line %u, column %u)", what,
+                 in->line + line - 1, column);
+    }
+
+    return text;
 }
 
 

@@ -44,9 +44,11 @@ referral_intake_split(referral_intake_t *in, const referral_str_t *body,
         p = referral_intake_value(p, end);
 
         if (p == NULL || p == start) {
-            return referral_intake_refused(in, 400, "syntax",
-                                           "an array of objects is expected, "
-                                           "nested no deeper than 32");
+            return referral_intake_refused_at(in, 400, "syntax",
+                                              "an array of objects is "
+                                              "expected; what begins here has "
+                                              "no end, or is nested deeper "
+                                              "than 32", start);
         }
 
         (*items)[n].data = (u_char *) start;
@@ -59,10 +61,10 @@ referral_intake_split(referral_intake_t *in, const referral_str_t *body,
         }
 
         if (p == end || *p != ',') {
-            return referral_intake_refused(in, 400, "syntax",
-                                           "objects in an array have \",\" "
-                                           "between them, and \"]\" at the "
-                                           "end");
+            return referral_intake_refused_at(in, 400, "syntax",
+                                              "objects in an array have \",\" "
+                                              "between them, and \"]\" at the "
+                                              "end", p);
         }
 
         p = referral_intake_blanks(p + 1, end);

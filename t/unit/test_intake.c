@@ -140,17 +140,42 @@ form(const char *body, const char *wanted)
 /* the first mistake's words have these among them */
 
 static int
-told(const char *words)
+item_told(const referral_intake_item_t *item, const char *words)
 {
     char             detail[512];
     referral_str_t  *text;
 
-    text = &in.item[0].errors->detail;
+    if (item->errors == NULL) {
+        return 0;
+    }
+
+    text = &item->errors->detail;
 
     snprintf(detail, sizeof(detail), "%.*s", (int) text->len,
              (char *) text->data);
 
-    return strstr(detail, words) != NULL;
+    if (strstr(detail, words) == NULL) {
+        fprintf(stderr, "# got \"%s\", wanted \"%s\"\n", detail, words);
+        return 0;
+    }
+
+    return 1;
+}
+
+
+static int
+told(const char *words)
+{
+    return item_told(&in.item[0], words);
+}
+
+
+/* a body that is no JSON, and what is told of it */
+
+static int
+no_json(const char *body, const char *words)
+{
+    return json(body, " syntax") && told(words);
 }
 
 
@@ -517,6 +542,36 @@ test_syntax(void)
     ok(lead("\"city\":\"\\ud83d\\ude00\"", ""), "a whole one");
     ok(json("7", " syntax") && json("\"a\"", " syntax")
        && json("null", " syntax"), "no object");
+    ok(no_json("{'a':1}", "a field's name in double quotes")
+       && no_json("{\"a\":1,}", "\"}\" has no comma before it (line 1, "
+                  "column 8)")
+       && no_json("{\"a\" 1}", "\":\" is expected")
+       && no_json("{\"a\":1\n \"b\":2}", "\",\" or \"}\" is expected after a "
+                  "field's value (line 2, column 4)")
+       && no_json("{\"a\":[1 2]}", "\",\" or \"]\" is expected")
+       && no_json("{\"a\":}", "a value is expected")
+       && no_json("{\"a\":yes}", "nor a number, true, false or null")
+       && no_json("{\"a\":\"b\nc\"}", "a line break in it is \\n")
+       && no_json("{\"a\":\"b\tc\"}", "a control character")
+       && no_json("{\"a\":\"\\x\"}", "is followed by one of")
+       && no_json("{\"a\":\"\\u12g4\"}", "four hexadecimal digits")
+       && no_json("{\"a\":\"\\ud800\"}", "half a character")
+       && no_json("{\"a\":\"b", "ends before its object does")
+       && no_json("7", "a JSON object is expected"),
+       "each mistake of JSON has words of its own");
+    ok(no_json("\xef\xbb\xbf\n  {\"\xc3\xa9\":1 2}", "(line 2, column 10)"),
+       "line and column are the body's, in characters");
+    ok(take(REFERRAL_INTAKE_JSON, "[{},\n {\"a\" 1}, {\"a\":\n1 2}]")
+       == REFERRAL_OK && item_told(&in.item[1], "(line 2, column 7)")
+       && item_told(&in.item[2], "(line 3, column 3)"), "also of an array");
+    ok(take(REFERRAL_INTAKE_NDJSON, "{}\n\n  {\"a\" 1}\r\n{\"a\"}")
+       == REFERRAL_OK && item_told(&in.item[1], "(line 3, column 8)")
+       && item_told(&in.item[2], "(line 4, column 5)"), "and of lines");
+    ok(take(REFERRAL_INTAKE_JSON, "[{},\n {} {}]") == REFERRAL_DECLINED
+       && item_told(&in.body, "(line 2, column 5)")
+       && take(REFERRAL_INTAKE_JSON, "[{},\n {\"a\":1]") == REFERRAL_DECLINED
+       && item_told(&in.body, "has no end, or is nested deeper than 32 "
+                    "(line 2, column 2)"), "and of an array that is none");
     ok(json("{\"a\":1}{\"a\":1}", " syntax")
        && told("x-ndjson"),
        "several, not said to be");
