@@ -763,6 +763,8 @@ is($r->status . $r->body, '500an error page', 'an error that nginx answers');
 
 $r = answer('/shop/twice?id=t1');
 is($r->body, 'thanks', 'two headers');
+comes('t1', 'the event of the first is taken');
+comes('t1-2', 'that of the second as well');
 is(answer('/shop/wrong?id=wrong')->body, 'thanks', 'a header that is wrong');
 is(answer('/shop/empty?id=empty')->body, 'thanks', 'one that is empty');
 like($t->log, qr/the header of the shop's answer is no event/,

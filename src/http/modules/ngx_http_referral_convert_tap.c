@@ -12,6 +12,8 @@ static ngx_int_t ngx_http_referral_convert_tap_filter(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_referral_convert_tap_cached(ngx_http_request_t *r);
 static void ngx_http_referral_convert_tap_hide(ngx_http_request_t *r,
     ngx_str_t *name);
+static ngx_uint_t ngx_http_referral_convert_tap_lines(ngx_http_request_t *r,
+    ngx_str_t *name);
 static void ngx_http_referral_convert_tap_take(ngx_http_request_t *r,
     ngx_str_t *text);
 static int64_t ngx_http_referral_convert_tap_late(ngx_http_request_t *r,
@@ -60,9 +62,10 @@ ngx_http_referral_convert_tap_filter(ngx_http_request_t *r)
         ngx_http_referral_convert_tap_hide(r, &conf->header);
     }
 
-    if (text.len
-        && !r->post_action
-        && !ngx_http_referral_convert_tap_cached(r))
+    if (!r->post_action
+        && !ngx_http_referral_convert_tap_cached(r)
+        && ngx_http_referral_convert_tap_lines(r, &conf->header) == 0
+        && text.len)
     {
         ngx_http_referral_convert_tap_take(r->main, &text);
     }
@@ -114,6 +117,47 @@ ngx_http_referral_convert_tap_hide(ngx_http_request_t *r, ngx_str_t *name)
             h[i].hash = 0;
         }
     }
+}
+
+
+/*
+ * An event in each header of this name.  The variable has only the first of
+ * them, or since nginx 1.23 all of them as one text.
+ */
+
+static ngx_uint_t
+ngx_http_referral_convert_tap_lines(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t        i, n;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    if (name->len == 0 || r->upstream == NULL) {
+        return 0;
+    }
+
+    n = 0;
+
+    for (part = &r->upstream->headers_in.headers.part; part; part = part->next)
+    {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].hash == 0
+                || h[i].value.len == 0
+                || h[i].key.len != name->len
+                || ngx_strncasecmp(h[i].key.data, name->data, name->len) != 0)
+            {
+                continue;
+            }
+
+            ngx_http_referral_convert_tap_take(r->main, &h[i].value);
+            n++;
+        }
+    }
+
+    return n;
 }
 
 
