@@ -34,6 +34,13 @@ $t->config(
 
         location /events {
             referral_convert;
+            error_page 413 @too_large;
+        }
+
+        location @too_large {
+            default_type application/problem+json;
+            return 413 '{"type": "about:blank", "title": "Content Too Large", "status": 413, "code": "too_large",
+                         "detail": "a body has at most 1 MB"}';
         }
 
         location /inside {
@@ -221,6 +228,13 @@ my $zipped = post('x', headers => [ @{ signed('x') }, 'Content-Encoding',
 is($zipped->status, 415, 'a compressed body: 415');
 is($zipped->header('Content-Type'), 'application/problem+json', 'as a problem');
 like($zipped->{json}{detail}, qr/uncompressed/, 'which says how it is taken');
+my $large = post(' ' x 1_100_000);
+is($large->status, 413, 'a body that is too large: 413');
+is($large->header('Content-Type'), 'application/problem+json',
+   'as a problem, by the recipe of the manual');
+is($large->{json}{code}, 'too_large', 'with its code');
+is($large->{json}{status}, 413, 'and its status');
+
 is(post('{"a":', headers => [ @{ signed('{"a":') }, 'Content-Encoding',
                               'Identity' ])->status, 400,
    'identity is no compression');
