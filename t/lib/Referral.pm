@@ -1079,7 +1079,10 @@ sub end {
     my ($self) = @_;
 
     $self->stop('TERM');
-    $self->end_child($_) for @{ $self->{children} };
+
+    # a copy: each is taken out of the list
+
+    $self->end_child($_) for my @all = @{ $self->{children} };
     $self->redis_stop;
 }
 
