@@ -2,9 +2,9 @@
  * Goes before libc and libcrypto of nginx-referral-settle in t/program/, by
  * LD_PRELOAD:
  *
- *     FAULT_KILL=N FAULT_WHEN=before|after FAULT_FILE=PATH
+ *     FAULT_KILL=N FAULT_WHEN=before|after|stop FAULT_FILE=PATH
  *         kill -9 at the N-th write to a socket, before or after Redis has it;
- *         once: then there is the file
+ *         once: then there is the file, with its pid; or it stops before
  *     FAULT_POISON=TEXT FAULT_HOW=crash|hang
  *         a fact with that text kills the process, or keeps it for ever
  */
@@ -15,6 +15,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,8 +35,10 @@ end(void)
     fd = open(getenv("FAULT_FILE"), O_CREAT|O_WRONLY|O_EXCL, 0600);
 
     if (fd != -1) {
+        (void) dprintf(fd, "%d", (int) getpid());
         (void) close(fd);
-        (void) kill(getpid(), SIGKILL);
+        (void) kill(getpid(), strcmp(getenv("FAULT_WHEN"), "stop") == 0
+                              ? SIGSTOP : SIGKILL);
     }
 }
 

@@ -890,6 +890,49 @@ subtest 'a repair' => sub {
     isnt($status, 0, 'a key of another type');
     like($said, qr/not repaired: \Q$progress\E: WRONGTYPE/, 'stays');
     $t->redis('DEL', keys_of($p));
+
+    # a settler that has read what is wrong, and not written yet
+
+    my $tried = 0;
+
+    for my $n (1 .. 60) {
+        my $wrong = program();
+        my $file = "$dir/stopped-$wrong";
+
+        append($wrong, @facts[0 .. 39]);
+        run('--once', '--program', $wrong);
+        $t->redis('DEL', grep { /^ref:(?:friend|order)\b/ } keys_of($wrong));
+        append($wrong, @facts[40 .. $#facts]);
+
+        local %ENV = (%ENV, LD_PRELOAD => $faults, FAULT_KILL => $n,
+                      FAULT_WHEN => 'stop', FAULT_FILE => $file);
+
+        my $one = start('--once', '--program', $wrong, '--lease', 0,
+                        '--batch', 1000);
+
+        delete @ENV{qw(LD_PRELOAD FAULT_KILL)};
+
+        wait_for { -s $file || waitpid($one->{pid}, WNOHANG) } 5;
+        last if !-s $file;
+
+        my $repaired = run('--repair', '--program', $wrong);
+
+        kill 'CONT', $t->read_file($file);
+        waitpid $one->{pid}, 0;
+
+        # what was counted on it cannot be repaired
+
+        next if $repaired != 0;
+
+        $tried++;
+        run('--once', '--program', $wrong, '--lease', 0);
+        next if same($wrong) && replay($wrong) == 0;
+
+        fail("stopped before write $n");
+        last;
+    }
+
+    cmp_ok($tried, '>', 3, 'a repair under a settler that has read');
 };
 
 done_testing;
