@@ -24,10 +24,11 @@
 
 /*
  * Number of what is decided here: another result for the same facts is another
- * engine.
+ * engine.  1 had no amounts and refunds by dimension, and no days of amounts,
+ * refunds and links.
  */
 
-#define REFERRAL_SETTLE_ENGINE  1
+#define REFERRAL_SETTLE_ENGINE  2
 
 
 typedef struct referral_settle_entry_s  referral_settle_entry_t;

@@ -22,6 +22,9 @@ _Static_assert(REFERRAL_SETTLE_TEXT > REFERRAL_FRIEND_SIZE
                && REFERRAL_SETTLE_TEXT > REFERRAL_ORDER_SIZE, "texts fit");
 
 
+/* the first four are counted by day and by dimension, of which three have
+   boards */
+
 typedef enum {
     REFERRAL_SETTLE_LEADS = 0,
     REFERRAL_SETTLE_SALES,

@@ -12,6 +12,10 @@
 
 #define REFERRAL_SETTLE_NAME    32       /* "amount:" and a unit */
 #define REFERRAL_SETTLE_SUFFIX  128      /* of a key, or a dimension's field */
+
+_Static_assert(REFERRAL_SETTLE_SUFFIX >= REFERRAL_SETTLE_NAME
+               + sizeof(":country:") + REFERRAL_FACT_WORD, "names fit");
+
 #define REFERRAL_SETTLE_MONTH   (sizeof("2026-11") - 1)
 
 
@@ -43,6 +47,8 @@ static void referral_settle_merge(referral_settle_t *s);
 static int referral_settle_compare(const void *one, const void *two);
 static void referral_settle_apply(referral_settle_t *s,
     const referral_settle_entry_t *entry, int64_t time);
+static void referral_settle_apply_days(referral_settle_t *s,
+    const referral_settle_names_t *names, const referral_str_t *code);
 static void referral_settle_apply_credit(referral_settle_t *s,
     const referral_settle_names_t *names);
 static void referral_settle_apply_words(referral_settle_t *s,
@@ -378,7 +384,6 @@ referral_settle_apply(referral_settle_t *s,
 {
     u_char                   data[REFERRAL_SETTLE_SUFFIX];
     referral_buf_t           buf;
-    referral_str_t           day;
     referral_settle_names_t  names;
 
     names.entry = entry;
@@ -398,22 +403,41 @@ referral_settle_apply(referral_settle_t *s,
     referral_buf_put(&buf, names.day, sizeof(names.day));
     referral_settle_add(s, REFERRAL_VIEW_DAY, &buf, &names.name, entry->n);
 
-    if (entry->field == REFERRAL_SETTLE_LEADS
-        || entry->field == REFERRAL_SETTLE_SALES)
-    {
-        day.data = names.day;
-        day.len = sizeof(names.day);
-
-        referral_buf_init(&buf, data, sizeof(data));
-        referral_buf_putc(&buf, ':');
-        referral_buf_str(&buf, &names.name);
-        referral_settle_add(s, REFERRAL_VIEW_DAYS, &buf, &day, entry->n);
+    if (entry->field <= REFERRAL_SETTLE_REFUNDS) {
+        referral_settle_apply_days(s, &names, NULL);
     }
 
     if (entry->credited) {
         referral_time_day(names.click_day, entry->credit.click.ms, 0);
         referral_settle_apply_credit(s, &names);
     }
+}
+
+
+/* the days of the program, or of a link */
+
+static void
+referral_settle_apply_days(referral_settle_t *s,
+    const referral_settle_names_t *names, const referral_str_t *code)
+{
+    u_char          data[REFERRAL_SETTLE_SUFFIX];
+    referral_buf_t  buf;
+    referral_str_t  day;
+
+    day.data = (u_char *) names->day;
+    day.len = sizeof(names->day);
+
+    referral_buf_init(&buf, data, sizeof(data));
+    referral_buf_putc(&buf, ':');
+    referral_buf_str(&buf, &names->name);
+    referral_buf_putc(&buf, REFERRAL_VIEW_PROGRAM);
+
+    if (code) {
+        referral_buf_putc(&buf, ':');
+        referral_buf_str(&buf, code);
+    }
+
+    referral_settle_add(s, REFERRAL_VIEW_DAYS, &buf, &day, names->entry->n);
 }
 
 
@@ -447,10 +471,9 @@ referral_settle_apply_credit(referral_settle_t *s,
                             entry->n);
     }
 
-    if (entry->field == REFERRAL_SETTLE_LEADS
-        || entry->field == REFERRAL_SETTLE_SALES)
-    {
+    if (entry->field <= REFERRAL_SETTLE_REFUNDS) {
         referral_settle_apply_words(s, names);
+        referral_settle_apply_days(s, names, &entry->credit.code);
     }
 
     if (entry->field <= REFERRAL_SETTLE_AMOUNT) {

@@ -18,13 +18,24 @@ void
 referral_state_key(referral_buf_t *out, const referral_state_t *state,
     const referral_view_item_t *item)
 {
+    size_t  i;
+
     if (item->kind == REFERRAL_VIEW_DAYS) {
         referral_buf_str(out, &state->prefix);
         referral_buf_puts(out, "days");
-        referral_buf_put(out, item->name, item->klen);
-        referral_buf_puts(out, ":{");
-        referral_buf_str(out, &state->program);
-        referral_buf_putc(out, '}');
+
+        for (i = 0; i < item->klen; i++) {
+
+            if (item->name[i] != REFERRAL_VIEW_PROGRAM) {
+                referral_buf_putc(out, item->name[i]);
+                continue;
+            }
+
+            referral_buf_puts(out, ":{");
+            referral_buf_str(out, &state->program);
+            referral_buf_putc(out, '}');
+        }
+
         return;
     }
 

@@ -27,7 +27,7 @@ typedef enum {
     REFERRAL_VIEW_RULES,       /* text: a field of rules:{p} */
     REFERRAL_VIEW_STATS,       /* counters: fields of stats:{p}[:CODE] */
     REFERRAL_VIEW_DAY,         /* day:{p}:DAY */
-    REFERRAL_VIEW_DAYS,        /* days:leads|sales:{p} */
+    REFERRAL_VIEW_DAYS,        /* days:NAME:{p}[:CODE] */
     REFERRAL_VIEW_COHORT,      /* cohort:{p}:DAY */
     REFERRAL_VIEW_PROGRESS,    /* progress:{p}:N */
     REFERRAL_VIEW_BOARD,       /* scores: members of board:{p}:… */
@@ -35,6 +35,10 @@ typedef enum {
     REFERRAL_VIEW_KINDS
 } referral_view_kind_e;
 
+
+/* stands for ":{p}" in the names of DAYS: ":leads :aiko7" */
+
+#define REFERRAL_VIEW_PROGRAM  ' '
 
 /* sorted sets hold doubles: a score is exact up to here, and stays here */
 

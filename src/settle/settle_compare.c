@@ -71,13 +71,17 @@ static int settle_compare_others(settle_compare_t *c);
 static int settle_compare_other(settle_compare_t *c, const char *key);
 static int settle_compare_theirs(const settle_compare_t *c, const char *key,
     unsigned *kind);
+static int settle_compare_class_of(const char *name, unsigned *kind);
 static int settle_compare_known(const settle_compare_t *c, unsigned kind,
     const char *part, size_t len);
 static void settle_compare_name(const settle_compare_t *c,
     const referral_view_item_t *item, char key[REFERRAL_STATE_KEY]);
 
 
-/* what of a program's keys is a settler's, by the name before "{p}" */
+/*
+ * What of a program's keys is a settler's, by the name before "{p}"; with a
+ * colon at its end by how that begins.
+ */
 
 static const struct {
     const char  *name;
@@ -90,6 +94,8 @@ static const struct {
     { "day", REFERRAL_VIEW_DAY },
     { "days" ":leads", REFERRAL_VIEW_DAYS },
     { "days" ":sales", REFERRAL_VIEW_DAYS },
+    { "days" ":refunds", REFERRAL_VIEW_DAYS },
+    { "days" ":amount:", REFERRAL_VIEW_DAYS },
     { "cohort", REFERRAL_VIEW_COHORT },
     { "progress", REFERRAL_VIEW_PROGRESS },
     { "board", REFERRAL_VIEW_BOARD }
@@ -496,7 +502,7 @@ settle_compare_ours(unsigned kind, const referral_str_t *field)
 
     static const char *const  names[] = {
         "leads", "sales", "refunds", "friends", "known", "self",
-        "unattributed", "leads:", "sales:", "amount:"
+        "unattributed", "leads:", "sales:", "refunds:", "amount:"
     };
 
     if (kind != REFERRAL_VIEW_STATS && kind != REFERRAL_VIEW_DAY) {
@@ -741,30 +747,17 @@ static int
 settle_compare_theirs(const settle_compare_t *c, const char *key,
     unsigned *kind)
 {
-    size_t       i, len;
+    char         days[REFERRAL_STATE_KEY];
+    size_t       len;
     const char  *name, *tail, *part;
 
     name = key + strlen(settle_options.prefix);
-
-    for (i = 0; i < sizeof(settle_classes) / sizeof(settle_classes[0]); i++) {
-        len = strlen(settle_classes[i].name);
-
-        if (strncmp(name, settle_classes[i].name, len) == 0
-            && strncmp(name + len, ":{", 2) == 0)
-        {
-            break;
-        }
-    }
-
     tail = strchr(name, '}');
 
-    if (i == sizeof(settle_classes) / sizeof(settle_classes[0])
-        || tail == NULL)
-    {
+    if (tail == NULL || !settle_compare_class_of(name, kind)) {
         return 0;
     }
 
-    *kind = settle_classes[i].kind;
     part = tail + 1;
     len = strlen(part);
 
@@ -775,8 +768,15 @@ settle_compare_theirs(const settle_compare_t *c, const char *key,
     }
 
     if (*kind == REFERRAL_VIEW_DAYS) {
-        part = strchr(name, ':');
-        len = strlen(":leads");
+        len = snprintf(days, sizeof(days), "%.*s%c%s",
+                       (int) (strstr(name, ":{") - name - strlen("days")),
+                       name + strlen("days"), REFERRAL_VIEW_PROGRAM, part);
+
+        if (len >= sizeof(days)) {
+            return 0;
+        }
+
+        part = days;
 
     } else if (*kind <= REFERRAL_VIEW_ORDER) {
 
@@ -789,6 +789,32 @@ settle_compare_theirs(const settle_compare_t *c, const char *key,
     }
 
     return !settle_compare_known(c, *kind, part, len);
+}
+
+
+static int
+settle_compare_class_of(const char *name, unsigned *kind)
+{
+    size_t       i, len;
+    const char  *end, *class;
+
+    end = strstr(name, ":{");
+
+    for (i = 0; end
+                && i < sizeof(settle_classes) / sizeof(settle_classes[0]); i++)
+    {
+        class = settle_classes[i].name;
+        len = strlen(class);
+
+        if (strncmp(name, class, len) == 0
+            && (class[len - 1] == ':' ? name + len < end : name + len == end))
+        {
+            *kind = settle_classes[i].kind;
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

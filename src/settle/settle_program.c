@@ -402,6 +402,13 @@ settle_program_begin(settle_program_t *p, const redisReply *reply)
 
     if (rc == SETTLE_BUSY) {
         p->loaded = 1;
+
+        if (p->position && engine < REFERRAL_SETTLE_ENGINE) {
+            settle_log("error", "program \"%s\": an older version settled it"
+                       " up to entry %llu and did not count all that this one"
+                       " does: nginx-referral-settle --repair adds what is"
+                       " missing", p->name, (unsigned long long) p->position);
+        }
     }
 
     return rc;

@@ -195,7 +195,10 @@ settle_repair_write(settle_repair_t *r)
 }
 
 
-/* a settler that knows what was wrong is refused by the count of repairs */
+/*
+ * A settler that knows what was wrong is refused by the count of repairs, one
+ * that counts less by the number of the engine.
+ */
 
 static void
 settle_repair_head(settle_repair_t *r, settle_command_t *c)
@@ -206,9 +209,11 @@ settle_repair_head(settle_repair_t *r, settle_command_t *c)
 
     settle_commit_base(p, c);
     settle_command_text(c, "0");
-    settle_command_text(c, "2");
+    settle_command_text(c, "4");
     settle_command_text(c, "repaired");
     settle_command_number(c, p->repaired + 1);
+    settle_command_text(c, "engine");
+    settle_command_number(c, REFERRAL_SETTLE_ENGINE);
 }
 
 

@@ -58,14 +58,23 @@ subtest 'what is written' => sub {
     is_deeply(fields("ref:stats:{$p}"),
               { leads => 1, sales => 1, refunds => 1, friends => 1,
                 'amount:EUR' => 700, 'leads:country:JP' => 1,
-                'sales:country:JP' => 1 }, 'totals');
+                'sales:country:JP' => 1, 'refunds:country:JP' => 1,
+                'amount:EUR:country:JP' => 700 }, 'totals');
     is_deeply(fields("ref:stats:{$p}:aiko7"), fields("ref:stats:{$p}"),
               'those of the link');
     is_deeply(fields("ref:day:{$p}:$day"), fields("ref:stats:{$p}"),
               'those of the day');
     is_deeply(fields("ref:cohort:{$p}:2026-11-17"), fields("ref:stats:{$p}"),
               'those of the day of the click');
-    is_deeply(fields("ref:days:sales:{$p}"), { $day => 1 }, 'days');
+
+    for my $of ("{$p}", "{$p}:aiko7") {
+        is_deeply([ map { fields("ref:days:$_:$of") }
+                        qw(leads sales refunds amount:EUR) ],
+                  [ { $day => 1 }, { $day => 1 }, { $day => 1 },
+                    { $day => 700 } ], "the days of $of");
+        is($t->redis('TTL', "ref:days:sales:$of"), -1, 'which stay');
+    }
+
     is_deeply(fields("ref:progress:{$p}:9"),
               { leads => 1, sales => 1, refunds => 1, friends => 1,
                 'amount:EUR' => 700 }, 'the referrer\'s progress');
@@ -849,6 +858,66 @@ subtest 'a replay finds' => sub {
     $t->write_file('dump', $dump);
     like((run('--replay', "$dir/dump", '--program', $p))[1], qr/ends at entry/,
          'or that is cut');
+};
+
+
+# what the version before it wrote: fewer counters, and engine 1
+
+subtest 'after an upgrade' => sub {
+    my $p = program();
+    my @sold = (
+        fact('lead', friend => 1, country => 'JP', click()),
+        fact('sale', friend => 1, order => 'o1', amount => 1000, unit => 'EUR',
+             via => 'bound', referrer => 9, code => 'aiko7'));
+
+    append($p, @sold);
+    is(run('--once', '--program', $p), 0, 'it is settled');
+
+    my $now = fields("ref:settled:{$p}")->{engine};
+
+    for my $key (grep { /^ref:(?:stats|day|cohort)\b/ } keys_of($p)) {
+        $t->redis('HDEL', $key, 'amount:EUR:country:JP');
+    }
+
+    $t->redis('DEL', map { my $name = $_; ("ref:days:$name:{$p}:aiko7",
+                                           "ref:days:$name:{$p}") }
+                         qw(amount:EUR));
+    $t->redis('DEL', map { "ref:days:$_:{$p}:aiko7" } qw(leads sales));
+    $t->redis('HSET', "ref:settled:{$p}", engine => $now - 1);
+
+    append($p, fact('refund', order => 'o1', amount => 300, unit => 'EUR'));
+
+    my ($status, $said) = run('--once', '--program', $p);
+
+    is($status, 0, 'it goes on');
+    like($said, qr/an older version settled it up to entry 3 .* --repair/,
+         'and says what is missing');
+    is(fields("ref:stats:{$p}")->{'amount:EUR'}, 700,
+       'what was counted before is right');
+    is(fields("ref:settled:{$p}")->{engine}, $now,
+       'an older version leaves it alone now');
+    is(replay($p), 1, 'a replay finds what is missing');
+
+    ($status, $said) = run('--repair', '--program', $p);
+    is($status, 0, 'a repair adds it');
+    is(fields("ref:days:amount:EUR:{$p}:aiko7")->{'2026-11-18'}, 700,
+       'also the days of the link');
+    is(fields("ref:stats:{$p}")->{'amount:EUR:country:JP'}, 700,
+       'and amounts by country');
+    is(replay($p), 0, 'a replay has the same');
+
+    $t->redis('HSET', "ref:settled:{$p}", engine => $now - 1);
+    $t->redis('HSET', "ref:days:refunds:{$p}:nobody", '2026-11-18', 5);
+    ($status, $said) = run('--repair', '--program', $p);
+    like($said, qr/^repaired: ref:days:refunds:\{$p\}:nobody /m,
+         'a link of whom nothing was counted is found');
+    is(fields("ref:settled:{$p}")->{engine}, $now, 'a repair tells the version');
+
+    $t->redis('HSET', "ref:settled:{$p}", engine => $now + 1);
+    append($p, fact('lead', friend => 2, click()));
+    ($status, $said) = run('--once', '--program', $p);
+    like($said, qr/a newer version has settled it/, 'one of a newer is left');
+    $t->redis('DEL', keys_of($p));
 };
 
 

@@ -145,11 +145,17 @@ is_deeply({ map { $_ => $stats->{$_} } grep { /^(?:leads|sales|refunds|friends|k
 is($stats->{clicks}, 10, 'beside the clicks');
 is_deeply($stats->{by}{'sales:country'}, { JP => 3, DE => 1 }, 'sales by country');
 is_deeply($stats->{by}{'leads:channel'}, { mail => 3 }, 'leads by channel');
+is_deeply($stats->{by}{'amount:EUR:country'}, { JP => 13900, DE => 2000 },
+          'amounts by country, net of refunds');
+is_deeply($stats->{by}{'refunds:country'}, { JP => 1 }, 'refunds by country');
+ok(!exists $stats->{'amount:EUR:country:JP'}, 'which are no unit');
 
 is(r('stats', 'shop'), 0, 'for people');
 like($out, qr/^amount:EUR +159\.00 EUR$/m, 'an amount as people write it');
 like($out, qr/^amount:JPY +1000 JPY$/m, 'yen have no parts');
 like($out, qr/^sales by country +JP 3\n +DE 1$/m, 'sales by country');
+like($out, qr/^amount:EUR by country +JP 139\.00 EUR\n +DE 20\.00 EUR$/m,
+     'amounts by country');
 
 # a sum that no float holds, and a unit of three decimals
 
@@ -168,6 +174,22 @@ like($out, qr/,sales:country:JP,/, 'and the parts');
 
 is_deeply([ @{ j('stats', 'shop', 'ken42') }{qw(clicks leads sales)} ], [ 4, 1, 0 ],
           'a link');
+
+my $linked = j('stats', 'shop', 'aiko7', '--by', 'day');
+
+is_deeply([ map { [ @$_{qw(day clicks leads sales refunds amount:EUR amount:JPY)} ] }
+            @{ $linked->{rows} } ],
+          [ [ day(40), 1, 0, 0, 0, 0, 0 ], [ day(38), 0, 1, 0, 0, 0, 0 ],
+            [ day(37), 0, 0, 1, 0, 9900, 0 ], [ day(2), 4, 0, 0, 0, 0, 0 ],
+            [ day(1), 1, 1, 1, 0, 4000, 0 ], [ day(0), 0, 0, 2, 1, 2000, 1000 ] ],
+          'days of a link, a refund at its own');
+is_deeply([ @{ $linked->{total} }{qw(clicks leads sales refunds amount:EUR)} ],
+          [ 6, 2, 4, 1, 15900 ], 'and their totals');
+is_deeply([ map { [ @$_{qw(day sales)} ] }
+            @{ j('stats', 'shop', 'aiko7', '--by', 'day', '--from', day(1))->{rows} } ],
+          [ [ day(1), 1 ], [ day(0), 2 ] ], 'some days of it');
+is(r('stats', 'shop', 'aiko7', '--by', 'day'), 0, 'for people');
+like($out, qr/139\.00 EUR|159\.00 EUR/, 'amounts as people write them');
 is_deeply([ @{ j('stats')->[0] }{qw(program clicks leads sales)} ],
           [ 'shop', 10, 3, 4 ], 'all programs');
 
@@ -242,6 +264,8 @@ is_deeply([ @{ $moved{'sales:country DE'} }{qw(before after share)} ], [ 0, 1, 1
           'by country of the click');
 is(r('compare', 'shop', day(1), day(0)), 0, 'for people');
 like($out, qr/^sales by country +DE /m, 'under a heading');
+is_deeply([ @{ $moved{'amount:EUR:country DE'} }{qw(before after)} ], [ 0, 2000 ],
+          'amounts by country');
 
 
 # what became of clicks

@@ -222,11 +222,15 @@ life(void)
     ok(feed("type=sale friend=1 order=o1 amount=1000 unit=EUR"
             HEAD("1795100000000") BOUND), "a sale");
     ok(stats("sales") == 1 && stats("amount:EUR") == 1000
-       && stats("sales:country:JP") == 1,
+       && stats("sales:country:JP") == 1
+       && stats("amount:EUR:country:JP") == 1000,
        "is counted under the words of the click");
     ok(feed("type=refund order=o1 amount=300 unit=EUR"
             HEAD("1795200000000")), "a refund");
-    ok(stats("amount:EUR") == 700 && stats("refunds") == 1, "takes its part");
+    ok(stats("amount:EUR") == 700 && stats("refunds") == 1
+       && stats("amount:EUR:country:JP") == 700
+       && stats("refunds:country:JP") == 1,
+       "takes its part");
     ok(feed("type=sale friend=1 order=o1 amount=5 unit=EUR"
             HEAD("1795200000000") BOUND)
        && stats("sales") == 1 && stats("amount:EUR") == 700,
@@ -248,7 +252,8 @@ life(void)
        && stats("self") == 1, "a lead of the referrer");
     ok(count(REFERRAL_VIEW_DAY, ":2026-11-18", "leads") == 1
        && count(REFERRAL_VIEW_COHORT, ":2026-11-17", "leads") == 1
-       && count(REFERRAL_VIEW_DAYS, ":leads", "2026-11-18") == 1
+       && count(REFERRAL_VIEW_DAYS, ":leads ", "2026-11-18") == 1
+       && count(REFERRAL_VIEW_DAYS, ":leads :aiko7", "2026-11-18") == 1
        && count(REFERRAL_VIEW_PROGRESS, ":9", "sales") == 1
        && count(REFERRAL_VIEW_BOARD, ":referrers:sales:2026-11", "9") == 1
        && count(REFERRAL_VIEW_BOARD_DAY, ":leads:2026-11-18", "aiko7") == 1

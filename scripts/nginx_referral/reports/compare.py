@@ -10,14 +10,12 @@ from ..store.session import Session
 from ..text.output import CSV
 from ..text.problem import NEGATIVE, Problem, several
 from . import counters, visitors
-from .conversion_counts import AMOUNT, DIVIDED, DIVISIBLE, NUMBERS, units
+from .conversion_counts import AMOUNT, DIVIDED, NUMBERS, measures, units
 from .counters import MACHINES, NONE, Counts, measure, parts, whole
 from .top import links_of_days
 
-# clicks are divided by link, and then by each dimension, and so are leads and
-# sales
-SECTIONS = ("class", "result", "link", *DIMENSIONS,
-            *(f"{what}:{by}" for what in DIVISIBLE for by in DIVIDED))
+# clicks are divided by link, and then by each dimension
+SECTIONS = ("class", "result", "link", *DIMENSIONS)
 
 TOTALS = ("raw", "clicks", "visitors", "addresses", "missed", *MACHINES,
           "no_consent")
@@ -41,7 +39,11 @@ def compare_days(session: Session, keys: Keys, days: Sequence[str],
     rows = [["total", name, *pair] for name, *pair in totals(
         before, after, addresses)]
 
-    for section in SECTIONS:
+    # and so are leads, sales, refunds and amounts
+
+    for section in (*SECTIONS, *(f"{what}:{by}"
+                                 for what in measures([before, after])
+                                 for by in DIVIDED)):
         rows.extend(moved(section, before, after, links, limit))
 
     show(session, keys.program_name, days, rows,
@@ -103,7 +105,8 @@ def show(session: Session, program: str, days: Sequence[str],
          rows: Sequence[Sequence[Any]], notes: Sequence[str]) -> None:
     output = session.output
     columns = ["of", "what", "before", "after", "change", "percent", "share"]
-    total = {section: whole_change(rows, section) for section in SECTIONS}
+    total = {section: whole_change(rows, section)
+             for section in {row[0] for row in rows} - {"total"}}
     table: list[list[Any]] = []
     last = None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping, Sequence
 
 from ..store.amounts import Amounts
+from ..store.session import Session
 from .counters import NONE, Counts
 
 # single numbers; then come amounts, one a unit, as amount:EUR
@@ -16,9 +17,11 @@ AMOUNT = "amount:"
 # how fields of conversions begin, up to a colon
 CONVERTED = (*NUMBERS, "amount")
 
-# leads and sales are divided by these of the click
+# leads, sales, refunds and amounts are divided by these of the click, and have
+# days
 DIVIDED = ("country", "channel", "variant", "device", "segment")
 DIVISIBLE = ("leads", "sales")
+DAILY = (*DIVISIBLE, "refunds")
 
 
 def is_conversion(field: str) -> bool:
@@ -33,8 +36,13 @@ def without(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def units(hashes: Iterable[Mapping[str, int]]) -> list[str]:
     """The units in which something was paid."""
-    return sorted({name[len(AMOUNT):] for counts in hashes for name in counts
+    return sorted({name.split(":")[1] for counts in hashes for name in counts
                    if name.startswith(AMOUNT)})
+
+
+def measures(hashes: Iterable[Mapping[str, int]]) -> list[str]:
+    """What is divided, and has days."""
+    return [*DAILY, *(AMOUNT + unit for unit in units(hashes))]
 
 
 def there(counts: Mapping[str, int]) -> bool:
@@ -55,6 +63,11 @@ def totals(counts: Mapping[str, int], amounts: Amounts | None
         shown[AMOUNT + unit] = value(counts, AMOUNT + unit, amounts)
 
     return shown
+
+
+def amounts_of(session: Session) -> Amounts | None:
+    """People read amounts with their decimals, programs as they are kept."""
+    return Amounts(session.rules) if session.output.for_people else None
 
 
 def value(counts: Mapping[str, int], name: str, amounts: Amounts | None
@@ -79,8 +92,8 @@ def columns(hashes: Iterable[Mapping[str, int]], names: Sequence[str]
 
 
 def divided(counts: Mapping[str, int], what: str, by: str) -> Counts:
-    """Leads or sales by a dimension; the rest is under NONE, so that they add
-    up."""
+    """Leads, sales and so on by a dimension; the rest is under NONE, so that
+    they add up."""
     start = f"{what}:{by}:"
     found = {name[len(start):]: number for name, number in counts.items()
              if name.startswith(start) and number}

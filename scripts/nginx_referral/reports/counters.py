@@ -52,9 +52,9 @@ def add(hashes: Iterable[Mapping[str, int]]) -> Counts:
 
 def measure(by: str) -> str:
     """What is counted if hits are divided by this; "leads:country" divides
-    leads."""
+    leads, "amount:EUR:country" an amount."""
     if ":" in by:
-        return by.partition(":")[0]
+        return by.rpartition(":")[0]
 
     return {"class": "hits", "result": "people"}.get(by, "clicks")
 

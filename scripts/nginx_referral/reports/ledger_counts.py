@@ -51,8 +51,11 @@ class Counts:
         for key in hashes:
             sums[key][name] += n
 
-        if name in ("leads", "sales"):
+        if name in ("leads", "sales", "refunds") or name.startswith(AMOUNT):
             sums[keys.days_of(name)][when] += n
+
+            if credit:
+                sums[keys.days_of(name, credit.code)][when] += n
 
             for word, value in zip(WORDS, credit.words if credit else ()):
                 if value:

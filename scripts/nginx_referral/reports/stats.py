@@ -15,12 +15,13 @@ from ..store.zone import Zone, between, is_day, is_hour
 from ..text.output import CSV, JSON, Output
 from ..text.problem import NEGATIVE, REFUSED, USAGE, Problem, several
 from . import counters, visitors
-from .conversion_counts import (DIVIDED, DIVISIBLE, columns, divided,
-                                totals, value)
+from .conversion_counts import (DAILY, DIVIDED, DIVISIBLE, amounts_of, columns,
+                                divided, measures, totals, value)
 from .counters import (NONE, TOTALS, Counts, falling, measure, parts, rounding,
                        shares, whole)
 from .days import read_range
 from .filters import Cut, totals_of
+from .link_days import show_link_days
 
 DIVISIONS = (*DIMENSIONS, "class", "result")
 
@@ -77,7 +78,8 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
 
         if any(store.redis.hmget(keys.stats(code), list(DIVISIBLE))):
             found.notes.append("leads and sales of a link are counted for all"
-                               " time: leave out --from and --to")
+                               " time and by day: leave out --from and --to,"
+                               " or say --by day")
 
         show(session, head, found.counts, found.notes)
         return
@@ -141,8 +143,10 @@ def show(session: Session, head: Mapping[str, Any], counts: Counts,
     shown.update(more or {})
     shown.update({name: counts[name] for name in counters.REMARKS
                   if counts.get(name)})
-    shown.update(totals(counts, amounts_of(session)))
-    ranked = {**counters.divisions(counts), **converted(counts)}
+    amounts = amounts_of(session)
+    shown.update(totals(counts, amounts))
+    ranked: dict[str, Mapping[str, Any]] = {
+        **counters.divisions(counts), **converted(counts, amounts)}
     missed = {name.partition(":")[2]: value for name, value
               in counts.items() if name.startswith("missed:")}
 
@@ -168,22 +172,26 @@ def show(session: Session, head: Mapping[str, Any], counts: Counts,
         output.notes(notes)
 
 
-def amounts_of(session: Session) -> Amounts | None:
-    """People read amounts with their decimals, programs as they are kept."""
-    return Amounts(session.rules) if session.output.for_people else None
+def converted(counts: Counts, amounts: Amounts | None
+              ) -> dict[str, Mapping[str, Any]]:
+    """Leads, sales, refunds and amounts by every dimension that has a known
+    value."""
+    found: dict[str, Mapping[str, Any]] = {}
 
+    for what in measures([counts]):
+        for by in sorted(DIVIDED):
+            parted = falling(divided(counts, what, by))
 
-def converted(counts: Counts) -> dict[str, Counts]:
-    """Leads and sales by every dimension that has a known value."""
-    found = {f"{what}:{by}": falling(divided(counts, what, by))
-             for what in DIVISIBLE for by in sorted(DIVIDED)}
+            if set(parted) - {NONE}:
+                found[f"{what}:{by}"] = {
+                    name: value({what: number}, what, amounts)
+                    for name, number in parted.items()}
 
-    return {name: values for name, values in found.items()
-            if set(values) - {NONE}}
+    return found
 
 
 def heading(name: str) -> str:
-    what, colon, by = name.partition(":")
+    what, colon, by = name.rpartition(":")
 
     return f"{what} by {by}" if colon else f"by {name}"
 
@@ -192,11 +200,10 @@ def days_in(session: Session, keys: Keys, first: str | None,
             last: str | None) -> list[str]:
     """The days of the range on which something was counted."""
     redis = session.store.redis
-    known = {day for key in (keys.days(), *map(keys.days_of, DIVISIBLE))
+    known = {day for key in (keys.days(), *map(keys.days_of, DAILY))
              for day in redis.hkeys(key) if is_day(day)}
 
-    # days on which only machines came, or an order was refunded, are in none
-    # of these
+    # days on which only machines came are in none of these
     if known or first:
         start = first or min(known)
         end = last or max([*known, start, tomorrow()])
@@ -236,12 +243,7 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
         counters.require(store, keys, code)
 
     if code:
-        days = sorted(day for day in found if (not first or day >= first)
-                      and (not last or day <= last))
-        rows: list[list[Any]] = [[day, found[day]] for day in days]
-        session.output.report(head, ["day", "clicks"], rows,
-                              ["total", sum(row[1] for row in rows)],
-                              chart="clicks")
+        show_link_days(session, keys, head, code, found)
         return
 
     days = sorted({*days_in(session, keys, first, last),
@@ -251,14 +253,15 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
     addresses = visitors.addresses_of(store, keys, days)
     named = ["day", "clicks", "visitors", "addresses", "raw", "no_address",
              "unlisted"]
-    rows = [[day, found.get(day, 0), by_day[day].get("visitors", 0), unique,
-             by_day[day].get("raw", 0), by_day[day].get("no_address", 0),
-             by_day[day].get("unlisted", 0)]
-            for day, unique in zip(days, addresses)]
+    rows: list[list[Any]] = [
+        [day, found.get(day, 0), by_day[day].get("visitors", 0), unique,
+         by_day[day].get("raw", 0), by_day[day].get("no_address", 0),
+         by_day[day].get("unlisted", 0)]
+        for day, unique in zip(days, addresses)]
     total: list[Any] = ["total"]
     total.extend(sum(row[i] for row in rows) for i in range(1, len(named)))
     counts = counters.add(by_day.values())
-    more = columns([counts], ("leads", "sales", "refunds"))
+    more = columns([counts], DAILY)
     amounts = amounts_of(session)
     total.extend(value(counts, name, amounts) for name in more)
 
@@ -378,7 +381,8 @@ def show_parts(session: Session, keys: Keys, zone: Zone, code: str, by: str,
     column = measure(by)
     shown = falling(parts(counts, by))
     total = whole(counts, by)
-    more = {what: divided(counts, what, by) for what in DIVISIBLE
+    amounts = amounts_of(session)
+    more = {what: divided(counts, what, by) for what in measures([counts])
             if by in DIVIDED and counts.get(what)}
 
     # a country may have leads of an earlier day's clicks
@@ -398,11 +402,13 @@ def show_parts(session: Session, keys: Keys, zone: Zone, code: str, by: str,
     session.output.report(
         head_of(keys, code, [by], first, last, zone),
         [by, column, "share", *more],
-        [[name, number, share, *(of.get(name, 0) for of in more.values())]
+        [[name, number, share,
+          *(value({what: of.get(name, 0)}, what, amounts)
+            for what, of in more.items())]
          for (name, number), share
          in zip(shown.items(), shares(list(shown.values()), total))],
         ["total", total, 100.0 if total else None,
-         *(counts[what] for what in more)], notes, column)
+         *(value(counts, what, amounts) for what in more)], notes, column)
 
 
 def show_daily(session: Session, keys: Keys, zone: Zone, by: Sequence[str],

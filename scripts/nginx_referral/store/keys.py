@@ -27,7 +27,7 @@ COUNTS = (
 # the same of the keys that the settler writes
 SETTLED = (
     ("stats", "stats", r"(:.+)?"),
-    ("days", "days:(?:leads|sales)", r""),
+    ("days", "days:(?:leads|sales|refunds|amount:[^:]+)", r"(:.+)?"),
     ("day", "day", r":.+"),
     ("cohorts", "cohort", r":.+"),
     ("progress", "progress", r":.+"),
@@ -183,9 +183,10 @@ class Keys:
         """Hash: how far a friend is, by number; the settler writes it."""
         return self._key("friend", str(number))
 
-    def days_of(self, what: str) -> str:
-        """Hash: day and leads, or sales."""
-        return self._key(f"days:{what}")
+    def days_of(self, what: str, code: str = "") -> str:
+        """Hash: day and leads, sales, refunds or amount:UNIT, of the program
+        or of a link."""
+        return self._key(f"days:{what}", *([code] if code else []))
 
     def cohort(self, day: str) -> str:
         """Hash: what is counted of conversions, by the day of the click."""
