@@ -56,10 +56,13 @@ local AHEAD = 5 * 60 * 1000
 local REJECTS, REJECTS_LIFE = 10000, 90 * 86400
 
 
-local found = call('HGET', KEYS[1], ARGV[1])
+local found = try('HGET', KEYS[1], ARGV[1])
 local expected, mark = tonumber(ARGV[2]), tonumber(ARGV[3])
 
-if not found then
+if type(found) == 'table' then
+    return redis.error_reply(found.err .. ' in ' .. KEYS[1])
+
+elseif not found then
     found = -1
 
 elseif not find(found, '^%d+$') or tonumber(found) > EXACT then
@@ -99,7 +102,8 @@ local function ask(command, key, ...)
     local reply = try(command, key, ...)
 
     if type(reply) == 'table' and reply.err then
-        return bad(reply.err .. ' in ' .. key)
+        return bad(reply.err .. ' in '
+                   .. (command == 'XINFO' and ... or key))
     end
 
     return reply
@@ -252,9 +256,9 @@ if newest > 0 and last == 0 then
     bad('STREAM is not there, though it had entries: ' .. KEYS[2])
 end
 
-local settled = ask('HGET', KEYS[8], 'position')
+local settled = try('HGET', KEYS[8], 'position')
 
-if settled and last < (whole(settled) or 0) then
+if type(settled) == 'string' and last < (whole(settled) or 0) then
     bad('STREAM ends at entry ' .. decimal(last) .. ', though entry ' ..
         settled .. ' was settled: ' .. KEYS[2])
 end

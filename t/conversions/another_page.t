@@ -34,6 +34,12 @@ $t->config(
             internal;
         }
 
+        location /page/ {
+            internal;
+            proxy_pass http://127.0.0.1:%%PORT%%;
+            proxy_set_header Host inner;
+        }
+
         location = /sorry.html {
         }
 
@@ -55,6 +61,12 @@ END
                     return 200 none;
                 }
 
+                location /said/page {
+                    add_header X-Accel-Redirect "/page/?id=more$arg_id";
+                    add_header X-Referral-Event "type=lead&event_id=$arg_id&customer=c$arg_id";
+                    return 200 none;
+                }
+
                 location /said/500 {
                     return 500;
                 }
@@ -62,6 +74,11 @@ END
                 location /said/502 {
                     return 502;
                 }
+            }
+
+            location /page/ {
+                add_header X-Referral-Event "type=lead&event_id=$arg_id&customer=c$arg_id";
+                return 200 "a page";
             }
         }
 END
@@ -83,8 +100,10 @@ sub carried {
 }
 
 carried('X-Accel-Redirect to a file', 'file', 200, qr/^a file/);
+carried('X-Accel-Redirect to another upstream', 'page', 200, qr/^a page/);
 carried('an error page', '500', 500, qr/^sorry/);
 carried('a named location', '502', 502, qr/^sorry/);
+push @want, 'moree1';
 
 my $all = wait_for {
     scalar $t->entries('ref:conversions:{shop}') == @want;

@@ -640,9 +640,12 @@ $t->redis('SET', 'ref:settled:{shop}', 'a text');
 is(post('{"type":"lead","event_id":"w3","customer":"c"}',
         uri => '/inside?wait=settled')->status, 202, 'nor by another type');
 $t->redis('DEL', 'ref:settled:{shop}');
-$t->redis('HSET', 'ref:settled:{shop}', 'position', '1000000');
+post('{"type":"lead","event_id":"w4","customer":"c"}');
+$t->redis('HSET', 'ref:settled:{shop}', 'position',
+          scalar $t->entries('ref:conversions:{shop}'));
 is(post('{"type":"lead","event_id":"w4","customer":"c"}',
         uri => '/inside?wait=settled')->status, 200, 'with one: 200');
+$t->redis('DEL', 'ref:settled:{shop}');
 
 
 # --- led there ---

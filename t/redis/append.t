@@ -661,7 +661,7 @@ for my $key (sort keys %type) {
     $t->redis('RENAME', $key, 'put:away') if $there;
     $t->redis($type{$key} eq 'string' ? ('HSET', $key, 'f', 'v')
                                       : ('SET', $key, 'x'));
-    refused(qr/WRONGTYPE/, "$key of another type");
+    refused(qr/^WRONGTYPE .* in \Q$key\E$/, "$key of another type");
     $t->redis('DEL', $key);
     $t->redis('RENAME', 'put:away', $key) if $there;
 }

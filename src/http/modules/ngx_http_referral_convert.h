@@ -164,7 +164,7 @@ void ngx_http_referral_convert_touches(ngx_http_referral_ctx_t *ctx,
     referral_event_t *event);
 
 /* the filter that reads headers of answers; called once */
-void ngx_http_referral_convert_tap_init(void);
+ngx_int_t ngx_http_referral_convert_tap_init(ngx_conf_t *cf);
 
 
 #define ngx_http_referral_convert_text(s, text)                               \

@@ -295,8 +295,10 @@ ngx_http_referral_convert_postconfiguration(ngx_conf_t *cf)
     rcmcf = ngx_http_conf_get_module_main_conf(cf,
                                            ngx_http_referral_convert_module);
 
-    if (rcmcf->tapped) {
-        ngx_http_referral_convert_tap_init();
+    if (rcmcf->tapped
+        && ngx_http_referral_convert_tap_init(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     at = rcmcf->places.elts;

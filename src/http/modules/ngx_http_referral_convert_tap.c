@@ -8,12 +8,13 @@
 #define NGX_HTTP_REFERRAL_TAP_SAID  60000
 
 
+static ngx_int_t ngx_http_referral_convert_tap_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_referral_convert_tap_filter(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_referral_convert_tap_cached(ngx_http_request_t *r);
 static void ngx_http_referral_convert_tap_hide(ngx_http_request_t *r,
     ngx_str_t *name);
 static ngx_uint_t ngx_http_referral_convert_tap_lines(ngx_http_request_t *r,
-    ngx_str_t *name);
+    ngx_str_t *name, ngx_uint_t once);
 static void ngx_http_referral_convert_tap_take(ngx_http_request_t *r,
     ngx_str_t *text);
 static int64_t ngx_http_referral_convert_tap_late(ngx_http_request_t *r,
@@ -29,11 +30,53 @@ static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 static ngx_msec_t  ngx_http_referral_convert_tap_said;
 
 
-void
-ngx_http_referral_convert_tap_init(void)
+ngx_int_t
+ngx_http_referral_convert_tap_init(ngx_conf_t *cf)
 {
+    ngx_http_handler_pt        *h;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_referral_convert_tap_handler;
+
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_referral_convert_tap_filter;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Another page takes the place of the shop's answer: X-Accel-Redirect, or an
+ * error page.  If that one has an upstream of its own, the headers of the
+ * shop's are gone with its start, so they are read before.
+ */
+
+static ngx_int_t
+ngx_http_referral_convert_tap_handler(ngx_http_request_t *r)
+{
+    ngx_http_referral_convert_conf_t  *conf;
+
+    if (!r->internal || r->upstream == NULL) {
+        return NGX_DECLINED;
+    }
+
+    conf = ngx_http_get_module_loc_conf(r, ngx_http_referral_convert_module);
+
+    if (conf->from
+        && !r->post_action
+        && !ngx_http_referral_convert_tap_cached(r))
+    {
+        (void) ngx_http_referral_convert_tap_lines(r, &conf->header, 1);
+    }
+
+    return NGX_DECLINED;
 }
 
 
@@ -64,7 +107,7 @@ ngx_http_referral_convert_tap_filter(ngx_http_request_t *r)
 
     if (!r->post_action
         && !ngx_http_referral_convert_tap_cached(r)
-        && ngx_http_referral_convert_tap_lines(r, &conf->header) == 0
+        && ngx_http_referral_convert_tap_lines(r, &conf->header, 0) == 0
         && text.len)
     {
         ngx_http_referral_convert_tap_take(r->main, &text);
@@ -122,11 +165,13 @@ ngx_http_referral_convert_tap_hide(ngx_http_request_t *r, ngx_str_t *name)
 
 /*
  * An event in each header of this name.  The variable has only the first of
- * them, or since nginx 1.23 all of them as one text.
+ * them, or since nginx 1.23 all of them as one text.  "once": they are not
+ * looked at again.
  */
 
 static ngx_uint_t
-ngx_http_referral_convert_tap_lines(ngx_http_request_t *r, ngx_str_t *name)
+ngx_http_referral_convert_tap_lines(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_uint_t once)
 {
     ngx_uint_t        i, n;
     ngx_list_part_t  *part;
@@ -154,6 +199,10 @@ ngx_http_referral_convert_tap_lines(ngx_http_request_t *r, ngx_str_t *name)
 
             ngx_http_referral_convert_tap_take(r->main, &h[i].value);
             n++;
+
+            if (once) {
+                h[i].hash = 0;
+            }
         }
     }
 

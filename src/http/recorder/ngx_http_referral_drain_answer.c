@@ -292,6 +292,15 @@ ngx_http_referral_drain_refused(ngx_http_referral_drains_t *ds,
 
     mark->said = 1;
 
+    if (ds->kind->mark_key == NULL) {
+        ngx_log_error(NGX_LOG_ERR, ds->log, 0,
+                      "referral: redis \"%V\" does not take %s: \"%*s\"; "
+                      "those of program \"%V\" are kept and sent later",
+                      &ds->conf->redis->text, ds->conf->records,
+                      ngx_min(reply->len, 200), reply->str, &mark->sn.str);
+        return NGX_OK;
+    }
+
     program.len = mark->sn.str.len;
     program.data = mark->sn.str.data;
 

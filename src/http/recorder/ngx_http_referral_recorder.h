@@ -79,7 +79,10 @@ typedef struct {
     referral_batch_error_e
                    (*error)(const referral_str_t *text);
 
-    /* referral_batch_mark_key(), _mark_get(), _mark_delete() */
+    /*
+     * referral_batch_mark_key(), _mark_get(), _mark_delete(); the first is
+     * NULL where Redis's error says itself which key it is about.
+     */
     void           (*mark_key)(void *batch, referral_buf_t *out,
                                const referral_str_t *program);
     void           (*mark_get)(void *batch, referral_buf_t *out,

@@ -48,8 +48,6 @@ static void ngx_http_referral_events_reply(void *batch,
 static ngx_uint_t ngx_http_referral_events_outcome(void *batch, ngx_uint_t i,
     uint64_t *seq, referral_append_outcome_t *outcome);
 static ngx_uint_t ngx_http_referral_events_unmet(void *batch);
-static void ngx_http_referral_events_mark_key(void *batch, referral_buf_t *out,
-    const referral_str_t *program);
 static void ngx_http_referral_events_mark_get(void *batch, referral_buf_t *out,
     const referral_str_t *program, const u_char *journal_id);
 static void ngx_http_referral_events_mark_delete(void *batch,
@@ -76,7 +74,7 @@ static const ngx_http_referral_recorder_kind_t
     ngx_http_referral_events_outcome,
     ngx_http_referral_events_unmet,
     referral_batch_error,
-    ngx_http_referral_events_mark_key,
+    NULL,
     ngx_http_referral_events_mark_get,
     ngx_http_referral_events_mark_delete
 };
@@ -340,16 +338,6 @@ ngx_http_referral_events_unmet(void *batch)
     }
 
     return n;
-}
-
-
-static void
-ngx_http_referral_events_mark_key(void *batch, referral_buf_t *out,
-    const referral_str_t *program)
-{
-    ngx_http_referral_events_t *events = batch;
-
-    referral_batch_mark_key(&events->marks, out, program);
 }
 
 
