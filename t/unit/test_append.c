@@ -275,7 +275,7 @@ test_command(void)
        && referral_append_last(a) == 8, "another program's: the mark moves");
 
     ok(referral_append_command(a, 1, &command) == REFERRAL_OK
-       && parse(&command) && parsed.nvalues == 0 && parsed.nkeys == 7,
+       && parse(&command) && parsed.nvalues == 0 && parsed.nkeys == 8,
        "past it, without an event");
 
     lead(&e, "e1");
@@ -294,18 +294,18 @@ test_command(void)
     again.data = keep;
 
     ok(is(&parsed.word[0], "EVALSHA") && parsed.word[1].len == 40
-       && parsed.nkeys == 12, "by the script's name");
+       && parsed.nkeys == 13, "by the script's name");
     ok(is(&parsed.word[3], "ref:journals:{shop}")
        && is(&parsed.word[6], "ref:person:{shop}:names")
-       && is(&parsed.word[14], "ref:link:{shop}:aiko7"), "its keys");
-    ok(is(&parsed.word[15], "30313233343536373839616263646566")
-       && is(&parsed.word[16], "7") && is(&parsed.word[17], "9"), "its mark");
+       && is(&parsed.word[15], "ref:link:{shop}:aiko7"), "its keys");
+    ok(is(&parsed.word[16], "30313233343536373839616263646566")
+       && is(&parsed.word[17], "7") && is(&parsed.word[18], "9"), "its mark");
     ok(parsed.nvalues == VALUES && is(&parsed.text[0], "e1")
        && is(&parsed.text[7], "9007199254740991")
-       && is(&parsed.text[16], "0") && parsed.number[29] == 8
-       && parsed.number[31] == 10 && parsed.number[33] == 0, "its values");
-    ok(is(&parsed.word[20], "ref:link:{shop}:")
-       && is(&parsed.word[22], "2592000") && is(&parsed.word[24], "last"),
+       && is(&parsed.text[16], "0") && parsed.number[29] == 9
+       && parsed.number[31] == 11 && parsed.number[33] == 0, "its values");
+    ok(is(&parsed.word[21], "ref:link:{shop}:")
+       && is(&parsed.word[23], "2592000") && is(&parsed.word[25], "last"),
        "what holds where the program does not say it");
 
     ok(referral_append_command(a, 1, &command) == REFERRAL_OK
@@ -525,7 +525,7 @@ test_reply(void)
     int64_t  values[12] = { 1, 5, 0, 0, 41, 2 + 8, 2, 7, 4 + 16 };
 
     static const int64_t  outside[][2] = {
-        { 3, -1 }, { 3, 3 }, { 4, 0 }, { 4, -1 }, { 5, -1 }, { 5, 32 },
+        { 3, -1 }, { 3, 3 }, { 4, 0 }, { 4, -1 }, { 5, -1 }, { 5, 33 },
         { 5, 5 }, { 5, 7 }, { 8, INT64_MAX }, { 6, INT64_MIN }
     };
 
@@ -541,13 +541,20 @@ test_reply(void)
 
     ok(referral_append_outcome(values, 9, 0, &o) == REFERRAL_OK
        && o.kind == REFERRAL_APPEND_NEW && o.position == 41
-       && o.via == REFERRAL_VIA_CLICK && o.known && !o.self, "the first");
+       && o.via == REFERRAL_VIA_CLICK && o.known && !o.self && !o.gone,
+       "the first");
     ok(referral_append_outcome(values, 9, 1, &o) == REFERRAL_OK
        && o.kind == REFERRAL_APPEND_CONFLICT && o.position == 7
        && o.via == REFERRAL_VIA_CODE && !o.known && o.self, "the second");
     ok(referral_append_outcome(values, 9, 2, &o) == REFERRAL_ERROR
        && referral_append_outcome(values, 9, UINT32_MAX, &o)
           == REFERRAL_ERROR, "there is no third");
+
+    values[5] = 32;
+    ok(referral_append_outcome(values, 9, 0, &o) == REFERRAL_OK
+       && o.via == REFERRAL_VIA_NONE && !o.known && !o.self && o.gone,
+       "one whose entry is gone");
+    values[5] = 2 + 8;
 
     for (i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
         wrong = values[outside[i][0]];
