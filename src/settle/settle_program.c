@@ -208,10 +208,7 @@ settle_program_reaches(settle_program_t *p, uint64_t position)
     }
 
     if (stands.end < position) {
-        snprintf(text, sizeof(text), "its conversions end at entry %llu, but"
-                 " entry %llu was settled: the stream was replaced",
-                 (unsigned long long) stands.end,
-                 (unsigned long long) position);
+        settle_status_replaced(text, stands.end, position);
         return settle_program_trouble(p, text);
     }
 
@@ -646,7 +643,7 @@ settle_program_stop(settle_program_t *p, uint64_t position, const char *why,
 
     settle_log("crit", "program \"%s\" stops before entry %llu of its"
                " conversions: %s; it goes on after \"nginx-referral-settle"
-               " --skip %llu --program %s\"", p->name,
+               " --skip %llu --program %s --reason TEXT\"", p->name,
                (unsigned long long) position, why,
                (unsigned long long) position, p->name);
 

@@ -156,7 +156,22 @@ settle_status_take(settle_stands_t *s, redisReply *reply[4])
     s->now = settle_reply_number(reply[3]->element[0]) * 1000
              + settle_reply_number(reply[3]->element[1]) / 1000;
 
+    /* the settler says so as soon as it looks; nobody may run */
+
+    if (s->end < s->position && s->trouble[0] == '\0') {
+        settle_status_replaced(s->trouble, s->end, s->position);
+    }
+
     return SETTLE_OK;
+}
+
+
+void
+settle_status_replaced(char text[SETTLE_TEXT], uint64_t end, uint64_t position)
+{
+    snprintf(text, SETTLE_TEXT, "its conversions end at entry %llu, but entry"
+             " %llu was settled: the stream was replaced",
+             (unsigned long long) end, (unsigned long long) position);
 }
 
 

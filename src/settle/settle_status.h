@@ -42,6 +42,10 @@ int settle_status_read(settle_stands_t *s, const referral_state_t *state,
  */
 int settle_status_known(const settle_program_t *p);
 
+/* what to say where the stream ends before what was settled */
+void settle_status_replaced(char text[SETTLE_TEXT], uint64_t end,
+    uint64_t position);
+
 /* one JSON array on stdout */
 int settle_status_print(settle_program_t *const *programs, size_t n);
 

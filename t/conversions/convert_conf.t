@@ -223,7 +223,7 @@ subtest 'referral_convert_from' => sub {
     good('of a location', conf("$from $pass", http => ''));
     good('of all servers', conf($pass, http => $from));
     good('off again', conf("$pass referral_convert_from off;", http => $from));
-    good('of another kind', conf("referral_convert_from \$cookie_event; $pass",
+    good('of another kind', conf("referral_convert_from \$upstream_cookie_event; $pass",
                                  http => ''));
 
     bad('a text', qr/a variable is right, such as "\$upstream_http_x_referral_event", or "off"/,
@@ -231,6 +231,12 @@ subtest 'referral_convert_from' => sub {
     bad('an empty one', qr/a variable is right/,
         conf('referral_convert_from "";'));
     bad('twice', qr/is duplicate/, conf("$from $from"));
+    for my $theirs (qw($http_x_referral_event ${arg_e} x$cookie_event
+                       $request_body $uri)) {
+        like($t->nginx_t(conf("referral_convert_from $theirs;")),
+             qr/clients could send sales with it/, "$theirs is refused");
+    }
+
     like($t->nginx_t(conf('referral_convert_from $nix;')),
          qr/unknown "nix" variable/, 'an unknown variable');
 };

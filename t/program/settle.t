@@ -423,6 +423,15 @@ subtest 'a stream that was cut' => sub {
     run('--once', '--program', $p);
     is((run('--status', '--program', $p))[0], 0, 'also without a new entry');
 
+    # a stream that is away, and no settler that has looked yet
+
+    $t->redis('RENAME', "ref:conversions:{$p}", "away:{$p}");
+    ($status, $said) = run('--status', '--program', $p);
+    is($status, 1, 'a stream that is away is not well');
+    like($json->decode($said)->[0]{trouble}, qr/end at entry 0, but entry/,
+         'and why');
+    $t->redis('RENAME', "away:{$p}", "ref:conversions:{$p}");
+
     # fields that cannot be read: a settler that has nothing else to do
 
     $daemon = start('--program', $p, '--lease', 1);

@@ -12,6 +12,7 @@ static char *ngx_http_referral_convert_keys(ngx_conf_t *cf,
 static void ngx_http_referral_convert_keys_wrong(void *data, unsigned line,
     const char *what);
 static void ngx_http_referral_convert_keys_cleanup(void *data);
+static ngx_uint_t ngx_http_referral_convert_theirs(ngx_str_t *value);
 static char *ngx_http_referral_convert_from(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
 static ngx_int_t ngx_http_referral_convert_postconfiguration(ngx_conf_t *cf);
@@ -207,6 +208,46 @@ ngx_http_referral_convert_keys_cleanup(void *data)
 }
 
 
+/* is there a variable in it that a client fills? */
+
+static ngx_uint_t
+ngx_http_referral_convert_theirs(ngx_str_t *value)
+{
+    size_t      i;
+    ngx_str_t   name;
+    ngx_uint_t  n;
+
+    static ngx_str_t  theirs[] = {
+        ngx_string("http_"), ngx_string("arg_"), ngx_string("cookie_"),
+        ngx_string("args"), ngx_string("query_string"),
+        ngx_string("request_body"), ngx_string("request_uri"),
+        ngx_string("uri"), ngx_string("document_uri"),
+        ngx_null_string
+    };
+
+    for (i = 0; i + 1 < value->len; i++) {
+
+        if (value->data[i] != '$') {
+            continue;
+        }
+
+        name.data = value->data + i + 1 + (value->data[i + 1] == '{');
+        name.len = value->data + value->len - name.data;
+
+        for (n = 0; theirs[n].len; n++) {
+            if (name.len >= theirs[n].len
+                && ngx_strncasecmp(name.data, theirs[n].data, theirs[n].len)
+                   == 0)
+            {
+                return 1;
+            }
+        }
+    }
+
+    return 0;
+}
+
+
 static char *
 ngx_http_referral_convert_from(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -250,6 +291,13 @@ ngx_http_referral_convert_from(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         ngx_http_referral_bad(cf, &value[1], "a variable is right, such as "
                               "\"$upstream_http_x_referral_event\", or "
                               "\"off\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_referral_convert_theirs(&value[1])) {
+        ngx_http_referral_bad(cf, &value[1], "clients could send sales with "
+                              "it: a variable of the shop's answer is right, "
+                              "such as \"$upstream_http_x_referral_event\"");
         return NGX_CONF_ERROR;
     }
 
