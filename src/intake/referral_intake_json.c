@@ -154,8 +154,8 @@ referral_intake_json_words(const json_error_t *error)
         { "unexpected token",
           "a value is expected: a text, a number, true, false or null" },
         { "string or '}' expected",
-          "a field's name in double quotes is expected; \"}\" has no comma "
-          "before it" },
+          "a field's name in double quotes is expected; behind the last "
+          "field stands no comma" },
         { "':' expected",
           "\":\" is expected between a field's name and its value" },
         { "'}' expected",

@@ -43,12 +43,19 @@ referral_intake_split(referral_intake_t *in, const referral_str_t *body,
         start = p;
         p = referral_intake_value(p, end);
 
-        if (p == NULL || p == start) {
+        if (p == NULL) {
             return referral_intake_refused_at(in, 400, "syntax",
                                               "an array of objects is "
                                               "expected; what begins here has "
                                               "no end, or is nested deeper "
                                               "than 32", start);
+        }
+
+        if (p == start) {
+            return referral_intake_refused_at(in, 400, "syntax",
+                                              "an array of objects is "
+                                              "expected, without a comma "
+                                              "behind the last one", start);
         }
 
         (*items)[n].data = (u_char *) start;

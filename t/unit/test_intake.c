@@ -543,8 +543,8 @@ test_syntax(void)
     ok(json("7", " syntax") && json("\"a\"", " syntax")
        && json("null", " syntax"), "no object");
     ok(no_json("{'a':1}", "a field's name in double quotes")
-       && no_json("{\"a\":1,}", "\"}\" has no comma before it (line 1, "
-                  "column 8)")
+       && no_json("{\"a\":1,}", "behind the last field stands no comma "
+                  "(line 1, column 8)")
        && no_json("{\"a\" 1}", "\":\" is expected")
        && no_json("{\"a\":1\n \"b\":2}", "\",\" or \"}\" is expected after a "
                   "field's value (line 2, column 4)")
