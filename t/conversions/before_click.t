@@ -25,17 +25,6 @@ my $RAW = 'shop-secret-0123456789abcdef0123';
 my $SECRET = 'whsec_' . encode_base64($RAW, '');
 
 
-sub case {
-    my ($name, $sub) = @_;
-
-    return if $ENV{TEST_ONLY} && !grep { $_ eq $name }
-                                      split ' ', $ENV{TEST_ONLY};
-
-    note($name);
-    $sub->();
-}
-
-
 # hosts with one Redis
 
 sub hosts {

@@ -231,6 +231,12 @@ subtest 'referral_convert_from' => sub {
     bad('an empty one', qr/a variable is right/,
         conf('referral_convert_from "";'));
     bad('twice', qr/is duplicate/, conf("$from $from"));
+    good('a name that only begins alike',
+         conf("referral_convert_from \$uri_event; $pass",
+              http => 'map $upstream_http_e $uri_event {
+                           default $upstream_http_e;
+                       }'));
+
     for my $theirs (qw($http_x_referral_event ${arg_e} x$cookie_event
                        $request_body $uri)) {
         like($t->nginx_t(conf("referral_convert_from $theirs;")),

@@ -63,21 +63,6 @@ my $mounts = do {
 my $traces = system('strace -o /dev/null true 2>/dev/null') == 0;
 
 
-sub case {
-    my ($name, $possible, $sub) = @_;
-
-    return if $ENV{TEST_ONLY} && !grep { $_ eq $name }
-                                      split ' ', $ENV{TEST_ONLY};
-
-    SKIP: {
-        skip("$name: not permitted here", 1) unless $possible;
-
-        note($name);
-        $sub->();
-    }
-}
-
-
 sub instance {
     my (%o) = @_;
 

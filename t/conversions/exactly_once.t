@@ -18,17 +18,6 @@ use JSON::PP;
 use Time::HiRes qw(sleep time);
 
 
-sub case {
-    my ($name, $sub) = @_;
-
-    return if $ENV{TEST_ONLY} && !grep { $_ eq $name }
-                                      split ' ', $ENV{TEST_ONLY};
-
-    note($name);
-    $sub->();
-}
-
-
 # hosts with one Redis, each with a journal of its own
 
 sub hosts {

@@ -26,17 +26,6 @@ my $stream = 'ref:conversions:{shop}';
 my $others = qr/^(?:own|$)/;
 
 
-sub case {
-    my ($name, $sub) = @_;
-
-    return if $ENV{TEST_ONLY} && !grep { $_ eq $name }
-                                      split ' ', $ENV{TEST_ONLY};
-
-    note($name);
-    $sub->();
-}
-
-
 # two nginx with one Redis, and another Redis that follows it
 
 sub hosts {

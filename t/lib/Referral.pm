@@ -34,7 +34,7 @@ use Referral::Response;
 use Referral::Redis;
 
 our @EXPORT = (grep({ $_ ne 'done_testing' } @Test::More::EXPORT),
-               qw(done_testing wait_for patience));
+               qw(done_testing wait_for patience case));
 
 our $ROOT = dirname(dirname(dirname(abs_path(__FILE__))));
 
@@ -94,6 +94,25 @@ END {
         }
 
         $? = $status;
+    }
+}
+
+
+# A part of a test that can be asked for by its name: TEST_ONLY="full sync".
+# What is not possible everywhere says so before the code.
+
+sub case {
+    my ($name, @possible) = @_;
+    my $sub = pop @possible;
+
+    return if $ENV{TEST_ONLY} && !grep { $_ eq $name }
+                                      split ' ', $ENV{TEST_ONLY};
+
+    SKIP: {
+        skip("$name: not permitted here", 1) if @possible && !$possible[0];
+
+        note($name);
+        $sub->();
     }
 }
 

@@ -165,17 +165,6 @@ case(flushed => sub {
 done_testing;
 
 
-sub case {
-    my ($name, $sub) = @_;
-
-    return if $ENV{TEST_ONLY} && !grep { $_ eq $name }
-                                      split ' ', $ENV{TEST_ONLY};
-
-    note($name);
-    $sub->();
-}
-
-
 # --- nginx, Redis, settlers ---
 
 sub hosts {

@@ -213,9 +213,10 @@ ngx_http_referral_convert_keys_cleanup(void *data)
 static ngx_uint_t
 ngx_http_referral_convert_theirs(ngx_str_t *value)
 {
-    size_t      i;
-    ngx_str_t   name;
-    ngx_uint_t  n;
+    u_char      *p, *last;
+    size_t       i;
+    ngx_str_t    name;
+    ngx_uint_t   n;
 
     static ngx_str_t  theirs[] = {
         ngx_string("http_"), ngx_string("arg_"), ngx_string("cookie_"),
@@ -232,10 +233,24 @@ ngx_http_referral_convert_theirs(ngx_str_t *value)
         }
 
         name.data = value->data + i + 1 + (value->data[i + 1] == '{');
-        name.len = value->data + value->len - name.data;
+        last = value->data + value->len;
+
+        for (p = name.data; p < last; p++) {
+            if (*p != '_' && !(*p >= '0' && *p <= '9')
+                && !((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
+            {
+                break;
+            }
+        }
+
+        name.len = p - name.data;
 
         for (n = 0; theirs[n].len; n++) {
-            if (name.len >= theirs[n].len
+
+            /* those that end with "_" begin the names of many */
+
+            if ((theirs[n].data[theirs[n].len - 1] == '_'
+                 ? name.len > theirs[n].len : name.len == theirs[n].len)
                 && ngx_strncasecmp(name.data, theirs[n].data, theirs[n].len)
                    == 0)
             {
