@@ -32,6 +32,7 @@ from .program import program
 from .referrer import referrer
 from .rejects import rejects
 from .reset import reset
+from .rewards import rewards
 from .stats import stats
 from .top import top
 
@@ -55,7 +56,7 @@ def cli() -> None:
 
 for command in (program, link, referrer, show_click, stats, top, compare,
                 funnel, audit, tail, convert, conversions, ledger, friend,
-                known, rejects, forget, reset, journal, bots):
+                known, rejects, forget, reset, journal, bots, rewards):
     cli.add_command(command)
 
 link.add_command(test_link)
