@@ -182,6 +182,11 @@ referral_rewards_begin(referral_rewards_read_t *r, const referral_str_t *word)
     r->line = &rewards->lines[rewards->nlines++];
     r->line->kind = kind;
     r->line->number = r->number;
+    r->line->least = (kind == REFERRAL_REWARDS_CONTEST);
+
+    if (kind == REFERRAL_REWARDS_BOOST) {
+        r->line->to = REFERRAL_TO_BOTH;
+    }
 
     return REFERRAL_OK;
 }

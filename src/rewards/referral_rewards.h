@@ -123,9 +123,9 @@ typedef enum {
 
 
 /*
- * Values of words that choose one of some; what is 0 holds if nothing is said,
- * except for "to", "per", "metric" and "every" of a contest or a goal, which
- * have to be said.
+ * Values of words that choose one of some; what is 0 holds if nothing is said.
+ * "per", "metric", "to" of a rule, and "every" of a contest or a goal have to
+ * be said; "to" of a boost is REFERRAL_TO_BOTH if it is not.
  */
 
 enum { REFERRAL_TO_REFERRER = 0, REFERRAL_TO_FRIEND, REFERRAL_TO_BOTH };
@@ -267,7 +267,7 @@ typedef struct {
     uint32_t                  nth;
     uint32_t                  months;
     uint32_t                  count;     /* of a cap */
-    uint32_t                  least;     /* of a contest: min= */
+    uint32_t                  least;     /* of a contest: min=, else 1 */
     uint32_t                  stock;
     uint32_t                  target;
     uint32_t                  score;

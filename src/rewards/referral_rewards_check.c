@@ -80,6 +80,16 @@ referral_rewards_check(referral_rewards_read_t *r)
             referral_rewards_check_fraud(r, line);
             break;
 
+        case REFERRAL_REWARDS_STEP:
+
+            if (line->on.n && r->rewards->values[line->on.first].rule) {
+                referral_rewards_wrong_at(r, line, REFERRAL_REWARDS_ON,
+                                          "an event: a rule is a step of its "
+                                          "own name");
+            }
+
+            break;
+
         case REFERRAL_REWARDS_GOAL:
 
             if (line->every == REFERRAL_EVERY_EVER

@@ -227,6 +227,7 @@ static const char *const  lines[][2] = {
       "nudge=n missing=txn after=7d on=txn" },
     { "nudge=n missing=txn after=7d", "nudge=n missing=txn" },
     { "step=paid on=txn", "step=paid" },
+    { "step=paid on=txn,bill", "step=paid on=rule:base" },
 
     { "fraud=self,same_email do=reject", "fraud=known do=reject" },
     { "fraud=same_address do=score:20", "fraud=same_address do=reject" },
@@ -347,7 +348,8 @@ test_values(void)
        && gift[1].amount.amount == 1 && gift[1].prize.data[0] == 'b',
        "prizes");
 
-    ok(rewards.lines[rewards.nlines - 1].factor == 1500, "a factor");
+    line = &rewards.lines[rewards.nlines - 1];
+    ok(line->factor == 1500 && line->to == REFERRAL_TO_BOTH, "a boost");
 }
 
 
