@@ -8,6 +8,7 @@
 #define REFERRAL_REWARDS_SCORE_MAX     1000
 #define REFERRAL_REWARDS_FACTOR_MAX    (1000 * REFERRAL_REWARDS_FACTOR)
 #define REFERRAL_REWARDS_CITY_MAX      64
+#define REFERRAL_REWARDS_KEY_MAX       64
 
 #define referral_rewards_field(r, type)                                       \
     ((type *) ((u_char *) (r)->line + (r)->row->field))
@@ -21,6 +22,7 @@ static const char *referral_rewards_item(unsigned type,
     const referral_str_t *value);
 static referral_rewards_list_t *referral_rewards_list(
     referral_rewards_read_t *r, const referral_pair_t *pair);
+static int referral_rewards_key_valid(const referral_str_t *key);
 static void referral_rewards_add(referral_rewards_read_t *r,
     referral_rewards_list_t *list, const referral_str_t *text,
     unsigned negated, unsigned rule);
@@ -532,6 +534,13 @@ referral_rewards_list(referral_rewards_read_t *r, const referral_pair_t *pair)
     key.data = pair->key.data + 2;
     key.len = pair->key.len - 2;
 
+    if (!referral_rewards_key_valid(&key)) {
+        referral_rewards_wrong(r, "a field of the event is x. and 1 to 64 of "
+                               "a-z 0-9 _, such as x.size");
+        r->skip = 1;
+        return NULL;
+    }
+
     if (line->nkeys == REFERRAL_REWARDS_KEYS) {
         referral_rewards_wrong(r, "at most 4 words x.KEY in a line");
         r->skip = 1;
@@ -541,6 +550,26 @@ referral_rewards_list(referral_rewards_read_t *r, const referral_pair_t *pair)
     line->key[line->nkeys] = key;
 
     return &line->x[line->nkeys++];
+}
+
+
+/* [a-z0-9_]{1,64}, as in events */
+
+static int
+referral_rewards_key_valid(const referral_str_t *key)
+{
+    u_char  c;
+    size_t  i;
+
+    for (i = 0; i < key->len; i++) {
+        c = key->data[i];
+
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_') {
+            return 0;
+        }
+    }
+
+    return key->len > 0 && key->len <= REFERRAL_REWARDS_KEY_MAX;
 }
 
 

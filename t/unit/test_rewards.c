@@ -147,6 +147,7 @@ static const char *const  lines[][2] = {
     { RULE "clock=order", RULE "clock=utc" },
     { RULE "place=event", RULE "place=click" },
     { RULE "x.size=L,XL x.kind=a", RULE "x.size=L x.size=XL" },
+    { RULE "x.size=L", RULE "x.Size=L" },
     { RULE "x.a=1 x.b=1 x.c=1 x.d=1", RULE "x.a=1 x.b=1 x.c=1 x.d=1 x.e=1" },
 
     { "rule=r on=sale to=friend give=1pt", "rule=r on=sale to=us give=1pt" },
@@ -448,11 +449,131 @@ test_warnings(void)
 }
 
 
+/* the programs that the grammar was made for, as short as can be */
+
+static const char *const  programs[][2] = {
+
+    { "uber",
+      "unit=SGD/2,USD/2\n"
+      "rule=invite on=ride nth=1 within=90d since=lead city=Singapore "
+      "to=both give=10.00SGD life=90d\n"
+      "rule=invite on=ride nth=1 within=90d since=lead "
+      "city=San_Francisco to=both give=15.00USD life=90d\n"
+      "rule=invite on=ride nth=1 within=90d since=lead to=both "
+      "give=5.00USD life=90d\n"
+      "rule=invite on=trip nth=20 within=30d since=lead "
+      "city=Singapore to=referrer give=150.00SGD hold=7d pay=webhook\n"
+      "rule=invite on=trip nth=50 within=30d since=lead "
+      "city=San_Francisco to=referrer give=300.00USD hold=7d "
+      "pay=webhook\n"
+      "contest=weekly of=invite every=week min=5 rank=1-3 "
+      "give=300.00SGD,200.00SGD,100.00SGD tie=first grace=24h\n"
+      "fraud=self do=reject\n" },
+
+    { "dropbox",
+      "unit=MB/0\n"
+      "cap=space per=referrer count=32\n"
+      "rule=sender on=install+verify segment=plus to=referrer "
+      "give=1000MB cap=space\n"
+      "rule=sender on=install+verify to=referrer give=500MB cap=space\n"
+      "rule=friend on=install+verify to=friend give=500MB\n"
+      "fraud=same_device do=reject\n"
+      "nudge=install missing=install after=3d since=lead\n" },
+
+    { "airbnb",
+      "unit=USD/2\n"
+      "cap=travel per=referrer amount=5000.00USD\n"
+      "rule=welcome on=lead to=friend give=40.00USD life=365d "
+      "use=once use_min=75.00USD restore=no\n"
+      "rule=guest on=checkout role=guest nth=1 min=75.00USD "
+      "party=!referrer starts=2026-12-01 ends=2026-12-31 clock=lead "
+      "to=referrer give=40.00USD life=365d cap=travel over=clip\n"
+      "rule=guest on=checkout role=guest nth=1 min=75.00USD "
+      "party=!referrer to=referrer give=20.00USD life=365d cap=travel "
+      "over=clip\n"
+      "rule=host on=checkout role=host nth=1 min=100.00USD "
+      "party=!referrer within=180d since=lead to=referrer "
+      "give=75.00USD life=365d cap=travel over=clip\n" },
+
+    { "prime",
+      "set=boosts:multiply\n"
+      "unit=USD/2\n"
+      "cap=year per=referrer count=50 every=year\n"
+      "rule=prime on=sale product=prime nth=1 min=10.00USD "
+      "to=referrer give=5.00USD hold=7d pay=code:gift cap=year\n"
+      "rule=hello on=sale product=prime nth=1 min=10.00USD to=friend "
+      "give=5.00USD hold=7d\n"
+      "boost=student rule=prime segment=student x=2\n"
+      "boost=primeday rule=prime starts=2026-07-07 ends=2026-07-08 "
+      "clock=lead x=2\n" },
+
+    { "tesla",
+      "unit=pt/0\n"
+      "cap=ten per=referrer count=10 every=year\n"
+      "rule=ladder on=delivery product=vehicle each=order count=p9 "
+      "friends=1-2 starts=2026-05-01 ends=2026-07-15 clock=order "
+      "to=referrer give=prize:wall_connector|kids_car choose=30d\n"
+      "rule=ladder on=delivery product=vehicle each=order count=p9 "
+      "friends=3 starts=2026-05-01 ends=2026-07-15 clock=order "
+      "to=referrer give=prize:solar_token\n"
+      "rule=ladder on=delivery product=vehicle each=order count=p9 "
+      "friends=4 starts=2026-05-01 ends=2026-07-15 clock=order "
+      "to=referrer give=prize:wheels|week choose=30d\n"
+      "rule=ladder on=delivery product=vehicle each=order count=p9 "
+      "friends=5 starts=2026-05-01 ends=2026-07-15 clock=order "
+      "to=referrer give=prize:powerwall\n"
+      "rule=perk on=delivery product=vehicle each=order count=p9 "
+      "friends=1-5 starts=2026-05-01 ends=2026-07-15 clock=order "
+      "to=friend give=prize:charging\n"
+      "rule=points on=delivery product=model3,modely "
+      "starts=2026-07-16 clock=order each=order to=referrer "
+      "give=2000pt cap=ten life=365d slide=yes\n"
+      "rule=points on=delivery product=models,modelx "
+      "starts=2026-07-16 clock=order each=order to=referrer "
+      "give=3500pt cap=ten life=365d slide=yes\n"
+      "rule=points on=permission product=solar_roof starts=2026-07-16 "
+      "clock=order each=order to=referrer give=9000pt cap=ten "
+      "life=365d slide=yes\n"
+      "item=charger price=4000pt stock=200\n" },
+
+    { "bank",
+      "unit=pt/0,EUR/2\n"
+      "cap=month per=referrer amount=6000pt every=month\n"
+      "rule=open on=lead to=friend give=100pt\n"
+      "rule=first on=txn nth=1 min=5.00EUR within=30d since=lead "
+      "to=both give=500pt cap=month over=clip\n"
+      "rule=spend on=txn sum=500.00EUR within=60d since=lead to=both "
+      "give=1000pt cap=month over=clip\n"
+      "rule=trio on=rule:spend friends=3 each=referrer to=both "
+      "give=1500pt hold=14d cap=month over=clip\n"
+      "tier=silver friends=3 of=spend every=year\n"
+      "boost=silver rule=first,spend to=referrer tier=silver x=1.5\n"
+      "badge=connector friends=3 of=spend\n"
+      "contest=board of=spend every=month rank=1-10\n"
+      "nudge=first missing=first after=7d since=lead\n"
+      "nudge=spend missing=spend after=30d since=lead\n"
+      "goal=rate metric=rate target=5 every=month\n" }
+};
+
+
+static void
+test_programs(void)
+{
+    unsigned  i;
+
+    for (i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+        ok(parse(programs[i][1]) == 0 && rewards.nrules > 0, "%s: %s",
+           programs[i][0], told.mistakes ? told.right : "right");
+    }
+}
+
+
 int
 main(void)
 {
     test_words();
     test_all_words();
+    test_programs();
     test_values();
     test_mistakes();
     test_warnings();
