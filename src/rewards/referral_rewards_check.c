@@ -184,11 +184,11 @@ referral_rewards_check_signals(referral_rewards_read_t *r, unsigned n)
     line = &r->rewards->lines[n];
     values = r->rewards->values;
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i <= n; i++) {
         other = &r->rewards->lines[i];
 
         for (j = 0; j < line->signals.n; j++) {
-            for (k = 0; k < other->signals.n; k++) {
+            for (k = 0; k < (i == n ? j : other->signals.n); k++) {
 
                 if (!referral_str_eq(&values[line->signals.first + j].text,
                                      &values[other->signals.first + k].text))
@@ -197,8 +197,8 @@ referral_rewards_check_signals(referral_rewards_read_t *r, unsigned n)
                 }
 
                 referral_rewards_wrong_at(r, line, REFERRAL_REWARDS_WORDS,
-                                  "each signal in one line; a line above has "
-                                  "%V", &values[line->signals.first + j].text);
+                                  "each signal once in a text: %V stands "
+                                  "twice", &values[line->signals.first + j].text);
                 return;
             }
         }

@@ -235,6 +235,7 @@ static const char *const  lines[][2] = {
     { "fraud=mutual do=hold review=14d then=approve",
       "fraud=mutual do=hold then=approve" },
     { "fraud=mutual do=reject", "fraud=mutual do=reject review=14d" },
+    { "fraud=mutual,self do=hold", "fraud=self,mutual,self do=hold" },
     { "fraud=mutual do=score:120", "fraud=mutual do=score:1001" },
 
     { "item=i price=4000pt stock=200", "item=i price=4000" },
