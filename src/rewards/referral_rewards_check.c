@@ -178,6 +178,7 @@ static void
 referral_rewards_check_signals(referral_rewards_read_t *r, unsigned n)
 {
     unsigned                         i, j, k;
+    const referral_str_t            *signal;
     const referral_rewards_line_t   *line, *other;
     const referral_rewards_value_t  *values;
 
@@ -190,15 +191,17 @@ referral_rewards_check_signals(referral_rewards_read_t *r, unsigned n)
         for (j = 0; j < line->signals.n; j++) {
             for (k = 0; k < (i == n ? j : other->signals.n); k++) {
 
-                if (!referral_str_eq(&values[line->signals.first + j].text,
+                signal = &values[line->signals.first + j].text;
+
+                if (!referral_str_eq(signal,
                                      &values[other->signals.first + k].text))
                 {
                     continue;
                 }
 
                 referral_rewards_wrong_at(r, line, REFERRAL_REWARDS_WORDS,
-                                  "each signal once in a text: %V stands "
-                                  "twice", &values[line->signals.first + j].text);
+                                          "each signal once in a text: %V "
+                                          "stands twice", signal);
                 return;
             }
         }
