@@ -39,6 +39,7 @@ static const referral_str_t  referral_fact_names[REFERRAL_FACT_TEXTS] = {
     referral_string("new"),
     referral_string("via"),
     referral_string("referrer"),
+    referral_string("referrer_who"),
     referral_string("code"),
     referral_string("click"),
     referral_string("click_at"),
@@ -72,7 +73,17 @@ static const referral_str_t  referral_fact_names[REFERRAL_FACT_TEXTS] = {
     referral_string("attribution_order"),
     referral_string("state"),
     referral_string("position"),
-    referral_string("reason")
+    referral_string("reason"),
+    referral_string("owner"),
+    referral_string("token"),
+    referral_string("ttl"),
+    referral_string("order_amount"),
+    referral_string("cap"),
+    referral_string("reward"),
+    referral_string("prize"),
+    referral_string("seed"),
+    referral_string("item"),
+    referral_string("region")
 };
 
 
@@ -86,7 +97,15 @@ static const struct {
     { referral_string("update"), REFERRAL_FACT_UPDATE },
     { referral_string("cancel"), REFERRAL_FACT_CANCEL },
     { referral_string("rules"), REFERRAL_FACT_RULES },
-    { referral_string("skip"), REFERRAL_FACT_SKIP }
+    { referral_string("skip"), REFERRAL_FACT_SKIP },
+    { referral_string("tick"), REFERRAL_FACT_TICK },
+    { referral_string("reserve"), REFERRAL_FACT_RESERVE },
+    { referral_string("commit"), REFERRAL_FACT_COMMIT },
+    { referral_string("release"), REFERRAL_FACT_RELEASE },
+    { referral_string("adjust"), REFERRAL_FACT_ADJUST },
+    { referral_string("choose"), REFERRAL_FACT_CHOOSE },
+    { referral_string("approve"), REFERRAL_FACT_APPROVE },
+    { referral_string("reject"), REFERRAL_FACT_REJECT }
 };
 
 
@@ -140,13 +159,14 @@ static int
 referral_fact_collect(referral_fact_t *fact, const char **why)
 {
     size_t                 i;
-    uint64_t               seen;
+    uint64_t               seen[2];
     unsigned               at, next;
     const referral_str_t  *name, *value;
 
-    _Static_assert(REFERRAL_FACT_TEXTS <= 64, "bits of \"seen\"");
+    _Static_assert(REFERRAL_FACT_TEXTS <= 128, "bits of \"seen\"");
 
-    seen = 0;
+    seen[0] = 0;
+    seen[1] = 0;
     next = 0;
 
     for (i = 0; i < fact->npairs; i += 2) {
@@ -168,12 +188,12 @@ referral_fact_collect(referral_fact_t *fact, const char **why)
             continue;
         }
 
-        if (seen & (uint64_t) 1 << at) {
+        if (seen[at / 64] & (uint64_t) 1 << at % 64) {
             *why = "a name stands twice";
             return REFERRAL_ERROR;
         }
 
-        seen |= (uint64_t) 1 << at;
+        seen[at / 64] |= (uint64_t) 1 << at % 64;
         fact->text[at] = *value;
         next = at + 1;
     }
@@ -198,8 +218,8 @@ referral_fact_find(const referral_str_t *name)
 
 
 /*
- * What has "trust" came through the intake: an event, whatever its type.  All
- * else that is not known here is of a newer version.
+ * What has "trust" came through the intake: an event, whatever its type, and
+ * no command.  All else that is not known here is of a newer version.
  */
 
 static int
@@ -260,8 +280,9 @@ referral_fact_kind(referral_fact_t *fact, const char **why)
         return REFERRAL_OK;
     }
 
-    if (fact->type == REFERRAL_FACT_NOTHING) {
-
+    if (fact->type == REFERRAL_FACT_NOTHING
+        || fact->type > REFERRAL_FACT_SKIP)
+    {
         if (fact->text[REFERRAL_FACT_T_TRUST].len == 0) {
             return REFERRAL_OK;
         }

@@ -30,6 +30,10 @@
 
 #define REFERRAL_SETTLE_ENGINE  2
 
+/* of a program that has rewards: whoever knows of none must leave it alone */
+
+#define REFERRAL_SETTLE_ENGINE_REWARDS  3
+
 
 typedef struct referral_settle_entry_s  referral_settle_entry_t;
 

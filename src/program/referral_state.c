@@ -4,8 +4,9 @@
 
 
 static const char *const  referral_state_names[REFERRAL_VIEW_KINDS] = {
-    "friend", "friend", "friend", "order", "rules", "stats", "day", "days",
-    "cohort", "progress", "board", "board"
+    "friend", "friend", "friend", "order", "rules", "reward", "wallet",
+    "contest", "ledger", "due", "wallet", "stats", "day", "days", "cohort",
+    "progress", "wallet", "board", "board"
 };
 
 

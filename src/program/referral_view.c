@@ -30,6 +30,8 @@ static void referral_view_push(referral_view_t *v, referral_view_list_t *list,
 static void referral_view_copy(referral_view_t *v, referral_str_t *to,
     const referral_str_t *from);
 static void referral_view_drop(referral_view_t *v);
+static int referral_view_compare_ids(const referral_view_item_t *a,
+    const referral_view_item_t *b);
 static int referral_view_compare(const void *one, const void *two);
 
 
@@ -513,6 +515,35 @@ referral_view_sort(referral_view_list_t *list)
 }
 
 
+/* "9-10" is before "10-0" */
+
+static int
+referral_view_compare_ids(const referral_view_item_t *a,
+    const referral_view_item_t *b)
+{
+    int            rc;
+    size_t         one, two;
+    const u_char  *dash;
+
+    dash = memchr(a->name + a->klen, '-', a->flen);
+    one = dash ? (size_t) (dash - a->name - a->klen) : a->flen;
+    dash = memchr(b->name + b->klen, '-', b->flen);
+    two = dash ? (size_t) (dash - b->name - b->klen) : b->flen;
+
+    if (one != two) {
+        return one < two ? -1 : 1;
+    }
+
+    rc = memcmp(a->name + a->klen, b->name + b->klen, one);
+
+    if (rc == 0 && a->flen != b->flen) {
+        return a->flen < b->flen ? -1 : 1;
+    }
+
+    return rc ? rc : memcmp(a->name + a->klen, b->name + b->klen, a->flen);
+}
+
+
 static int
 referral_view_compare(const void *one, const void *two)
 {
@@ -536,6 +567,10 @@ referral_view_compare(const void *one, const void *two)
 
     if (rc) {
         return rc;
+    }
+
+    if (a->kind == REFERRAL_VIEW_ENTRY) {
+        return referral_view_compare_ids(a, b);
     }
 
     len = a->flen < b->flen ? a->flen : b->flen;

@@ -25,11 +25,18 @@ typedef enum {
     REFERRAL_VIEW_OPEN,        /* text: the digests of its fields order:… */
     REFERRAL_VIEW_ORDER,       /* text: a field of order:{p}:HHH */
     REFERRAL_VIEW_RULES,       /* text: a field of rules:{p} */
+    REFERRAL_VIEW_REWARD,      /* text: fields of reward:{p}:ID, pairs */
+    REFERRAL_VIEW_LEVEL,       /* text: a field of wallet:{p}:N */
+    REFERRAL_VIEW_CONTEST,     /* text: a field of contest:{p}:NAME:PERIOD */
+    REFERRAL_VIEW_ENTRY,       /* text: an entry of ledger:{p}, pairs */
+    REFERRAL_VIEW_DUE,         /* text: the score of a member of due:{p} */
+    REFERRAL_VIEW_HISTORY,     /* text: of wallet:{p}:N:entries */
     REFERRAL_VIEW_STATS,       /* counters: fields of stats:{p}[:CODE] */
     REFERRAL_VIEW_DAY,         /* day:{p}:DAY */
     REFERRAL_VIEW_DAYS,        /* days:NAME:{p}[:CODE] */
     REFERRAL_VIEW_COHORT,      /* cohort:{p}:DAY */
     REFERRAL_VIEW_PROGRESS,    /* progress:{p}:N */
+    REFERRAL_VIEW_WALLET,      /* wallet:{p}[:N] */
     REFERRAL_VIEW_BOARD,       /* scores: members of board:{p}:… */
     REFERRAL_VIEW_BOARD_DAY,   /* those of a day: the key ends */
     REFERRAL_VIEW_KINDS
@@ -105,6 +112,26 @@ static inline int
 referral_view_scores(unsigned kind)
 {
     return kind >= REFERRAL_VIEW_BOARD;
+}
+
+
+/* texts of pairs: names and values, a line each */
+
+static inline int
+referral_view_pairs(unsigned kind)
+{
+    return kind == REFERRAL_VIEW_REWARD || kind == REFERRAL_VIEW_ENTRY;
+}
+
+
+/* 'h' a hash, 'z' a sorted set, 'x' a stream */
+
+static inline char
+referral_view_type(unsigned kind)
+{
+    return kind == REFERRAL_VIEW_ENTRY ? 'x'
+           : referral_view_scores(kind) || kind == REFERRAL_VIEW_DUE
+             || kind == REFERRAL_VIEW_HISTORY ? 'z' : 'h';
 }
 
 

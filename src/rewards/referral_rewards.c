@@ -34,7 +34,6 @@ referral_rewards_parse(referral_rewards_t *rewards, const referral_str_t *text,
     memset(&r, 0, sizeof(referral_rewards_read_t));
 
     rewards->text = *text;
-    rewards->debt = 1;
     rewards->refunds = REFERRAL_REWARDS_REFUNDS;
 
     r.rewards = rewards;

@@ -24,6 +24,7 @@
 #define REFERRAL_REWARDS_VALUES    2048     /* of all lists of a text */
 #define REFERRAL_REWARDS_GIFTS     512
 #define REFERRAL_REWARDS_KEYS      4        /* x.KEY of a line */
+#define REFERRAL_REWARDS_CHAIN     8        /* rules that one waits behind */
 #define REFERRAL_REWARDS_MISTAKES  100      /* that are told of a text */
 
 #define REFERRAL_REWARDS_PERCENT   10000    /* 1 % in millionths */
@@ -313,7 +314,6 @@ typedef struct {
 
     uint8_t                   terms;     /* REFERRAL_TERMS_LEAD, ... */
     uint8_t                   boosts;    /* REFERRAL_BOOSTS_MAX, ... */
-    uint8_t                   debt;      /* set=debt: 1 unless "no" */
     uint8_t                   set;       /* bits: which of set= were said */
     int64_t                   refunds;   /* ms */
 

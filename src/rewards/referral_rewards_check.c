@@ -23,7 +23,13 @@ static void referral_rewards_check_fraud(referral_rewards_read_t *r,
     const referral_rewards_line_t *line);
 static void referral_rewards_check_dates(referral_rewards_read_t *r,
     const referral_rewards_line_t *line);
-static void referral_rewards_check_circles(referral_rewards_read_t *r);
+static void referral_rewards_check_chains(referral_rewards_read_t *r);
+static uint64_t referral_rewards_waits(const referral_rewards_t *rewards,
+    const referral_rewards_rule_t *rule);
+static const referral_rewards_line_t *referral_rewards_waiting(
+    const referral_rewards_t *rewards, const referral_rewards_rule_t *rule);
+static void referral_rewards_check_depth(referral_rewards_read_t *r,
+    const uint64_t *next);
 static const referral_rewards_rule_t *referral_rewards_rule(
     const referral_rewards_t *rewards, const referral_str_t *name);
 static int referral_rewards_named(const referral_rewards_t *rewards,
@@ -107,7 +113,7 @@ referral_rewards_check(referral_rewards_read_t *r)
         }
     }
 
-    referral_rewards_check_circles(r);
+    referral_rewards_check_chains(r);
 }
 
 
@@ -617,35 +623,28 @@ referral_rewards_check_dates(referral_rewards_read_t *r,
 }
 
 
-/* on=rule: must not lead back to the rule itself */
+/*
+ * What waits for rules: none for itself, and none behind too many others,
+ * because the decision follows such a chain with a call for each.
+ */
 
 static void
-referral_rewards_check_circles(referral_rewards_read_t *r)
+referral_rewards_check_chains(referral_rewards_read_t *r)
 {
-    unsigned                         i, j, n, from, known, changed;
+    unsigned                         i, n, from, known, changed, circle;
     referral_rewards_t              *rewards;
-    const referral_rewards_line_t   *line;
-    const referral_rewards_rule_t   *rule, *on;
-    const referral_rewards_value_t  *value;
+    uint64_t                         next[REFERRAL_REWARDS_LINES];
     uint64_t                         needs[REFERRAL_REWARDS_LINES];
+    const referral_rewards_line_t   *line;
+    const referral_rewards_rule_t   *rule;
+
+    _Static_assert(REFERRAL_REWARDS_LINES <= 64, "bits of \"needs\"");
 
     rewards = r->rewards;
-    memset(needs, 0, sizeof(needs));
 
     for (i = 0; i < rewards->nrules; i++) {
-        rule = &rewards->rules[i];
-
-        for (j = 0; j < rule->n; j++) {
-            line = &rewards->lines[rule->line[j]];
-            value = &rewards->values[line->on.first];
-
-            on = line->on.n && value->rule
-                 ? referral_rewards_rule(rewards, &value->text) : NULL;
-
-            if (on) {
-                needs[i] |= 1ULL << (on - rewards->rules);
-            }
-        }
+        next[i] = referral_rewards_waits(rewards, &rewards->rules[i]);
+        needs[i] = next[i];
     }
 
     for (changed = 1, n = 0; changed && n < REFERRAL_REWARDS_LINES; n++) {
@@ -663,15 +662,120 @@ referral_rewards_check_circles(referral_rewards_read_t *r)
         }
     }
 
+    circle = 0;
+
     for (i = 0; i < rewards->nrules; i++) {
         rule = &rewards->rules[i];
 
         if (needs[i] >> i & 1) {
-            referral_rewards_wrong_at(r, &rewards->lines[rule->line[0]],
-                                      REFERRAL_REWARDS_ON,
+            circle = 1;
+            line = referral_rewards_waiting(rewards, rule);
+
+            referral_rewards_wrong_at(r, line, REFERRAL_REWARDS_ON,
                                       "a rule that does not wait for itself: "
                                       "on=rule: leads back to \"%V\"",
                                       &rule->name);
+        }
+    }
+
+    if (!circle) {
+        referral_rewards_check_depth(r, next);
+    }
+}
+
+
+/* bits: the rules that one of the rule's lines waits for */
+
+static uint64_t
+referral_rewards_waits(const referral_rewards_t *rewards,
+    const referral_rewards_rule_t *rule)
+{
+    unsigned                         i;
+    uint64_t                         waits;
+    const referral_rewards_line_t   *line;
+    const referral_rewards_rule_t   *on;
+    const referral_rewards_value_t  *value;
+
+    waits = 0;
+
+    for (i = 0; i < rule->n; i++) {
+        line = &rewards->lines[rule->line[i]];
+        value = &rewards->values[line->on.first];
+
+        on = line->on.n && value->rule
+             ? referral_rewards_rule(rewards, &value->text) : NULL;
+
+        if (on) {
+            waits |= (uint64_t) 1 << (on - rewards->rules);
+        }
+    }
+
+    return waits;
+}
+
+
+/* the first line of the rule that waits for another one */
+
+static const referral_rewards_line_t *
+referral_rewards_waiting(const referral_rewards_t *rewards,
+    const referral_rewards_rule_t *rule)
+{
+    unsigned                        i;
+    const referral_rewards_line_t  *line;
+
+    for (i = 0; i + 1 < rule->n; i++) {
+        line = &rewards->lines[rule->line[i]];
+
+        if (line->on.n && rewards->values[line->on.first].rule) {
+            return line;
+        }
+    }
+
+    return &rewards->lines[rule->line[i]];
+}
+
+
+/* "next": bits, the rules that a rule waits for; without circles */
+
+static void
+referral_rewards_check_depth(referral_rewards_read_t *r, const uint64_t *next)
+{
+    unsigned                        i, n;
+    uint64_t                        deep, deeper;
+    const referral_rewards_t       *rewards;
+    const referral_rewards_line_t  *line;
+    const referral_rewards_rule_t  *rule;
+
+    _Static_assert(REFERRAL_REWARDS_CHAIN == 8, "the complaint says 8");
+
+    rewards = r->rewards;
+
+    /* the rules behind n others at least; those of n + 1 are among them */
+
+    for (n = 1, deep = UINT64_MAX; n <= REFERRAL_REWARDS_CHAIN + 1; n++) {
+        deeper = 0;
+
+        for (i = 0; i < rewards->nrules; i++) {
+            if (next[i] & deep) {
+                deeper |= (uint64_t) 1 << i;
+            }
+        }
+
+        deep = deeper;
+    }
+
+    /* the first of each chain that is one, not all behind it */
+
+    for (i = 0; i < rewards->nrules; i++) {
+        rule = &rewards->rules[i];
+
+        if (deep >> i & 1 && !(next[i] & deep)) {
+            line = referral_rewards_waiting(rewards, rule);
+
+            referral_rewards_wrong_at(r, line, REFERRAL_REWARDS_ON,
+                                      "a rule or an event that is nearer: "
+                                      "\"%V\" waits behind a chain of more "
+                                      "than 8 rules", &rule->name);
         }
     }
 }

@@ -5,6 +5,8 @@ static void referral_rewards_warn_rule(referral_rewards_read_t *r,
     const referral_rewards_rule_t *rule);
 static void referral_rewards_warn_line(referral_rewards_read_t *r,
     const referral_rewards_line_t *line);
+static void referral_rewards_warn_later(referral_rewards_read_t *r,
+    const referral_rewards_line_t *line);
 static void referral_rewards_warn_cap(referral_rewards_read_t *r,
     unsigned cap);
 static int referral_rewards_signup(const referral_rewards_t *rewards,
@@ -59,6 +61,8 @@ referral_rewards_warn(referral_rewards_read_t *r)
         if (line->kind == REFERRAL_REWARDS_CAP) {
             referral_rewards_warn_cap(r, n);
         }
+
+        referral_rewards_warn_later(r, line);
 
         for (i = 0; i < line->signals.n; i++) {
             signal = &r->rewards->values[line->signals.first + i].text;
@@ -156,6 +160,33 @@ referral_rewards_warn_line(referral_rewards_read_t *r,
         referral_rewards_warn_at(r, line, REFERRAL_REWARDS_GIVE,
                                  "a percentage grows with the order: "
                                  "upto=50.00EUR or so limits one reward");
+    }
+}
+
+
+/* words that the facts, or what hands rewards out, do not serve yet */
+
+static void
+referral_rewards_warn_later(referral_rewards_read_t *r,
+    const referral_rewards_line_t *line)
+{
+    if (line->region.n) {
+        referral_rewards_warn_at(r, line, REFERRAL_REWARDS_REGION,
+                                 "country= or city=: no event says its region "
+                                 "yet, so region= never matches, and with "
+                                 "\"!\" always");
+    }
+
+    if (line->pay == REFERRAL_PAY_WEBHOOK) {
+        referral_rewards_warn_at(r, line, REFERRAL_REWARDS_PAY,
+                                 "this version sends no order to pay: the "
+                                 "reward stays available, as with pay=credit");
+    }
+
+    if (line->pay == REFERRAL_PAY_CODE) {
+        referral_rewards_warn_at(r, line, REFERRAL_REWARDS_PAY,
+                                 "this version hands out no vouchers: the "
+                                 "reward stays available, as with pay=credit");
     }
 }
 

@@ -681,6 +681,17 @@ local function parties(e)
 end
 
 
+-- what is said of somebody instead of the id
+
+local digests = {}
+
+local function digest(id)
+    digests[id] = digests[id] or sub(sha1(seed .. ':' .. id), 1, 16)
+
+    return digests[id]
+end
+
+
 -- The arguments of XADD for a new event, and how it was credited
 
 local NOBODY = { referrer = '', code = '', click = '', segment = '',
@@ -690,7 +701,7 @@ local function entry(e, position)
     local at = tonumber(e[AT])
     local touch, via, self, known = nil, 'none', 0, 0
     local who, friend, signals = '', '', ''
-    local referrer, state, click_at = '', '', ''
+    local referrer, referrer_who, state, click_at = '', '', '', ''
     local first, first_at, last_code, last_at = '', '', '', ''
 
     if e[CUSTOMER] ~= '' then
@@ -698,7 +709,7 @@ local function entry(e, position)
 
         number(e[CUSTOMER])
         friend = decimal(customer.n)
-        who = sub(sha1(seed .. ':' .. e[CUSTOMER]), 1, 16)
+        who = digest(e[CUSTOMER])
 
         if e[NEW] == '0'
            or ask('SISMEMBER', KEYS[e[KNOWN_KEY]], e[KNOWN_FIELD]) == 1
@@ -711,7 +722,15 @@ local function entry(e, position)
         if touch then
             touch.number = touch.number or number(touch.referrer)
             referrer = decimal(touch.number)
-            state = touch.referrer and about(touch.referrer).state or 'absent'
+            state = 'absent'
+
+            -- of who is forgotten there is no id
+
+            if touch.referrer then
+                referrer_who = digest(touch.referrer)
+                state = about(touch.referrer).state
+            end
+
             click_at = touch.bound and '' or decimal(touch.at)
             bind(customer, touch, via, at)
 
@@ -739,9 +758,10 @@ local function entry(e, position)
              'quantity', e[QUANTITY], 'product', e[PRODUCT],
              'role', e[ROLE], 'parties', parties(e), 'segment', e[SEGMENT],
              'order_at', e[ORDER_AT], 'new', e[NEW], 'via', via,
-             'referrer', referrer, 'code', of.code, 'click', of.click,
-             'click_at', click_at, 'referrer_segment', of.segment,
-             'referrer_state', state, 'program_state', program_state,
+             'referrer', referrer, 'referrer_who', referrer_who,
+             'code', of.code, 'click', of.click, 'click_at', click_at,
+             'referrer_segment', of.segment, 'referrer_state', state,
+             'program_state', program_state,
              'known', known, 'self', self, 'first', first,
              'first_at', first_at, 'last', last_code, 'last_at', last_at,
              'channel', of.channel, 'variant', of.variant,

@@ -65,6 +65,32 @@ for my $file (grep { /^referral_/ } @files) {
 }
 
 
+# what decides on conversions and rewards: a replay on another machine, at
+# another time, has to come to the same numbers
+
+my @decides = grep { $path{$_} =~ m{^src/(?:program|rewards|ledger)/} } @files;
+
+cmp_ok(scalar(@decides), '>', 40, 'there are files that decide');
+
+for my $file (@decides) {
+    my @float = $code{$file} =~ /\b(float|double|[0-9]+\.[0-9]+|[0-9]+e-?[0-9]+)\b/g;
+
+    is("@float", '', "$file has no floating point");
+
+    my @outside = grep { m{^(?:stdio|time|unistd|fcntl|math|locale|errno|sys/.*)\.h$} }
+                  includes($file);
+
+    is("@outside", '', "$file includes nothing of clocks and files");
+
+    my @calls = $code{$file} =~
+        /(?<![\w.>])(time|clock|clock_gettime|gettimeofday|localtime|gmtime
+                    |localtime_r|gmtime_r|mktime|rand|random|getenv|fopen|open
+                    |read|write|printf|fprintf|puts|setlocale|sleep)\s*\(/gx;
+
+    is("@calls", '', "$file asks no clock, no chance and no file");
+}
+
+
 # only one file includes each library
 
 my @homes = (

@@ -53,7 +53,8 @@ my @cli = qw(links referrer_links reset);   # in the command line only
 
 # what the settler writes
 
-my @settled = qw(friend order rules days_of cohort progress board board_people);
+my @settled = qw(friend order rules days_of cohort progress board board_people
+                 ledger reward wallet wallet_entries wallets due);
 
 my $dir = tempdir(CLEANUP => 1);
 my $cc = $ENV{CC} // 'gcc';

@@ -25,9 +25,10 @@ my $SEED = '0123456789abcdef' x 2;
 
 my @FIELDS = qw(type event who time at given trust friend order amount unit
                 refunded quantity product role parties segment order_at new via
-                referrer code click click_at referrer_segment referrer_state
-                program_state known self first first_at last last_at channel
-                variant device country place city x signals fp);
+                referrer referrer_who code click click_at referrer_segment
+                referrer_state program_state known self first first_at last
+                last_at channel variant device country place city x signals
+                fp);
 
 my $ids = 0;
 
@@ -118,7 +119,8 @@ is_deeply(\%e, {
     order => 'o/1', amount => 12345, unit => 'EUR', refunded => '',
     quantity => 2, product => 'shoe,sock', role => 'guest', parties => '3,4',
     segment => 'student', order_at => $NOW - HOUR, new => 1, via => 'click',
-    referrer => 2, code => 'aiko7', click => $click, click_at => $NOW - HOUR,
+    referrer => 2, referrer_who => substr(sha1_hex("$SEED:aiko"), 0, 16),
+    code => 'aiko7', click => $click, click_at => $NOW - HOUR,
     referrer_segment => 'vip', referrer_state => 'absent',
     program_state => 'absent', known => 0, self => 0, first => 'ken42',
     first_at => $NOW - 3 * DAY, last => 'aiko7', last_at => $NOW - HOUR,
@@ -157,9 +159,11 @@ $t->redis('HSET', 'ref:program:{shop}', 'state', ' Paused ');
 $t->redis('HSET', 'ref:referrer:{shop}:aiko', 'segment', 'gold');
 
 is_deeply(append(event()), [ 1, 2, 0, 0, 3, 1 ], 'the next one is bound');
-is_deeply([ @{ entry() }{qw(referrer code click click_at referrer_segment
-                            referrer_state program_state channel)} ],
-          [ 2, 'aiko7', '', '', 'vip', 'active', 'paused', '' ],
+is_deeply([ @{ entry() }{qw(referrer referrer_who code click click_at
+                            referrer_segment referrer_state program_state
+                            channel)} ],
+          [ 2, $e{referrer_who}, 'aiko7', '', '', 'vip', 'active', 'paused',
+            '' ],
           'to the same referrer, with the states of now');
 
 $t->redis('HSET', 'ref:referrer:{shop}:aiko', 'state', 'banned');
@@ -602,8 +606,8 @@ append(event(customer => 'kid', code => 'aiko7'));
 $t->redis('HDEL', 'ref:person:{shop}', 'aiko');
 $t->redis('HDEL', 'ref:person:{shop}:names', 2);
 append(event(customer => 'kid'));
-is_deeply([ @{ entry() }{qw(via referrer referrer_state)} ],
-          [ 'bound', 2, 'absent' ], 'a friend of who was forgotten');
+is_deeply([ @{ entry() }{qw(via referrer referrer_who referrer_state)} ],
+          [ 'bound', 2, '', 'absent' ], 'a friend of who was forgotten');
 
 
 # Redis's clock is set back, and the stream's time is not

@@ -442,10 +442,10 @@ sub model {
                            : ($program->{state} || 'active') eq 'active'
                              ? 'active' : 'paused',
           via => 'none', known => 0, self => 0,
-          map { $_ => '' } qw(who friend referrer code click click_at
-                              referrer_segment referrer_state first first_at
-                              last last_at channel variant device country
-                              signals));
+          map { $_ => '' } qw(who friend referrer referrer_who code click
+                              click_at referrer_segment referrer_state first
+                              first_at last last_at channel variant device
+                              country signals));
 
     credit($e, $at, \%m) if defined $e->{customer};
 
@@ -526,6 +526,7 @@ sub credit {
         my $now = now_of($touch->{code});
 
         $m->{referrer} = $touch->{n};
+        $m->{referrer_who} = substr sha1_hex("$SEED:$id"), 0, 16;
         $m->{referrer_state} = state_of($id);
         $m->{referrer_segment} = $now && $now->{who} eq $id
                                  ? $now->{segment}
@@ -534,6 +535,7 @@ sub credit {
     }
 
     $m->{referrer} = number($touch->{who});
+    $m->{referrer_who} = substr sha1_hex("$SEED:$touch->{who}"), 0, 16;
     $m->{referrer_state} = state_of($touch->{who});
     $m->{referrer_segment} = $touch->{segment};
     $m->{click} = $touch->{id} // '';

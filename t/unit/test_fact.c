@@ -62,8 +62,17 @@ types(void)
     ok(parse("type=lead " HEAD "friend=1") == REFERRAL_OK
        && fact.type == REFERRAL_FACT_LEAD && fact.via == REFERRAL_VIA_NONE,
        "a lead");
-    ok(parse("type=tick time=5") == REFERRAL_OK
+    ok(parse("type=later time=5") == REFERRAL_OK
        && fact.type == REFERRAL_FACT_NOTHING, "of a newer version: nothing");
+    ok(parse("type=tick time=5") == REFERRAL_OK
+       && fact.type == REFERRAL_FACT_TICK, "tick");
+    ok(parse("type=adjust time=5 event=a owner=3") == REFERRAL_OK
+       && fact.type == REFERRAL_FACT_ADJUST
+       && referral_str_is(&fact.text[REFERRAL_FACT_T_OWNER], "3"),
+       "a command");
+    ok(parse("type=approve " HEAD "friend=1") == REFERRAL_OK
+       && fact.type == REFERRAL_FACT_STEP,
+       "what came through the intake is no command");
     ok(parse("type=tick " HEAD "friend=1") == REFERRAL_OK
        && fact.type == REFERRAL_FACT_STEP, "an event of that name: a step");
     ok(parse("type=skip time=5 position=3 reason=x") == REFERRAL_OK

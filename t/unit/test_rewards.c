@@ -82,12 +82,13 @@ among(const char *line)
 static const char *const  lines[][2] = {
 
     { "set=terms:lead", "set=terms:never" },
-    { "set=terms:event,boosts:multiply,debt:no,refunds:9d", "set=debt:9" },
+    { "set=terms:event,boosts:multiply,debt:yes,refunds:9d", "set=debt:9" },
     { "set=boosts:max", "set=zone:+08:00" },
     { "set=refunds:400d", "set=refunds:400" },
     { "set=debt:yes", "set=late:60d" },
-    { "set=debt:no", "set=bind:ever" },
-    { "set=debt:no", "set=attribution:bound" },
+    { "set=debt:yes", "set=debt:no" },
+    { "set=debt:yes", "set=bind:ever" },
+    { "set=debt:yes", "set=attribution:bound" },
     { "unit=MB/0", "unit=MB" },
     { "unit=JPY/0", "unit=JPY/2" },
     { "unit=KWD/3", "unit=prize/0" },
@@ -301,7 +302,7 @@ test_values(void)
     referral_rewards_value_t  *value;
 
     ok(parse("unit=KWD/3\n"
-             "set=boosts:multiply,refunds:9d,debt:no,terms:event\n"
+             "set=boosts:multiply,refunds:9d,debt:yes,terms:event\n"
              "rule=r on=a+b,c within=90m nth=2 min=1.234KWD city=!San_Jose "
              "starts=2026-12-01 ends=2026-12-31 to=both give=7.125% "
              "hold=1d cap=k each=order\n"
@@ -310,7 +311,7 @@ test_values(void)
              "cap=k per=program amount=0.001KWD every=month\n"
              "boost=b rule=r,s x=1.5\n") == 0, "a text: %s", told.right);
 
-    ok(rewards.boosts == REFERRAL_BOOSTS_MULTIPLY && rewards.debt == 0
+    ok(rewards.boosts == REFERRAL_BOOSTS_MULTIPLY
        && rewards.terms == REFERRAL_TERMS_EVENT
        && rewards.refunds == 9 * REFERRAL_DAY_MS, "set");
 
@@ -355,6 +356,25 @@ test_values(void)
 }
 
 
+/* "r0" waits for an event, and each other rule for the one before it */
+
+static unsigned
+chain(unsigned others)
+{
+    unsigned  i;
+    char      text[4096];
+
+    strcpy(text, "unit=pt/0\nrule=r0 on=x to=friend give=1pt\n");
+
+    for (i = 1; i <= others; i++) {
+        sprintf(text + strlen(text),
+                "rule=r%u on=rule:r%u to=friend give=1pt\n", i, i - 1);
+    }
+
+    return parse(text);
+}
+
+
 static void
 test_mistakes(void)
 {
@@ -390,6 +410,16 @@ test_mistakes(void)
 
     ok(parse("unit=pt/0\nrule=a on=rule:b to=friend give=1pt\n"
              "rule=b on=rule:a to=friend give=1pt\n") == 2, "a circle");
+    (void) parse("set=debt:no\n");
+    ok(strstr(told.right, "debt:no is not supported"), "no debts: %s",
+       told.right);
+
+    ok(chain(8) == 0, "a rule behind 8 others");
+    ok(chain(9) == 1 && told.line == 11 && strstr(told.right, "\"r9\""),
+       "a rule behind 9 others is one too many: line %u, %s", told.line,
+       told.right);
+    ok(chain(20) == 1 && told.line == 11, "a longer chain is told once");
+
     ok(parse("step=a on=x\nunit=pt/0\nrule=a on=y to=friend give=1pt\n"
              "nudge=n missing=a after=1d\n") == 1
        && strstr(told.right, "both"), "a step and a rule of one name");
@@ -428,6 +458,13 @@ test_warnings(void)
     warned(UNIT "rule=r on=sale" FREE, "refunded", 0);
     warned(UNIT "rule=r on=x to=friend give=5% hold=9d", "grows", 1);
     warned(UNIT CAP, "limits nothing", 1);
+    warned(UNIT "rule=r on=x region=JP-13" FREE, "never matches", 1);
+    warned(UNIT "rule=r on=x country=JP" FREE, "never matches", 0);
+    warned(UNIT "rule=r on=x pay=webhook" FREE, "stays available", 1);
+    warned(UNIT "rule=r on=x pay=code:g" FREE, "no vouchers", 1);
+    warned(UNIT "rule=r on=x pay=credit" FREE, "stays available", 0);
+    warned(UNIT "rule=r on=x" FREE "\ncontest=c of=r every=week rank=1 "
+           "give=5.00EUR pay=webhook", "stays available", 1);
     warned("fraud=self do=hold", "themselves", 1);
 
     warned(UNIT "rule=r on=x,y" FREE "\nrule=r on=x city=A" FREE,

@@ -44,8 +44,9 @@ sub with {
 
     # a sanitizer wants to be the first that is loaded
 
-    local $ENV{ASAN_OPTIONS} = join ':', 'verify_asan_link_order=0',
-                               grep { defined } $ENV{ASAN_OPTIONS};
+    local %ENV = %ENV;
+    $ENV{ASAN_OPTIONS} = join ':', 'verify_asan_link_order=0',
+                         grep { defined } $ENV{ASAN_OPTIONS};
 
     return $sub->();
 }

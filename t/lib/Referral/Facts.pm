@@ -25,9 +25,10 @@ our @zone = ([ $T - 400 * $DAY, 60 ], [ $T + 3 * $DAY + 5_000_000, 120 ]);
 
 our @NAMES = qw(type event who time at given trust friend order amount unit
                refunded quantity product role parties segment order_at new via
-               referrer code click click_at referrer_segment referrer_state
-               program_state known self first first_at last last_at channel
-               variant device country city place x signals fp);
+               referrer referrer_who code click click_at referrer_segment
+               referrer_state program_state known self first first_at last
+               last_at channel variant device country city place x signals
+               fp);
 
 
 sub random_events {
