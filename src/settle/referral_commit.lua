@@ -5,8 +5,8 @@
 --       and "" where there is none); the owner, and for how many ms it has the
 --       lease (0: leave the lease alone); how many of the words that follow
 --       are fields and values of ref:settled:{p}, and these; for each other
---       key "h" or "z", a hash or a sorted set; then operations: what, key,
---       how many words, and these
+--       key "h", "z" or "x", a hash, a sorted set or a stream; then
+--       operations: what, key, how many words, and these
 --
 -- All values are absolute, so whoever sends a batch again, or after somebody
 -- else, changes nothing: it is refused by position and chain.
@@ -19,9 +19,9 @@ local call, unpack, tonumber, sub = redis.call, unpack, tonumber, string.sub
 local PART = 200
 
 local settled = KEYS[1]
-local holds = { h = 'hash', z = 'zset' }
+local holds = { h = 'hash', z = 'zset', x = 'stream' }
 local command = { S = 'HSET', D = 'HDEL', Z = 'ZADD', R = 'ZREM',
-                  E = 'EXPIREAT' }
+                  E = 'EXPIREAT', X = 'XADD' }
 
 local fields = tonumber(ARGV[7])
 local first = 8 + fields
@@ -50,6 +50,39 @@ then
     return { '0', position, chain, skip }
 end
 
+-- an entry that a stream would refuse is found before anything is written
+
+local ends = {}
+
+local function follows(key, id)
+    local position, index = string.match(id, '^(%d+)-(%d+)$')
+
+    if not position then
+        return false
+    end
+
+    if not ends[key] then
+        ends[key] = { 0, -1 }
+
+        local info = call('EXISTS', key) == 1 and call('XINFO', 'STREAM', key)
+                     or {}
+
+        for i = 1, #info, 2 do
+            if info[i] == 'last-generated-id' then
+                local a, b = string.match(info[i + 1], '^(%d+)-(%d+)$')
+                ends[key] = { tonumber(a), tonumber(b) }
+            end
+        end
+    end
+
+    local before = ends[key]
+
+    ends[key] = { tonumber(position), tonumber(index) }
+
+    return ends[key][1] > before[1]
+           or ends[key][1] == before[1] and ends[key][2] > before[2]
+end
+
 local at = first + 1
 
 while at <= #ARGV do
@@ -61,17 +94,30 @@ while at <= #ARGV do
         return redis.error_reply('WORK is malformed')
     end
 
+    if ARGV[at] == 'X'
+       and not follows(KEYS[tonumber(ARGV[at + 1])], ARGV[at + 3])
+    then
+        return redis.error_reply('WORK ' .. KEYS[tonumber(ARGV[at + 1])]
+                                 .. ' has entries behind those that were'
+                                 .. ' settled')
+    end
+
     at = at + 3 + n
 end
 
 -- a user who may not do all of it does nothing; Redis 6 cannot be asked
 
+local needs = {
+    h = { { 'HSET', 'f', '1' }, { 'HDEL', 'f' } },
+    z = { { 'ZADD', '1', 'm' }, { 'ZREM', 'm' }, { 'EXPIREAT', '1' } },
+    x = { { 'XADD', '*', 'f', 'v' } }
+}
+
 if redis.acl_check_cmd then
-    for _, need in ipairs({ { 'HSET', 'f', '1' }, { 'HDEL', 'f' },
-                            { 'ZADD', '1', 'm' }, { 'ZREM', 'm' },
-                            { 'EXPIREAT', '1' } })
-    do
-        for i = 1, #KEYS do
+    for i = 1, #KEYS do
+        local kind = i == 1 and 'h' or sub(types, i - 1, i - 1)
+
+        for _, need in ipairs(needs[kind]) do
             if not redis.acl_check_cmd(need[1], KEYS[i], unpack(need, 2)) then
                 return redis.error_reply('NOPERM the user may not run "'
                                          .. need[1] .. '" on ' .. KEYS[i])

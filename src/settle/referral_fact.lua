@@ -3,7 +3,8 @@
 --
 -- KEYS  ref:conversions:{p}, ref:settled:{p}
 -- ARGV  type; what must be last, "" for anything (rules), or the position to
---       be skipped; then names and values behind "time"
+--       be skipped; of a tick the moment that it is for; then names and
+--       values behind "time"
 --
 -- Answers: the number of the entry; 0 if something else was appended, if that
 -- position is not the one that the program stands before, or if there is no
@@ -62,10 +63,21 @@ if ms < time then
     ms = time
 end
 
+local pairs = 3
+
+if ARGV[1] == 'tick' then
+
+    if ms < tonumber(ARGV[3]) then
+        return '0'
+    end
+
+    pairs = 4
+end
+
 local id = format('%d', last + 1)
 
 call('XADD', stream, id .. '-0', 'type', ARGV[1], 'event', '', 'who', '',
-     'time', format('%d', ms), unpack(ARGV, 3))
+     'time', format('%d', ms), unpack(ARGV, pairs))
 
 if ARGV[1] == 'skip' then
     call('HSET', settled, 'skip', ARGV[2])

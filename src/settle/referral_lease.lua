@@ -8,7 +8,7 @@
 --
 -- Answers: 1 if the lease is the owner's, whose it is, until when, the time in
 -- ms; then position, chain, skip, newest_at, engine, trying, attempts, stopped,
--- repaired
+-- repaired, rewards_chain, skipped
 
 local call = redis.call
 local key, owner, life, force = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -52,9 +52,10 @@ end
 local answer = { mine and '1' or '0', whose, string.format('%d', till),
                  string.format('%d', ms) }
 local state = call('HMGET', key, 'position', 'chain', 'skip', 'newest_at',
-                   'engine', 'trying', 'attempts', 'stopped', 'repaired')
+                   'engine', 'trying', 'attempts', 'stopped', 'repaired',
+                   'rewards_chain', 'skipped')
 
-for i = 1, 9 do
+for i = 1, 11 do
     answer[#answer + 1] = state[i] or ''
 end
 

@@ -29,6 +29,13 @@ static void settle_commit_item(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_friend(settle_work_t *w,
     const referral_view_item_t *item);
+static void settle_commit_pairs(settle_work_t *w,
+    const referral_view_item_t *item);
+static void settle_commit_score(settle_work_t *w,
+    const referral_view_item_t *item);
+static void settle_commit_entry(settle_work_t *w,
+    const referral_view_item_t *item);
+static void settle_commit_text(settle_command_t *c, const u_char *chain);
 static void settle_commit_open(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_counter(settle_work_t *w,
@@ -122,8 +129,7 @@ static void
 settle_commit_head(settle_program_t *p, settle_command_t *c,
     const char *stopped, int attempts)
 {
-    u_char          hex[2 * REFERRAL_CHAIN_SIZE];
-    referral_buf_t  buf;
+    int64_t  due;
 
     settle_commit_base(p, c);
     settle_command_number(c, settle_options.lease);
@@ -134,21 +140,39 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
                              + (attempts
                                 || (p->trying
                                     && p->trying <= p->settle.position)
-                                ? 6 : 0));
+                                ? 6 : 0)
+                             + (p->rewards.ledger ? 4 : 0)
+                             + (p->rewards.skipped ? 2 : 0));
 
     settle_command_text(c, "position");
     settle_command_number(c, p->settle.position);
     settle_command_text(c, "engine");
-    settle_command_number(c, REFERRAL_SETTLE_ENGINE);
+    settle_command_number(c, p->rewards.wanted ? REFERRAL_SETTLE_ENGINE_REWARDS
+                                               : REFERRAL_SETTLE_ENGINE);
 
     settle_command_text(c, "chain");
-    referral_buf_init(&buf, hex, sizeof(hex));
+    settle_commit_text(c, p->settle.position ? p->settle.chain : NULL);
 
-    if (p->settle.position) {
-        referral_buf_hex(&buf, p->settle.chain, REFERRAL_CHAIN_SIZE);
+    if (p->rewards.ledger) {
+        settle_command_text(c, "rewards_chain");
+        settle_commit_text(c, settle_ledger_chain(&p->rewards,
+                                                  p->settle.position));
+
+        due = referral_ledger_due(p->rewards.ledger);
+        settle_command_text(c, "next_due");
+
+        if (due >= 0) {
+            settle_command_number(c, due);
+
+        } else {
+            settle_command_text(c, "");
+        }
     }
 
-    settle_command_buf(c, &buf);
+    if (p->rewards.skipped) {
+        settle_command_text(c, "skipped");
+        settle_command_text(c, p->rewards.skipped);
+    }
 
     if (p->settle.newest_at >= 0) {
         settle_command_text(c, "newest_at");
@@ -171,6 +195,22 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
         settle_command_text(c, "stopped");
         settle_command_text(c, "");
     }
+}
+
+
+static void
+settle_commit_text(settle_command_t *c, const u_char *chain)
+{
+    u_char          hex[2 * REFERRAL_CHAIN_SIZE];
+    referral_buf_t  buf;
+
+    referral_buf_init(&buf, hex, sizeof(hex));
+
+    if (chain) {
+        referral_buf_hex(&buf, chain, REFERRAL_CHAIN_SIZE);
+    }
+
+    settle_command_buf(c, &buf);
 }
 
 
@@ -219,9 +259,33 @@ settle_commit_item(settle_work_t *w, const referral_view_item_t *item)
         settle_commit_open(w, item);
         return;
 
+    case REFERRAL_VIEW_REWARD:
+        settle_commit_pairs(w, item);
+        return;
+
+    case REFERRAL_VIEW_ENTRY:
+        settle_commit_entry(w, item);
+        return;
+
+    case REFERRAL_VIEW_DUE:
+    case REFERRAL_VIEW_HISTORY:
+        settle_commit_score(w, item);
+        return;
+
+    case REFERRAL_VIEW_LEVEL:
+
+        if (item->text.len == 0) {
+            field = referral_state_field(item);
+            settle_command_word(&w->gone, field.data, field.len);
+            return;
+        }
+
+        /* fall through */
+
     case REFERRAL_VIEW_STEP:
     case REFERRAL_VIEW_ORDER:
     case REFERRAL_VIEW_RULES:
+    case REFERRAL_VIEW_CONTEST:
         field = referral_state_field(item);
         settle_command_word(&w->set, field.data, field.len);
         settle_command_word(&w->set, item->text.data, item->text.len);
@@ -273,6 +337,69 @@ settle_commit_cut(referral_str_t *s, referral_str_t *field)
     field->len = 0;
 
     return s->len && referral_credit_cut(s, '\n', field);
+}
+
+
+/* a field whose value is empty is not there */
+
+static void
+settle_commit_pairs(settle_work_t *w, const referral_view_item_t *item)
+{
+    referral_str_t  rest, name, value;
+
+    rest = item->text;
+
+    while (rest.len && referral_credit_cut(&rest, '\n', &name)) {
+
+        if (!referral_credit_cut(&rest, '\n', &value) || value.len == 0) {
+            settle_command_word(&w->gone, name.data, name.len);
+            continue;
+        }
+
+        settle_command_word(&w->set, name.data, name.len);
+        settle_command_word(&w->set, value.data, value.len);
+    }
+}
+
+
+static void
+settle_commit_score(settle_work_t *w, const referral_view_item_t *item)
+{
+    referral_str_t  member;
+
+    member = referral_state_field(item);
+
+    if (item->text.len == 0) {
+        settle_command_word(&w->gone, member.data, member.len);
+        return;
+    }
+
+    settle_command_word(&w->set, item->text.data, item->text.len);
+    settle_command_word(&w->set, member.data, member.len);
+}
+
+
+/* an operation of its own; what has no value is there all the same */
+
+static void
+settle_commit_entry(settle_work_t *w, const referral_view_item_t *item)
+{
+    referral_str_t    rest, word;
+    settle_command_t  words;
+
+    settle_command_begin(&words);
+
+    word = referral_state_field(item);
+    settle_command_word(&words, word.data, word.len);
+
+    rest = item->text;
+
+    while (rest.len) {
+        (void) referral_credit_cut(&rest, '\n', &word);
+        settle_command_word(&words, word.data, word.len);
+    }
+
+    settle_commit_operation(w, "X", &words);
 }
 
 
@@ -344,7 +471,7 @@ settle_commit_key(settle_program_t *p, settle_work_t *w,
         }
     }
 
-    w->type[w->nkeys++] = referral_view_scores(item->kind) ? 'z' : 'h';
+    w->type[w->nkeys++] = referral_view_type(item->kind);
 }
 
 
@@ -354,7 +481,7 @@ settle_commit_flush(settle_work_t *w, const referral_view_item_t *item)
     int               scores;
     settle_command_t  ends;
 
-    scores = referral_view_scores(item->kind);
+    scores = (referral_view_type(item->kind) == 'z');
 
     if (w->set.argc && referral_state_ends(item)) {
         settle_command_begin(&ends);
@@ -430,6 +557,8 @@ settle_commit_answer(settle_program_t *p, const redisReply *reply)
     p->leased_at = settle_clock();
 
     settle_commit_stands(p);
+    settle_ledger_committed(&p->rewards, p->position);
+    settle_ledger_written(&p->rewards);
     referral_view_committed(&p->settle.view);
 
     return SETTLE_BUSY;

@@ -9,6 +9,7 @@
 
 
 #define SETTLE_COMPARE_KEYS    200       /* asked for at once */
+#define SETTLE_COMPARE_ENTRY   4096      /* bytes of an entry's texts */
 
 
 /* a field of a key and its value, from the replay or from Redis */
@@ -41,6 +42,9 @@ typedef struct {
 } settle_compare_t;
 
 
+static void settle_compare_entry(settle_compare_t *c,
+    const referral_view_item_t *item, const redisReply *reply);
+static int settle_compare_length(settle_compare_t *c);
 static int settle_compare_write(settle_compare_t *c);
 static int settle_compare_collect(settle_compare_t *c);
 static int settle_compare_order(const void *one, const void *two);
@@ -96,6 +100,11 @@ static const struct {
     { "days" ":sales", REFERRAL_VIEW_DAYS },
     { "days" ":refunds", REFERRAL_VIEW_DAYS },
     { "days" ":amount:", REFERRAL_VIEW_DAYS },
+    { "days" ":rewards:", REFERRAL_VIEW_DAYS },
+    { "reward", REFERRAL_VIEW_REWARD },
+    { "wallet", REFERRAL_VIEW_WALLET },
+    { "contest", REFERRAL_VIEW_CONTEST },
+    { "due", REFERRAL_VIEW_DUE },
     { "cohort", REFERRAL_VIEW_COHORT },
     { "progress", REFERRAL_VIEW_PROGRESS },
     { "board", REFERRAL_VIEW_BOARD }
@@ -159,7 +168,8 @@ settle_compare(settle_program_t *p, int64_t now, int print,
         }
     }
 
-    if (settle_compare_others(&c) != SETTLE_OK
+    if (settle_compare_length(&c) != SETTLE_OK
+        || settle_compare_others(&c) != SETTLE_OK
         || (repair && settle_repair_write(repair) != SETTLE_OK))
     {
         c.different = -1;
@@ -236,6 +246,7 @@ static int
 settle_compare_class(unsigned kind)
 {
     return kind <= REFERRAL_VIEW_OPEN ? REFERRAL_VIEW_FRIEND
+           : kind == REFERRAL_VIEW_LEVEL ? REFERRAL_VIEW_WALLET
            : referral_view_scores(kind) ? REFERRAL_VIEW_BOARD : (int) kind;
 }
 
@@ -244,6 +255,10 @@ static size_t
 settle_compare_group(const settle_compare_t *c, size_t from)
 {
     size_t  n;
+
+    if (c->item[from]->kind == REFERRAL_VIEW_ENTRY) {
+        return 1;
+    }
 
     for (n = 1; from + n < c->n; n++) {
         if (!referral_state_together(c->item[from], c->item[from + n])) {
@@ -285,12 +300,20 @@ static void
 settle_compare_ask(settle_compare_t *c, const referral_view_item_t *item)
 {
     char              key[REFERRAL_STATE_KEY];
+    referral_str_t    id;
     settle_command_t  command;
 
     settle_compare_name(c, item, key);
     settle_command_begin(&command);
 
-    if (referral_view_scores(item->kind)) {
+    if (item->kind == REFERRAL_VIEW_ENTRY) {
+        id = referral_state_field(item);
+        settle_command_text(&command, "XRANGE");
+        settle_command_text(&command, key);
+        settle_command_word(&command, id.data, id.len);
+        settle_command_word(&command, id.data, id.len);
+
+    } else if (referral_view_type(item->kind) == 'z') {
         settle_command_text(&command, "ZRANGE");
         settle_command_text(&command, key);
         settle_command_text(&command, "0");
@@ -319,7 +342,7 @@ settle_compare_key(settle_compare_t *c, size_t from, size_t n,
     settle_compare_name(c, c->item[from], key);
 
     c->ends = referral_state_ends(c->item[from]);
-    c->scores = referral_view_scores(c->item[from]->kind);
+    c->scores = (referral_view_type(c->item[from]->kind) == 'z');
 
     none.data = (u_char *) "";
     none.len = 0;
@@ -336,6 +359,11 @@ settle_compare_key(settle_compare_t *c, size_t from, size_t n,
         }
 
         settle_compare_tell(c, key, &none, &none, &text);
+        return;
+    }
+
+    if (c->item[from]->kind == REFERRAL_VIEW_ENTRY) {
+        settle_compare_entry(c, c->item[from], reply);
         return;
     }
 
@@ -365,6 +393,106 @@ settle_compare_key(settle_compare_t *c, size_t from, size_t n,
 }
 
 
+/* entries are never changed, also not by a repair */
+
+static void
+settle_compare_entry(settle_compare_t *c, const referral_view_item_t *item,
+    const redisReply *reply)
+{
+    char               key[REFERRAL_STATE_KEY];
+    u_char             data[SETTLE_COMPARE_ENTRY];
+    size_t             i;
+    referral_buf_t     buf;
+    referral_str_t     id, text;
+    const redisReply  *pairs;
+
+    id = referral_state_field(item);
+    referral_buf_init(&buf, data, sizeof(data));
+    pairs = NULL;
+
+    if (reply->elements == 1 && reply->element[0]->elements == 2) {
+        pairs = reply->element[0]->element[1];
+    }
+
+    for (i = 0; pairs && i < pairs->elements; i++) {
+        referral_buf_put(&buf, settle_reply_text(pairs->element[i]),
+                         pairs->element[i]->len);
+        referral_buf_putc(&buf, '\n');
+    }
+
+    text.data = data;
+    text.len = buf.pos - data;
+
+    if (!buf.overflow && referral_str_eq(&text, &item->text)) {
+        return;
+    }
+
+    settle_compare_name(c, item, key);
+
+    if (c->repair) {
+        printf("not repaired: %s %.*s: entries of a ledger are never"
+               " changed\n", key, (int) id.len, (char *) id.data);
+        return;
+    }
+
+    for (i = 0; i < text.len; i++) {
+        data[i] = data[i] == '\n' ? ' ' : data[i];
+    }
+
+    settle_compare_tell(c, key, &id, &item->text, &text);
+}
+
+
+/* entries that no fact gave */
+
+static int
+settle_compare_length(settle_compare_t *c)
+{
+    size_t             i;
+    u_char             data[REFERRAL_STATE_KEY];
+    int64_t            n, found;
+    redisReply        *reply;
+    referral_buf_t     buf;
+    settle_command_t   command;
+
+    n = 0;
+
+    for (i = 0; i < c->n; i++) {
+        n += (c->item[i]->kind == REFERRAL_VIEW_ENTRY);
+    }
+
+    settle_command_begin(&command);
+    settle_command_text(&command, "XLEN");
+    referral_buf_init(&buf, data, sizeof(data) - 1);
+    referral_state_name(&buf, &c->program->state, "ledger");
+    *buf.pos = '\0';
+    settle_command_text(&command, (char *) data);
+
+    reply = settle_redis_command(&command);
+    settle_command_free(&command);
+
+    if (reply == NULL) {
+        return SETTLE_FAILED;
+    }
+
+    found = settle_reply_failed(reply) ? -1 : settle_reply_number(reply);
+
+    freeReplyObject(reply);
+
+    if (found != n) {
+        c->different++;
+
+        if (c->print || c->repair) {
+            printf("%s: %s: replay %lld entries, Redis %lld\n",
+                   c->repair ? "not repaired" : "different", (char *) data,
+                   (long long) n, (long long) found);
+        }
+    }
+
+    return SETTLE_OK;
+}
+
+
 static void
 settle_compare_expand(settle_pairs_t *pairs, const referral_view_item_t *item)
 {
@@ -390,6 +518,19 @@ settle_compare_expand(settle_pairs_t *pairs, const referral_view_item_t *item)
 
             settle_compare_add(pairs, item->text.data + i, REFERRAL_PLACE_LEN,
                                settle_compare_open, 5);
+        }
+
+        return;
+    }
+
+    if (referral_view_pairs(item->kind)) {
+        rest = item->text;
+
+        while (referral_credit_cut(&rest, '\n', &name)) {
+            if (referral_credit_cut(&rest, '\n', &value) && value.len) {
+                settle_compare_add(pairs, name.data, name.len, value.data,
+                                   value.len);
+            }
         }
 
         return;
@@ -474,7 +615,7 @@ settle_compare_reply(settle_pairs_t *pairs, const redisReply *reply,
             continue;
         }
 
-        if (referral_view_scores(kind)) {
+        if (referral_view_type(kind) == 'z') {
             settle_compare_number(pairs, &field,
                                   (int64_t) strtod(settle_reply_text(value),
                                                    NULL));
@@ -502,7 +643,7 @@ settle_compare_ours(unsigned kind, const referral_str_t *field)
 
     static const char *const  names[] = {
         "leads", "sales", "refunds", "friends", "known", "self",
-        "unattributed", "leads:", "sales:", "refunds:", "amount:"
+        "unattributed", "leads:", "sales:", "refunds:", "amount:", "rewards:"
     };
 
     if (kind != REFERRAL_VIEW_STATS && kind != REFERRAL_VIEW_DAY) {
@@ -701,11 +842,11 @@ settle_compare_other(settle_compare_t *c, const char *key)
     }
 
     settle_command_begin(&command);
-    settle_command_text(&command, kind == REFERRAL_VIEW_BOARD ? "ZRANGE"
-                                                              : "HGETALL");
+    settle_command_text(&command, referral_view_type(kind) == 'z'
+                                  ? "ZRANGE" : "HGETALL");
     settle_command_text(&command, key);
 
-    if (kind == REFERRAL_VIEW_BOARD) {
+    if (referral_view_type(kind) == 'z') {
         settle_command_text(&command, "0");
         settle_command_text(&command, "-1");
         settle_command_text(&command, "WITHSCORES");
@@ -726,7 +867,7 @@ settle_compare_other(settle_compare_t *c, const char *key)
     if (pairs.text && reply->type == REDIS_REPLY_ARRAY) {
         settle_compare_reply(&pairs, reply, kind);
         c->ends = 0;
-        c->scores = (kind == REFERRAL_VIEW_BOARD);
+        c->scores = (referral_view_type(kind) == 'z');
         settle_compare_merge(c, key, &none, &pairs);
     }
 
@@ -760,6 +901,10 @@ settle_compare_theirs(const settle_compare_t *c, const char *key,
 
     part = tail + 1;
     len = strlen(part);
+
+    if (*kind == REFERRAL_VIEW_WALLET && strstr(part, ":entries")) {
+        *kind = REFERRAL_VIEW_HISTORY;
+    }
 
     if (*kind == REFERRAL_VIEW_BOARD
         && (strstr(part, ":clicks") || strchr(part, '-')))

@@ -11,6 +11,7 @@
 #define SETTLE_CHANGES    20000      /* in a commit, about */
 #define SETTLE_DECIDE     60         /* s, of a batch */
 #define SETTLE_CRASHES    2
+#define SETTLE_LATER      3          /* the ledger first, then this fact */
 
 /* words of the lease's reply */
 
@@ -26,7 +27,9 @@
 #define SETTLE_LEASE_ATTEMPTS  10
 #define SETTLE_LEASE_STOPPED   11
 #define SETTLE_LEASE_REPAIRED  12
-#define SETTLE_LEASE_WORDS     13
+#define SETTLE_LEASE_REWARDS   13
+#define SETTLE_LEASE_SKIPPED   14
+#define SETTLE_LEASE_WORDS     15
 
 
 static settle_turn_e settle_program_exists(settle_program_t *p);
@@ -82,6 +85,7 @@ void
 settle_program_free(settle_program_t *p)
 {
     referral_settle_free(&p->settle);
+    settle_ledger_free(&p->rewards);
     free(p->rules.text);
     free(p);
 }
@@ -117,6 +121,10 @@ settle_program_turn(settle_program_t *p)
         return SETTLE_AWAY;
     }
 
+    if (settle_rewards_behind(p)) {
+        return settle_rewards_follow(p);
+    }
+
     if (entries.max == 0) {
         settle_entries_init(&entries, settle_options.batch);
     }
@@ -145,7 +153,7 @@ settle_program_turn(settle_program_t *p)
     if (entries.n == 0) {
         p->current = 1;
         p->well |= (p->told[0] == '\0');
-        return SETTLE_IDLE;
+        return settle_rewards_tick(p);
     }
 
     return settle_program_batch(p, &entries);
@@ -304,6 +312,7 @@ settle_program_leased(settle_program_t *p, const redisReply *reply)
     p->mine = (mine != 0);
     p->leased_at = settle_clock();
     p->now = settle_reply_number(reply->element[SETTLE_LEASE_NOW]);
+    p->now_at = p->leased_at;
 
     if (!mine) {
         p->told[0] = '\0';
@@ -363,7 +372,7 @@ settle_program_begin(settle_program_t *p, const redisReply *reply)
 
     engine = settle_reply_number(reply->element[SETTLE_LEASE_ENGINE]);
 
-    if (engine > REFERRAL_SETTLE_ENGINE) {
+    if (engine > REFERRAL_SETTLE_ENGINE_REWARDS) {
         return settle_program_trouble(p, "a newer version has settled it:"
                                          " upgrade this one");
     }
@@ -394,6 +403,14 @@ settle_program_begin(settle_program_t *p, const redisReply *reply)
     }
 
     settle_commit_stands(p);
+
+    rc = settle_rewards_begin(p,
+              settle_reply_text(reply->element[SETTLE_LEASE_REWARDS]),
+              settle_reply_text(reply->element[SETTLE_LEASE_SKIPPED]));
+
+    if (rc != SETTLE_BUSY) {
+        return rc;
+    }
 
     rc = settle_rules_find(p);
 
@@ -548,6 +565,7 @@ settle_program_decide(settle_program_t *p, settle_entries_t *e, size_t n,
         {
             memset(&missing, 0, sizeof(missing));
             missing.fact.position = p->skip;
+            (void) settle_ledger_skip(&p->rewards, p->skip);
             referral_settle_skip(&p->settle, &missing.fact);
             *decided = 1;
             break;
@@ -561,6 +579,11 @@ settle_program_decide(settle_program_t *p, settle_entries_t *e, size_t n,
 
         (void) alarm(0);
         settle_shared->deciding = 0;
+
+        if (rc == SETTLE_LATER) {
+            rc = REFERRAL_OK;
+            break;
+        }
 
         if (rc == REFERRAL_AGAIN) {
 
@@ -587,13 +610,15 @@ static int
 settle_program_fact(settle_program_t *p, settle_entry_t *entry,
     const char **why)
 {
-    int               rc;
-    referral_terms_t  terms;
+    int                     rc;
+    referral_terms_t        terms;
+    const referral_fact_t  *fact;
 
-    if (entry->fact.position == p->skip
-        && p->skip == p->settle.position + 1)
-    {
-        referral_settle_skip(&p->settle, &entry->fact);
+    fact = &entry->fact;
+
+    if (fact->position == p->skip && p->skip == p->settle.position + 1) {
+        (void) settle_ledger_skip(&p->rewards, fact->position);
+        referral_settle_skip(&p->settle, fact);
         return REFERRAL_OK;
     }
 
@@ -602,23 +627,46 @@ settle_program_fact(settle_program_t *p, settle_entry_t *entry,
         return REFERRAL_ERROR;
     }
 
-    if (entry->fact.type != REFERRAL_FACT_RULES) {
-        return referral_settle_decide(&p->settle, &entry->fact, &p->terms,
-                                      why);
-    }
+    terms = p->terms;
 
-    if (referral_terms_parse(&terms, &entry->fact, why) != REFERRAL_OK) {
+    if (fact->type == REFERRAL_FACT_RULES
+        && referral_terms_parse(&terms, fact, why) != REFERRAL_OK)
+    {
         return REFERRAL_ERROR;
     }
 
-    rc = referral_settle_decide(&p->settle, &entry->fact, &terms, why);
-
-    if (rc == REFERRAL_OK) {
-        p->terms = terms;
-        settle_rules_seen(p, &entry->fact);
+    if (settle_ledger_asked(&p->rewards, fact)) {
+        p->rewards.wanted = 1;
+        return SETTLE_LATER;
     }
 
-    return rc;
+    if (fact->position == p->settle.position + 1) {
+        rc = settle_ledger_take(&p->rewards, fact, why);
+
+        if (rc == REFERRAL_AGAIN) {
+            settle_program_forget(p);
+            return SETTLE_FAILED;
+        }
+
+        if (rc != REFERRAL_OK) {
+            return rc;
+        }
+    }
+
+    rc = referral_settle_decide(&p->settle, fact, &terms, why);
+
+    if (rc != REFERRAL_OK) {
+        return rc;
+    }
+
+    settle_ledger_apply(&p->rewards, fact->position, &p->settle.view);
+
+    if (fact->type == REFERRAL_FACT_RULES) {
+        p->terms = terms;
+        settle_rules_seen(p, fact);
+    }
+
+    return REFERRAL_OK;
 }
 
 

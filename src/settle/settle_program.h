@@ -10,6 +10,8 @@
 
 
 #include "settle_entries.h"
+#include "settle_ledger.h"
+#include "referral_rewards.h"
 #include "referral_terms.h"
 
 
@@ -19,6 +21,11 @@ typedef enum {
     SETTLE_AWAY,           /* another settler has it, or it stopped */
     SETTLE_TROUBLE         /* Redis refuses something: later again */
 } settle_turn_e;
+
+
+/* lines before the text of rewards in settle_newest_t, the seed the last */
+
+#define SETTLE_RULES_LINES  9
 
 
 /* what is known of the newest fact "rules" */
@@ -38,6 +45,7 @@ typedef struct {
     referral_settle_t    settle;
     referral_terms_t     terms;
     settle_newest_t      rules;
+    settle_ledger_t      rewards;
 
     uint64_t             position;      /* and chain: as Redis has them */
     char                 chain[2 * REFERRAL_CHAIN_SIZE + 1];
@@ -48,6 +56,7 @@ typedef struct {
     unsigned             well:1;        /* nothing was refused of late */
     unsigned             single:1;      /* fact by fact: one of them is wrong */
     unsigned             named:1;       /* by somebody, at the last look */
+    unsigned             rewards_known:1;  /* Redis has "rewards_told" */
 
     uint64_t             repaired;      /* so often */
     uint64_t             skip;          /* by an operator's word */
@@ -56,11 +65,13 @@ typedef struct {
     int                  attempts;      /* so often */
     int64_t              now;           /* ms: Redis's, at the last lease */
 
-    int64_t              leased_at;     /* settle_clock() */
+    int64_t              now_at;        /* settle_clock(): then */
+    int64_t              leased_at;
     int64_t              checked_at;
     int64_t              again_at;
     char                 told[SETTLE_TEXT];
     char                 zone_told[SETTLE_TEXT];
+    char                 rewards_told[SETTLE_TEXT];
 
     uint64_t             facts;         /* since the start */
     uint64_t             commits;
@@ -135,6 +146,24 @@ settle_turn_e settle_rules_check(settle_program_t *p);
 
 /* finds the terms that hold at the program's position */
 settle_turn_e settle_rules_find(settle_program_t *p);
+
+/* must the ledger follow what is committed before anything is decided? */
+int settle_rewards_behind(const settle_program_t *p);
+
+/* some facts at a time: SETTLE_BUSY */
+settle_turn_e settle_rewards_follow(settle_program_t *p);
+/* a line of the seed, then the text of rewards: the program's, or the former
+   one if there is a mistake in it, which is told; SETTLE_FAILED after
+   settle_program_trouble() */
+int settle_rewards_text(settle_program_t *p, referral_buf_t *out,
+    const referral_str_t *text);
+
+settle_turn_e settle_rewards_begin(settle_program_t *p, const char *chain,
+    const char *skipped);
+
+/* if something is due, a fact says that time has passed */
+settle_turn_e settle_rewards_tick(settle_program_t *p);
+
 void settle_rules_seen(settle_program_t *p, const referral_fact_t *fact);
 
 

@@ -213,7 +213,8 @@ settle_repair_head(settle_repair_t *r, settle_command_t *c)
     settle_command_text(c, "repaired");
     settle_command_number(c, p->repaired + 1);
     settle_command_text(c, "engine");
-    settle_command_number(c, REFERRAL_SETTLE_ENGINE);
+    settle_command_number(c, p->rewards.ledger ? REFERRAL_SETTLE_ENGINE_REWARDS
+                                               : REFERRAL_SETTLE_ENGINE);
 }
 
 

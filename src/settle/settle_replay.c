@@ -243,14 +243,19 @@ settle_source_line(settle_source_t *s)
 static int
 settle_replay_ahead(settle_source_t *s)
 {
-    int                found;
+    int                found, rewards;
     const char        *why;
     settle_entry_t    *entry;
+    settle_ledger_t   *g;
     referral_terms_t  *terms;
 
+    static const settle_ledger_t  none;
+
+    g = &s->program->rewards;
     terms = &s->program->terms;
     terms->late = REFERRAL_TERMS_LATE;
     found = 0;
+    rewards = 0;
 
     for ( ;; ) {
         entry = settle_source_next(s);
@@ -269,11 +274,26 @@ settle_replay_ahead(settle_source_t *s)
             settle_skips[settle_nskips++] = entry->fact.subject;
         }
 
+        rewards |= settle_ledger_asked(&none, &entry->fact);
+
         if (!found && entry->fact.type == REFERRAL_FACT_RULES
             && referral_terms_parse(terms, &entry->fact, &why) == REFERRAL_OK)
         {
             found = 1;
+
+            if (settle_ledger_create(g, &s->program->state.program)
+                != REFERRAL_OK
+                || referral_ledger_ahead(g->ledger, &entry->fact)
+                   != REFERRAL_OK)
+            {
+                settle_log("crit", "there is not enough memory");
+                return SETTLE_FAILED;
+            }
         }
+    }
+
+    if (!rewards) {
+        settle_ledger_drop(g);
     }
 
     settle_source_rewind(s, 0);
@@ -327,6 +347,7 @@ settle_replay_to(settle_source_t *s, uint64_t position)
         {
             memset(&missing, 0, sizeof(missing));
             missing.fact.position = p->settle.position + 1;
+            (void) settle_ledger_skip(&p->rewards, missing.fact.position);
             referral_settle_skip(&p->settle, &missing.fact);
         }
 
@@ -348,6 +369,7 @@ settle_replay_fact(settle_program_t *p, settle_entry_t *entry)
     if (entry->fact.position == p->settle.position + 1
         && settle_replay_skipped(entry->fact.position))
     {
+        (void) settle_ledger_skip(&p->rewards, entry->fact.position);
         referral_settle_skip(&p->settle, &entry->fact);
         return SETTLE_OK;
     }
@@ -359,8 +381,18 @@ settle_replay_fact(settle_program_t *p, settle_entry_t *entry)
         rc = referral_terms_parse(&p->terms, &entry->fact, &why);
     }
 
+    if (rc == REFERRAL_OK && entry->fact.position == p->settle.position + 1) {
+        rc = settle_ledger_take(&p->rewards, &entry->fact, &why);
+    }
+
     if (rc == REFERRAL_OK) {
         rc = referral_settle_decide(&p->settle, &entry->fact, &p->terms, &why);
+    }
+
+    if (rc == REFERRAL_OK && p->rewards.ledger) {
+        settle_ledger_apply(&p->rewards, entry->fact.position,
+                            &p->settle.view);
+        settle_ledger_committed(&p->rewards, entry->fact.position);
     }
 
     if (rc != REFERRAL_OK) {
@@ -433,14 +465,34 @@ settle_replay_compare(settle_source_t *s)
 static int
 settle_replay_state(settle_program_t *p, const settle_stands_t *is, int print)
 {
-    int64_t  different;
+    char            chain[2 * REFERRAL_CHAIN_SIZE + 1];
+    int64_t         different;
+    referral_buf_t  buf;
 
     settle_commit_stands(p);
 
     different = settle_compare(p, is->now, print, NULL);
+    chain[0] = '\0';
 
     if (different < 0) {
         return SETTLE_FAILED;
+    }
+
+    if (p->rewards.ledger && is->position) {
+        referral_buf_init(&buf, chain, sizeof(chain) - 1);
+        referral_buf_hex(&buf, p->rewards.base_chain, REFERRAL_CHAIN_SIZE);
+        *buf.pos = '\0';
+    }
+
+    if (strcmp(chain, is->rewards_chain) != 0) {
+        different++;
+
+        if (print) {
+            printf("different: chain of rewards at entry %llu: replay %s,"
+                   " Redis %s\n", (unsigned long long) is->position,
+                   chain[0] ? chain : "none",
+                   is->rewards_chain[0] ? is->rewards_chain : "none");
+        }
     }
 
     if (is->position && strcmp(p->chain, is->chain) != 0) {

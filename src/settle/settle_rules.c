@@ -11,14 +11,18 @@
 #include "referral_tzdata.h"
 
 
-#define SETTLE_RULES_TEXT    16384
+#define SETTLE_RULES_TEXT    (16384 + REFERRAL_REWARDS_TEXT)
 #define SETTLE_RULES_BACK    (400 * REFERRAL_DAY_MS)
 #define SETTLE_RULES_AHEAD   (3653 * REFERRAL_DAY_MS)
 #define SETTLE_RULES_AGAIN   (365 * REFERRAL_DAY_MS)
-#define SETTLE_RULES_FIELDS  8
+#define SETTLE_RULES_FIELDS  9
+#define SETTLE_RULES_FACTS   10
 
 
-/* as they stand in the program's hash, and in the fact from "zone" on */
+/*
+ * As they stand in the program's hash, and in the fact from "zone" on; there a
+ * seed goes before the text of rewards, which is the last, as it has lines.
+ */
 
 typedef enum {
     SETTLE_RULES_TIMEZONE = 0,
@@ -28,19 +32,21 @@ typedef enum {
     SETTLE_RULES_BIND,
     SETTLE_RULES_ATTRIBUTION,
     SETTLE_RULES_ORDER,
-    SETTLE_RULES_STATE
+    SETTLE_RULES_STATE,
+    SETTLE_RULES_REWARDS
 } settle_rules_field_e;
 
 
 static const char *const  settle_rules_fields[SETTLE_RULES_FIELDS] = {
     "timezone", "utc_offset", "window", "late", "bind", "attribution",
-    "attribution_order", "state"
+    "attribution_order", "state", "rewards"
 };
 
-static const referral_fact_text_e  settle_rules_facts[SETTLE_RULES_FIELDS] = {
+static const referral_fact_text_e  settle_rules_facts[SETTLE_RULES_FACTS] = {
     REFERRAL_FACT_T_ZONE, REFERRAL_FACT_T_TRANSITIONS, REFERRAL_FACT_T_WINDOW,
     REFERRAL_FACT_T_LATE, REFERRAL_FACT_T_BIND, REFERRAL_FACT_T_ATTRIBUTION,
-    REFERRAL_FACT_T_ATTRIBUTION_ORDER, REFERRAL_FACT_T_STATE
+    REFERRAL_FACT_T_ATTRIBUTION_ORDER, REFERRAL_FACT_T_STATE,
+    REFERRAL_FACT_T_SEED, REFERRAL_FACT_T_TEXT
 };
 
 
@@ -52,7 +58,7 @@ static settle_turn_e settle_rules_take(settle_program_t *p,
 static settle_turn_e settle_rules_append(settle_program_t *p,
     const char *text);
 static redisReply *settle_rules_ask(settle_program_t *p);
-static void settle_rules_text(settle_program_t *p, referral_buf_t *out,
+static int settle_rules_text(settle_program_t *p, referral_buf_t *out,
     const redisReply *reply, int64_t from);
 static void settle_rules_zone(settle_program_t *p, referral_buf_t *out,
     const referral_str_t *timezone, const referral_str_t *offset,
@@ -217,6 +223,9 @@ settle_rules_take(settle_program_t *p, settle_entries_t *e, uint64_t position,
 
         if (newest) {
             settle_rules_seen(p, &e->entry[i].fact);
+
+        } else if (e->entry[i].fact.text[REFERRAL_FACT_T_TEXT].len) {
+            p->rewards.wanted = 1;
         }
 
         return SETTLE_BUSY;
@@ -235,7 +244,7 @@ settle_rules_seen(settle_program_t *p, const referral_fact_t *fact)
 
     referral_buf_init(&buf, data, sizeof(data) - 1);
 
-    for (i = 0; i < SETTLE_RULES_FIELDS; i++) {
+    for (i = 0; i < SETTLE_RULES_FACTS; i++) {
         referral_buf_str(&buf, &fact->text[settle_rules_facts[i]]);
         referral_buf_putc(&buf, '\n');
     }
@@ -300,10 +309,14 @@ settle_rules_check(settle_program_t *p)
     }
 
     referral_buf_init(&buf, data, sizeof(data) - 1);
-    settle_rules_text(p, &buf, reply, from);
+    rc = settle_rules_text(p, &buf, reply, from);
     *buf.pos = '\0';
 
     freeReplyObject(reply);
+
+    if (rc != SETTLE_OK) {
+        return SETTLE_TROUBLE;
+    }
 
     if (p->rules.text && strcmp(p->rules.text, (char *) data) == 0) {
         return SETTLE_IDLE;
@@ -341,7 +354,7 @@ settle_rules_ask(settle_program_t *p)
 
 /* the values of the fact, a line each; what is wrong has its default */
 
-static void
+static int
 settle_rules_text(settle_program_t *p, referral_buf_t *out,
     const redisReply *reply, int64_t from)
 {
@@ -351,6 +364,12 @@ settle_rules_text(settle_program_t *p, referral_buf_t *out,
     for (i = 0; i < SETTLE_RULES_FIELDS; i++) {
         value[i].data = (u_char *) settle_reply_text(reply->element[i]);
         value[i].len = strlen((char *) value[i].data);
+
+        if (i == SETTLE_RULES_REWARDS) {
+            value[i].len = reply->element[i]->type == REDIS_REPLY_STRING
+                           ? reply->element[i]->len : 0;
+            continue;
+        }
 
         if (value[i].len > SETTLE_TEXT || strpbrk((char *) value[i].data,
                                                   "\r\n"))
@@ -389,6 +408,8 @@ settle_rules_text(settle_program_t *p, referral_buf_t *out,
         referral_buf_str(out, &value[i]);
         referral_buf_putc(out, '\n');
     }
+
+    return settle_rewards_text(p, out, &value[SETTLE_RULES_REWARDS]);
 }
 
 
@@ -573,11 +594,10 @@ settle_rules_append(settle_program_t *p, const char *text)
     settle_command_number(&c, p->rules.version + 1);
     settle_command_text(&c, "engine");
     settle_command_number(&c, REFERRAL_SETTLE_ENGINE);
-    settle_command_text(&c, "text");
-    settle_command_text(&c, "");
 
-    for (i = 0; i < SETTLE_RULES_FIELDS; i++, text = end + 1) {
-        end = strchr(text, '\n');
+    for (i = 0; i < SETTLE_RULES_FACTS; i++, text = end + 1) {
+        end = i + 1 < SETTLE_RULES_FACTS ? strchr(text, '\n')
+                                         : strrchr(text, '\n');
 
         if (end == NULL) {
             break;

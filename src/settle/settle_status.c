@@ -3,7 +3,7 @@
 #include "referral_dump.h"
 
 
-#define SETTLE_STATUS_FIELDS  11
+#define SETTLE_STATUS_FIELDS  14
 
 
 static void settle_status_ask(const referral_state_t *state);
@@ -17,7 +17,8 @@ static void settle_status_number(const char *name, int64_t n);
 
 static const char *const  settle_status_fields[SETTLE_STATUS_FIELDS] = {
     "position", "chain", "newest_at", "engine", "lease", "lease_until",
-    "trying", "attempts", "stopped", "settled_at", "trouble"
+    "trying", "attempts", "stopped", "settled_at", "trouble", "rewards_chain",
+    "next_due", "rewards_refused"
 };
 
 
@@ -143,6 +144,9 @@ settle_status_take(settle_stands_t *s, redisReply *reply[4])
     snprintf(s->stopped, sizeof(s->stopped), "%s", text[8]);
     s->settled_at = strtoll(text[9], NULL, 10);
     snprintf(s->trouble, sizeof(s->trouble), "%s", text[10]);
+    snprintf(s->rewards_chain, sizeof(s->rewards_chain), "%s", text[11]);
+    s->next_due = text[12][0] ? strtoll(text[12], NULL, 10) : -1;
+    snprintf(s->refused, sizeof(s->refused), "%s", text[13]);
 
     for (i = 0; i + 1 < reply[1]->elements; i += 2) {
         if (strcmp(settle_reply_text(reply[1]->element[i]),
@@ -318,7 +322,17 @@ settle_status_program(const settle_stands_t *s, const char *name)
     settle_status_text("stopped", s->stopped);
     printf(", ");
     settle_status_text("trouble", s->trouble);
-    printf(", \"due\": null}");
+    printf(", ");
+    settle_status_text("rewards_chain", s->rewards_chain);
+    printf(", ");
+    settle_status_text("rewards_refused", s->refused);
+
+    if (s->next_due >= 0) {
+        printf(", \"due\": %lld}", (long long) s->next_due);
+
+    } else {
+        printf(", \"due\": null}");
+    }
 }
 
 

@@ -26,6 +26,9 @@ typedef struct {
     int64_t              attempts;
     int64_t              lease_until;
     char                 chain[2 * REFERRAL_CHAIN_SIZE + 1];
+    char                 rewards_chain[2 * REFERRAL_CHAIN_SIZE + 1];
+    int64_t              next_due;      /* ms; -1: nothing */
+    char                 refused[SETTLE_TEXT];  /* a text of rewards, and why */
     char                 lease[SETTLE_TEXT];
     char                 stopped[SETTLE_TEXT];
     char                 trouble[SETTLE_TEXT];  /* that is tried again */

@@ -646,7 +646,9 @@ subtest 'the user of the manual' => sub {
     $t->write_file('password', "change-this-password\n", 0600);
 
     my @user = ('--username', $name, '--password_file', "$dir/password");
-    my $p = program();
+    my @rewards = (rewards => "unit=EUR/2\nrule=a on=never give=1EUR cap=c\n"
+                              . "cap=c per=referrer count=1");
+    my $p = program(@rewards);
 
     append($p, @facts);
     is(run('--once', '--program', $p, @user), 0, 'it settles');
@@ -656,7 +658,7 @@ subtest 'the user of the manual' => sub {
     for my $may (grep { /^\+/ } @rules) {
         $t->redis('ACL', 'SETUSER', $name, 'reset', @rules);
         $t->redis('ACL', 'SETUSER', $name, $may =~ s/^\+/-/r);
-        $p = program();
+        $p = program(@rewards);
         append($p, @facts);
 
         # asked only by who waits for something new
