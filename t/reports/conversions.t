@@ -140,7 +140,7 @@ is_deeply($shown, {
     trust => 'signed', customer => 'bo', friend => 'u1', order_id => 'o1',
     amount => 4990, currency => 'EUR', quantity => 2, product => [ 'sock', 'shoe' ],
     parties => [ 'mia' ], via => 'bound', referrer => 'aiko', referrer_number => 'u2',
-    code => 'aiko7', referrer_segment => $shown->{referrer_segment},
+    referrer_who => $shown->{referrer_who}, code => 'aiko7', referrer_segment => $shown->{referrer_segment},
     referrer_state => 'active', program_state => 'active', known => JSON::PP::false,
     self => JSON::PP::false, first => 'ken42', first_at => iso($NOW - 40 * DAY),
     last => 'ken42', last_at => iso($NOW - HOUR), place => 'DE', city => 'Bonn',

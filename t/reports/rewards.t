@@ -64,9 +64,9 @@ my (@said, @there, %values, @examples);
 my $kind = '';
 
 for my $line (split /\n/, $page) {
-    $kind = $1 if $line =~ /^## (\w+)$/;
+    $kind = $line =~ /^## (\w+)$/ ? $1 : '' if $line =~ /^## /;
 
-    next unless $line =~ /^\| `/;
+    next unless $kind && $line =~ /^\| `/;
 
     my (undef, $word, $says, $values, $default, $example) =
         map { s/^ | $//gr =~ s/\\\|/|/gr } split /(?<!\\)\|/, $line;
@@ -100,6 +100,38 @@ for my $line (split /\n/, `build/referral_rewards_test --words`) {
 cmp_ok(scalar(@there), '>', 90, 'the grammar has words');
 is_deeply([ sort @said ], [ sort @there ],
           'each word has its row, and none is made up');
+
+
+# --- the other tables ---
+
+sub table {
+    my ($heading) = @_;
+
+    my ($section) = $page =~ /^## \Q$heading\E\n(.*?)(?:^## |\z)/ms;
+
+    return [ map { s/ /: /r } sort map { tr/`|//d; s/^ | $//gr =~ s/ +/ /gr }
+             $section =~ /^(\| `.*)$/mg ];
+}
+
+my %kinds;
+
+for my $line (split /\n/, `build/referral_rewards_test --words`) {
+    my ($of, $word) = split /\t/, $line;
+
+    $kinds{$word} .= " $of" if ($kinds{$word} // '') !~ / \Q$of\E\b/;
+}
+
+is_deeply(table('Each word once'), [ map { "$_:$kinds{$_}" } sort keys %kinds ],
+          'each word with its lines');
+
+my %score = slurp('src/ledger/referral_ledger_signal.c')
+            =~ /\{ referral_string\("(\w+)"\), (\d+) \}/g;
+my %signal = map { /^(\w+):.* (reject|score \d+)$/ ? ($1 => $2) : () }
+             table('Signals of fraud')->@*;
+
+is_deeply(\%signal, { map { $_ => $score{$_} ? "score $score{$_}" : 'reject' }
+                      keys %score }, 'each signal with its score');
+cmp_ok(scalar(keys %score), '>=', 17, 'signals');
 
 
 # --- the examples ---
@@ -202,5 +234,56 @@ my $missing = `scripts/referral rewards check conf/programs/none 2>&1`;
 
 is($? >> 8, 2, 'a file that is not there');
 like($missing, qr/cannot be read/, 'is said');
+
+
+# --- a list of events ---
+
+# the fields of an event, and the line: not those of the facts behind them
+
+my $events = file("at,type,customer,referrer,amount,currency\n"
+                  . "2026-12-01,sale,c1,aiko,900,EUR\n");
+my $rules = file(" unit=EUR/2   # not pt/0\nrule=a on=sale to=both give=5.00EUR\n");
+my $refused = `scripts/referral rewards try $rules $events 2>&1`;
+
+is($? >> 8, 3, 'an event that lacks a field');
+like($refused, qr/line 2: a sale needs "customer", "order_id", "amount" and "currency"/,
+     'is named by its line and fields');
+
+for (['"currency": "eur"', 'written in capitals'],
+     ['"currency": "EUR", "signals": "same_devic"', 'did you mean same_device'],
+     ['"currency": "EUR", "event_id": "e1"', 'another line has the "event_id"'])
+{
+    my ($words, $right) = @$_;
+    my $line = '{"at": "2026-12-01", "type": "sale", "customer": "c1", '
+               . '"referrer": "aiko", "order_id": "1", "amount": 900, ';
+
+    my $file = file("$line\"currency\": \"EUR\", \"event_id\": \"e1\"}\n"
+                    . "$line$words}\n");
+    my $out = `scripts/referral rewards try $rules $file 2>&1`;
+
+    is($? >> 8, 3, "$words: is refused");
+    like($out, qr/line 2: .*\Q$right\E/, "$words: with what is right");
+}
+
+my $bytes = file("# \xff\nunit=EUR/2\nrule=a on=sale to=both give=5.00EUR\n");
+
+like(`scripts/referral rewards try $bytes $events 2>&1`, qr/byte 3 is not UTF-8/,
+     'a text that is no UTF-8');
+
+my $japan = file("unit=EUR/2\nrule=a on=sale region=JP-13 to=both give=5.00EUR\n");
+
+$events = file("at,type,customer,referrer,order_id,amount,currency,region\n"
+               . "2026-12-01,sale,c1,aiko,1,900,EUR,JP-13\n");
+
+is(decode_json(`scripts/referral rewards try $japan $events --json`)->{entries},
+   4, 'a region of the click');
+
+$events = file("at,type,customer,referrer,order_id,amount,currency\n"
+               . "2026-12-01,sale,c1,aiko,1,900,EUR\n");
+
+my $given = decode_json(`scripts/referral rewards try $rules $events --json`);
+
+is($given->{rows}[0]{amount}, '5.00 EUR', 'decimals of a unit in a line that is set in');
+like($given->{rows}[0]{reward}, qr/^[0-9a-f]{16}$/, 'the id of a reward');
 
 done_testing;

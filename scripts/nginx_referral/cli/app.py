@@ -32,9 +32,17 @@ from .program import program
 from .referrer import referrer
 from .rejects import rejects
 from .reset import reset
+from .review import review
+from .reward import reward
+from .reward_show import show_reward as _show_reward  # noqa: F401
 from .rewards import rewards
+from .rewards_edit import set_rewards as _set  # noqa: F401
+from .rewards_try import attempt as _attempt  # noqa: F401
+from .settle import settle
 from .stats import stats
 from .top import top
+from .wallet import wallet
+from .wallet_show import show_wallet as _show_wallet  # noqa: F401
 
 
 @click.group(cls=Group, root=True, epilog=EXIT_CODES)
@@ -56,7 +64,8 @@ def cli() -> None:
 
 for command in (program, link, referrer, show_click, stats, top, compare,
                 funnel, audit, tail, convert, conversions, ledger, friend,
-                known, rejects, forget, reset, journal, bots, rewards):
+                known, rejects, forget, reset, journal, bots, rewards, wallet,
+                reward, review, settle):
     cli.add_command(command)
 
 link.add_command(test_link)

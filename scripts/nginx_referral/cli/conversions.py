@@ -35,7 +35,8 @@ SHOWN = ("at", "type", "event_id", "customer", "order_id", "amount", "via",
 RENAMED = {"event": "event_id", "order": "order_id", "unit": "currency",
            "refunded": "total_refunded", "click": "click_id"}
 TIMES = ("time", "at", "order_at", "click_at", "first_at", "last_at")
-NUMBERS = ("amount", "refunded", "quantity")
+MONEY = ("amount", "refunded", "order_amount")
+NUMBERS = (*MONEY, "quantity", "ttl")
 FLAGS = ("given", "new", "known", "self")
 
 
@@ -253,9 +254,9 @@ def shown(session: Session, fact: Fact, people: People
         if name == "friend":
             yield "customer", people.name(number)
             yield "friend", f"u{text}"
-        elif name == "referrer":
-            yield "referrer", people.name(number)
-            yield "referrer_number", f"u{text}"
+        elif name in ("referrer", "owner"):
+            yield name, people.name(number)
+            yield f"{name}_number", f"u{text}"
         elif name == "parties":
             yield known, [people.name(int(one)) for one in text.split(",")
                           if one.isdecimal()]
@@ -266,7 +267,7 @@ def shown(session: Session, fact: Fact, people: People
         elif name in FLAGS:
             yield known, text == "1" if not for_people else (
                 "yes" if text == "1" else "no")
-        elif name in ("amount", "refunded") and for_people:
+        elif name in MONEY and for_people:
             yield known, amounts.show(number, fact.text("unit"))
         elif name in NUMBERS and number is not None:
             yield known, number

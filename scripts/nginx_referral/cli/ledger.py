@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from ..reports.counters import require
+from ..reports.days import GivenZone, zone_of
 from ..reports.ledger_audit import audit_ledger
+from ..reports.ledger_export import export_entries, show_sheet
 from ..reports.ledger_replay import replay_ledger
 from ..store.session import Session
+from ..text.output import JSON
 from ..text.problem import NEGATIVE, OK
-from .options import Command, Group, pass_session
+from .options import Choice, Command, Group, pass_session, zone_options
 
 
 @click.group(cls=Group)
@@ -56,3 +59,32 @@ def replay(session: Session, program: str, path: str | None) -> int:
     require(session.store, keys)
 
     return OK if replay_ledger(session, keys, path) else NEGATIVE
+
+
+@ledger.command("export", cls=Command)
+@click.argument("program", metavar="PROGRAM")
+@click.option("--format", "form", type=Choice(("csv", "jsonl")),
+              default="csv", show_default=True,
+              help="CSV, or a line of JSON each.")
+@click.option("--balance-sheet", "sheet", is_flag=True,
+              help="Instead of entries a row a day and unit: what was owed,"
+              " granted, spent, expired, cancelled, and is owed then.")
+@zone_options
+@pass_session
+def export(session: Session, program: str, form: str, sheet: bool,
+           given: GivenZone) -> None:
+    """Write all entries of rewards, for the books.
+
+    Amounts are in the smallest part of their unit.  Days of the balance sheet
+    are those of the program's zone; one on which nothing moved has no row.
+    """
+    keys = session.keys(program)
+
+    as_lines = form == "jsonl" or session.output.form == JSON
+
+    require(session.store, keys)
+
+    if sheet:
+        show_sheet(session, keys, zone_of(session, keys, given), as_lines)
+    else:
+        export_entries(session, keys, as_lines)

@@ -108,6 +108,26 @@ def ask(text: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return answers, end
 
 
+def signals() -> list[str]:
+    """The names of signs of fraud, as the grammar has them."""
+    try:
+        done = subprocess.run([str(find_tool(TOOL)), "--words"],
+                              timeout=TIMEOUT, capture_output=True,
+                              text=True, check=False)
+    except subprocess.TimeoutExpired:
+        raise broken(TOOL, f"it gave no answer in {TIMEOUT} s") from None
+    except OSError as error:
+        raise broken(TOOL, f"it does not run: {error.strerror}") from None
+
+    words = [line.split("\t") for line in done.stdout.splitlines()]
+
+    for row in words:
+        if row[:2] == ["fraud", "fraud"] and len(row) > 2:
+            return row[2].split("|")
+
+    raise broken(TOOL, "its answer is not understood")
+
+
 def sentence(answer: dict[str, Any]) -> str:
     """What would be right, and which word may have been meant."""
     right = str(answer["right"])

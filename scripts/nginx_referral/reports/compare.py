@@ -10,7 +10,7 @@ from ..store.session import Session
 from ..text.output import CSV
 from ..text.problem import NEGATIVE, Problem, several
 from . import counters, visitors
-from .conversion_counts import AMOUNT, DIVIDED, NUMBERS, measures, units
+from .conversion_counts import DIVIDED, NUMBERS, measures, money
 from .counters import MACHINES, NONE, Counts, measure, parts, whole
 from .top import links_of_days
 
@@ -62,8 +62,7 @@ def totals(before: Counts, after: Counts, addresses: Sequence[int]
     # amounts are in the smallest part of their unit, also for people, who
     # compare them
     pairs.update({name: (before.get(name, 0), after.get(name, 0))
-                  for name in (*NUMBERS, *(AMOUNT + unit for unit
-                                           in units([before, after])))})
+                  for name in (*NUMBERS, *money([before, after]))})
 
     return [[name, *pair] for name, pair in pairs.items() if any(pair)]
 

@@ -6,16 +6,20 @@ from __future__ import annotations
 from typing import Any, Iterable, Mapping, Sequence
 
 from ..store.amounts import Amounts
+from ..store.keys import Keys
+from ..store.reward_text import decimals
 from ..store.session import Session
 from .counters import NONE, Counts
 
-# single numbers; then come amounts, one a unit, as amount:EUR
+# single numbers; then come amounts, one a unit, as amount:EUR, and what was
+# given for them, as rewards:EUR
 NUMBERS = ("friends", "leads", "sales", "refunds", "known", "unattributed",
            "self")
 AMOUNT = "amount:"
+REWARDS = "rewards:"
 
 # how fields of conversions begin, up to a colon
-CONVERTED = (*NUMBERS, "amount")
+CONVERTED = (*NUMBERS, "amount", "rewards")
 
 # leads, sales, refunds and amounts are divided by these of the click, and have
 # days
@@ -34,10 +38,19 @@ def without(fields: Mapping[str, Any]) -> dict[str, Any]:
             if not is_conversion(name)}
 
 
-def units(hashes: Iterable[Mapping[str, int]]) -> list[str]:
-    """The units in which something was paid."""
+def units(hashes: Iterable[Mapping[str, int]], start: str = AMOUNT
+          ) -> list[str]:
+    """The units in which something was paid, or given."""
     return sorted({name.split(":")[1] for counts in hashes for name in counts
-                   if name.startswith(AMOUNT)})
+                   if name.startswith(start)})
+
+
+def money(hashes: Iterable[Mapping[str, int]]) -> list[str]:
+    """amount:EUR, rewards:EUR and so on, as far as there are any."""
+    found = list(hashes)
+
+    return [start + unit for start in (AMOUNT, REWARDS)
+            for unit in units(found, start)]
 
 
 def measures(hashes: Iterable[Mapping[str, int]]) -> list[str]:
@@ -59,25 +72,28 @@ def totals(counts: Mapping[str, int], amounts: Amounts | None
 
     shown: dict[str, Any] = {name: counts.get(name, 0) for name in NUMBERS}
 
-    for unit in units([counts]):
-        shown[AMOUNT + unit] = value(counts, AMOUNT + unit, amounts)
+    shown.update((name, value(counts, name, amounts))
+                 for name in money([counts]))
 
     return shown
 
 
-def amounts_of(session: Session) -> Amounts | None:
+def amounts_of(session: Session, keys: Keys) -> Amounts | None:
     """People read amounts with their decimals, programs as they are kept."""
-    return Amounts(session.rules) if session.output.for_people else None
+    if not session.output.for_people:
+        return None
+
+    return Amounts(session.rules, lambda: decimals(session.store, keys))
 
 
 def value(counts: Mapping[str, int], name: str, amounts: Amounts | None
           ) -> Any:
     number = counts.get(name, 0)
 
-    if amounts is None or not name.startswith(AMOUNT):
+    if amounts is None or not name.startswith((AMOUNT, REWARDS)):
         return number
 
-    return amounts.show(number, name[len(AMOUNT):])
+    return amounts.show(number, name.partition(":")[2])
 
 
 def columns(hashes: Iterable[Mapping[str, int]], names: Sequence[str]
@@ -88,7 +104,7 @@ def columns(hashes: Iterable[Mapping[str, int]], names: Sequence[str]
     if not any(map(there, found)):
         return []
 
-    return [*names, *(AMOUNT + unit for unit in units(found))]
+    return [*names, *money(found)]
 
 
 def divided(counts: Mapping[str, int], what: str, by: str) -> Counts:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Mapping, Sequence
 
-from ..store.amounts import Amounts
 from ..store.events import DIMENSIONS
 from ..store.keys import Keys
 from ..store.moments import length, span
@@ -17,7 +16,7 @@ from ..store.store import Store
 from ..store.zone import ONE, Zone, after, between
 from ..text.problem import USAGE, Problem
 from . import counters
-from .conversion_counts import AMOUNT, DIVISIBLE, divided, units, value
+from .conversion_counts import DIVISIBLE, amounts_of, divided, money, value
 from .counters import Counts, falling, parts
 from .top import board
 from .why import LATE, WINDOW
@@ -114,7 +113,7 @@ def show_days(session: Session, head: Mapping[str, Any], steps: list[Step]
               ) -> None:
     total = counters.add(step.counts for step in steps)
     names = names_of(total)
-    amounts = Amounts(session.rules) if session.output.for_people else None
+    amounts = amounts_of(session, session.keys(head["program"]))
     still = any(step.open for step in steps)
 
     def row(step: Step) -> list[Any]:
@@ -129,7 +128,7 @@ def show_days(session: Session, head: Mapping[str, Any], steps: list[Step]
 
 
 def names_of(total: Counts) -> list[str]:
-    return [*COUNTED, *(AMOUNT + unit for unit in units([total]))]
+    return [*COUNTED, *money([total])]
 
 
 def said_open(session: Session, still: bool) -> Any:

@@ -7,8 +7,9 @@ import time
 from datetime import date
 from typing import Any, Callable, Mapping
 
+from ..store.entries import ACCOUNTS, stored
 from ..store.facts import fact_of, last_number, oldest_first
-from ..store.keys import SETTLED, Keys
+from ..store.keys import REWARDED, SETTLED, Keys
 from ..store.keyspace import search
 from ..store.session import Session
 from ..store.store import BATCH, Store, batches, count
@@ -19,9 +20,14 @@ from .ledger_counts import ANY, EPOCH, State, state_of
 from .ledger_facts import DAY, Unread
 from .ledger_model import Model
 from .ledger_stream import Row, StreamCheck, read_people
+from .reward_audit import RewardAudit
 
 # a board of a day ends so many days after the day began
 BOARD_DAYS = 10
+
+# what is compared of wallets and rewards
+MOVED = (*ACCOUNTS, "budget")
+OF_REWARD = ("owner", "unit", "rule", "version", "granted", "state", *ACCOUNTS)
 
 NUMBER = re.compile(r"-?[0-9]{1,30}")
 DAY_AT_END = re.compile(r":(\d{4}-\d\d-\d\d)")
@@ -56,7 +62,8 @@ def audit_ledger(session: Session, keys: Keys) -> bool:
     show_differences(session.output, {
         "program": keys.program_name, "entries": check.entries,
         "events": check.events, "settled": model.position,
-        "people": len(people.persons), "keys": ledger.keys_read,
+        "people": len(people.persons), "ledger": ledger.rewards.entries,
+        "rewards": len(ledger.rewards.rewards), "keys": ledger.keys_read,
         "values": ledger.values_read, "differences": len(rows)},
         rows, notes, "recomputed")
 
@@ -94,6 +101,8 @@ class Ledger:
         self.store = session.store
         self.keys = keys
         self.model = model
+        self.rewards = RewardAudit(keys)
+        self.taken = 0
         self.last = last
         self.stopped: Row | None = None
         self.inexact = False
@@ -105,14 +114,31 @@ class Ledger:
         if self.stopped:
             return
 
+        fact = fact_of(name, fields)
+
         try:
-            self.model.fold(fact_of(name, fields))
+            self.model.fold(fact)
+
+            if fact.position not in self.model.skipped:
+                self.rewards.fact(fact)
         except Unread as why:
             self.stopped = [self.keys.conversions, name, str(why),
                             "an entry that can be decided", None]
 
     def catch_up(self, position: int) -> None:
         """Takes what was settled since, by what was appended since."""
+        self.append(position)
+
+        if self.stopped or position <= self.taken:
+            return
+
+        for name, fields in stored(self.store, self.keys, self.taken + 1,
+                                   position):
+            self.rewards.take(name, fields)
+
+        self.taken = position
+
+    def append(self, position: int) -> None:
         if position <= self.model.position or self.stopped:
             return
 
@@ -134,13 +160,38 @@ class Ledger:
         self.catch_up(count(self.store.redis.hget(self.keys.settled,
                                                   "position")))
 
-        return [self.stopped] if self.stopped else self.again(self.doubtful())
+        if self.stopped:
+            return [self.stopped]
+
+        rows = self.again(self.doubtful())
+        self.rewards.finish()
+
+        return [*rows, *self.beyond(), *self.rewards.rows]
+
+    def beyond(self) -> list[Row]:
+        """Entries of facts that are not settled."""
+        newest = self.store.redis.xrevrange(self.keys.ledger, count=1)
+        position = count(self.store.redis.hget(self.keys.settled, "position"))
+
+        return [[self.keys.ledger, name, name, f"{position}-* or before",
+                 None] for name, _ in newest
+                if count(name.partition("-")[0]) > position]
+
+    def told(self) -> State:
+        """All that the settler should have written."""
+        state = state_of(self.model, self.keys)
+
+        for key, fields in self.rewards.state().items():
+            state[key] = {**state.get(key, {}), **fields}
+
+        return state
 
     def doubtful(self) -> list[str]:
         """The keys that differ, or were written meanwhile."""
-        names = {name for found in search(self.store, self.keys,
-                                          SETTLED).values() for name in found}
-        told = state_of(self.model, self.keys)
+        names = {name for found in search(
+            self.store, self.keys, (*SETTLED, *REWARDED)).values()
+            for name in found}
+        told = self.told()
         self.inexact = any(value is ANY for fields in told.values()
                            for value in fields.values())
         wrong: set[str] = set()
@@ -174,7 +225,7 @@ class Ledger:
             return [[self.keys.settled, "position", position,
                      self.model.position, position - self.model.position]]
 
-        told = state_of(self.model, self.keys) if wrong else {}
+        told = self.told() if wrong else {}
 
         return [row for name in wrong
                 for row in differences(name, stands[name],
@@ -182,7 +233,7 @@ class Ledger:
 
     def read(self, pipe: Any, names: list[str]) -> tuple[State, int]:
         for name in names:
-            if self.is_board(name):
+            if self.is_board(name) or self.is_history(name):
                 pipe.zrange(name, 0, -1, withscores=True)
             else:
                 pipe.hgetall(name)
@@ -196,6 +247,10 @@ class Ledger:
     def is_board(self, name: str) -> bool:
         return name.startswith(self.keys.board(""))
 
+    def is_history(self, name: str) -> bool:
+        return (name.startswith(f"{self.keys.wallets}:")
+                and name.endswith(":entries"))
+
     def ours(self, name: str, fields: Any) -> dict[str, str]:
         """The fields that the settler writes; nothing of a board that may end
         at any moment."""
@@ -203,11 +258,37 @@ class Ledger:
             return ({} if self.ends(name) else
                     {member: f"{score:.17g}" for member, score in fields})
 
+        if self.is_history(name):
+            return {member: f"{score:.17g}" for member, score in fields}
+
+        if name.startswith(self.keys.wallets):
+            return {field: value for field, value in fields.items()
+                    if field.rpartition(":")[2] in MOVED and value != "0"}
+
+        if name.startswith(self.keys.reward("")):
+            return self.of_reward(fields)
+
         if name.startswith((self.keys.stats(), self.keys.day(""))):
             return {field: value for field, value in fields.items()
                     if is_conversion(field)}
 
         return dict(fields)
+
+    @staticmethod
+    def of_reward(fields: dict[str, str]) -> dict[str, str]:
+        """What its entries tell too; nothing if nothing was given by it.
+        Whether it waits for a choice or is in review they do not tell."""
+        told = {field: value for field, value in fields.items()
+                if field in OF_REWARD
+                and (field not in ACCOUNTS or value != "0")}
+
+        if told.keys().isdisjoint(ACCOUNTS):
+            return {}
+
+        if told.get("state") in ("choice", "review") and "pending" in told:
+            told["state"] = "pending"
+
+        return told
 
     def lasting(self, name: str, told: State) -> dict[str, str]:
         return ({} if self.is_board(name) and self.ends(name)
@@ -274,6 +355,16 @@ def meaning(settled: dict[str, str], last: int, ledger: Ledger, model: Model
     if ledger.inexact:
         notes.append("not checked: scores of boards that may have been above"
                      " 2^53, where a board stops")
+
+    unknown = ledger.rewards.caps.unknown
+
+    if unknown:
+        notes.append(f"not checked: the caps of {several(unknown, 'reward')},"
+                     " of which the keys do not tell the line or the period")
+
+    if ledger.rewards.entries:
+        notes.append("not checked: tiers, badges and contests, and the chain,"
+                     " which \"ledger replay\" compares")
 
     if last:
         notes.append("not checked: boards of days that are over for nine days,"

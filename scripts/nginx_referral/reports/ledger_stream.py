@@ -97,7 +97,7 @@ class StreamCheck:
 
         self.lapses |= fact.text("bind") == "window"
 
-        if fact.is_event and fact.position not in self.skipped:
+        if fact.has_id and fact.position not in self.skipped:
             self.event(fact, name)
 
         return True
@@ -114,7 +114,7 @@ class StreamCheck:
                       f" {last}-0")
 
     def event(self, fact: Fact, name: str) -> None:
-        self.events += 1
+        self.events += fact.is_event
         bucket, place = place_of(fact.text("event"))
         seen = self.seen.setdefault(bucket, {})
 
@@ -136,15 +136,23 @@ class StreamCheck:
     def numbers(self, fact: Fact, name: str) -> None:
         """The people of an event."""
         key = self.keys.conversions
-        friend = fact.number("friend")
+        friend = fact.number("friend") or fact.number("owner")
+        referrer = self.people.names.get(fact.text("referrer"))
+        digest = fact.text("referrer_who")
 
-        for what in ("friend", "referrer", "parties"):
+        for what in ("friend", "owner", "referrer", "parties"):
             for text in filter(None, fact.text(what).split(",")):
                 if fact.position <= self.before and not (
                         DIGITS.fullmatch(text)
                         and 0 < int(text) <= self.newest):
                     self.told(key, f"{name} {what}", text,
                               f"a number up to {self.newest}")
+
+        # entries of former versions have none, nor has one whose referrer was
+        # forgotten before
+
+        if digest and referrer is not None and self.who(referrer) != digest:
+            self.told(key, f"{name} referrer_who", digest, self.who(referrer))
 
         if friend is None:
             return

@@ -15,7 +15,7 @@ def show_link_days(session: Session, keys: Keys, head: Mapping[str, Any],
                    code: str, clicks: Mapping[str, int]) -> None:
     """The days of a link: clicks, and what is counted of conversions."""
     store = session.store
-    amounts = amounts_of(session)
+    amounts = amounts_of(session, keys)
     more = columns([counters.numbers(store.redis.hgetall(keys.stats(code)))],
                    DAILY)
     of = dict(zip(more, map(counters.numbers, store.hashes(

@@ -81,7 +81,7 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
                                " time and by day: leave out --from and --to,"
                                " or say --by day")
 
-        show(session, head, found.counts, found.notes)
+        show(session, keys, head, found.counts, found.notes)
         return
 
     if code:
@@ -90,9 +90,9 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
         if not counts:
             counters.require(store, keys, code)
 
-        show(session, head, counts, ["visitors: people new to the link, as"
-                                     " their cookie tells; a return after two"
-                                     " other links counts again"])
+        show(session, keys, head, counts, [
+            "visitors: people new to the link, as their cookie tells; a return"
+            " after two other links counts again"])
         return
 
     days = days_in(session, keys, first, last)
@@ -124,7 +124,7 @@ def show_totals(session: Session, keys: Keys, zone: Zone, code: str,
         lines.insert(0, "visitors of several days are estimated, within 2.5"
                      " percent; their sum by day is exact")
 
-    show(session, head, counts, lines,
+    show(session, keys, head, counts, lines,
          {"daily_visitors": daily_visitors, "daily_addresses": addresses})
 
 
@@ -134,8 +134,9 @@ def counts_of(session: Session, keys: Keys, days: Sequence[str],
         [keys.day(day) for day in days], field)))
 
 
-def show(session: Session, head: Mapping[str, Any], counts: Counts,
-         notes: Sequence[str], more: Mapping[str, int] | None = None) -> None:
+def show(session: Session, keys: Keys, head: Mapping[str, Any],
+         counts: Counts, notes: Sequence[str],
+         more: Mapping[str, int] | None = None) -> None:
     """Totals, then each dimension by falling count."""
     output = session.output
     shown: dict[str, Any] = {**head}
@@ -143,7 +144,7 @@ def show(session: Session, head: Mapping[str, Any], counts: Counts,
     shown.update(more or {})
     shown.update({name: counts[name] for name in counters.REMARKS
                   if counts.get(name)})
-    amounts = amounts_of(session)
+    amounts = amounts_of(session, keys)
     shown.update(totals(counts, amounts))
     ranked: dict[str, Mapping[str, Any]] = {
         **counters.divisions(counts), **converted(counts, amounts)}
@@ -262,7 +263,7 @@ def show_days(session: Session, keys: Keys, zone: Zone, code: str,
     total.extend(sum(row[i] for row in rows) for i in range(1, len(named)))
     counts = counters.add(by_day.values())
     more = columns([counts], DAILY)
-    amounts = amounts_of(session)
+    amounts = amounts_of(session, keys)
     total.extend(value(counts, name, amounts) for name in more)
 
     for row in rows:
@@ -381,7 +382,7 @@ def show_parts(session: Session, keys: Keys, zone: Zone, code: str, by: str,
     column = measure(by)
     shown = falling(parts(counts, by))
     total = whole(counts, by)
-    amounts = amounts_of(session)
+    amounts = amounts_of(session, keys)
     more = {what: divided(counts, what, by) for what in measures([counts])
             if by in DIVIDED and counts.get(what)}
 

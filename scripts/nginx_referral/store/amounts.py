@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Callable, Mapping
+
 from ..text.problem import Problem
 from .ctool import Rules
 
 
 class Amounts:
-    """Knows how many decimals a unit has, as the module does; a program's own
-    unit has none here."""
+    """Knows how many decimals a unit has: a currency as the module does, a
+    program's own unit as "own" says, which is asked once; else none."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules,
+                 own: Callable[[], Mapping[str, int]] | None = None) -> None:
         self.rules = rules
+        self.own = own
         self.decimals: dict[str, int] = {}
 
     def show(self, amount: int | None, unit: str) -> str:
@@ -32,7 +36,12 @@ class Amounts:
 
     def _ask(self, unit: str) -> int:
         try:
-            return int(self.rules.read("unit", [unit])[0].get("decimals", 0))
+            found = self.rules.read("unit", [unit])[0].get("decimals")
         except Problem:
             # without the program of the module: the number as it is kept
             return 0
+
+        if found is None and self.own:
+            found = self.own().get(unit)
+
+        return int(found or 0)

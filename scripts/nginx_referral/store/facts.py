@@ -40,9 +40,15 @@ class Fact:
                 and len(text) <= DIGITS else None)
 
     @property
-    def is_event(self) -> bool:
-        """Events have an id; what the settler notes has none."""
+    def has_id(self) -> bool:
+        """Events and commands have an id; what the settler notes has none."""
         return bool(self.text("event"))
+
+    @property
+    def is_event(self) -> bool:
+        """It came through nginx, which says how far it is to be trusted;
+        commands about rewards have an id too."""
+        return self.has_id and bool(self.text("trust"))
 
     def pairs(self) -> dict[str, str]:
         """The sender's own fields."""

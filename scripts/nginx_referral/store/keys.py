@@ -27,7 +27,7 @@ COUNTS = (
 # the same of the keys that the settler writes
 SETTLED = (
     ("stats", "stats", r"(:.+)?"),
-    ("days", "days:(?:leads|sales|refunds|amount:[^:]+)", r"(:.+)?"),
+    ("days", "days:(?:leads|sales|refunds|(?:amount|rewards):[^:]+)", r"(:.+)?"),
     ("day", "day", r":.+"),
     ("cohorts", "cohort", r":.+"),
     ("progress", "progress", r":.+"),
@@ -35,6 +35,12 @@ SETTLED = (
     ("friends", "friend", r":.+"),
     ("orders", "order", r":.+"),
     ("rules", "rules", r""),
+)
+
+# the same of its keys about rewards
+REWARDED = (
+    ("rewards", "reward", r":[0-9a-f]+"),
+    ("wallets", "wallet", r"(?::[0-9]+(?::entries)?)?"),
 )
 
 # families of keys that name visitors
@@ -215,6 +221,33 @@ class Keys:
     def rules(self) -> str:
         """Hash: version of the program's fields to its position."""
         return self._key("rules")
+
+    @property
+    def ledger(self) -> str:
+        """Stream: what rewards moved, ids N-i."""
+        return self._key("ledger")
+
+    def reward(self, name: str) -> str:
+        """Hash: a reward by its id."""
+        return self._key("reward", name)
+
+    def wallet(self, number: int) -> str:
+        """Hash: what somebody has, by number."""
+        return self._key("wallet", str(number))
+
+    def wallet_entries(self, number: int) -> str:
+        """Sorted set: ids of the ledger's entries of somebody."""
+        return self._key("wallet", str(number), "entries")
+
+    @property
+    def wallets(self) -> str:
+        """Hash: what all of them have."""
+        return self._key("wallet")
+
+    @property
+    def due(self) -> str:
+        """Sorted set: reward, and when something comes next for it."""
+        return self._key("due")
 
     @property
     def settled(self) -> str:

@@ -88,6 +88,10 @@ class People:
         if number is None:
             return ""
 
+        return self.known_name(number) or f"u{number}"
+
+    def known_name(self, number: int) -> str | None:
+        """The id; None if that is not known any more."""
         self.learn([number])
 
-        return self.known[number] or f"u{number}"
+        return self.known[number] or None

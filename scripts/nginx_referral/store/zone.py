@@ -62,10 +62,13 @@ class Zone:
         return self.day_of(datetime.now(timezone.utc).timestamp())
 
     def day_of(self, seconds: float) -> str:
+        return self.minute_of(seconds)[:10]
+
+    def minute_of(self, seconds: float) -> str:
         when = datetime.fromtimestamp(0, timezone.utc) + timedelta(
             seconds=seconds)
 
-        return when.astimezone(self.zone).strftime("%Y-%m-%d")
+        return when.astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
 
     def begin(self, day: str) -> float:
         """The first second of the day, since the epoch."""

@@ -226,6 +226,10 @@ class Output:
         """A row to be read again, each value as it is."""
         self._csv(map(self._cell, values))
 
+    def csv_safe_row(self, values: Iterable[Any]) -> None:
+        """A row that a spreadsheet may open."""
+        self._csv(map(self._inert, values))
+
     def _csv(self, cells: Iterable[str]) -> None:
         self.out.write(",".join(map(_quoted, cells)) + "\n")
 
