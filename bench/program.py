@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-from . import rows
+from . import rewards, rows
 from .measure import Row, aside
 from .servers import ROOT, Nginx, cpu_seconds, free_port
 
@@ -173,7 +173,7 @@ class Program:
                         (self.redis.memory() - memory - new) / more, "bytes",
                         more, 600)
 
-        self.replayed()
+        self.replayed("replay of a dump, one core")
 
     def settled(self):
         """Settles what is there: CPU of the settler, time, CPU of Redis."""
@@ -194,7 +194,7 @@ class Program:
 
         return used, seconds, self.redis.cpu() - redis
 
-    def replayed(self):
+    def replayed(self, name):
         """A replay ends with a comparison of all keys: both are told."""
 
         dump = self.bench.directory / "shop.ndjson"
@@ -213,16 +213,19 @@ class Program:
                 - before.children_user - before.children_system)
         n, ms = (int(word) for word in re.search(
             r"(\d+) entries replayed in (\d+) ms", said).groups())
-        self.figure("replay of a dump, one core", n / max(ms, 1) * 1000, "/s",
-                    n, 100000, False,
-                    f"and {max(used - ms / 1000, 0) / n * 1e6:.1f} us an entry"
-                    " to compare it with Redis")
+        self.figure(name, n / max(ms, 1) * 1000, "/s", n, 100000, False,
+                    f"{used / n * 1e6:.1f} us of CPU an entry, with the"
+                    " comparison with Redis")
 
-    def visible(self):
-        """From the answer until the settler has counted the sale."""
+    def visible(self, rewarded=False):
+        """From the answer until the settler has counted the sale, or until
+        the referrer's wallet has its reward."""
 
         self.client.flushall()
         self.client.hset("ref:link:{shop}:c0", mapping={"referrer": "of0"})
+
+        if rewarded:
+            rewards.begin(self, post)
 
         n = 100 if self.quick else 1500
         answered, seen = [], []
@@ -233,18 +236,24 @@ class Program:
 
             # the settler looks for new programs each ten seconds
 
-            while self.sales() == 0 and time.monotonic() < stop:
+            while self.sales() < 1 + rewarded and time.monotonic() < stop:
                 time.sleep(0.1)
 
             number = self.client.hget("ref:person:{shop}", "of0").split()[0]
-            key = f"ref:progress:{{shop}}:{number}"
+            key, field, each = f"ref:progress:{{shop}}:{number}", "sales", 1
+
+            if rewarded:
+                key, field, each = (f"ref:wallet:{{shop}}:{number}",
+                                    "EUR:pending", 1000)
+
+            before = int(self.client.hget(key, field))
             stop = time.monotonic() + n / 100 + 30
 
             def watch():
                 while len(seen) < n and time.monotonic() < stop:
-                    sales = int(self.client.hget(key, "sales") or 0) - 1
+                    new = int(self.client.hget(key, field)) - before
                     now = time.monotonic()
-                    seen.extend([now] * (sales - len(seen)))
+                    seen.extend([now] * (new // each - len(seen)))
                     time.sleep(0.001)
 
             watcher = threading.Thread(target=watch)
@@ -261,8 +270,9 @@ class Program:
         waits = sorted(max(0, at - said) * 1000 for at, (_, said)
                        in zip(seen, sorted(answered)))
 
-        self.figure("answer to counted, 100/s, p50", waits[n // 2], "ms", n)
-        self.figure("answer to counted, 100/s, p99", waits[n * 99 // 100],
+        what = "reward in the wallet" if rewarded else "counted"
+        self.figure(f"answer to {what}, 100/s, p50", waits[n // 2], "ms", n)
+        self.figure(f"answer to {what}, 100/s, p99", waits[n * 99 // 100],
                     "ms", n, 250)
 
     def clicks(self, against):
@@ -406,7 +416,9 @@ def run(bench, quick, against):
         against = module_of(against, bench.directory)
 
     one.visible()
+    one.visible(rewarded=True)
     one.stream()
+    rewards.stream(one, post, LINKS)
     one.clicks(against)
 
     return one.figures

@@ -29,8 +29,8 @@ import redis
 
 PROGRAM = "juniper"
 
-# a bag of coffee, in cents
-PRICE, CURRENCY = 1490, "EUR"
+# four bags of coffee, in cents: enough for the rewards of shop.rules
+PRICE, CURRENCY = 4 * 1490, "EUR"
 
 BODY_MAX = 4096
 
@@ -39,7 +39,24 @@ LOOK, SHOW = 500, 8
 
 ID = re.compile(r"[0-9a-f]{32}")
 CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-PLACE = re.compile(r"/(en|ja|pt|de)/(buy|join|numbers/[!-~]{1,128})")
+PLACE = re.compile(r"/(en|ja|pt|de)/"
+                   r"(buy|join|(?:numbers|wallets)/[!-~]{1,128})")
+
+# the states of a reward; the first two are always shown
+STATES = {
+    "pending": {"en": "Waiting", "ja": "確定前", "pt": "Aguardando",
+                "de": "Wartet"},
+    "available": {"en": "To use", "ja": "利用可能", "pt": "Para usar",
+                  "de": "Einlösbar"},
+    "reserved": {"en": "In an order", "ja": "注文で使用中",
+                 "pt": "Em um pedido", "de": "In Bestellung"},
+    "spent": {"en": "Used", "ja": "使用済み", "pt": "Usado",
+              "de": "Eingelöst"},
+    "expired": {"en": "Expired", "ja": "期限切れ", "pt": "Vencido",
+                "de": "Verfallen"},
+    "cancelled": {"en": "Taken back", "ja": "取り消し", "pt": "Cancelado",
+                  "de": "Zurückgenommen"},
+}
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
@@ -85,13 +102,18 @@ def send(event, media):
     raise Failed(why)
 
 
+def lead(customer):
+    return {"type": "lead", "event_id": f"{customer}-joined",
+            "customer": customer}
+
+
 def sale(customer, order):
     return {"type": "sale", "event_id": f"order-{order}-paid",
             "customer": customer, "order_id": order, "amount": PRICE,
             "currency": CURRENCY}
 
 
-# --- what the referrer's page shows ---
+# --- what the pages show ---
 
 def open_redis():
     host, _, port = os.environ["REFERRAL_REDIS"].rpartition(":")
@@ -101,7 +123,7 @@ def open_redis():
 
 
 def money(lang, cents):
-    text = f"{cents // 100}.{cents % 100:02d}"
+    text = f"{'-' * (cents < 0)}{abs(cents) // 100}.{abs(cents) % 100:02d}"
 
     return (text.replace(".", ",") if lang in ("pt", "de") else text) + "\u00a0€"
 
@@ -111,12 +133,42 @@ def row(cells):
                             for cell in cells) + "</tr>\n"
 
 
+def number_of(store, who):
+    """The number that stands for a customer in Redis; None: not known yet."""
+    person = store.hget(f"ref:person:{{{PROGRAM}}}", who) if who else None
+
+    return person.split()[0] if person else None
+
+
+def wallets(store, lang, people):
+    """The body of a table: what each of these people has, by state."""
+    sums = []
+
+    for who in people:
+        number = number_of(store, who)
+        sums.append(store.hgetall(f"ref:wallet:{{{PROGRAM}}}:{number}")
+                    if number else {})
+
+    rows = []
+
+    for state, words in STATES.items():
+        field = f"{CURRENCY}:{state}"
+
+        if state in ("pending", "available") or any(field in has
+                                                    for has in sums):
+            cells = "".join(
+                f"<td>{money(lang, int(has[field])) if field in has else ''}"
+                "</td>" for has in sums)
+            rows.append(f'<tr><th scope="row">{words[lang]}</th>{cells}</tr>\n')
+
+    return f"<tbody>\n{''.join(rows)}</tbody>\n"
+
+
 def numbers(store, lang, referrer):
     """Two bodies of tables: the sums, and the latest entries."""
     key = "{" + PROGRAM + "}"
     clicks = store.zscore(f"ref:board:{key}:referrers:clicks", referrer)
-    person = store.hget(f"ref:person:{key}", referrer)
-    number = person.split()[0] if person else None
+    number = number_of(store, referrer)
     sums, entries = {}, []
 
     if number:
@@ -152,20 +204,25 @@ class Shop(BaseHTTPRequestHandler):
 
     def do_GET(self):
         lang, what = self.place()
+        kind, _, referrer = (what or "").partition("/")
 
-        if not lang or not what.startswith("numbers/"):
+        if kind not in ("numbers", "wallets"):
             self.answer(404)
             return
 
         try:
-            sums, said = numbers(self.server.store, lang,
-                                 what[len("numbers/"):])
+            if kind == "wallets":
+                text = wallets(self.server.store, lang,
+                               (self.customer(), referrer))
+            else:
+                sums, said = numbers(self.server.store, lang, referrer)
+                text = said if self.query == "each" else sums
         except redis.RedisError as error:
             print(f"redis: {error}", file=sys.stderr, flush=True)
             self.answer(503)
             return
 
-        self.answer(200, said if self.query == "each" else sums)
+        self.answer(200, text)
 
     def do_POST(self):
         lang, what = self.place()
@@ -209,9 +266,9 @@ class Shop(BaseHTTPRequestHandler):
             self.see(lang, "order", failed=1)
             return
 
-        self.see(lang, "order", {"X-Referral-Event": urlencode({
-            "type": "lead", "event_id": f"{customer}-joined",
-            "customer": customer})}, joined=1)
+        self.server.accounts.add(customer)
+        self.see(lang, "order", [("X-Referral-Event",
+                                  urlencode(lead(customer)))], joined=1)
 
     def buy(self, lang, form):
         customer, order = self.customer(), form.get("order", "")
@@ -221,17 +278,27 @@ class Shop(BaseHTTPRequestHandler):
             self.see(lang, "order", failed=1)
             return
 
-        event, headers = sale(customer, order), {}
+        # an order opens the account too: the friend's reward is for that
+
+        events = [sale(customer, order)]
+
+        if customer not in self.server.accounts:
+            events.insert(0, lead(customer))
+
+        headers = []
 
         try:
             if way == "server":
-                send({**event, **self.click()}, JSON)
+                for event in events:
+                    send({**event, **self.click()}, JSON)
 
             elif way == "code" and CODE.fullmatch(code):
-                send({**event, "code": code}, FORM)
+                for event in events:
+                    send({**event, "code": code}, FORM)
 
             elif way == "answer":
-                headers["X-Referral-Event"] = urlencode(event)
+                headers = [("X-Referral-Event", urlencode(event))
+                           for event in events]
 
             else:
                 self.see(lang, "order", failed=1, order=order)
@@ -241,6 +308,7 @@ class Shop(BaseHTTPRequestHandler):
             self.see(lang, "order", failed=1, order=order)
             return
 
+        self.server.accounts.add(customer)
         self.see(lang, "thanks", headers, way=way,
                  **({"of": self.referrer(code)} if way == "code" else {}))
 
@@ -252,11 +320,11 @@ class Shop(BaseHTTPRequestHandler):
         except redis.RedisError:
             return ""
 
-    def see(self, lang, page, headers=None, **values):
-        self.answer(303, "", {**(headers or {}), "Location":
-                              f"/{lang}/{page}?{urlencode(values)}"})
+    def see(self, lang, page, headers=(), **values):
+        self.answer(303, "", [*headers, ("Location",
+                                         f"/{lang}/{page}?{urlencode(values)}")])
 
-    def answer(self, status, text="", headers=None):
+    def answer(self, status, text="", headers=()):
         body = text.encode()
 
         self.send_response(status)
@@ -264,7 +332,7 @@ class Shop(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
 
-        for name, value in (headers or {}).items():
+        for name, value in headers:
             self.send_header(name, value)
 
         self.end_headers()
@@ -286,6 +354,7 @@ def main():
 
     with ThreadingHTTPServer((host, int(port)), Shop) as server:
         server.store = open_redis()
+        server.accounts = set()
         server.serve_forever()
 
 

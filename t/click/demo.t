@@ -1,5 +1,6 @@
 # protects: what people copy: conf/referral.conf.example works as delivered,
-# and what the pages of scripts/demo say is true
+# what the pages of scripts/demo say is true, and an order there gives friend
+# and referrer what conf/programs/shop.rules says
 
 use strict;
 use warnings;
@@ -8,7 +9,9 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Referral;
-use Referral::Demo qw(demo);
+use Referral::Cli;
+use Referral::Demo qw(demo shop);
+use Referral::Settler;
 
 my $root = $Referral::ROOT;
 
@@ -118,7 +121,8 @@ subtest 'the pages of the demo' => sub {
 
         like($body, qr/\x{2068}Aiko\x{2069}/, "$lang: greets by name");
         like($body, $gift{$lang}, "$lang: with a gift");
-        is(() = $order =~ /\x{2068}Aiko\x{2069}/g, 2, "$lang: thanks by name");
+        is(() = $order =~ /\x{2068}Aiko\x{2069}/g, 3,
+           "$lang: thanks by name, and heads the rewards with it");
         unlike($body . $order, qr/\(none\)|<(h[123]|button|span|p)\b[^>]*>\s*<\/\1>/,
                "$lang: and each text is there");
         unlike($body, qr/class="why"/, "$lang: with nothing to explain");
@@ -149,4 +153,102 @@ subtest 'the pages of the demo' => sub {
     }
 };
 
+subtest 'an order rewards both' => sub {
+    my $t = Referral->new;
+    my $port = $t->free_port;
+
+    demo($t, $port);
+    $t->program('juniper', languages => 'en,ja,pt,de');
+    $t->link('juniper', 'aiko7', referrer => 'aiko', name => 'Aiko');
+    $t->start;
+    shop($t, $port);
+
+    my $settler = Referral::Settler->start($t);
+
+    Referral::Cli->begin($t);
+    is(r('referrer', 'set', 'juniper', 'aiko', '--name', 'Aiko'), 0,
+       'the program knows who refers');
+    is(r('rewards', 'set', 'juniper', "$root/conf/programs/shop.rules"), 0,
+       'and has the rules') or diag($err);
+
+    my $page = sub {
+        my ($method, $uri, $cookie, $body) = @_;
+
+        return $t->request($method, $uri, host => '127.0.0.1',
+            cookie => $cookie, defined $body ? (body => $body, headers =>
+                [ 'Content-Type', 'application/x-www-form-urlencoded' ]) : ());
+    };
+
+    # all cells of the table of wallets: states in words, and amounts
+
+    my $cells = sub {
+        my ($text) = @_;
+
+        utf8::decode(my $body = $text);
+        my ($table) = $body =~ m{<table class="wallets"(.*?)</table>}s;
+
+        return join '|', ($table // '') =~ m{<t[hd][^>]*>([^<]*)</t[hd]>}g;
+    };
+
+    my $friends = 0;
+
+    for my $way (qw(server answer code)) {
+        my $click = $way eq 'code' ? '' : $t->get('/r/aiko7',
+                                        host => '127.0.0.1')->cookie;
+
+        my $order = $page->(GET => '/en/order', $click);
+        my ($account) = $order->head =~ /^Set-Cookie: (account=[0-9a-f]{32});/mi;
+        my ($id) = $order->body =~ /name="order" value="([0-9a-f]{32})"/;
+        my $cookie = join '; ', $click || (), $account;
+
+        my $r = $page->(POST => '/en/buy', $cookie, "way=$way&order=$id"
+                        . ($way eq 'code' ? '&code=aiko7' : ''));
+        my ($thanks) = $r->header('Location') =~ m{^(?:http://[^/]+)?(/.*)};
+
+        like($thanks, qr{^/en/thanks}, "$way: ordered");
+        $friends++;
+
+        my $name = $way eq 'code' ? 'aiko' : "\x{2068}Aiko\x{2069}";
+        my $want = "Reward|You|$name|Waiting||${friends}0.00\x{a0}€"
+                   . "|To use|10.00\x{a0}€|";
+        my $got;
+
+        wait_for {
+            ($got = $cells->($page->(GET => $thanks, $cookie)->body)) eq $want
+        };
+
+        is($got, $want, "$way: the page has what both have");
+
+        my $wallet = j('wallet', 'show', 'juniper', 'c-' . substr $account, 8);
+
+        is_deeply($wallet->{balances}, { EUR => { balances(available => 1000) } },
+                  "$way: the friend's wallet");
+        is_deeply(j('wallet', 'show', 'juniper', 'aiko')->{balances},
+                  { EUR => { balances(pending => 1000 * $friends) } },
+                  "$way: the referrer's wallet");
+    }
+
+    is($cells->($page->(GET => '/en/thanks?way=code&of=nobody', '')->body),
+       'Reward|You|nobody|Waiting|||To use||', 'of people who have nothing');
+    unlike($page->(GET => '/en/thanks?way=code', '')->body, qr/wallets/,
+           'without a referrer there are none to show');
+    is($page->(GET => '/en/wallets/', '')->status, 404, 'whose wallets?');
+
+    is(r('ledger', 'audit', 'juniper'), 0, 'the ledger is right')
+        or diag($out, $err);
+    is($t->read_file('shop.log'), '', 'the shop has nothing to complain of');
+
+    $settler->stop;
+};
+
 done_testing;
+
+
+# as "wallet show" has them: each account, 0 if it is empty
+
+sub balances {
+    my (%has) = @_;
+
+    return map { $_ => $has{$_} // 0 }
+           qw(pending available reserved spent expired cancelled);
+}

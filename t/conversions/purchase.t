@@ -8,7 +8,7 @@ use utf8;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Referral;
-use Referral::Demo qw(demo);
+use Referral::Demo qw(demo shop);
 
 use IO::Socket::INET;
 
@@ -26,20 +26,7 @@ $t->start;
 my $port = $t->port;
 my $settler = settler();
 
-{
-    local %ENV = (%ENV, REFERRAL_KEY => Referral::Demo::secret(),
-                  REFERRAL_URL => "http://127.0.0.1:$port/events",
-                  REFERRAL_REDIS => "127.0.0.1:$t->{redis_port}");
-
-    $t->spawn(sub {
-        open STDERR, '>', "$dir/shop.log";
-        exec '/usr/bin/python3', '-B', "$root/conf/demo/shop.py",
-             "127.0.0.1:$shop";
-    });
-}
-
-wait_for { IO::Socket::INET->new(PeerAddr => "127.0.0.1:$shop") }
-    or die "the shop does not start\n";
+shop($t, $shop);
 
 
 # --- click, account, order ---
@@ -62,7 +49,7 @@ shown('aiko', 'is the same one', 1, 1, 0, '0.00');
 
 # each way with a friend of its own: nobody is bound yet
 
-my ($orders, $amount) = (0, 0);
+my ($leads, $orders, $amount) = (1, 0, 0);
 
 for my $way (qw(server answer code)) {
     my $friend = friend($way eq 'code' ? undef : 'aiko7');
@@ -80,20 +67,24 @@ for my $way (qw(server answer code)) {
 
     like($page, qr{href="/en/referrer/aiko"}, "$way: leads to the referrer's page");
 
+    # the order has opened an account too
+
+    $leads++;
     $orders++;
-    $amount += 1490;
-    shown('aiko', "$way: one order", $way eq 'server' ? 2 : 3, 1, $orders,
+    $amount += 5960;
+    shown('aiko', "$way: one order", $way eq 'server' ? 2 : 3, $leads, $orders,
           sprintf '%.2f', $amount / 100);
 }
 
-my %via = map { $_->{trust} . ' ' . $_->{via} => 1 } entries('sale');
+my %via = map { $_->{trust} . ' ' . $_->{via} => 1 } entries('lead');
 
-is_deeply([ sort keys %via ], [ 'signed click', 'signed code', 'upstream cookie' ],
+is_deeply([ sort keys %via ], [ 'browser cookie', 'signed click', 'signed code',
+                                'upstream bound', 'upstream cookie' ],
           'each way finds the referrer by its own means');
 is(scalar(entries('sale')), 3, 'no order is there twice');
 # the page's event has an id of its own, so that it cannot use up the shop's
 
-is(scalar(entries('lead')), 2, 'an account that page and shop tell of counts once');
+is(scalar(entries('lead')), 5, 'an account that page and shop tell of counts once');
 
 
 # --- what else may happen to the button ---
@@ -125,12 +116,12 @@ my @both = map {
 
 like(join('', readline $_), qr{^HTTP/1.1 303 .*^Location: \S*/en/thanks}ms,
      'a double click') for @both;
-shown('aiko', 'is one order', 3, 1, 5, '74.50');
+shown('aiko', 'is one order', 3, 4, 5, '298.00');
 
 # a friend stays with who brought the account
 
 post($friend, '/en/buy', { order => order($friend), way => 'code', code => 'bruno' });
-shown('aiko', 'another code changes nothing', 3, 1, 6, '89.40');
+shown('aiko', 'another code changes nothing', 3, 4, 6, '357.60');
 shown('bruno', 'for nobody', 0, 0, 0, '0.00');
 
 # wrong forms
@@ -169,11 +160,11 @@ waitpid $settler, 0;
 post($friend, '/en/buy', { order => order($friend), way => 'server' });
 sleep 2;
 is(numbers('aiko')->[2], 6, 'without the settler nothing is counted');
-like($t->get('/en/numbers/aiko?each', host => '127.0.0.1')->body, qr/(?:<tr>.*<td>sale<.*\n){7}/,
+like($t->get('/en/numbers/aiko?each', host => '127.0.0.1')->body, qr/^<tbody>\n(?:<tr>.*<td>sale<.*\n){5}<tr>.*<td>lead</,
      'the stream has it');
 
 $settler = settler();
-shown('aiko', 'and is counted when the settler is back', 3, 1, 7, '104.30');
+shown('aiko', 'and is counted when the settler is back', 3, 4, 7, '417.20');
 
 is($t->read_file('shop.log'), '', 'the shop has nothing to complain of');
 
