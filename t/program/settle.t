@@ -646,8 +646,8 @@ subtest 'the user of the manual' => sub {
     $t->write_file('password', "change-this-password\n", 0600);
 
     my @user = ('--username', $name, '--password_file', "$dir/password");
-    my @rewards = (rewards => "unit=EUR/2\nrule=a on=never give=1EUR cap=c\n"
-                              . "cap=c per=referrer count=1");
+    my @rewards = (rewards => "unit=EUR/2\ncap=c per=referrer count=1\n"
+                   . "rule=a on=never to=referrer give=1.00EUR cap=c");
     my $p = program(@rewards);
 
     append($p, @facts);
