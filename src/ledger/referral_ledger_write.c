@@ -604,15 +604,12 @@ referral_ledger_apply(const referral_ledger_writes_t *w, size_t from,
             continue;
         }
 
-        /* what it was makes no difference: all of it is written */
-
-        if (!item->loaded) {
-            referral_view_load(view, item, NULL);
-        }
+        /* what it was is not asked for: what is gone is taken away all the
+           same */
 
         text.data = w->text + write->text.at;
         text.len = write->text.len;
-        referral_view_set(view, item, &text);
+        referral_view_replace(view, item, &text);
     }
 }
 

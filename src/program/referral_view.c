@@ -337,6 +337,22 @@ referral_view_set(referral_view_t *v, referral_view_item_t *item,
 
 
 void
+referral_view_replace(referral_view_t *v, referral_view_item_t *item,
+    const referral_str_t *text)
+{
+    if (item->loaded) {
+        referral_view_set(v, item, text);
+        return;
+    }
+
+    item->loaded = 1;
+
+    referral_view_copy(v, &item->text, text);
+    referral_view_change(v, item);
+}
+
+
+void
 referral_view_append(referral_view_t *v, referral_view_item_t *item,
     const u_char *data, size_t len)
 {

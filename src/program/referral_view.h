@@ -158,6 +158,9 @@ void referral_view_load_number(referral_view_item_t *item, int64_t value);
 /* what was decided */
 void referral_view_set(referral_view_t *v, referral_view_item_t *item,
     const referral_str_t *text);
+/* likewise, also where it is not known what Redis has: it is written */
+void referral_view_replace(referral_view_t *v, referral_view_item_t *item,
+    const referral_str_t *text);
 void referral_view_append(referral_view_t *v, referral_view_item_t *item,
     const u_char *data, size_t len);
 void referral_view_add(referral_view_t *v, referral_view_item_t *item,

@@ -80,7 +80,8 @@ sub hosted {
     return undef if join("\0", map { ($_, $now{$_}) } sort keys %now)
                     ne join("\0", map { ($_, $began{$_}) } sort keys %began);
 
-    $request{env} = { map { bytes($_) => bytes($ENV{$_}) } keys %ENV };
+    $request{env} = { map { bytes($_) => bytes($ENV{$_}) }
+                         grep { defined $ENV{$_} } keys %ENV };
     $_ = bytes($_) for @{ $request{args} };
 
     print $requests encode_json(\%request), "\n";
