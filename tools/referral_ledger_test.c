@@ -45,6 +45,14 @@ typedef struct {
 } ledger_test_fact_t;
 
 
+typedef struct {
+    ledger_test_fact_t  *fact;
+    size_t               n;
+} ledger_test_facts_t;
+
+
+static int ledger_test_facts(ledger_test_facts_t *facts);
+static void ledger_test_free(ledger_test_facts_t *facts);
 static int ledger_test_read(ledger_test_fact_t *f, const char *line,
     uint64_t number);
 static int ledger_test_ahead(referral_ledger_t *l,
@@ -62,13 +70,10 @@ static int ledger_test_balances(referral_ledger_t *l);
 int
 main(int argc, char **argv)
 {
-    int                  quiet;
-    size_t               i, n, size;
-    ssize_t              len;
-    char                *line;
+    int                  rc, quiet;
     referral_str_t       program;
     referral_ledger_t   *l;
-    ledger_test_fact_t  *facts, *more;
+    ledger_test_facts_t  facts;
 
     quiet = argc == 3 && strcmp(argv[1], "-q") == 0;
 
@@ -82,56 +87,85 @@ main(int argc, char **argv)
 
     l = referral_ledger_create(&program);
 
-    facts = NULL;
-    line = NULL;
-    size = 0;
-    n = 0;
-
     if (l == NULL) {
         return 2;
     }
 
-    while ((len = getline(&line, &size, stdin)) > 0) {
+    memset(&facts, 0, sizeof(facts));
 
-        if (n % 1024 == 0) {
-            more = realloc(facts, (n + 1024) * sizeof(ledger_test_fact_t));
+    rc = ledger_test_facts(&facts);
+
+    if (rc == 0
+        && (ledger_test_ahead(l, facts.fact, facts.n) != 0
+            || ledger_test_decide(l, facts.fact, facts.n, quiet) != 0
+            || (!quiet && ledger_test_balances(l) != 0)))
+    {
+        rc = 2;
+    }
+
+    ledger_test_free(&facts);
+    referral_ledger_free(l);
+
+    return rc;
+}
+
+
+/* all of stdin: 0; 1 if a line is no fact; 2 without memory */
+
+static int
+ledger_test_facts(ledger_test_facts_t *facts)
+{
+    int                  rc;
+    char                *line;
+    size_t               size;
+    ssize_t              len;
+    ledger_test_fact_t  *more;
+
+    line = NULL;
+    size = 0;
+    rc = 0;
+
+    while (rc == 0 && (len = getline(&line, &size, stdin)) > 0) {
+
+        if (facts->n % 1024 == 0) {
+            more = realloc(facts->fact,
+                           (facts->n + 1024) * sizeof(ledger_test_fact_t));
 
             if (more == NULL) {
-                return 2;
+                rc = 2;
+                break;
             }
 
-            facts = more;
+            facts->fact = more;
         }
 
-        if (len && line[len - 1] == '\n') {
+        if (line[len - 1] == '\n') {
             line[len - 1] = '\0';
         }
 
-        if (ledger_test_read(&facts[n], line, n + 1) != 0) {
-            return 1;
-        }
+        more = &facts->fact[facts->n++];
+        memset(more, 0, sizeof(ledger_test_fact_t));
 
-        n++;
+        rc = ledger_test_read(more, line, facts->n) == 0 ? 0 : 1;
     }
 
     free(line);
 
-    if (ledger_test_ahead(l, facts, n) != 0
-        || ledger_test_decide(l, facts, n, quiet) != 0
-        || (!quiet && ledger_test_balances(l) != 0))
-    {
-        return 2;
+    return rc;
+}
+
+
+static void
+ledger_test_free(ledger_test_facts_t *facts)
+{
+    size_t  i;
+
+    for (i = 0; i < facts->n; i++) {
+        free(facts->fact[i].pair);
+        free(facts->fact[i].line);
     }
 
-    for (i = 0; i < n; i++) {
-        free(facts[i].pair);
-        free(facts[i].line);
-    }
-
-    free(facts);
-    referral_ledger_free(l);
-
-    return 0;
+    free(facts->fact);
 }
 
 
@@ -251,14 +285,17 @@ static long
 ledger_test_memory(void)
 {
     FILE  *file;
+    char   line[256], *resident;
     long   pages;
 
     pages = 0;
     file = fopen("/proc/self/statm", "r");
 
     if (file) {
-        if (fscanf(file, "%*s %ld", &pages) != 1) {
-            pages = 0;
+        resident = fgets(line, sizeof(line), file) ? strchr(line, ' ') : NULL;
+
+        if (resident) {
+            pages = strtol(resident, NULL, 10);
         }
 
         fclose(file);

@@ -41,7 +41,7 @@ my @none = (
      'as deep as REFERRAL_GEO_DEPTH'],
     (map { [source('referral_ledger_line.c'), 'misc-no-recursion',
             "referral_ledger_$_(", 'as deep as REFERRAL_REWARDS_CHAIN'] }
-         qw(fits on is has upheld steps sum still)),
+         qw(fits on is has backs upheld steps sum still)),
     [source('ngx_http_referral_click_check.c'), 'misc-no-recursion',
      'ngx_http_referral_find_location(', 'at nginx -t only, as deep as'
      . ' locations stand in each other'],
