@@ -23,6 +23,14 @@ settle_log(const char *level, const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
 
+    /* fields of a program have whatever bytes somebody wrote into them */
+
+    for (i = 0; text[i]; i++) {
+        if ((u_char) text[i] < 0x20 || text[i] == 0x7f) {
+            text[i] = '?';
+        }
+    }
+
     if (getenv("JOURNAL_STREAM")) {
 
         for (i = 0; i < 3; i++) {
