@@ -48,6 +48,9 @@ static int settle_replay_state(settle_program_t *p, const settle_stands_t *is,
 static uint64_t  settle_skips[SETTLE_REPLAY_SKIPS];
 static size_t    settle_nskips;
 
+/* the first entry that asks for a ledger, 0: none does */
+static uint64_t  settle_rewards_from;
+
 
 int
 settle_replay(void)
@@ -243,7 +246,7 @@ settle_source_line(settle_source_t *s)
 static int
 settle_replay_ahead(settle_source_t *s)
 {
-    int                found, rewards;
+    int                found;
     const char        *why;
     settle_entry_t    *entry;
     settle_ledger_t   *g;
@@ -255,7 +258,7 @@ settle_replay_ahead(settle_source_t *s)
     terms = &s->program->terms;
     terms->late = REFERRAL_TERMS_LATE;
     found = 0;
-    rewards = 0;
+    settle_rewards_from = 0;
 
     for ( ;; ) {
         entry = settle_source_next(s);
@@ -274,7 +277,11 @@ settle_replay_ahead(settle_source_t *s)
             settle_skips[settle_nskips++] = entry->fact.subject;
         }
 
-        rewards |= settle_ledger_asked(&none, &entry->fact);
+        if (settle_rewards_from == 0
+            && settle_ledger_asked(&none, &entry->fact))
+        {
+            settle_rewards_from = entry->fact.position;
+        }
 
         if (!found && entry->fact.type == REFERRAL_FACT_RULES
             && referral_terms_parse(terms, &entry->fact, &why) == REFERRAL_OK)
@@ -292,7 +299,7 @@ settle_replay_ahead(settle_source_t *s)
         }
     }
 
-    if (!rewards) {
+    if (settle_rewards_from == 0) {
         settle_ledger_drop(g);
     }
 
@@ -478,7 +485,11 @@ settle_replay_state(settle_program_t *p, const settle_stands_t *is, int print)
         return SETTLE_FAILED;
     }
 
-    if (p->rewards.ledger && is->position) {
+    /* before the first entry that asks for one there need be none */
+
+    if (p->rewards.ledger && is->position
+        && (is->rewards_chain[0] || is->position >= settle_rewards_from))
+    {
         referral_buf_init(&buf, chain, sizeof(chain) - 1);
         referral_buf_hex(&buf, p->rewards.base_chain, REFERRAL_CHAIN_SIZE);
         *buf.pos = '\0';
