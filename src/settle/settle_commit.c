@@ -129,7 +129,12 @@ static void
 settle_commit_head(settle_program_t *p, settle_command_t *c,
     const char *stopped, int attempts)
 {
+    int      rewards;
     int64_t  due;
+
+    /* a ledger that is behind says nothing of this position */
+
+    rewards = p->rewards.ledger && p->rewards.position >= p->settle.position;
 
     settle_commit_base(p, c);
     settle_command_number(c, settle_options.lease);
@@ -141,7 +146,7 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
                                 || (p->trying
                                     && p->trying <= p->settle.position)
                                 ? 6 : 0)
-                             + (p->rewards.ledger ? 4 : 0)
+                             + (rewards ? 4 : 0)
                              + (p->rewards.skipped ? 2 : 0));
 
     settle_command_text(c, "position");
@@ -153,7 +158,7 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
     settle_command_text(c, "chain");
     settle_commit_text(c, p->settle.position ? p->settle.chain : NULL);
 
-    if (p->rewards.ledger) {
+    if (rewards) {
         settle_command_text(c, "rewards_chain");
         settle_commit_text(c, settle_ledger_chain(&p->rewards,
                                                   p->settle.position));

@@ -7,7 +7,7 @@ static const settle_decided_t *settle_ledger_find(const settle_ledger_t *g,
     uint64_t position);
 static void settle_ledger_hash(u_char *hash, const referral_fact_t *fact);
 static int settle_ledger_decide(settle_ledger_t *g,
-    const referral_fact_t *fact, const char **why);
+    const referral_fact_t *fact);
 static void settle_ledger_empty(settle_ledger_t *g);
 
 
@@ -76,8 +76,7 @@ settle_ledger_asked(const settle_ledger_t *g, const referral_fact_t *fact)
 
 
 int
-settle_ledger_take(settle_ledger_t *g, const referral_fact_t *fact,
-    const char **why)
+settle_ledger_take(settle_ledger_t *g, const referral_fact_t *fact)
 {
     u_char                   hash[REFERRAL_CHAIN_SIZE];
     const settle_decided_t  *decided;
@@ -87,7 +86,7 @@ settle_ledger_take(settle_ledger_t *g, const referral_fact_t *fact,
     }
 
     if (fact->position == g->position + 1) {
-        return settle_ledger_decide(g, fact, why);
+        return settle_ledger_decide(g, fact);
     }
 
     decided = settle_ledger_find(g, fact->position);
@@ -107,8 +106,7 @@ settle_ledger_take(settle_ledger_t *g, const referral_fact_t *fact,
 
 
 static int
-settle_ledger_decide(settle_ledger_t *g, const referral_fact_t *fact,
-    const char **why)
+settle_ledger_decide(settle_ledger_t *g, const referral_fact_t *fact)
 {
     size_t             size;
     referral_str_t     text;
@@ -119,8 +117,8 @@ settle_ledger_decide(settle_ledger_t *g, const referral_fact_t *fact,
         decided = realloc(g->fact, size * sizeof(settle_decided_t));
 
         if (decided == NULL) {
-            *why = "there is not enough memory";
-            return REFERRAL_ERROR;
+            settle_log("crit", "there is not enough memory");
+            exit(SETTLE_FAILED);
         }
 
         g->fact = decided;
@@ -143,8 +141,6 @@ settle_ledger_decide(settle_ledger_t *g, const referral_fact_t *fact,
     if (g->writes.failed) {
         g->writes.failed = 0;
         settle_ledger_drop(g);
-        *why = "a sum of rewards is larger than 2^63, or there is not enough"
-               " memory";
         return REFERRAL_ERROR;
     }
 
@@ -354,9 +350,7 @@ settle_ledger_stands(settle_ledger_t *g, uint64_t position,
 int
 settle_ledger_follow(settle_ledger_t *g, const referral_fact_t *fact)
 {
-    const char  *why;
-
-    if (settle_ledger_decide(g, fact, &why) != REFERRAL_OK) {
+    if (settle_ledger_decide(g, fact) != REFERRAL_OK) {
         return REFERRAL_ERROR;
     }
 

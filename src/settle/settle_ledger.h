@@ -49,11 +49,11 @@ void settle_ledger_free(settle_ledger_t *g);
 int settle_ledger_asked(const settle_ledger_t *g, const referral_fact_t *fact);
 
 /*
- * Decides a fact, or finds what was decided of it.  REFERRAL_ERROR: it cannot
- * be decided, *why says so; REFERRAL_AGAIN: the ledger is to be made anew.
+ * Decides a fact, or finds what was decided of it.  REFERRAL_ERROR: a sum
+ * leaves int64, or there is no memory, and the ledger is dropped, with what is
+ * not committed; REFERRAL_AGAIN: the ledger is to be made anew.
  */
-int settle_ledger_take(settle_ledger_t *g, const referral_fact_t *fact,
-    const char **why);
+int settle_ledger_take(settle_ledger_t *g, const referral_fact_t *fact);
 
 /* what the fact changed, into the view */
 void settle_ledger_apply(const settle_ledger_t *g, uint64_t position,

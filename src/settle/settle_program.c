@@ -50,6 +50,8 @@ static int settle_program_decide(settle_program_t *p, settle_entries_t *e,
     size_t n, size_t *decided, const char **why);
 static int settle_program_fact(settle_program_t *p, settle_entry_t *entry,
     const char **why);
+static int settle_program_skip(settle_program_t *p,
+    const referral_fact_t *fact);
 static settle_turn_e settle_program_stop(settle_program_t *p,
     uint64_t position, const char *why, int attempts);
 
@@ -565,8 +567,11 @@ settle_program_decide(settle_program_t *p, settle_entries_t *e, size_t n,
         {
             memset(&missing, 0, sizeof(missing));
             missing.fact.position = p->skip;
-            (void) settle_ledger_skip(&p->rewards, p->skip);
-            referral_settle_skip(&p->settle, &missing.fact);
+
+            if (settle_program_skip(p, &missing.fact) != REFERRAL_OK) {
+                return SETTLE_FAILED;
+            }
+
             *decided = 1;
             break;
         }
@@ -617,9 +622,7 @@ settle_program_fact(settle_program_t *p, settle_entry_t *entry,
     fact = &entry->fact;
 
     if (fact->position == p->skip && p->skip == p->settle.position + 1) {
-        (void) settle_ledger_skip(&p->rewards, fact->position);
-        referral_settle_skip(&p->settle, fact);
-        return REFERRAL_OK;
+        return settle_program_skip(p, fact);
     }
 
     if (entry->why) {
@@ -635,21 +638,25 @@ settle_program_fact(settle_program_t *p, settle_entry_t *entry,
         return REFERRAL_ERROR;
     }
 
-    if (settle_ledger_asked(&p->rewards, fact)) {
-        p->rewards.wanted = 1;
+    p->rewards.wanted |= settle_ledger_asked(&p->rewards, fact);
+
+    if (p->rewards.wanted && p->rewards.ledger == NULL) {
         return SETTLE_LATER;
     }
 
     if (fact->position == p->settle.position + 1) {
-        rc = settle_ledger_take(&p->rewards, fact, why);
+        rc = settle_ledger_take(&p->rewards, fact);
 
         if (rc == REFERRAL_AGAIN) {
             settle_program_forget(p);
             return SETTLE_FAILED;
         }
 
+        /* the ledger is gone: facts before this one are decided anew */
+
         if (rc != REFERRAL_OK) {
-            return rc;
+            p->settle.view.overflow = 1;
+            return REFERRAL_DECLINED;
         }
     }
 
@@ -665,6 +672,22 @@ settle_program_fact(settle_program_t *p, settle_entry_t *entry,
         p->terms = terms;
         settle_rules_seen(p, fact);
     }
+
+    return REFERRAL_OK;
+}
+
+
+/* a ledger that has the fact already is made anew first, without it */
+
+static int
+settle_program_skip(settle_program_t *p, const referral_fact_t *fact)
+{
+    if (settle_ledger_skip(&p->rewards, fact->position) != REFERRAL_OK) {
+        settle_program_forget(p);
+        return SETTLE_FAILED;
+    }
+
+    referral_settle_skip(&p->settle, fact);
 
     return REFERRAL_OK;
 }

@@ -389,7 +389,9 @@ settle_replay_fact(settle_program_t *p, settle_entry_t *entry)
     }
 
     if (rc == REFERRAL_OK && entry->fact.position == p->settle.position + 1) {
-        rc = settle_ledger_take(&p->rewards, &entry->fact, &why);
+        rc = settle_ledger_take(&p->rewards, &entry->fact);
+        why = "a sum of rewards is larger than 2^63, or there is not enough"
+              " memory";
     }
 
     if (rc == REFERRAL_OK) {

@@ -332,6 +332,28 @@ subtest 'entries that are none' => sub {
 };
 
 
+subtest 'a sum of rewards beyond 2^63' => sub {
+    my $p = program(rewards => "unit=pt/0\ncap=c per=referrer count=9999\n"
+                               . "rule=a on=sale to=referrer each=order cap=c"
+                               . " give=9000000000000000pt\n");
+
+    # 1,025 rewards of that size are more
+
+    append($p, map { fact('sale', friend => $_, order => "o$_", amount => 1,
+                          unit => 'pt', click()) } 1 .. 1030);
+
+    isnt(run('--once', '--program', $p), 0, 'it stops');
+
+    my $settled = fields("ref:settled:{$p}");
+
+    like($settled->{stopped}, qr/2\^63/, 'and says why');
+    is($settled->{trying}, 1025, 'before the one that is too much');
+    is($t->redis('HGET', "ref:wallet:{$p}", 'pt:available'),
+       '9216000000000000000', 'those before it are written');
+    is(run('--replay', '--program', $p), 0, 'a replay has the same');
+};
+
+
 subtest 'a program that is deleted' => sub {
     my $p = program();
     my $daemon = start('--program', $p, '--lease', 1);
