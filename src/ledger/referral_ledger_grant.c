@@ -386,6 +386,8 @@ referral_ledger_taken(referral_ledger_t *l, const referral_ledger_line_t *line,
     r->expires = -1;
     r->prize.len = 0;
     r->moved = 0;
+    r->written = 0;
+    r->touched = 0;
     r->stands = 0;
     r->doubtful = 0;
     r->counts = NULL;

@@ -101,8 +101,15 @@ def wrong_state(p, said):
     if history != ids:
         return f"history {history} is {ids}"
 
+    of = {e["reward"]: (e["owner"], e["unit"], e["rule"]) for e in said}
+
     for reward, sums in rewards.items():
         fields = db.hgetall(f"ref:reward:{{{p}}}:{reward}")
+
+        if of[reward] != tuple(fields.get(k, "")
+                               for k in ("owner", "unit", "rule")):
+            return f"reward {reward} {fields} is {of[reward]}"
+
         got = {state: int(fields.get(state, 0)) for state in STATES}
 
         if got != {state: sums[state] for state in STATES} \
