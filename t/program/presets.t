@@ -1,0 +1,222 @@
+# protects: that the programs of conf/programs give what their comments say: each
+# lives through months, and what people have is compared with sums made by hand
+#
+# TEST_ONLY="uber shop": these alone
+#
+# The clock of nginx, Redis and settler is moved.  Numbers in tests are in cents
+# (or points, megabytes, prizes), and where they come from stands beside them.
+# Events happen when they are told, if "at" says nothing else.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Referral;
+use Referral::Life;
+
+
+life(uber => 'places, windows, the week\'s contest and its late reports, 50 a'
+             . ' year, drivers who are paid once', sub {
+    my $life = Referral::Life->new('uber', '2026-03-02 09:00', '+08:00',
+        referrers => [qw(aiko ben caro dan fay gil)],
+        fields => { timezone => 'Asia/Singapore' });
+
+    # A week from Monday, March 2.  An hour passes between sign-up and ride,
+    # as else it would look like fraud.
+
+    my @friends = (
+        (map { [ "a$_", 'aiko', 'Singapore' ] } 1 .. 3),
+        [ 'a4', 'aiko', 'San Francisco' ],
+        (map { [ "a$_", 'aiko', 'Berlin' ] } 5, 6),
+        (map { [ "b$_", 'ben', 'Singapore' ] } 1 .. 5),
+        (map { [ "c$_", 'caro' ] } 1 .. 5),
+        (map { [ "d$_", 'dan', 'Singapore' ] } 1 .. 6),
+    );
+
+    $life->tell(map {
+        my ($friend, $code, $city) = @$_;
+        [ lead => $friend, code => $code, $city ? (city => $city) : () ]
+    } @friends);
+    $life->has('sign-ups alone');
+
+    my %want = (
+        (map { $_ => 'SGD available 1000' } qw(a1 a2 a3 b1 b2 b3 b4 b5
+                                               d1 d2 d3 d4)),
+        a4 => 'USD available 1500',
+        (map { $_ => 'USD available 500' } qw(a5 a6 c1 c2 c3 c4)),
+        # three of Singapore; one of San Francisco and two from elsewhere
+        aiko => 'SGD available 3000, USD available 2500',
+        ben => 'SGD available 5000',
+        caro => 'USD available 2000',
+        dan => 'SGD available 4000',
+    );
+
+    # the city is that of the sign-up, and a second ride gives nothing
+
+    $life->go('2026-03-03 12:00');
+    $life->tell(
+        (map { [ ride => $_->[0], city => 'Oslo', order_id => "r-$_->[0]",
+                 amount => 700, currency => 'USD' ] }
+             grep { $_->[0] !~ /^(?:c5|d5|d6)$/ } @friends),
+        [ ride => 'a1', order_id => 'again', amount => 900,
+          currency => 'SGD' ]);
+    $life->has('the first rides', %want);
+
+    # In time for the contest: Caro's fifth, of Sunday, told on Monday.  Too
+    # late: Dan's fifth of Sunday, told half an hour after its end; and of his
+    # others one took place on Monday, which in London still was Sunday.
+
+    $life->go('2026-03-09 20:00');
+    $life->tell([ ride => 'c5', at => '2026-03-08 23:30' ],
+                [ ride => 'd5', at => '2026-03-09 01:00' ]);
+    $life->go('2026-03-09 23:59');
+
+    $want{c5} = 'USD available 500';
+    $want{d5} = 'SGD available 1000';
+    $want{caro} = 'USD available 2500';
+    $want{dan} = 'SGD available 5000';
+    $life->has('the contest is open', %want);
+
+    $life->go('2026-03-10 00:30');
+    $life->tell([ ride => 'd6', at => '2026-03-08 23:45' ]);
+
+    # six, then five and five: Ben had them first; Dan has four
+    $want{aiko} = 'SGD available 33000, USD available 2500';
+    $want{ben} = 'SGD available 25000';
+    $want{caro} = 'USD available 2500, SGD available 10000';
+    $want{d6} = 'SGD available 1000';
+    $want{dan} = 'SGD available 6000';
+    $life->has('the contest is closed', %want);
+
+    # Aiko's fare: 40 are set aside, 35 paid, of what ends first: the three
+    # rides' 30 and 5 of the prize
+
+    $life->run(qw(wallet reserve uber aiko 40.00 SGD --order own1 --token t1));
+    $want{aiko} = 'SGD available 29000 reserved 4000, USD available 2500';
+    $life->has('reserved', %want);
+    $life->run(qw(wallet commit uber t1 35.00));
+    $want{aiko} = 'SGD available 29500 spent 3500, USD available 2500';
+    $life->has('paid', %want);
+
+    # Drivers, who sign up on April 1.  h1 has the 20th trip on the last
+    # second of the 30 days, h2 one second later, h3 needs 50, and h4, who is
+    # from elsewhere, gets nothing.
+
+    $life->go('2026-04-01 10:00');
+    $life->tell((map { [ lead => $_, code => 'gil', city => 'Singapore' ] }
+                     qw(h1 h2)),
+                [ lead => 'h3', code => 'gil', city => 'San Francisco' ],
+                [ lead => 'h4', code => 'gil', city => 'Berlin' ]);
+    $life->go('2026-04-30 10:00');
+    $life->tell(map { my $n = $_;
+                      map { [ trip => $_, at => sprintf '2026-04-%02d 11:00',
+                                                        1 + $n ] }
+                          $n <= 19 ? qw(h1 h2 h3 h4) : qw(h3 h4) } 1 .. 28);
+    $life->tell(map { [ trip => 'h3', at => "2026-04-29 12:$_" ] } 10 .. 30);
+
+    # 49 of h3
+    $life->has('not yet', %want);
+    $life->go('2026-05-01 10:00:01');
+    $life->tell([ trip => 'h1', at => '2026-05-01 10:00' ],
+                [ trip => 'h2', at => '2026-05-01 10:00:01' ],
+                [ trip => 'h3', at => '2026-04-30 18:00' ]);
+    $want{gil} = 'SGD pending 15000, USD pending 30000';
+    $life->has('the 20th and the 50th', %want);
+
+    # a week after the trips: h3's ends 16 hours before h1's
+    $life->go('2026-05-08 09:59');
+    $want{gil} = 'SGD pending 15000, USD available 30000';
+    $life->has('one hold is over', %want);
+    $life->go('2026-05-08 10:00');
+    $want{gil} = 'SGD available 15000, USD available 30000';
+    $life->has('both are', %want);
+
+    # June 1, 12:00: the rides of March 3 end after 90 days; of Aiko's SGD
+    # all that was left is the prize.  c5, d5 of March 9, d6 of March 10.
+    $life->go('2026-06-01 12:01');
+    $want{$_} =~ s/available/expired/g for grep { /^[abd][1-4]$|^[ab][56]$
+                                                   |^c[1-4]$/x } keys %want;
+    $want{aiko} = 'SGD available 29500 spent 3500, USD expired 2500';
+    $want{ben} = 'SGD available 20000 expired 5000';
+    $want{caro} = 'USD available 500 expired 2000, SGD available 10000';
+    $want{dan} = 'SGD available 2000 expired 4000';
+    $life->has('90 days after the first rides', %want);
+
+    # The prizes end on June 8, 00:00 (from March 10, 00:00); c5 and d5 on
+    # June 7, 20:00, d6 on June 8, 00:30.
+    $life->go('2026-06-08 00:00');
+    $want{c5} = 'USD expired 500';
+    $want{d5} = 'SGD expired 1000';
+    $want{aiko} = 'SGD expired 29500 spent 3500, USD expired 2500';
+    $want{ben} = 'SGD expired 25000';
+    $want{caro} = 'USD expired 2500, SGD expired 10000';
+    $want{dan} = 'SGD available 1000 expired 5000';
+    $life->has('and after the prizes', %want);
+    $life->go('2026-06-08 00:31');
+    $want{d6} = 'SGD expired 1000';
+    $want{dan} = 'SGD expired 6000';
+    $life->has('all of March is over', %want);
+
+    # Late: i1 rode 59 days ago, i2 61 days ago; a window of 90 days ends with
+    # its last second (i3) and not after it (i4); nobody refers himself.
+    # Sign-ups of June 10; August 9 is 60 days later, September 8 is 90.
+
+    $life->go('2026-06-10 10:00');
+    $life->tell(map { [ lead => $_, code => 'ben' ] } qw(i1 i2 i3 i4 ben));
+    $life->go('2026-08-11 10:00');
+    $life->tell([ ride => 'i1', at => '2026-06-13 10:00' ], [ ride => 'ben' ]);
+    $life->refused('at_late', [ ride => 'i2', at => '2026-06-11 10:00' ]);
+    $life->go('2026-09-08 10:00:02');
+    $life->tell([ ride => 'i3', at => '2026-09-08 10:00' ],
+                [ ride => 'i4', at => '2026-09-08 10:00:01' ]);
+    $want{$_} = 'USD available 500' for qw(i1 i3);
+    $want{ben} = 'SGD expired 25000, USD available 1000';
+    $life->has('late rides', %want);
+
+    # Fay brings 51 in a year, and the last is one too many for her, not for
+    # the friend.  f1's ride is cancelled, on both sides, which makes room for
+    # f52; f51 stays denied.  By November 9 Ben's two have ended (August 11
+    # and September 8 + 90 days: November 9, 10:00, and December 7).
+
+    $life->go('2026-11-09 10:01');
+    $life->tell(map { [ lead => "f$_", code => 'fay' ] } 1 .. 53);
+    $life->go('2026-11-10 10:00');
+    $life->tell(map { [ ride => "f$_", order_id => "r-f$_", amount => 500,
+                        currency => 'USD' ] } 1 .. 51);
+    $want{"f$_"} = 'USD available 500' for 1 .. 51;
+    $want{fay} = 'USD available 25000';
+    $want{i1} = 'USD expired 500';
+    $want{ben} = 'SGD expired 25000, USD available 500 expired 500';
+    $life->has('50 of 51', %want);
+    $life->tell([ cancel => undef, order_id => 'r-f1' ]);
+    $life->tell([ ride => 'f52', order_id => 'r-f52', amount => 500,
+                  currency => 'USD' ]);
+    $want{f1} = 'USD cancelled 500';
+    $want{f52} = 'USD available 500';
+    $want{fay} = 'USD available 25000 cancelled 500';
+    $life->has('a place was free again', %want);
+
+    # Fay's 51 friends of the week of November 9 (f51 counts, though not paid,
+    # f1 does not) win 300.  In Singapore 2027 begins at 16:00 of London: a new
+    # year for the cap.
+
+    $life->go('2027-01-01 00:30');
+    $life->tell([ ride => 'f53' ]);
+    $want{f53} = 'USD available 500';
+    $want{fay} = 'USD available 25500 cancelled 500, SGD available 30000';
+    $want{i3} = 'USD expired 500';
+    $want{ben} = 'SGD expired 25000, USD expired 1000';
+    $life->has('a new year', %want);
+    $life->end;
+});
+
+
+done_testing;
+
+
+sub life {
+    my ($name, $protects, $sub) = @_;
+
+    case($name => sub { subtest("$name: $protects", $sub) });
+}
