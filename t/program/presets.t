@@ -211,6 +211,77 @@ life(uber => 'places, windows, the week\'s contest and its late reports, 50 a'
     $life->end;
 });
 
+life(dropbox => 'two steps in any order, the referrer\'s plan, 32 friends for'
+                . ' ever, old terms for old friends', sub {
+    my $life = Referral::Life->new('dropbox', '2026-01-10 10:00', '+00:00',
+        referrers => [qw(aiko pia)], segments => { pia => 'plus' });
+
+    $life->tell(map { [ lead => "a$_", code => 'aiko' ] } 1 .. 35);
+    $life->tell(map { [ lead => $_, code => 'pia' ] } qw(p1 p2 pia));
+    $life->tell([ lead => 'old', code => 'pia', new => 0 ]);
+    $life->go('2026-01-11 10:00');
+    $life->tell(map { [ install => $_ ] } qw(p1 p2 pia old),
+                                          map { "a$_" } 1 .. 16, 34);
+    $life->tell(map { [ verify => "a$_" ] } 17 .. 33);
+    $life->has('one of two steps');
+
+    # a33 is the 33rd who does both; a34 never confirms, a35 does neither
+    $life->go('2026-01-12 10:00');
+    $life->tell((map { [ verify => "a$_" ] } 1 .. 16),
+                (map { [ install => "a$_" ] } 17 .. 33),
+                (map { [ verify => $_ ] } qw(p1 pia old)));
+
+    my %want = (
+        (map { ("a$_" => 'MB available 500') } 1 .. 33),
+        aiko => 'MB available 16000',       # 32 x 500
+        p1 => 'MB available 500', pia => 'MB available 1000',
+    );
+
+    $life->has('32 of 33; a plan; neither oneself nor an old customer', %want);
+
+    # the plan is that of the moment at which it is decided
+    $life->{t}->redis('HDEL', 'ref:referrer:{dropbox}:pia', 'segment');
+    $life->tell([ verify => 'p2' ]);
+    $want{p2} = 'MB available 500';
+    $want{pia} = 'MB available 1500';
+    $life->has('the plan has ended', %want);
+
+    # a1 closes the account: a place for a35, and a33 stays denied
+    $life->go('2026-02-01 10:00');
+    $life->tell([ cancel => 'a1' ]);
+    $want{a1} = 'MB cancelled 500';
+    $want{aiko} = 'MB available 15500 cancelled 500';
+    $life->has('an account is closed', %want);
+    $life->tell([ install => 'a35' ], [ verify => 'a35' ]);
+    $want{a35} = 'MB available 500';
+    $want{aiko} = 'MB available 16000 cancelled 500';
+    $life->has('another friend has the place', %want);
+
+    # April 1 is 59 days after February 1, and 61 after January 30
+    $life->tell([ lead => 'e1', code => 'pia' ], [ install => 'e1' ]);
+    $life->go('2026-04-01 10:00');
+    $life->tell([ lead => 'l1', code => 'pia', at => '2026-02-01 10:00' ],
+                [ install => 'l1' ], [ verify => 'l1' ]);
+    $life->refused('at_late', [ lead => 'l2', at => '2026-01-30 10:00' ]);
+    $want{l1} = 'MB available 500';
+    $want{pia} = 'MB available 2000';
+    $life->has('59 and 61 days', %want);
+
+    # half as much from now on: e1 signed up before, e2 after it
+    $life->rules(sub { $_[0] =~ s/give=500MB/give=250MB/gr });
+    $life->tell([ lead => 'e2', code => 'pia' ], [ install => 'e2' ],
+                [ verify => 'e2' ], [ verify => 'e1' ]);
+    $want{e1} = 'MB available 500';
+    $want{e2} = 'MB available 250';
+    $want{pia} = 'MB available 2750';       # 2000 + 500 + 250
+    $life->has('old terms and new ones', %want);
+
+    # space does not end
+    $life->go('2027-12-01 10:00');
+    $life->has('all of it is still there', %want);
+    $life->end;
+});
+
 
 done_testing;
 
