@@ -283,6 +283,127 @@ life(dropbox => 'two steps in any order, the referrer\'s plan, 32 friends for'
 });
 
 
+life(airbnb => 'a month of double, by the sign-up in the program\'s zone; a'
+               . ' coupon for one booking; 5,000 dollars to the cent', sub {
+    my $life = Referral::Life->new('airbnb', '2026-11-30 23:59', '-08:00',
+                                   referrers => ['aiko']);
+    my %want = (map { ($_ => 'USD available 4000') } qw(n1 d3 d4));
+
+    # n1 is of November, though not in London
+    $life->tell([ lead => 'n1', code => 'aiko' ]);
+    $life->go('2026-12-01 00:10');
+    $life->tell(map { [ lead => $_, code => 'aiko',
+                        at => '2026-12-01 00:00' ] } qw(d1 d3 d4));
+    $life->has('coupons', %want, d1 => 'USD available 4000');
+
+    # 74.99 are too little for it; what a booking leaves of it is lost
+    $life->go('2026-12-10 10:00');
+    $life->vain(qw(wallet reserve airbnb d1 40.00 USD --order o-d1
+                   --order-amount 74.99 --token c0));
+    $life->run(qw(wallet reserve airbnb d1 40.00 USD --order o-d1
+                  --order-amount 100.00 --token c1));
+    $life->run(qw(wallet commit airbnb c1 30.00));
+    $want{d1} = 'USD spent 3000 expired 1000';
+    $life->has('a coupon is used once', %want);
+
+    my $stay = sub {
+        my ($friend, $order, $amount, %more) = @_;
+
+        return [ checkout => $friend, order_id => $order, amount => $amount,
+                 currency => 'USD', role => 'guest', %more ];
+    };
+
+    # n1 20, d1 40; d3 a cent too little; d4 stayed at the referrer's
+    $life->go('2026-12-20 12:00');
+    $life->tell($stay->('n1', 'o-n1', 7500), $stay->('d1', 'o-d1', 10000),
+                $stay->('d3', 'o-d3', 7499),
+                $stay->('d4', 'o-d4', 20000, parties => ['aiko']));
+    $want{aiko} = 'USD pending 6000';
+    $life->go('2026-12-21 11:59');
+    $life->has('a day of hold', %want);
+    $life->go('2026-12-21 12:00');
+    $want{aiko} = 'USD available 6000';
+    $life->has('it is over', %want);
+
+    # d1 has 75.00 left, which is enough, and n1 74.00
+    $life->go('2026-12-22 12:00');
+    $life->tell([ refund => undef, order_id => 'o-d1', amount => 2500,
+                  currency => 'USD' ],
+                [ refund => undef, order_id => 'o-n1', amount => 100,
+                  currency => 'USD' ]);
+    $want{aiko} = 'USD available 4000 cancelled 2000';
+    $life->has('refunds in part', %want);
+
+    $life->go('2026-12-31 23:59');
+    $life->tell([ lead => 'd2', code => 'aiko' ]);
+    $life->go('2027-01-01 00:00:01');
+    $life->tell([ lead => 'j1', code => 'aiko' ]);
+    $want{$_} = 'USD available 4000' for qw(d2 j1);
+
+    # of December: d2, d3, d4, 40 each; of January: j1, 20
+    $life->go('2027-02-10 12:00');
+    $life->tell($stay->('d2', 'o-d2', 8000), $stay->('j1', 'o-j1', 8000),
+                $stay->('d3', 'o-d3b', 8000), $stay->('d4', 'o-d4b', 9000));
+    $life->go('2027-02-12 12:00');
+    $want{aiko} = 'USD available 18000 cancelled 2000';
+    $life->has('by the day of the sign-up', %want);
+
+    # as a host d1 100.00: 75; d3 99.99: nothing
+    $life->tell($stay->('d1', 'h-d1', 10000, role => 'host'),
+                $stay->('d3', 'h-d3', 9999, role => 'host'));
+    $life->go('2027-02-14 12:00');
+    $want{aiko} = 'USD available 25500 cancelled 2000';
+    $life->has('and once more as a host', %want);
+
+    # 255 + 4,700 of before: 45 are left, of which n1 as a host gets no 75;
+    # of e1 nothing is left
+    $life->run(qw(reward adjust airbnb aiko 4700.00 USD --state spent --cap
+                  travel --reason before));
+    $life->go('2027-02-20 12:00');
+    $life->tell($stay->('n1', 'h-n1', 10000, role => 'host'),
+                [ lead => 'e1', code => 'aiko' ]);
+    $life->go('2027-02-25 12:00');
+    $life->tell($stay->('e1', 'o-e1', 9000));
+    $want{e1} = 'USD available 4000';
+    $want{aiko} = 'USD available 30000 cancelled 2000 spent 470000';
+    $life->has('the rest of the cap, and one friend more', %want);
+
+    # d1's stay is cancelled: 40 are free, the coupon does not come back.  d2
+    # as a host on the last minute of 180 days gets them; for d3, who signed up
+    # 30 days earlier, it is too late.
+    $life->go('2027-06-29 23:59');
+    $life->tell([ cancel => undef, order_id => 'o-d1' ]);
+    $want{aiko} = 'USD available 26000 cancelled 6000 spent 470000';
+    $life->has('a stay is cancelled', %want);
+    $life->tell($stay->('d3', 'h-d3b', 20000, role => 'host'),
+                $stay->('d2', 'h-d2', 20000, role => 'host'));
+    $want{aiko} = 'USD available 26000 pending 4000 cancelled 6000'
+                  . ' spent 470000';
+    $life->has('within 180 days', %want);
+
+    # 59 and 61 days, for a friend above the cap
+    $life->go('2027-08-28 12:00');
+    $life->tell([ lead => 'e2', code => 'aiko', at => '2027-06-30 12:00' ]);
+    $life->refused('at_late', [ lead => 'e3', at => '2027-06-28 12:00' ]);
+    $want{e2} = 'USD available 4000';
+    $want{aiko} = 'USD available 30000 cancelled 6000 spent 470000';
+    $life->has('59 days late', %want);
+
+    # A year after November 30 the coupon of n1 ends, and a day later those of
+    # December 1.  The 140 of February 11 end on February 11, 2028; of the
+    # friends e1's (February 20) and e2's are left then.
+    $life->go('2027-12-01 00:08');
+    $want{n1} = 'USD expired 4000';
+    $life->has('a coupon ends', %want);
+    $life->go('2028-02-11 12:00');
+    $want{$_} = 'USD expired 4000' for qw(d2 d3 d4 j1);
+    $want{aiko} = 'USD available 16000 expired 14000 cancelled 6000'
+                  . ' spent 470000';
+    $life->has('and credit does', %want);
+    $life->end;
+});
+
+
 done_testing;
 
 
