@@ -404,6 +404,110 @@ life(airbnb => 'a month of double, by the sign-up in the program\'s zone; a'
 });
 
 
+life(prime => 'students and days in July, multiplied; a week in which it may be'
+              . ' sent back; a reward that comes back; a debt', sub {
+    my $life = Referral::Life->new('prime', '2026-07-06 23:59', '+02:00',
+        referrers => [qw(aiko ben carl)], segments => { aiko => 'student' },
+        fields => { window => '60d' });
+    my $buy = sub {
+        my ($friend, $amount, %more) = @_;
+
+        return [ sale => $friend, order_id => "o-$friend", product => 'prime',
+                 amount => $amount, currency => 'USD', %more ];
+    };
+
+    $life->tell([ lead => 'b1', code => 'ben' ], [ lead => 's1', code => 'aiko' ]);
+    $life->go('2026-07-07 00:00');
+    $life->tell([ lead => 'b2', code => 'ben' ], [ lead => 's2', code => 'aiko' ]);
+    $life->go('2026-07-08 23:59');
+    $life->tell([ lead => 'b3', code => 'ben' ]);
+    $life->go('2026-07-09 00:00');
+    $life->tell(map { [ lead => $_, code => 'ben' ] } qw(b4 b5));
+
+    # ben 5 + 10 + 10 + 5; aiko 10 + 20; each friend 5, which no boost raises
+    $life->go('2026-07-20 12:00');
+    $life->tell((map { $buy->($_, 1299) } qw(b1 b2 b3 b4 s1 s2)),
+                $buy->('b5', 999), $buy->('b5', 2000, product => 'book',
+                                          order_id => 'book'));
+
+    my %want = (ben => 'USD pending 3000', aiko => 'USD pending 3000',
+                map { ($_ => 'USD pending 500') } qw(b1 b2 b3 b4 s1 s2));
+
+    $life->has('boosts', %want);
+
+    # b2 sends it back, b3 has 10.00 left, b4 9.99
+    $life->go('2026-07-25 12:00');
+    $life->tell([ refund => undef, order_id => 'o-b2', currency => 'USD',
+                  total_refunded => 1299 ],
+                [ refund => undef, order_id => 'o-b3', currency => 'USD',
+                  amount => 299 ],
+                [ refund => undef, order_id => 'o-b4', currency => 'USD',
+                  amount => 300 ]);
+    $want{ben} = 'USD pending 1500 cancelled 1500';
+    $want{$_} = 'USD cancelled 500' for qw(b2 b4);
+    $life->has('sent back, on both sides', %want);
+    $life->go('2026-07-27 12:00');
+    $want{ben} = 'USD available 1500 cancelled 1500';
+    $want{aiko} = 'USD available 3000';
+    $want{$_} = 'USD available 500' for qw(b1 b3 s1 s2);
+    $life->has('a week later', %want);
+
+    # b2 buys again, which brings the same 10 back; b5 now enough, for 5
+    $life->go('2026-08-01 12:00');
+    $life->tell($buy->('b2', 1299, order_id => 'o-b2b'),
+                $buy->('b5', 1000, order_id => 'o-b5b'),
+                [ lead => 'b6', code => 'ben' ],
+                map { [ lead => "c$_", code => 'carl' ] } 1 .. 51);
+    $want{ben} = 'USD available 1500 pending 1500 cancelled 500';
+    $want{b2} = 'USD pending 500';
+    $want{b5} = 'USD pending 500';
+    $life->has('earned again', %want);
+
+    # ben spends all of it, then b3 sends the rest back
+    $life->go('2026-08-09 12:00');
+    $life->run(qw(wallet reserve prime ben 30.00 USD --order own --token t1));
+    $life->run(qw(wallet commit prime t1));
+    $want{$_} = 'USD available 500' for qw(b2 b5);
+    $want{ben} = 'USD spent 3000 cancelled 500';
+    $life->has('spent', %want);
+    $life->tell([ refund => undef, order_id => 'o-b3', currency => 'USD',
+                  total_refunded => 1299 ]);
+    $want{ben} = 'USD spent 3000 available -1000 cancelled 1500';
+    $want{b3} = 'USD cancelled 500';
+    $life->has('a debt', %want);
+    $life->vain(qw(wallet reserve prime ben 0.01 USD --order own2 --token t2));
+
+    # 51 friends in a year: the last is one too many, but not for himself
+    $life->go('2026-08-10 12:00');
+    $life->tell(map { $buy->("c$_", 1299) } 1 .. 51);
+    $want{carl} = 'USD pending 25000';
+    $want{"c$_"} = 'USD pending 500' for 1 .. 51;
+    $life->has('50 of 51', %want);
+
+    # October 8 is 59 days after August 10: the hold is long over
+    $life->go('2026-10-08 12:00');
+    $life->tell($buy->('b6', 1299, at => '2026-08-10 12:00'));
+    $life->refused('at_late', $buy->('b7', 1299, at => '2026-08-08 12:00'));
+    $want{b6} = 'USD available 500';
+    $want{ben} = 'USD spent 3000 available -500 cancelled 1500';
+    $want{carl} = 'USD available 25000';
+    $want{"c$_"} = 'USD available 500' for 1 .. 51;
+    $life->has('59 days late, and half of the debt', %want);
+
+    # 2027 begins while it is 23:00 in London
+    $life->go('2026-12-31 12:00');
+    $life->tell([ lead => 'c52', code => 'carl' ], [ lead => 'c53', code => 'carl' ]);
+    $life->go('2027-01-01 00:30');
+    $life->tell($buy->('c52', 1299, at => '2026-12-31 23:59'),
+                $buy->('c53', 1299));
+    $want{$_} = 'USD available 500' for qw(c52 c53);
+    $want{carl} = 'USD available 25500';
+    $life->go('2027-01-08 01:00');
+    $life->has('a new year', %want);
+    $life->end;
+});
+
+
 done_testing;
 
 
