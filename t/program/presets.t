@@ -508,6 +508,139 @@ life(prime => 'students and days in July, multiplied; a week in which it may be'
 });
 
 
+life(tesla => 'a ladder of prizes by the day of the order, choices made and not'
+              . ' made, then points that extend each other, ten a year', sub {
+    my $life = Referral::Life->new('tesla', '2026-05-02 12:00', '+00:00',
+                                   referrers => ['aiko']);
+    my $car = sub {
+        my ($friend, $order, $ordered, @products) = @_;
+
+        return [ delivery => $friend, order_id => $order,
+                 order_at => $ordered,
+                 product => [ @products ? @products : 'vehicle' ] ];
+    };
+
+    $life->tell(map { [ lead => "t$_", code => 'aiko' ] } 1 .. 6);
+
+    # the first two may choose; an order of the last minute of April is no
+    # rung
+    $life->go('2026-06-10 12:00');
+    $life->tell($car->('t6', 'q0', '2026-04-30 23:59'),
+                $car->('t1', 'q1', '2026-05-01 00:00'));
+    $life->go('2026-06-11 12:00');
+    $life->tell($car->('t2', 'q2', '2026-05-04 10:00'));
+
+    my %want = (aiko => 'prize pending 2',
+                map { ($_ => 'prize available 1') } qw(t1 t2));
+
+    $life->has('two choices are open', %want);
+
+    my ($first) = $life->rewards('aiko', 'ladder', friend => 't1');
+
+    $life->run('reward', 'choose', 'tesla', $first, 'kids_car');
+    $want{aiko} = 'prize available 1 pending 1';
+    $life->has('one is made', %want);
+
+    # the third has no choice, the fourth has, the fifth has none
+    $life->go('2026-06-13 12:00');
+    $life->tell(map { $car->("t$_", "q$_", '2026-05-31 10:00') } 3 .. 5);
+    $want{$_} = 'prize available 1' for qw(t3 t4 t5);
+    $want{aiko} = 'prize available 3 pending 2';
+    $life->has('five rungs', %want);
+
+    $life->go('2026-06-14 12:00');
+    $life->tell([ cancel => undef, order_id => 'q5' ]);
+    $want{aiko} = 'prize available 2 pending 2 cancelled 1';
+    $want{t5} = 'prize cancelled 1';
+    $life->has('a car is cancelled', %want);
+
+    # who does not choose has the first of the two after 30 days
+    $life->go('2026-07-11 11:59');
+    $life->has('choices are open', %want);
+    $life->go('2026-07-11 12:05');
+    $want{aiko} = 'prize available 3 pending 1 cancelled 1';
+    $life->has('one has ended', %want);
+    $life->go('2026-07-13 12:05');
+    $want{aiko} = 'prize available 4 cancelled 1';
+    $life->has('so has the other', %want);
+
+    # Without the one that was cancelled t6 is the fifth, by an order of the
+    # last minute; t1's second car is the sixth, for which there is no rung.
+    $life->go('2026-07-16 12:00');
+    $life->tell($car->('t6', 'q6', '2026-07-15 23:59'));
+    $life->tell($car->('t1', 'q7', '2026-07-15 23:59'));
+    $want{aiko} = 'prize available 5 cancelled 1';
+    $want{t6} = 'prize available 1';
+    $life->has('another is the fifth, and none the sixth', %want);
+    is_deeply([ sort map { $_->{prize} // '' }
+                     grep { $_->{state} eq 'available' }
+                     map { Referral::Cli::j('reward', 'show', 'tesla', $_) }
+                     $life->rewards('aiko', 'ladder') ],
+              [ sort qw(kids_car wall_connector solar_token wheels
+                        powerwall) ], 'which prizes');
+
+    # points: 2,000 for the first order of the second phase, 3,500, 9,000
+    $life->go('2026-09-01 12:00');
+    $life->tell($car->('t1', 'q10', '2026-07-16 00:00', 'vehicle', 'model3'),
+                $car->('t2', 'q11', '2026-08-01 10:00', 'models'));
+    $life->go('2026-09-02 12:00');
+    $life->tell([ permission => 't3', order_id => 'q12',
+                  order_at => '2026-08-02 10:00', product => 'solar_roof' ],
+                $car->('t3', 'q12b', '2026-08-02 10:00', 'solar_roof'));
+    $want{aiko} = 'prize available 5 cancelled 1, pt available 14500';
+    $life->has('points', %want);
+
+    # seven more are ten; the eleventh is one too many
+    $life->go('2026-10-01 12:00');
+    $life->tell(map { $car->('t4', "q$_", '2026-09-01 10:00', 'modely') }
+                    13 .. 20);
+    $want{aiko} = 'prize available 5 cancelled 1, pt available 28500';
+    $life->has('ten of eleven', %want);
+
+    # the catalogue: its price, and nothing else
+    $life->vain(qw(wallet reserve tesla aiko 3999 pt --item charger --token
+                   k0));
+    $life->run(qw(wallet reserve tesla aiko 4000 pt --item charger --token
+                  k1));
+    $life->run(qw(wallet commit tesla k1));
+    $want{aiko} = 'prize available 5 cancelled 1,'
+                  . ' pt available 24500 spent 4000';
+    $life->has('a charger', %want);
+
+    # a car ordered in 2026 is of the full year, whenever it comes; one of
+    # 2027 is not, and by it all points live until January 10, 2028
+    $life->go('2027-01-10 12:00');
+    $life->tell($car->('t5', 'q21', '2026-12-31 23:59', 'model3'),
+                $car->('t6', 'q22', '2027-01-01 00:00', 'model3'));
+    $life->refused('at_late', [ delivery => 't1', order_id => 'q23',
+                                product => 'model3',
+                                at => '2026-11-10 12:00' ]);
+    $want{aiko} = 'prize available 5 cancelled 1,'
+                  . ' pt available 26500 spent 4000';
+    $life->has('the year of the order', %want);
+
+    # 9,000 are taken back, which makes room in 2026
+    $life->go('2027-01-12 12:00');
+    $life->tell([ cancel => undef, order_id => 'q12' ]);
+    $want{aiko} = 'prize available 5 cancelled 1,'
+                  . ' pt available 17500 spent 4000 cancelled 9000';
+    $life->has('the roof is cancelled', %want);
+    $life->tell($car->('t5', 'q24', '2026-12-30 10:00', 'model3'));
+    $want{aiko} = 'prize available 5 cancelled 1,'
+                  . ' pt available 19500 spent 4000 cancelled 9000';
+    $life->has('a place is free', %want);
+
+    # not in September and October, but a year after the last of them
+    $life->go('2028-01-12 11:59');
+    $life->has('points live on', %want);
+    $life->go('2028-01-12 12:10');
+    $want{aiko} = 'prize available 5 cancelled 1,'
+                  . ' pt expired 19500 spent 4000 cancelled 9000';
+    $life->has('and end together; prizes do not', %want);
+    $life->end;
+});
+
+
 done_testing;
 
 
