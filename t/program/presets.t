@@ -641,6 +641,137 @@ life(tesla => 'a ladder of prizes by the day of the order, choices made and not'
 });
 
 
+life(saas => 'a share of each invoice that follows refunds and changes to the'
+             . ' cent, a month\'s limit, twelve months, a debt', sub {
+    my $life = Referral::Life->new('saas', '2026-01-15 10:00', '+00:00',
+                                   referrers => ['aiko']);
+    my $pay = sub {
+        my ($friend, $order, $amount, %more) = @_;
+
+        return [ sale => $friend, order_id => $order, amount => $amount,
+                 currency => 'EUR', %more ];
+    };
+    my $back = sub {
+        my ($order, %more) = @_;
+
+        return [ refund => undef, order_id => $order, currency => 'EUR',
+                 %more ];
+    };
+
+    # 9.99 are 1.998, so 1.99, and no hello; 100.01 are 20.002; 3,000 are 600,
+    # of which 500 are given
+    $life->tell([ lead => 'f1', code => 'aiko' ]);
+    $life->go('2026-01-31 10:00');
+    $life->tell($pay->('f1', 'i0', 999));
+    $life->has('a share', aiko => 'EUR pending 199');
+    $life->tell($pay->('f1', 'i1', 10001));
+    $life->go('2026-02-01 10:00');
+    $life->tell($pay->('f1', 'i2', 300000));
+
+    my %want = (aiko => 'EUR pending 52199', f1 => 'EUR pending 1500');
+
+    $life->has('three invoices', %want);
+
+    # i1: 90.00 left, 18; i2: 2,600 left, still 500
+    $life->go('2026-02-05 10:00');
+    $life->tell($back->('i1', amount => 1001), $back->('i2', amount => 40000));
+    $want{aiko} = 'EUR pending 51999 cancelled 200';
+    $life->has('refunds in part', %want);
+
+    # i2: 2,400 left, 480
+    $life->tell($back->('i2', total_refunded => 60000));
+    $want{aiko} = 'EUR pending 49999 cancelled 2200';
+    $life->has('below the most', %want);
+
+    # i1 is 200.00 now, less 10.01: 37.998; 19.99 more, of which 2.00 had been
+    # taken back
+    $life->go('2026-02-06 10:00');
+    $life->tell([ update => undef, order_id => 'i1', amount => 20000,
+                  currency => 'EUR' ]);
+    $want{aiko} = 'EUR pending 51998 cancelled 2000';
+    $life->has('a larger invoice', %want);
+
+    # 30 days after January 31 and February 1
+    $life->go('2026-03-02 10:01');
+    $want{aiko} = 'EUR available 3998 pending 48000 cancelled 2000';
+    $want{f1} = 'EUR available 1500';
+    $life->has('one hold is over', %want);
+    $life->go('2026-03-03 10:01');
+    $want{aiko} = 'EUR available 51998 cancelled 2000';
+    $life->has('both are', %want);
+    $life->run(qw(wallet reserve saas aiko 510.00 EUR --token t1));
+    $life->run(qw(wallet commit saas t1));
+    $want{aiko} = 'EUR available 998 spent 51000 cancelled 2000';
+    $life->has('paid out', %want);
+
+    # April: 4 x 500 are 2,000; of the fifth nothing.  The first is refunded:
+    # 500 are free, of which the sixth takes 100, and the seventh the rest.
+    $life->go('2026-04-02 10:00');
+    $life->tell([ lead => 'f2', code => 'aiko', at => '2026-04-01 10:00' ],
+                (map { $pay->($_ % 2 ? 'f1' : 'f2', "j$_", 300000) } 1 .. 5));
+    $want{f2} = 'EUR pending 1500';
+    $want{aiko} = 'EUR available 998 pending 200000 spent 51000'
+                  . ' cancelled 2000';
+    $life->has('the month is full', %want);
+    $life->go('2026-04-10 10:00');
+    $life->tell($back->('j1', amount => 300000));
+    $life->tell($pay->('f1', 'j6', 50000));
+    $life->tell($pay->('f2', 'j7', 300000));
+    $want{aiko} = 'EUR available 998 pending 200000 spent 51000'
+                  . ' cancelled 52000';
+    $life->has('and full again', %want);
+
+    # more than all of i2 is refunded: its 480 are taken back, though spent
+    $life->tell($back->('i2', total_refunded => 999999));
+    $want{aiko} = 'EUR available -47002 pending 200000 spent 51000'
+                  . ' cancelled 100000';
+    $life->has('a debt', %want);
+    $life->vain(qw(wallet reserve saas aiko 1.00 EUR --token t2));
+
+    # j2, j3, j4 of April 2: 1,500, which fill it; j6 and j7 a week later
+    $life->go('2026-05-02 10:01');
+    $want{f2} = 'EUR available 1500';
+    $want{aiko} = 'EUR available 102998 pending 50000 spent 51000'
+                  . ' cancelled 100000';
+    $life->has('which is filled', %want);
+
+    # a new month has room; an invoice of May 2, told 59 days later, has no
+    # hold left
+    $life->go('2026-06-30 10:00');
+    $life->tell($pay->('f1', 'k1', 300000, at => '2026-05-02 10:00'));
+    $life->refused('at_late', $pay->('f1', 'k2', 300000,
+                                     at => '2026-04-30 10:00'));
+    $want{aiko} = 'EUR available 202998 spent 51000 cancelled 100000';
+    $life->has('59 days late', %want);
+
+    # 30 % from now on, for new friends only
+    $life->go('2026-07-01 10:00');
+    $life->rules(sub { $_[0] =~ s/give=20%/give=30%/r });
+    $life->tell([ lead => 'f3', code => 'aiko' ]);
+    $life->go('2026-07-02 10:00');
+    $life->tell($pay->('f2', 'l1', 10000), $pay->('f3', 'l2', 10000));
+    $want{f3} = 'EUR pending 1500';
+    $want{aiko} = 'EUR available 202998 pending 5000 spent 51000'
+                  . ' cancelled 100000';
+    $life->has('20 % and 30 %', %want);
+
+    # twelve months from January 15, 10:00.  The credit of f1 ends a year
+    # after March 2, of f2 after May 2, of f3 after August 1.
+    $life->go('2027-01-15 10:05');
+    $life->tell($pay->('f1', 'm1', 10000, at => '2027-01-15 09:59'),
+                $pay->('f1', 'm2', 10000, at => '2027-01-15 10:01'));
+    $want{f3} = 'EUR available 1500';
+    $want{aiko} = 'EUR available 207998 pending 2000 spent 51000'
+                  . ' cancelled 100000';
+    $life->has('a year of invoices', %want);
+    $life->go('2027-05-02 10:01');
+    $want{$_} = 'EUR expired 1500' for qw(f1 f2);
+    $want{aiko} = 'EUR available 209998 spent 51000 cancelled 100000';
+    $life->has('credit ends, a share does not', %want);
+    $life->end;
+});
+
+
 done_testing;
 
 
