@@ -772,6 +772,144 @@ life(saas => 'a share of each invoice that follows refunds and changes to the'
 });
 
 
+life(bank => 'points at the first payment, at 500 euros and for three such'
+             . ' friends; a milestone that breaks in its hold and comes back;'
+             . ' silver; a month\'s limit; closed accounts', sub {
+    my $life = Referral::Life->new('bank', '2026-02-01 10:00', '+01:00',
+                                   referrers => ['aiko']);
+    my $orders = 0;
+    my $txn = sub {
+        my ($friend, $amount, %more) = @_;
+
+        return [ txn => $friend, order_id => 'x' . ++$orders,
+                 amount => $amount, currency => 'EUR', %more ];
+    };
+
+    $life->tell(map { [ lead => "b$_", code => 'aiko' ] } 1 .. 4);
+
+    my %want = map { ("b$_" => 'pt pending 100') } 1 .. 4;
+
+    $life->has('a welcome that waits', %want);
+
+    # 4.99 are a payment, but too small for the first reward
+    $life->go('2026-02-02 10:00');
+    $life->tell($txn->('b1', 499));
+    $want{b1} = 'pt available 100';
+    $life->has('a small payment', %want);
+
+    # b1: first.  b2: first and spend at once.  b3: first, and 300 of 500.
+    $life->go('2026-02-03 10:00');
+    $life->tell($txn->('b1', 10000), $txn->('b2', 50000));
+    $life->go('2026-02-04 10:00');
+    $life->tell($txn->('b3', 30000));
+    $want{b1} = 'pt available 100 pending 500';
+    $want{b2} = 'pt available 100 pending 1500';
+    $want{b3} = 'pt available 100 pending 500';
+    $want{aiko} = 'pt pending 2500';
+    $life->has('first payments', %want);
+
+    # b1: 4.99 + 100 + 395.01; b3: 300 + 200, the third: 1,500 for the two
+    $life->go('2026-02-05 10:00');
+    $life->tell($txn->('b1', 39501));
+    $life->go('2026-02-10 10:00');
+    $life->tell($txn->('b3', 20000, order_id => 'b3-200'));
+    $want{b1} = 'pt available 100 pending 1500';
+    $want{b3} = 'pt available 100 pending 3000';
+    $want{aiko} = 'pt pending 6000';        # 3 x 500 + 3 x 1000 + 1500
+    $life->has('three friends have spent it', %want);
+
+    # that is all of February's 6,000: of b4 aiko has nothing, and b4 has all
+    $life->go('2026-02-11 10:00');
+    $life->tell($txn->('b4', 1000));
+    $want{b4} = 'pt available 100 pending 500';
+    $life->has('the month is full', %want);
+
+    # b3 has 300 left: the 1,000 fall, for both.  The milestone is asked at
+    # the end of its hold, February 24.
+    $life->go('2026-02-12 10:00');
+    $life->tell([ refund => undef, order_id => 'b3-200', amount => 20000,
+                  currency => 'EUR' ]);
+    $want{b3} = 'pt available 100 pending 2000 cancelled 1000';
+    $want{aiko} = 'pt pending 5000 cancelled 1000';
+    $life->has('a refund in the hold', %want);
+
+    # Holds end on February 17 (500 and 500 + 1,000), 18 (500), 19 (1,000)
+    $life->go('2026-02-17 10:01');
+    $want{b1} = 'pt available 600 pending 1000';
+    $want{b2} = 'pt available 1600';
+    $want{aiko} = 'pt available 2000 pending 3000 cancelled 1000';
+    $life->has('the first holds are over', %want);
+    $life->go('2026-02-24 09:59');
+    $want{b1} = 'pt available 1600';
+    $want{b3} = 'pt available 600 pending 1500 cancelled 1000';
+    $want{aiko} = 'pt available 3500 pending 1500 cancelled 1000';
+    $life->has('but for the milestone\'s', %want);
+    $life->go('2026-02-24 10:01');
+    $want{b3} = 'pt available 600 cancelled 2500';
+    $want{aiko} = 'pt available 3500 cancelled 2500';
+    $life->has('which only two have reached', %want);
+
+    # b4 is the third again: of aiko, who is silver, 1,000 x 1.5; the milestone
+    # comes back, now with b4, in February's limit
+    $life->go('2026-03-01 10:00');
+    $life->tell($txn->('b4', 49000));
+    $want{b4} = 'pt available 600 pending 2500';
+    $want{aiko} = 'pt available 3500 pending 3000 cancelled 1000';
+    $life->has('another third friend', %want);
+    $life->go('2026-03-15 10:01');
+    $want{b4} = 'pt available 3100';
+    $want{aiko} = 'pt available 6500 cancelled 1000';
+    $life->has('who lasts', %want);
+
+    # 750 for silver; c1 closes the account within 60 days, b2 after it; c2's
+    # first payment comes a second after the 30 days
+    $life->go('2026-03-20 10:00');
+    $life->tell(map { [ lead => $_, code => 'aiko' ] } qw(c1 c2));
+    $life->go('2026-03-21 10:00');
+    $life->tell($txn->('c1', 2000));
+    $want{c1} = 'pt available 100 pending 500';
+    $want{c2} = 'pt pending 100';
+    $want{aiko} = 'pt available 6500 pending 750 cancelled 1000';
+    $life->has('silver', %want);
+    $life->go('2026-04-10 10:00');
+    $life->tell([ cancel => 'c1' ], [ cancel => 'b2' ]);
+    $want{c1} = 'pt cancelled 600';
+    $want{aiko} = 'pt available 6500 cancelled 1750';
+    $life->has('accounts are closed', %want);
+    $life->go('2026-04-19 10:00:02');
+    $life->tell($txn->('c2', 2000, at => '2026-04-19 10:00:01'));
+    $want{c2} = 'pt available 100';
+    $life->has('after the window', %want);
+
+    # 59 days late: no hold is left
+    $life->go('2026-05-01 10:00');
+    $life->tell([ lead => 'c3', code => 'aiko' ]);
+    $life->go('2026-06-30 10:00');
+    $life->tell($txn->('c3', 2000, at => '2026-05-02 10:00'));
+    $life->refused('at_late', $txn->('c3', 2000, at => '2026-04-30 10:00'));
+    $want{c3} = 'pt available 600';
+    $want{aiko} = 'pt available 7250 cancelled 1750';
+    $life->has('59 days late', %want);
+
+    # spent, and then c2 spends 500 too late for anything
+    $life->run(qw(wallet reserve bank aiko 7250 pt --token t1));
+    $life->run(qw(wallet commit bank t1));
+    $life->tell($txn->('c2', 50000));
+    $want{aiko} = 'pt spent 7250 cancelled 1750';
+    $life->has('spent', %want);
+
+    # silver is of 2026
+    $life->go('2027-01-05 10:00');
+    $life->tell([ lead => 'd1', code => 'aiko' ]);
+    $life->go('2027-01-06 10:00');
+    $life->tell($txn->('d1', 2000));
+    $want{d1} = 'pt available 100 pending 500';
+    $want{aiko} = 'pt spent 7250 cancelled 1750 pending 500';
+    $life->has('a new year', %want);
+    $life->end;
+});
+
+
 done_testing;
 
 
