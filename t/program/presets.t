@@ -910,6 +910,138 @@ life(bank => 'points at the first payment, at 500 euros and for three such'
 });
 
 
+life(shop => 'ten off and ten back: a coupon of one order, two weeks of hold, 20'
+             . ' friends a year, a debt, a text with a mistake', sub {
+    my $life = Referral::Life->new('shop', '2026-01-05 10:00', '+01:00',
+                                   referrers => [qw(aiko carl)]);
+    my $buy = sub {
+        my ($friend, $order, $amount, %more) = @_;
+
+        return [ sale => $friend, order_id => $order, amount => $amount,
+                 currency => 'EUR', %more ];
+    };
+    my %want = map { ("b$_" => 'EUR available 1000') } 1 .. 6;
+
+    $life->tell(map { [ lead => "b$_", code => 'aiko' ] } 1 .. 6);
+    $life->has('coupons', %want);
+
+    # b1 pays with it.  b2 a cent too little, b3 a gift card.
+    $life->go('2026-01-06 10:00');
+    $life->vain(qw(wallet reserve shop b2 10.00 EUR --order o2 --order-amount
+                   49.99 --token c2));
+    $life->run(qw(wallet reserve shop b1 10.00 EUR --order o1 --order-amount
+                  60.00 --token c1));
+    $life->run(qw(wallet commit shop c1));
+    $life->tell($buy->('b1', 'o1', 6000), $buy->('b2', 'o2', 4999),
+                $buy->('b3', 'o3', 6000, product => 'giftcard'),
+                $buy->('b4', 'o4', 10000), $buy->('b5', 'o5', 5000));
+    $want{b1} = 'EUR spent 1000';
+    $want{aiko} = 'EUR pending 3000';       # b1, b4, b5
+    $life->has('three have bought', %want);
+
+    # b4 keeps 50.00, told by sums, b5 49.99
+    $life->go('2026-01-10 10:00');
+    $life->tell([ refund => undef, order_id => 'o4', currency => 'EUR',
+                  total_refunded => 4999 ],
+                [ refund => undef, order_id => 'o4', currency => 'EUR',
+                  total_refunded => 5000 ],
+                [ refund => undef, order_id => 'o5', currency => 'EUR',
+                  amount => 1 ]);
+    $want{aiko} = 'EUR pending 2000 cancelled 1000';
+    $life->has('sent back in part', %want);
+    $life->go('2026-01-20 09:59');
+    $life->has('two weeks less a minute', %want);
+    $life->go('2026-01-20 10:01');
+    $want{aiko} = 'EUR available 2000 cancelled 1000';
+    $life->has('two weeks', %want);
+
+    # aiko spends 15 of 20; b1's order is cancelled, whose coupon is gone
+    $life->run(qw(wallet reserve shop aiko 20.00 EUR --token t1));
+    $life->run(qw(wallet commit shop t1 15.00));
+    $life->go('2026-02-01 10:00');
+    $life->tell([ cancel => undef, order_id => 'o1' ]);
+    $want{aiko} = 'EUR available -500 spent 1500 cancelled 2000';
+    $life->has('a debt', %want);
+    $life->vain(qw(wallet reserve shop aiko 1.00 EUR --token t2));
+
+    # b2 buys once more, which fills it on February 15
+    $life->tell($buy->('b2', 'o2b', 5000));
+    $life->go('2026-02-15 10:01');
+    $want{aiko} = 'EUR available 500 spent 1500 cancelled 2000';
+    $life->has('is filled', %want);
+
+    # 90 days after January 5; as summer time has no part in it, at 10:00
+    $life->go('2026-04-05 10:10');
+    $want{"b$_"} = 'EUR expired 1000' for 2 .. 6;
+    $life->has('coupons end', %want);
+
+    # a text with a mistake is refused whole, and the old one holds
+    $life->go('2026-04-10 10:00');
+
+    my $t = $life->{t};
+    my $text = $t->redis('HGET', 'ref:program:{shop}', 'rewards');
+
+    $t->redis('HSET', 'ref:program:{shop}', 'rewards',
+              $text =~ s/give=10.00EUR hold/give=12EUR hold/r);
+    ok((wait_for { $t->redis('HGET', 'ref:settled:{shop}',
+                             'rewards_refused') }), 'a text is refused');
+    $life->tell([ lead => 'm1', code => 'aiko' ]);
+    $life->go('2026-04-10 12:00');
+    $life->tell($buy->('m1', 'om1', 5000));
+    $want{m1} = 'EUR available 1000';
+    $want{aiko} = 'EUR available 500 pending 1000 spent 1500 cancelled 2000';
+    $life->has('the old text', %want);
+
+    # 12 from now on; b6 is of January, and has the ten of then
+    $life->rules(sub { $text =~ s/give=10.00EUR hold/give=12.00EUR hold/r });
+    $life->go('2026-04-11 10:00');
+    $life->tell([ lead => 'n1', code => 'aiko' ]);
+    $life->go('2026-04-12 10:00');
+    $life->tell($buy->('b6', 'o6', 5000), $buy->('n1', 'on1', 5000));
+    $want{n1} = 'EUR available 1000';
+    $want{aiko} = 'EUR available 500 pending 3200 spent 1500 cancelled 2000';
+    $life->has('old terms and new ones', %want);
+
+    # 21 friends of carl, one more than the year's; x1 for what comes late
+    $life->go('2026-05-01 10:00');
+    $life->tell([ lead => 'x1', code => 'aiko' ],
+                map { [ lead => "c$_", code => 'carl' ] } 1 .. 21);
+    $life->go('2026-05-02 10:00');
+    $life->tell(map { $buy->("c$_", "oc$_", 5000) } 1 .. 21);
+    $want{$_} = 'EUR available 1000' for 'x1', map { "c$_" } 1 .. 21;
+    $want{carl} = 'EUR pending 24000';      # 20 x 12
+    $want{aiko} = 'EUR available 3700 spent 1500 cancelled 2000';
+    $life->has('20 of 21', %want);
+
+    # c1 sends it back: a place in the year for c22
+    $life->go('2026-05-10 10:00');
+    $life->tell([ cancel => undef, order_id => 'oc1' ],
+                [ lead => 'c22', code => 'carl' ]);
+    $life->go('2026-05-10 12:00');
+    $life->tell($buy->('c22', 'oc22', 5000));
+    $want{c22} = 'EUR available 1000';
+    $want{carl} = 'EUR pending 24000 cancelled 1200';
+    $life->has('a place is free', %want);
+
+    # 59 days after May 3, when the two weeks are over
+    $life->go('2026-07-01 10:00');
+    $life->tell($buy->('x1', 'ox1', 5000, at => '2026-05-03 10:00'));
+    $life->refused('at_late', $buy->('x1', 'ox2', 5000,
+                                     at => '2026-05-01 10:00'));
+    $want{carl} = 'EUR available 24000 cancelled 1200';
+    $want{aiko} = 'EUR available 4900 spent 1500 cancelled 2000';
+    $life->has('59 days late', %want);
+
+    # a year after the last of them, July 1, all of it is over
+    $life->go('2027-07-01 10:10');
+    $want{$_} =~ s/available 1000/expired 1000/ for keys %want;
+    $want{carl} = 'EUR expired 24000 cancelled 1200';
+    $want{aiko} = 'EUR expired 4900 spent 1500 cancelled 2000';
+    $life->has('and a year later', %want);
+    $life->end;
+});
+
+
 done_testing;
 
 
