@@ -125,9 +125,14 @@ referral_ledger_said(referral_ledger_t *l, referral_ledger_event_t *e,
     e->paused = text[REFERRAL_FACT_T_PROGRAM_STATE].len
                 && !referral_str_is(&text[REFERRAL_FACT_T_PROGRAM_STATE],
                                     "active");
+
+    /* whom Redis has nothing of but the link earns as everybody does */
+
     e->inactive = text[REFERRAL_FACT_T_REFERRER_STATE].len
                   && !referral_str_is(&text[REFERRAL_FACT_T_REFERRER_STATE],
-                                      "active");
+                                      "active")
+                  && !referral_str_is(&text[REFERRAL_FACT_T_REFERRER_STATE],
+                                      "absent");
 }
 
 

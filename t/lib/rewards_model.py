@@ -712,7 +712,8 @@ class Model(Fraud, Notices):
             # A14: paused, deactivated: denied for good
             if state.get("program_state", "active") != "active" or \
                     bound is not None and side == "referrer" and \
-                    state.get("referrer_state", "active") != "active":
+                    state.get("referrer_state", "active") \
+                    not in ("active", "absent"):
                 r["denied"] = "state"
                 continue
             if line["give"][0] == "percent" and unit not in rules["units"]:
