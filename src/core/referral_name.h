@@ -18,6 +18,7 @@
 #define REFERRAL_PROGRAM_MAX   64
 #define REFERRAL_REFERRER_MAX  64
 #define REFERRAL_NAME_MAX      128    /* of a person, as shown to visitors */
+#define REFERRAL_OFFER_MAX     256    /* what a friend gets, likewise */
 #define REFERRAL_SEGMENT_MAX   32
 #define REFERRAL_CHANNEL_MAX   32
 

@@ -37,6 +37,12 @@ static const referral_setter_t *referral_entry_setter(unsigned kind,
     const referral_str_t *name);
 static void referral_entry_complain(referral_compile_t *c, unsigned line,
     const char *what);
+static int referral_entry_offers(referral_compile_t *c,
+    const referral_str_t *fields, size_t n);
+static int referral_entry_offer_set(referral_compile_t *c,
+    const referral_str_t *tag, const referral_str_t *text, const char **err);
+static int referral_entry_offer_next(referral_str_t *rest,
+    referral_str_t *tag, referral_str_t *text);
 static int referral_entry_put(referral_compile_t *c, const void *data,
     size_t len);
 static int referral_entry_set(referral_compile_t *c, const u_char *start);
@@ -81,7 +87,7 @@ static int referral_set_bind(referral_compile_t *c,
 static int referral_set_order(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static unsigned referral_set_order_way(const referral_str_t *word);
-static int referral_set_name_valid(const referral_str_t *value);
+static int referral_set_text_valid(const referral_str_t *value);
 
 
 #define REFERRAL_KIND(kind)  (1U << REFERRAL_ENTRY_##kind)
@@ -227,6 +233,12 @@ referral_entry_compile(referral_buf_t *out, unsigned kind,
         }
     }
 
+    if (kind == REFERRAL_ENTRY_PROGRAM
+        && referral_entry_offers(&c, fields, n) != REFERRAL_OK)
+    {
+        return REFERRAL_ERROR;
+    }
+
     if (entry->starts.set && entry->ends.set
         && entry->starts.local == entry->ends.local
         && entry->starts.ms != INT64_MAX && entry->ends.ms
@@ -268,6 +280,194 @@ referral_entry_complain(referral_compile_t *c, unsigned line, const char *what)
     if (c->error) {
         c->error(c->data, &c->field, line, what);
     }
+}
+
+
+/*
+ * All fields "offer" and "offer:LANG", which Redis replies in any order, as
+ * one field of the entry.
+ */
+
+static int
+referral_entry_offers(referral_compile_t *c, const referral_str_t *fields,
+    size_t n)
+{
+    size_t           i;
+    u_char          *start;
+    const char      *err;
+    referral_str_t   tag, value;
+
+    static const referral_str_t  offer = referral_string("offer");
+
+    start = c->out->pos;
+
+    for (i = 0; i + 1 < n; i += 2) {
+
+        tag = fields[i];
+
+        if (tag.len < offer.len || memcmp(tag.data, offer.data, offer.len) != 0
+            || (tag.len > offer.len && tag.data[offer.len] != ':'))
+        {
+            continue;
+        }
+
+        value = fields[i + 1];
+
+        referral_str_trim(&value);
+
+        if (value.len == 0) {
+            continue;
+        }
+
+        /* a field whose tag is not valid may have any bytes in its name */
+
+        c->field = offer;
+
+        if (tag.len == offer.len) {
+            tag.len = 0;
+
+        } else {
+            tag.data += offer.len + 1;
+            tag.len -= offer.len + 1;
+
+            if (!referral_lang_valid(&tag)) {
+                referral_entry_complain(c, 0, "the language of \"offer:LANG\""
+                                        " is like \"en\" or \"zh-tw\"");
+                continue;
+            }
+
+            c->field = fields[i];
+        }
+
+        if (referral_entry_offer_set(c, &tag, &value, &err) != REFERRAL_OK) {
+            referral_entry_complain(c, 0, err);
+        }
+    }
+
+    if (c->out->pos == start) {
+        return c->out->overflow ? REFERRAL_ERROR : REFERRAL_OK;
+    }
+
+    c->index = REFERRAL_FIELD_OFFERS;
+
+    return referral_entry_set(c, start);
+}
+
+
+/*
+ * Appends an offer: the length of the tag in a byte, that of the text in two,
+ * the tag, which is empty for the field "offer", and the text.
+ */
+
+static int
+referral_entry_offer_set(referral_compile_t *c, const referral_str_t *tag,
+    const referral_str_t *text, const char **err)
+{
+    if (text->len > REFERRAL_OFFER_MAX) {
+        *err = "an offer has at most 256 bytes";
+        return REFERRAL_DECLINED;
+    }
+
+    if (!referral_set_text_valid(text)) {
+        *err = "an offer is UTF-8 without control characters, and without "
+               "those that turn the direction of text (U+202A to U+202E, "
+               "U+2066 to U+2069)";
+        return REFERRAL_DECLINED;
+    }
+
+    referral_buf_putc(c->out, (u_char) tag->len);
+    referral_buf_putc(c->out, (u_char) (text->len >> 8));
+    referral_buf_putc(c->out, (u_char) text->len);
+    referral_buf_str(c->out, tag);
+    referral_buf_str(c->out, text);
+
+    return REFERRAL_OK;
+}
+
+
+referral_str_t
+referral_entry_offer(const referral_entry_t *program,
+    const referral_str_t *lang)
+{
+    size_t           len;
+    referral_str_t   rest, tag, text, found;
+    referral_lang_t  visitor, offered;
+
+    found.len = 0;
+    found.data = NULL;
+
+    if (program == NULL || !referral_entry_has(program, REFERRAL_FIELD_OFFERS))
+    {
+        return found;
+    }
+
+    if (referral_lang_parse(&visitor, lang) != REFERRAL_OK) {
+        memset(&visitor, 0, sizeof(visitor));
+    }
+
+    len = 0;
+    rest = referral_entry_field(program, REFERRAL_FIELD_OFFERS);
+
+    while (referral_entry_offer_next(&rest, &tag, &text)) {
+
+        if (tag.len == 0) {
+
+            if (len == 0) {
+                found = text;
+            }
+
+            continue;
+        }
+
+        if (tag.len == lang->len
+            && strncasecmp((char *) tag.data, (char *) lang->data, tag.len)
+               == 0)
+        {
+            return text;
+        }
+
+        if (tag.len > len
+            && visitor.language
+            && referral_lang_parse(&offered, &tag) == REFERRAL_OK
+            && referral_lang_matches(&offered, &visitor))
+        {
+            len = tag.len;
+            found = text;
+        }
+    }
+
+    return found;
+}
+
+
+/* returns 0 at the end, and where the bytes are no offers */
+
+static int
+referral_entry_offer_next(referral_str_t *rest, referral_str_t *tag,
+    referral_str_t *text)
+{
+    size_t  len;
+
+    if (rest->len < 3) {
+        return 0;
+    }
+
+    tag->len = rest->data[0];
+    tag->data = rest->data + 3;
+
+    text->len = (size_t) rest->data[1] << 8 | rest->data[2];
+    text->data = tag->data + tag->len;
+
+    len = 3 + tag->len + text->len;
+
+    if (len > rest->len) {
+        return 0;
+    }
+
+    rest->data += len;
+    rest->len -= len;
+
+    return 1;
 }
 
 
@@ -325,7 +525,7 @@ referral_set_name(referral_compile_t *c, const referral_str_t *value,
         return REFERRAL_DECLINED;
     }
 
-    if (!referral_set_name_valid(value)) {
+    if (!referral_set_text_valid(value)) {
         *err = "a name is UTF-8 without control characters, and without those "
                "that turn the direction of text (U+202A to U+202E, U+2066 to "
                "U+2069)";
@@ -733,7 +933,7 @@ referral_set_order_way(const referral_str_t *word)
  */
 
 static int
-referral_set_name_valid(const referral_str_t *value)
+referral_set_text_valid(const referral_str_t *value)
 {
     int32_t         c;
     referral_str_t  rest;

@@ -56,6 +56,8 @@ typedef enum {
     REFERRAL_FIELD_RULES,
     REFERRAL_FIELD_TIMEZONE,     /* a name; if there is such a zone, it wins
                                     over utc_offset */
+    REFERRAL_FIELD_OFFERS,       /* of all languages, for
+                                    referral_entry_offer() */
     REFERRAL_FIELDS
 } referral_field_e;
 
@@ -101,6 +103,15 @@ int referral_entry_compile(referral_buf_t *out, unsigned kind,
 
 /* checks bytes from shared memory: are they an entry that compiling wrote? */
 int referral_entry_valid(const referral_entry_t *entry, size_t size);
+
+/*
+ * What a program offers a friend, in the language "lang": of the fields
+ * "offer:LANG" the one with this very tag, else the longest tag that matches
+ * it as "lang=" in a rule does, else the field "offer".  Empty: it has none.
+ * Points into the entry.
+ */
+referral_str_t referral_entry_offer(const referral_entry_t *program,
+    const referral_str_t *lang);
 
 
 static inline referral_str_t

@@ -108,7 +108,8 @@ fuzz_seeds(void)
         "+referrer=aiko\n+name=Aiko Tanaka\n+segment=vip\n+channel=mail\n"
         "landing_args=ref={code}&click_id={click_id}&n={name}\n"
         "languages=en,ja,zh-tw\nwindow=30d\nattribution=first\n"
-        "utc_offset=+09:00\ntimezone=Europe/Berlin\nstate=active\n");
+        "utc_offset=+09:00\ntimezone=Europe/Berlin\nstate=active\n"
+        "offer=10\noffer:de=zehn\n");
     fuzz_seed_text("x\n\nja\n"
         "+rules=# c\rcountry=JP,KR region=JP-13 lang=ja as=b"
         " https://shop.example.com/jp\rbucket=0-49 !x\r"

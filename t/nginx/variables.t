@@ -125,6 +125,12 @@ END
         location = /resolved.html {
             referral_resolve on;
             add_header X-Name $referral_name;
+            add_header X-Offer "[$referral_offer]" always;
+        }
+
+        location = /offer.html {
+            referral_resolve on;
+            ssi on;
         }
 
         location = /page {
@@ -388,6 +394,62 @@ is($t->get('/left/one', cookie => $cookie)->header('X-Name'), 'Aiko Tanaka',
 is($t->get('/page', @japan, cookie => $cookie)->body, 'JP one jp',
    'set and proxy_set_header');
 is($t->get('/page', @brazil)->body, 'BR  br', 'of a stranger');
+
+# what the program offers, in the visitor's language; the field is checked as
+# a name is
+
+sub offer_is {
+    my ($want, $lang, $what, @more) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my $got;
+
+    wait_for {
+        $got = $t->get('/resolved.html', cookie => $cookie, lang => $lang,
+                       @more)->header('X-Offer');
+        return ($got // '') eq "[$want]";
+    };
+    is($got, "[$want]", "offer: $what");
+}
+
+offer_is('', 'en', 'none');
+$t->program('shop', languages => 'en,de,pt-br', offer => '10 <b>&</b>',
+            'offer:de' => 'zehn', 'offer:pt' => 'dez');
+offer_is('zehn', 'de-AT,en;q=0.5', "in the visitor's language");
+offer_is('dez', 'pt-BR', 'in a language of several countries');
+offer_is('10 <b>&</b>', 'ja', 'of all languages, as it was written');
+offer_is('', 'de', 'of a stranger', cookie => '');
+is($t->get('/r/one', cookie => $cookie)->header('X-Offer'), undef,
+   'offer: a click answers as before');
+
+$t->write_file('html/offer.html', '<!--# echo var="referral_offer" -->');
+is($t->get('/offer.html', cookie => $cookie, lang => 'en')->body,
+   '10 &lt;b&gt;&amp;&lt;/b&gt;', 'offer: SSI escapes it');
+
+for (['a newline', "a\nSet-Cookie: b"], ['invalid UTF-8', "a\xff"],
+     ['too long', 'x' x 257])
+{
+    my ($what, $text) = @$_;
+
+    $t->redis('HSET', 'ref:program:{shop}', 'offer:de' => $text);
+    offer_is('10 <b>&</b>', 'de', "$what: as if it were not there");
+    $t->redis('HSET', 'ref:program:{shop}', 'offer:de' => 'zehn');
+    offer_is('zehn', 'de', 'which is right again');
+}
+
+$t->redis('HSET', 'ref:program:{shop}', "offer:d\ne" => 'x',
+          'offer:de' => 'x' x 256);
+offer_is('x' x 256, 'de', 'the longest');
+ok((wait_for { $t->read_file('error.log')
+               =~ /field "offer": the language of "offer:LANG"/ }),
+   'offer: no language, told in one line');
+
+$t->redis('HSET', 'ref:program:{shop}', state => 'paused');
+offer_is('', 'de', 'a paused program promises nothing');
+$t->redis('HSET', 'ref:program:{shop}', state => 'active',
+          languages => '');
+offer_is('x' x 256, 'de-ch', 'without languages the first of the visitor');
 
 # a cookie by another name
 

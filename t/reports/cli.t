@@ -89,6 +89,7 @@ for my $bad ([landing => 'javascript:alert(1)'], [landing => '{nonsense}'],
              [late => '401d'],
              ['utc-offset' => '+99:00'], [attribution => 'both'],
              [bind => 'first'], ['attribution-order' => 'code,click,code'],
+             [offer => "10\n20"], [offer => "10 \xff"], [offer => 'x' x 257],
              [rules => 'colour=red https://x.example.com/'],
              [landing => "https://x/\r\nSet-Cookie: a=b"])
 {
@@ -103,6 +104,19 @@ is(r('program', 'set', 'shop', '--bind', 'window', '--attribution-order',
 is_deeply([ @{ j('program', 'show', 'shop') }{qw(bind attribution_order)} ],
           [ 'window', 'code,bound' ], 'is shown');
 r('program', 'set', 'shop', '--bind', '', '--attribution-order', '');
+
+is(r('program', 'set', 'shop', '--offer', '10 <b>', '--offer-in', 'DE', 'zehn',
+     '--offer-in', 'pt-br', 'dez'), 0, 'what friends get');
+is_deeply([ @{ j('program', 'show', 'shop') }{'offer', 'offer:de', 'offer:pt-br'} ],
+          [ '10 <b>', 'zehn', 'dez' ], 'is shown');
+is(r('program', 'set', 'shop', '--offer-in', 'd!', 'x'), 3, 'in no language');
+is(r('program', 'set', 'shop', '--offer-in', 'de', "a\tb"), 3, 'a control');
+is($t->redis('HGET', 'ref:program:{shop}', 'offer:de'), 'zehn',
+   'of that nothing was written');
+r('program', 'set', 'shop', '--offer', '', '--offer-in', 'de', '',
+  '--offer-in', 'pt-br', '');
+is_deeply([ @{ j('program', 'show', 'shop') }{'offer', 'offer:de'} ],
+          [ undef, undef ], 'an empty text removes an offer');
 
 is($t->redis('HGET', 'ref:program:{shop}', 'rules'), $rules,
    'nothing of that was written');

@@ -479,6 +479,90 @@ test_wrong(void)
 }
 
 
+static int
+offer_is(const referral_entry_t *e, const char *lang, const char *want)
+{
+    referral_str_t  l, w, found;
+
+    l = str(lang);
+    w = str(want);
+    found = referral_entry_offer(e, &l);
+
+    return referral_str_eq(&found, &w);
+}
+
+
+static void
+test_offer(void)
+{
+    size_t             i, size, wrong;
+    char               text[REFERRAL_OFFER_MAX + 2];
+    u_char             copy[1024], bit;
+    referral_str_t     lang, found;
+    referral_entry_t  *e;
+
+    e = (referral_entry_t *) PROGRAM("offer:de-AT", "at", "offer", " 10 \xe2"
+                                     "\x82\xac <b>&</b> ", "window", "30d",
+                                     "offer:de", "de", "offer:zh_Hant", "zh");
+
+    ok(told("") && e->window == 30 * 86400, "offers");
+    ok(offer_is(e, "de", "de") && offer_is(e, "de-at", "at")
+       && offer_is(e, "de-ch", "de") && offer_is(e, "zh-tw", "zh")
+       && offer_is(e, "DE-at", "at"), "in the language, the nearest");
+    ok(offer_is(e, "fr", "10 \xe2\x82\xac <b>&</b>")
+       && offer_is(e, "zh-cn", "10 \xe2\x82\xac <b>&</b>")
+       && offer_is(e, "", "10 \xe2\x82\xac <b>&</b>")
+       && offer_is(e, "!", "10 \xe2\x82\xac <b>&</b>"),
+       "otherwise that of all, as it was written");
+
+    e = (referral_entry_t *) PROGRAM("offer:de", "de", "offer", " ");
+    ok(offer_is(e, "de", "de") && offer_is(e, "en", ""), "there may be none");
+    ok(offer_is(NULL, "de", "") && offer_is(PROGRAM("state", "active"), "de",
+                                            ""), "nor any");
+    ok(LINK("offer", "x")->set == 0 && told(""), "links have none");
+    ok(PROGRAM("offers", "x", "offe", "x", "offer_", "x")->set == 0
+       && told(""), "other fields");
+
+    ok(PROGRAM("offer:", "x")->set == 0 && told("offer:0,")
+       && PROGRAM("offer:d\n", "x")->set == 0 && told("offer:0,")
+       && PROGRAM("offer:english_gb", "x")->set == 0 && told("offer:0,"),
+       "no languages, whose names are not told");
+    ok(PROGRAM("offer", "a\nb")->set == 0 && told("offer:0,")
+       && PROGRAM("offer:de", "a\x80")->set == 0 && told("offer:de:0,")
+       && PROGRAM("offer", "a\xe2\x80\xae" "b")->set == 0
+       && told("offer:0,"), "no line ends, broken UTF-8, turned text");
+
+    memset(text, 'x', sizeof(text));
+    text[REFERRAL_OFFER_MAX] = '\0';
+    ok(offer_is(PROGRAM("offer", text), "de", text), "the longest");
+    text[REFERRAL_OFFER_MAX] = 'x';
+    text[REFERRAL_OFFER_MAX + 1] = '\0';
+    ok(PROGRAM("offer", text)->set == 0 && told("offer:0,"), "a longer one");
+    ok(offer_is(PROGRAM("offer", text, "offer:de", "de"), "de", "de"),
+       "leaves the others");
+
+    /* bytes of shared memory that were damaged */
+
+    size = PROGRAM("offer", "all", "offer:de", "de")->size;
+    lang = str("de");
+    wrong = 0;
+
+    for (i = sizeof(referral_entry_t); i < size; i++) {
+        for (bit = 0; bit < 8; bit++) {
+            memcpy(copy, memory, size);
+            copy[i] ^= 1 << bit;
+
+            found = referral_entry_offer((referral_entry_t *) copy, &lang);
+
+            wrong += found.len && (found.data < copy
+                                   || found.data + found.len > copy + size);
+        }
+    }
+
+    ok(wrong == 0, "never points out of the entry");
+}
+
+
 static void
 test_many_bad(void)
 {
@@ -626,6 +710,7 @@ main(void)
     test_link();
     test_program();
     test_wrong();
+    test_offer();
     test_many_bad();
     test_room();
     test_valid();

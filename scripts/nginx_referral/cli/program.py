@@ -27,6 +27,7 @@ PROGRAM_FIELDS = {
     "attribution": "last or first.",
     "attribution_order": "Who gets the credit: bound,click,cookie,code.",
     "bind": "ever, or window: a friend is free when it is over.",
+    "offer": "What a friend gets, in words, for $referral_offer.",
 }
 
 BOTH_ZONES = ("its timezone wins: utc_offset has no effect beside it;"
@@ -41,10 +42,15 @@ def program() -> None:
 @program.command("set", cls=Command)
 @click.argument("name", metavar="PROGRAM")
 @field_options(PROGRAM_FIELDS)
+@click.option("--offer-in", "offers", metavar="LANG TEXT", nargs=2,
+              multiple=True, help="The offer in a language, like de.")
 @pass_session
-def set_program(session: Session, name: str, fields: dict[str, str]) -> None:
+def set_program(session: Session, name: str, fields: dict[str, str],
+                offers: tuple[tuple[str, str], ...]) -> None:
     """Make a program, or change fields of it; an empty text removes one."""
     keys = session.keys(name)
+    fields.update((f"offer:{language.lower()}", text)
+                  for language, text in offers)
     session.rules.must("program", name, fields)
 
     there = programs.write(session.store, keys, fields)

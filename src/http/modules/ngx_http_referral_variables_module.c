@@ -18,6 +18,7 @@ typedef enum {
     NGX_HTTP_REFERRAL_VAR_REFERRER,
     NGX_HTTP_REFERRAL_VAR_NAME,
     NGX_HTTP_REFERRAL_VAR_SEGMENT,
+    NGX_HTTP_REFERRAL_VAR_OFFER,
     NGX_HTTP_REFERRAL_VAR_COUNTRY,
     NGX_HTTP_REFERRAL_VAR_REGION,
     NGX_HTTP_REFERRAL_VAR_CITY,
@@ -41,6 +42,8 @@ static void ngx_http_referral_variable_cookie(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value);
 static void ngx_http_referral_variable_link(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value);
+static void ngx_http_referral_variable_offer(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, referral_str_t *value);
 static void ngx_http_referral_variable_request(ngx_http_request_t *r,
     ngx_http_referral_ctx_t *ctx, uintptr_t data, referral_str_t *value);
 
@@ -73,6 +76,9 @@ static ngx_http_variable_t  ngx_http_referral_variables[] = {
 
     { ngx_string("referral_segment"), NULL, ngx_http_referral_variable,
       NGX_HTTP_REFERRAL_VAR_SEGMENT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("referral_offer"), NULL, ngx_http_referral_variable,
+      NGX_HTTP_REFERRAL_VAR_OFFER, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("referral_country"), NULL, ngx_http_referral_variable,
       NGX_HTTP_REFERRAL_VAR_COUNTRY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -227,6 +233,14 @@ ngx_http_referral_variable(ngx_http_request_t *r,
 
         } else if (ctx->resolved) {
             ngx_http_referral_variable_link(r, ctx, data, &value);
+        }
+
+        break;
+
+    case NGX_HTTP_REFERRAL_VAR_OFFER:
+
+        if (!click && ctx->resolved) {
+            ngx_http_referral_variable_offer(r, ctx, &value);
         }
 
         break;
@@ -412,6 +426,45 @@ ngx_http_referral_variable_link(ngx_http_request_t *r,
     } else if (referrer && referral_entry_has(referrer, field)) {
         *value = referral_entry_field(referrer, field);
     }
+}
+
+
+/*
+ * What the program offers who came by a link that there is.  A program that is
+ * paused gives nothing, so it promises nothing.
+ */
+
+static void
+ngx_http_referral_variable_offer(ngx_http_request_t *r,
+    ngx_http_referral_ctx_t *ctx, referral_str_t *value)
+{
+    referral_str_t           languages;
+    const referral_entry_t  *link, *program;
+
+    link = ctx->wait[NGX_HTTP_REFERRAL_LINK].entry;
+    program = ctx->wait[NGX_HTTP_REFERRAL_PROGRAM].entry;
+
+    if (program == NULL
+        || program->state != REFERRAL_STATE_ACTIVE
+        || !referral_entry_has(program, REFERRAL_FIELD_OFFERS)
+        || link == NULL
+        || link->state == REFERRAL_STATE_ABSENT)
+    {
+        return;
+    }
+
+    /* after an internal redirect the consent may be another */
+
+    ngx_http_referral_find_cookie(r, ctx, REFERRAL_WINDOW_MAX);
+
+    if (ngx_http_referral_touch(r, ctx) == NULL) {
+        return;
+    }
+
+    languages = referral_decide_languages(program);
+    ngx_http_referral_find_lang(r, ctx, &languages);
+
+    *value = referral_entry_offer(program, &ctx->lang);
 }
 
 
