@@ -35,6 +35,7 @@ settle_ledger_drop(settle_ledger_t *g)
 
     settle_ledger_empty(g);
 
+    g->kept = 0;
     g->position = 0;
     g->base = 0;
     memset(g->chain, 0, sizeof(g->chain));
@@ -343,6 +344,7 @@ settle_ledger_stands(settle_ledger_t *g, uint64_t position,
 
     memcpy(g->base_chain, g->chain, sizeof(g->chain));
     g->base = g->position;
+    g->kept = 1;
     settle_ledger_empty(g);
 }
 

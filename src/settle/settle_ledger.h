@@ -39,6 +39,7 @@ typedef struct {
     u_char                     stands[REFERRAL_CHAIN_SIZE];  /* Redis's */
     unsigned                   known:1;  /* it has one */
     unsigned                   wanted:1;
+    unsigned                   kept:1;   /* others went on meanwhile */
     char                      *skipped;  /* "12,99": facts that were */
 } settle_ledger_t;
 

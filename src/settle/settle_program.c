@@ -52,6 +52,7 @@ static int settle_program_fact(settle_program_t *p, settle_entry_t *entry,
     const char **why);
 static int settle_program_skip(settle_program_t *p,
     const referral_fact_t *fact);
+static int settle_program_beyond(const settle_program_t *p);
 static settle_turn_e settle_program_stop(settle_program_t *p,
     uint64_t position, const char *why, int attempts);
 
@@ -477,6 +478,7 @@ settle_program_batch(settle_program_t *p, settle_entries_t *e)
 
         bad = e->entry[0].fact.position;
         settle_program_forget(p);
+        settle_ledger_drop(&p->rewards);
 
         if (p->single) {
             turn = settle_program_lease(p, settle_options.lease);
@@ -489,6 +491,18 @@ settle_program_batch(settle_program_t *p, settle_entries_t *e)
 
         p->single = 1;
         return SETTLE_BUSY;
+    }
+
+    if (rc == REFERRAL_ERROR && settle_program_beyond(p)) {
+        settle_ledger_drop(&p->rewards);
+
+        /* those before it are decided once more, each alone */
+
+        if (decided) {
+            settle_program_forget(p);
+            p->single = 1;
+            return SETTLE_BUSY;
+        }
     }
 
     if (decided) {
@@ -568,11 +582,8 @@ settle_program_decide(settle_program_t *p, settle_entries_t *e, size_t n,
             memset(&missing, 0, sizeof(missing));
             missing.fact.position = p->skip;
 
-            if (settle_program_skip(p, &missing.fact) != REFERRAL_OK) {
-                return SETTLE_FAILED;
-            }
-
-            *decided = 1;
+            rc = settle_program_skip(p, &missing.fact);
+            *decided += (rc == REFERRAL_OK);
             break;
         }
 
@@ -677,7 +688,7 @@ settle_program_fact(settle_program_t *p, settle_entry_t *entry,
 }
 
 
-/* a ledger that has the fact already is made anew first, without it */
+/* a ledger that has decided the fact is made anew, without it */
 
 static int
 settle_program_skip(settle_program_t *p, const referral_fact_t *fact)
@@ -690,6 +701,17 @@ settle_program_skip(settle_program_t *p, const referral_fact_t *fact)
     referral_settle_skip(&p->settle, fact);
 
     return REFERRAL_OK;
+}
+
+
+/* has the ledger a fact that could not be decided, or some of it? */
+
+static int
+settle_program_beyond(const settle_program_t *p)
+{
+    return p->rewards.wanted
+           && (p->rewards.ledger == NULL
+               || p->rewards.position > p->settle.position);
 }
 
 

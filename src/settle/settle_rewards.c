@@ -38,6 +38,7 @@ settle_rewards_begin(settle_program_t *p, const char *chain,
 
     g->known = (text.len != 0);
     g->wanted = g->known;
+    p->rewards_known = 0;
 
     if (!g->known) {
         settle_ledger_drop(g);
@@ -200,11 +201,16 @@ settle_rewards_fact(settle_program_t *p, const settle_entry_t *entry)
 }
 
 
-/* the same facts gave the same rewards, or nothing is written */
+/*
+ * The same facts gave the same rewards, or nothing is written.  What was known
+ * before somebody else went on may be of a stream that is no more: it is made
+ * anew before it is told.
+ */
 
 static settle_turn_e
 settle_rewards_agree(settle_program_t *p)
 {
+    int               again;
     settle_ledger_t  *g;
 
     g = &p->rewards;
@@ -216,7 +222,13 @@ settle_rewards_agree(settle_program_t *p)
                   REFERRAL_CHAIN_SIZE)
            != 0)
     {
+        again = g->kept;
         settle_ledger_drop(g);
+
+        if (again) {
+            return SETTLE_BUSY;
+        }
+
         return settle_program_trouble(p, "the rewards that follow from its"
                    " conversions are not those that were written: was the"
                    " stream changed, or was it settled by another version?"

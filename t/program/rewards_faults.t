@@ -97,6 +97,462 @@ case due => sub {
 };
 
 
+# protects: two settlers that both believe that they have the program
+
+case two => sub {
+    my $x = program();
+    my @facts = @{ $streams[1] };
+    my @both = map { start($x, '--lease', 0, '--batch', 3 + $_) } 0, 1;
+
+    append($x, splice @facts, 0, 1 + int rand 8) while @facts;
+
+    settled_all($x, 'two settle');
+    $_->stop for @both;
+    whole('two settlers', $x);
+};
+
+
+# protects: what Redis refuses is told once and comes once, when it may
+
+case refused => sub {
+    my $x = program(rules_fact($rules), sale(10), sale(11));
+    my $s = start($x);
+
+    settled_all($x, 'it settles');
+
+    # the ids of rewards that come: of the same facts elsewhere
+
+    my @next = (sale(12), sale(13), sale(14));
+    my $y = program(rules_fact($rules), @next[0 .. 1]);
+
+    run($y, '--once');
+
+    my ($reward) = map { $_->{reward} } reverse $t->entries("${y}ledger:{shop}");
+
+    for my $key ('ledger:{shop}', 'wallet:{shop}', 'wallet:{shop}:1',
+                 'wallet:{shop}:1:entries', 'due:{shop}',
+                 "reward:{shop}:$reward")
+    {
+        my $is = $t->redis('DUMP', "$x$key");
+
+        $t->redis('SET', "$x$key", 'text');
+
+        my @sales = $key =~ /^reward/ ? $next[1] : sale(100 + $events);
+
+        append($x, @sales);
+        ok((wait_for { $s->log =~ /WRONGTYPE \Q$x$key\E/ }), "$key is named");
+        sleep 1.3;
+        is(() = $s->log =~ /WRONGTYPE \Q$x$key\E/g, 1, 'once');
+        is(settled($x)->{position} + 1, stream_end($x), 'nothing is written');
+        $t->redis('DEL', "$x$key");
+        $t->redis('RESTORE', "$x$key", 0, $is) if defined $is;
+        settled_all($x, 'then it goes on');
+    }
+
+    for my $trouble ([ 'OOM', sub { $t->redis('CONFIG', 'SET', 'maxmemory',
+                                              $_[0] ? 1 : 0) } ],
+                     [ 'READONLY', sub { $t->redis('REPLICAOF', $_[0]
+                                         ? ('127.0.0.1', 1)
+                                         : ('NO', 'ONE')) } ])
+    {
+        my ($name, $set) = @$trouble;
+
+        $s->signal('STOP');
+        append($x, sale(300 + $events), sale(301 + $events));
+        $set->(1);
+        $s->signal('CONT');
+        ok((wait_for { $s->log =~ /\b$name\b/ }), "$name is said");
+        sleep 1.3;
+        is(() = $s->log =~ /\b$name\b/g, 1, 'once');
+        $set->(0);
+        settled_all($x, 'then it goes on');
+    }
+
+    $s->stop;
+    whole('what was refused', $x);
+};
+
+
+# protects: Redis has an older past, in which other facts have those numbers
+
+case past => sub {
+    my $x = program(@{ $streams[2] }[0 .. 29]);
+    my $s = start($x, '--lease', 1);
+
+    settled_all($x, 'half of it');
+    $t->redis('SAVE');
+    append($x, @{ $streams[2] }[30 .. 45]);
+    settled_all($x, 'some more');
+
+    my $had = stream_end($x);
+
+    $t->redis_stop;
+    $clock->with(sub { $t->redis_start });
+    cmp_ok(stream_end($x), '<', $had, 'the tail is lost');
+    append($x, map { sale($_) } 400 .. 400 + $had - stream_end($x) + 5);
+    settled_all($x, 'it settles from there');
+
+    # while it slept another one settled: other facts, and more of them
+
+    $s->signal('STOP');
+    $t->redis('DEL', "${x}$_") for grep { !/program|seed/ }
+                                   map { substr $_, length $x }
+                                   @{ $t->redis('KEYS', "$x*") };
+    $t->redis('HSET', "${x}person:{shop}:names", next => 1000);
+    append($x, @{ $streams[3] }, map { sale($_) } 500 .. 540);
+    run($x, '--once', '--lease', 0);
+    $s->signal('CONT');
+    append($x, sale(541), sale(542));
+    settled_all($x, 'it wakes up');
+    $s->stop;
+    unlike($s->log, qr/rewards that follow/, 'what it knew is forgotten');
+    whole('an older past', $x);
+};
+
+
+# protects: a settler that sleeps for longer than its lease
+
+case asleep => sub {
+    my $x = program(@{ $streams[4] }[0 .. 19]);
+    my $one = start($x, '--lease', 1);
+
+    settled_all($x, 'one settles');
+    $one->signal('STOP');
+
+    my $two = start($x, '--lease', 1);
+
+    append($x, @{ $streams[4] }[20 .. 39]);
+    settled_all($x, 'the other takes over');
+    $one->signal('CONT');
+    append($x, @{ $streams[4] }[40 .. 60]);
+    settled_all($x, 'the first wakes up');
+    $two->signal('KILL');
+    append($x, sale(10), sale(11));
+    settled_all($x, 'and has it again');
+    $one->stop;
+    whole('asleep', $x);
+};
+
+
+# protects: all is lost, and the stream begins again
+
+case flushed => sub {
+    my $x = program(@{ $streams[5] }[0 .. 39]);
+    my $s = start($x, '--lease', 1);
+
+    settled_all($x, 'it settles');
+    $t->redis('HSET', "${x}program:{shop}", rewards => "rule=\n");
+    ok((wait_for { settled($x)->{rewards_refused} }), 'a text is refused');
+
+    my $program = $t->hgetall("${x}program:{shop}");
+
+    $t->redis('FLUSHALL');
+    $t->redis('HSET', "${x}program:{shop}", %$program);
+    $t->redis('HSET', "${x}person:{shop}:names", next => 1000);
+    append($x, @{ $streams[6] });
+    settled_all($x, 'from the start again');
+    ok((wait_for { settled($x)->{rewards_refused} }),
+       'and is told to be refused');
+    $s->stop;
+    whole('flushed', $x);
+};
+
+
+# protects: an operator goes past a fact that the ledger has decided, or not
+
+case skip => sub {
+    for my $how ('poison', 'counts') {
+        for my $restart (0, 1) {
+            my $name = $how . ($restart ? ', a new settler' : '');
+            my @bad = { %{ sale(11) }, event => "poison-$restart" };
+
+            $bad[0]{amount} = '9223372036854775807' if $how eq 'counts';
+
+            my $x = program(rules_fact($rules), sale(10));
+            my $s = start($x, $how eq 'poison' ? {
+                LD_PRELOAD => $faults, FAULT_HOW => 'crash',
+                FAULT_POISON => 'poison-',
+            } : {});
+
+            settled_all($x, "$name: it settles");
+
+            # the batch has facts before it and behind it
+
+            $s->signal('STOP');
+            append($x, adjust(10, 100), @bad, sale(12), sale(10));
+            $s->signal('CONT');
+            ok((wait_for { my $is = settled($x);
+                           $is->{stopped}
+                           && $is->{position} + 1 == $is->{trying} }),
+               "$name: it stops");
+
+            my $at = settled($x)->{position} + 1;
+            my ($fact) = map { +{ @{ $_->[1] } } }
+                         @{ $t->redis('XRANGE', "${x}conversions:{shop}", $at,
+                                      $at) };
+
+            is($fact->{event}, $bad[-1]{event}, "$name: before that fact");
+            whole("$name: stopped", $x, other => 1, audit => 0);
+
+            if ($restart) {
+                $s->stop;
+                $s = start($x);
+            }
+
+            is(run($x, '--skip', $at, '--reason', 'wrong'), 0,
+               "$name: skipped");
+            settled_all($x, "$name: it goes on");
+            append($x, sale(10), sale(13), adjust(12, 50));
+            settled_all($x, "$name: and on");
+            whole("$name: past it", $x, other => 1, audit => 0);
+            $s->stop;
+
+            # another one makes the ledger of the stream
+
+            append($x, sale(14));
+            run($x, '--once');
+            is(settled($x)->{position}, stream_end($x), "$name: a later one");
+            whole("$name: a later one", $x, other => 1);
+        }
+    }
+};
+
+
+# protects: a text of rules holds as a whole from one fact on, or not at all
+
+case text => sub {
+    my $x = program(rules_fact($rules), sale(10));
+    my $s = start($x);
+
+    settled_all($x, 'it settles');
+
+    my $friend = 20;
+    my $given = '2.00';
+    my $try = sub {
+        my ($name, $text, $refused, $now) = @_;
+        my $before = grep { $_->{type} eq 'rules' } stream($x);
+
+        append($x, sale($friend++));
+        $t->redis('HSET', "${x}program:{shop}", rewards => $text);
+        append($x, sale($friend++));
+
+        if (defined $refused) {
+            ok((wait_for { (settled($x)->{rewards_refused} // '')
+                           =~ $refused }), "$name: refused")
+                or diag(settled($x)->{rewards_refused});
+            sleep 1.3;
+            is(() = $s->log =~ /text of rewards is refused.*$refused/g, 1,
+               "$name: said once");
+            is(scalar(grep { $_->{type} eq 'rules' } stream($x)), $before,
+               "$name: no rules");
+
+        } else {
+            ok((wait_for { (grep { $_->{type} eq 'rules' } stream($x))
+                           > $before }), "$name: taken");
+            ok((wait_for { !settled($x)->{rewards_refused} }),
+               "$name: nothing is refused");
+            $given = $now;
+        }
+
+        append($x, sale($friend));
+        settled_all($x, "$name: it goes on");
+
+        my $wallet = $t->hgetall("${x}wallet:{shop}:" . $friend++);
+
+        is($wallet->{'USD:available'} // 0, $given * 100,
+           "$name: a friend gets $given");
+    };
+
+    my $other = $rules =~ s/2\.00/3.00/r;
+
+    $try->('a mistake', $rules =~ s/2\.00USD/2.00EUR/r, qr/line 4/);
+    $try->('another text', $other, undef, '3.00');
+    $try->('a cap of friends', $other =~ s/per=referrer/per=friend/r,
+           qr/a cap has another "per"/);
+    $try->('16,385 bytes', $rules . '#' x (16385 - length $rules),
+           qr/more than 16384 bytes/);
+    $try->('16,384 bytes', $rules . '#' x (16384 - length $rules), undef,
+           '2.00');
+    $try->('a zero byte', "$other\0", qr/zero byte/);
+    $try->('nothing', '', undef, '0.00');
+    $try->('the first again', $rules, undef, '2.00');
+
+    $s->stop;
+    whole('rules', $x);
+};
+
+
+# protects: time passes by a fact, one, when something is due and not before
+
+case tick => sub {
+    my $x = program(rules_fact($rules =~ s/hold=1s/hold=2s/r));
+    my @settlers = map { start($x, '--lease', $_) } 10, 0;
+    my $passed = sub {
+        return map { $_->{time} } grep { $_->{type} eq 'tick' } stream($x);
+    };
+
+    settled_all($x, 'it settles');
+    append($x, sale(10));
+    settled_all($x, 'a sale');
+
+    my $due = settled($x)->{next_due};
+
+    is(scalar($passed->()), 0, 'nothing was due');
+    ok($due > $clock->time * 1000, 'something is');
+    ok((wait_for { $passed->() }), 'time passes');
+    settled_all($x, 'that is a fact');
+    sleep 1.2;
+
+    my @ticks = $passed->();
+
+    is(scalar(@ticks), 1, 'one');
+    ok($ticks[0] >= $due, 'not before');
+    cmp_ok($ticks[0] - $due, '<', 1000 * patience, 'and not late');
+    is(settled($x)->{next_due}, undef, 'nothing is due any more');
+
+    my $wallet = $t->hgetall("${x}wallet:{shop}:1");
+
+    is("$wallet->{'USD:available'} " . ($wallet->{'USD:pending'} // 0),
+       '500 0', 'what was pending is available');
+
+    # Redis's clock goes back by a day, and comes again
+
+    append($x, sale(11));
+    settled_all($x, 'another sale');
+    $clock->jump(-86_400);
+    sleep 3.2;
+    is(scalar($passed->()), 1, 'it is not due for a clock of yesterday');
+    $clock->jump(86_400);
+    ok((wait_for { $passed->() == 2 }), 'then it is');
+
+    # and goes ahead
+
+    append($x, sale(12));
+    settled_all($x, 'a third');
+    $clock->jump(86_400);
+    ok((wait_for { $passed->() == 3 }), 'due by a clock of tomorrow');
+    settled_all($x, 'is decided');
+    $clock->jump(-86_400);
+    append($x, sale(13));
+    settled_all($x, 'a fourth');
+    sleep 1.2;
+    is(scalar($passed->()), 3, 'a clock that goes back makes none');
+
+    $_->stop for @settlers;
+    whole('ticks', $x);
+    $clock->off(0);
+};
+
+
+# protects: entries of a ledger that no settler wrote are told, not passed over
+
+case forged => sub {
+    my $x = program(rules_fact($rules), sale(10));
+    my $s = start($x, '--program', 'other');
+
+    settled_all($x, 'it settles');
+
+    my $ledger = "${x}ledger:{shop}";
+    my $is = $t->redis('DUMP', $ledger);
+
+    $t->redis('XADD', $ledger, '*', reward => 'x', amount => 5);
+    append($x, sale(11));
+    ok((wait_for { (settled($x)->{trouble} // '') =~ /\Q$ledger\E/ }),
+       'it is told in Redis');
+
+    $t->redis('XADD', "${x}conversions:{other}", '1-0',
+              map { ($_, sale(10)->{$_}) } 'type', grep { $_ ne 'type' }
+                                                   sort keys %{ sale(10) });
+    ok((wait_for { ($t->redis('HGET', "${x}settled:{other}", 'position')
+                    // 0) >= 1 }), 'others go on');
+    is(() = $s->log =~ /\Q$ledger\E has entries behind/g, 1,
+       'and in the log, once');
+    $t->redis('DEL', "${x}conversions:{other}");
+    $t->redis('DEL', $ledger);
+    $t->redis('RESTORE', $ledger, 0, $is);
+    settled_all($x, 'then it goes on');
+    $s->stop;
+    $t->redis('DEL', grep { /other/ } @{ $t->redis('KEYS', "$x*") });
+    whole('forged', $x);
+};
+
+
+# protects: a cap is what it says, however the facts come and whoever settles
+
+case cap => sub {
+    my $x = program(rules_fact($rules));
+    my @settlers = map { start($x, '--lease', 0, '--batch', 1 + int rand 20) }
+                       0, 1;
+    my @friends = (10 .. 209);
+
+    append($x, map { sale($_) } splice @friends, 0, 1 + int rand 20)
+        while @friends;
+
+    settled_all($x, '200 friends');
+    $_->stop for @settlers;
+
+    my @given = grep { $_->{from} eq 'budget' } $t->entries("${x}ledger:{shop}");
+
+    is(scalar(grep { $_->{rule} eq 'r' } @given), 32,
+       'their referrer gets 32 rewards');
+    is(scalar(grep { $_->{rule} eq 'f' } @given), 200, 'each of them one');
+    run($x, '--once');
+    whole('a cap', $x);
+};
+
+
+# protects: what is damaged in Redis is found, and what can be mended is
+
+case repair => sub {
+    my $x = program(rules_fact($rules =~ s/hold=1s/hold=9d/r), sale(10),
+                    sale(11));
+    my $s = start($x);
+
+    settled_all($x, 'it settles');
+
+    my ($due) = @{ $t->redis('ZRANGE', "${x}due:{shop}", 0, 0) };
+    my ($own) = map { $_->{reward} } grep { $_->{rule} eq 'f' }
+                $t->entries("${x}ledger:{shop}");
+
+    $t->redis('HINCRBY', "${x}wallet:{shop}:1", 'USD:pending', 1);
+    $t->redis('HSET', "${x}wallet:{shop}:77", 'USD:available', 5);
+    $t->redis('HDEL', "${x}wallet:{shop}", 'USD:budget');
+    $t->redis('HSET', "${x}reward:{shop}:$own", state => 'spent');
+    $t->redis('HDEL', "${x}reward:{shop}:$due", 'owner');
+    $t->redis('ZINCRBY', "${x}due:{shop}", 5, $due);
+    $t->redis('ZREM', "${x}wallet:{shop}:1:entries", '2-0');
+    $t->redis('HINCRBY', "${x}stats:{shop}", 'rewards:USD', 5);
+
+    is(run($x, '--replay'), 1, 'a replay finds it');
+
+    my ($status, $said) = run($x, '--repair');
+
+    is($status, 0, 'a repair mends it') or diag($said);
+    like($said, qr/^repaired: \Q$x$_\E /m, "$_ is told")
+        for 'wallet:{shop}:1', 'wallet:{shop}:77', 'wallet:{shop}',
+            "reward:{shop}:$own", "reward:{shop}:$due", 'due:{shop}',
+            'wallet:{shop}:1:entries', 'stats:{shop}';
+    append($x, sale(12));
+    settled_all($x, 'the settler goes on');
+    whole('a repair', $x);
+
+    # what is gone of a ledger stays so
+
+    my $ledger = "${x}ledger:{shop}";
+    my $is = $t->redis('DUMP', $ledger);
+
+    $t->redis('XDEL', $ledger, '2-0');
+    ($status, $said) = run($x, '--repair');
+    isnt($status, 0, 'an entry that is gone');
+    like($said, qr/not repaired: \Q$ledger\E 2-0/, 'is told');
+    $t->redis('DEL', $ledger);
+    $t->redis('RESTORE', $ledger, 0, $is);
+    append($x, sale(13));
+    settled_all($x, 'the settler goes on again');
+    $s->stop;
+    whole('an entry that is gone', $x);
+};
+
 $t->finish;
 done_testing;
 
@@ -344,6 +800,8 @@ sub whole {
     my $good = 1;
 
     if (!$o{other}) {
+        run($x, '--once');
+
         my $want = undisturbed($x);
         my $got = state($x);
         my $text = '';
@@ -365,7 +823,15 @@ sub whole {
     if ($o{audit} // 1) {
         local $ENV{REFERRAL_PREFIX} = $x;
 
-        $good &= is(r('ledger', 'audit', 'shop'), 0, "$name: so has an audit")
+        r('ledger', 'audit', 'shop');
+
+        # boards of days end, earlier or later than their day is nine days old
+        # where zones change within the stream
+
+        my $ended = () = $out =~ /^\S+board:\S+:\d{4}-\d\d-\d\d\s/mg;
+        my ($found) = $out =~ /differences\s+(\d+)/;
+
+        $good &= is($found, $ended, "$name: so has an audit")
             or diag(substr "$out$err", 0, 2000);
     }
 
