@@ -446,6 +446,8 @@ life(prime => 'students and days in July, multiplied; a week in which it may be'
     $want{ben} = 'USD pending 1500 cancelled 1500';
     $want{$_} = 'USD cancelled 500' for qw(b2 b4);
     $life->has('sent back, on both sides', %want);
+    $life->go('2026-07-27 11:59');
+    $life->has('a week less a minute', %want);
     $life->go('2026-07-27 12:00');
     $want{ben} = 'USD available 1500 cancelled 1500';
     $want{aiko} = 'USD available 3000';
