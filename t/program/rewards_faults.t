@@ -127,7 +127,8 @@ case refused => sub {
 
     run($y, '--once');
 
-    my ($reward) = map { $_->{reward} } reverse $t->entries("${y}ledger:{shop}");
+    my ($reward) = map { $_->{reward} }
+                   reverse $t->entries("${y}ledger:{shop}");
 
     for my $key ('ledger:{shop}', 'wallet:{shop}', 'wallet:{shop}:1',
                  'wallet:{shop}:1:entries', 'due:{shop}',
@@ -491,7 +492,8 @@ case cap => sub {
     settled_all($x, '200 friends');
     $_->stop for @settlers;
 
-    my @given = grep { $_->{from} eq 'budget' } $t->entries("${x}ledger:{shop}");
+    my @given = grep { $_->{from} eq 'budget' }
+                $t->entries("${x}ledger:{shop}");
 
     is(scalar(grep { $_->{rule} eq 'r' } @given), 32,
        'their referrer gets 32 rewards');
