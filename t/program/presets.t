@@ -3,6 +3,8 @@
 #
 # TEST_ONLY="uber shop": these alone
 #
+# Runs without sanitizers, unless it is named: it is about time and processes.
+#
 # The clock of nginx, Redis and settler is moved.  Numbers in tests are in cents
 # (or points, megabytes, prizes), and where they come from stands beside them.
 # Events happen when they are told, if "at" says nothing else.

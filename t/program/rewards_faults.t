@@ -55,7 +55,7 @@ END
 
 case kill => sub {
     my ($died, $bad) = (0, 0);
-    my $kills = $ENV{TEST_KILLS} // 25;
+    my $kills = $ENV{TEST_KILLS} // 8;
 
     for my $when ('before', 'after') {
         for my $n (1 .. $kills) {

@@ -157,8 +157,8 @@ def set_rewards(session: Session, program: str, path: str, wait: bool,
     """Give a program reward rules: a file, or - for stdin.
 
     They are checked first, as by "rewards check"; a text with a mistake is
-    refused.  An empty text ends all rewards.  What friends have begun under
-    the old rules goes on under these.
+    refused.  Friends of before keep the rules of their first event.  An
+    empty text ends rewards for friends who come later.
     """
     keys = session.keys(program)
     text = checked(session, path)
@@ -173,6 +173,13 @@ def set_rewards(session: Session, program: str, path: str, wait: bool,
         store.redis.hset(keys.program, FIELD, text)
     else:
         store.redis.hdel(keys.program, FIELD)
+
+    # the settler comes to a program with its first event
+
+    if wait and not store.redis.exists(keys.conversions):
+        session.output.note(f"program {program} has no conversions yet: its"
+                            " rules are taken with the first")
+        wait = False
 
     version = taken(store, keys, text, refused, patience) if wait else None
 
