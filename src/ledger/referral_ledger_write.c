@@ -360,7 +360,7 @@ referral_ledger_write_reward(referral_ledger_writes_t *w,
 
     for (account = 0; account < REFERRAL_ACCOUNTS; account++) {
         sum = r->sum[account];
-        granted += sum;
+        w->failed |= __builtin_add_overflow(granted, sum, &granted);
         name = referral_account_name(account);
 
         referral_buf_str(text, &name);

@@ -11,6 +11,7 @@
 #define SETTLE_CHANGES    20000      /* in a commit, about */
 #define SETTLE_DECIDE     60         /* s, of a batch */
 #define SETTLE_CRASHES    2
+#define SETTLE_KEEP       600000     /* ms that a ledger is kept for nothing */
 #define SETTLE_LATER      3          /* the ledger first, then this fact */
 
 /* words of the lease's reply */
@@ -316,6 +317,13 @@ settle_program_leased(settle_program_t *p, const redisReply *reply)
     p->leased_at = settle_clock();
     p->now = settle_reply_number(reply->element[SETTLE_LEASE_NOW]);
     p->now_at = p->leased_at;
+
+    if (mine) {
+        p->mine_at = p->leased_at;
+
+    } else if (p->leased_at - p->mine_at > SETTLE_KEEP) {
+        settle_ledger_drop(&p->rewards);
+    }
 
     if (!mine) {
         p->told[0] = '\0';

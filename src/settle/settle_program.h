@@ -67,6 +67,7 @@ typedef struct {
 
     int64_t              now_at;        /* settle_clock(): then */
     int64_t              leased_at;
+    int64_t              mine_at;
     int64_t              checked_at;
     int64_t              again_at;
     char                 told[SETTLE_TEXT];

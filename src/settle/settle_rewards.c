@@ -33,6 +33,11 @@ settle_rewards_begin(settle_program_t *p, const char *chain,
     free(g->skipped);
     g->skipped = skipped[0] ? strdup(skipped) : NULL;
 
+    if (skipped[0] && g->skipped == NULL) {
+        settle_log("crit", "there is not enough memory");
+        exit(SETTLE_FAILED);
+    }
+
     text.data = (u_char *) chain;
     text.len = strlen(chain);
 
