@@ -946,7 +946,7 @@ subtest 'after an upgrade' => sub {
          'a link of whom nothing was counted is found');
     is(fields("ref:settled:{$p}")->{engine}, $now, 'a repair tells the version');
 
-    $t->redis('HSET', "ref:settled:{$p}", engine => $now + 1);
+    $t->redis('HSET', "ref:settled:{$p}", engine => $now + 2);
     append($p, fact('lead', friend => 2, click()));
     ($status, $said) = run('--once', '--program', $p);
     like($said, qr/a newer version has settled it/, 'one of a newer is left');

@@ -260,9 +260,19 @@ like($err, qr/interrupted: @{[ written('stream2') ]} lines are written; the/,
      'the end is not known');
 ok(decode_json($out)->{interrupted}, 'the answer in JSON says it too');
 
-is(interrupt('HUP', 'codeless', $codeless), 130, 'lines without a code');
-like($err, qr/take away those up to line @{[ 1 + written('codeless') ]}, then/,
-     'would be made again');
+# where the machine itself stood still an import may be over before the signal
+
+my $status = 0;
+my $try = 0;
+
+$status = interrupt('HUP', 'codeless' . ++$try, $codeless)
+    while $status eq '0' && $try < 3;
+
+is($status, 130, 'lines without a code');
+
+my $line = 1 + written("codeless$try");
+
+like($err, qr/take away those up to line $line, then/, 'would be made again');
 
 
 # Redis is full, or goes away, on the way

@@ -1,4 +1,4 @@
-/* link: referral_ledger.c referral_ledger_calendar.c referral_ledger_contest.c referral_ledger_due.c referral_ledger_event.c referral_ledger_goal.c referral_ledger_grant.c referral_ledger_heap.c referral_ledger_level.c referral_ledger_line.c referral_ledger_move.c referral_ledger_nudge.c referral_ledger_ordinal.c referral_ledger_ratio.c referral_ledger_reverse.c referral_ledger_review.c referral_ledger_reward.c referral_ledger_ripen.c referral_ledger_signal.c referral_ledger_state.c referral_ledger_terms.c referral_ledger_tier.c referral_ledger_use.c referral_rewards.c referral_rewards_amount.c referral_rewards_check.c referral_rewards_say.c referral_rewards_value.c referral_rewards_warn.c referral_rewards_word.c referral_conditions.c referral_unit.c referral_name.c referral_code.c referral_fact.c referral_terms.c referral_moment.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_digest.c referral_hash.c referral_str.c -lcrypto */
+/* link: referral_ledger.c referral_ledger_calendar.c referral_ledger_contest.c referral_ledger_doubt.c referral_ledger_due.c referral_ledger_event.c referral_ledger_goal.c referral_ledger_grant.c referral_ledger_heap.c referral_ledger_level.c referral_ledger_line.c referral_ledger_move.c referral_ledger_nudge.c referral_ledger_ordinal.c referral_ledger_ratio.c referral_ledger_reverse.c referral_ledger_review.c referral_ledger_reward.c referral_ledger_ripen.c referral_ledger_signal.c referral_ledger_state.c referral_ledger_terms.c referral_ledger_tier.c referral_ledger_use.c referral_rewards.c referral_rewards_amount.c referral_rewards_check.c referral_rewards_say.c referral_rewards_value.c referral_rewards_warn.c referral_rewards_word.c referral_conditions.c referral_unit.c referral_name.c referral_code.c referral_fact.c referral_terms.c referral_moment.c referral_time.c referral_timezone.c referral_timezone_rule.c referral_digest.c referral_hash.c referral_str.c -lcrypto */
 
 /*
  * protects: that the ledger of rewards keeps two sides of each entry, and what
@@ -112,8 +112,13 @@ say(const char *type, int64_t day, const char *words)
     p[n++] = keep(now);
     p[n++] = keep("at");
     p[n++] = keep(now);
-    p[n++] = keep("trust");
-    p[n++] = keep("signed");
+
+    /* what an operator or the settler appends did not come by the intake */
+
+    if (strstr("lead sale refund update cancel", type)) {
+        p[n++] = keep("trust");
+        p[n++] = keep("signed");
+    }
 
     if (strncmp(words, "event=", 6) != 0) {
         p[n++] = keep("event");
