@@ -457,7 +457,7 @@ referral_ledger_write_due(referral_ledger_writes_t *w,
 }
 
 
-/* "tier" is the newest that was reached; what was lost is taken away */
+/* what was reached, and when; a tier that was lost is taken away */
 
 static void
 referral_ledger_write_level(referral_ledger_writes_t *w,

@@ -63,7 +63,7 @@ if ms < time then
     ms = time
 end
 
-local pairs = 3
+local first = 3
 
 if ARGV[1] == 'tick' then
 
@@ -71,13 +71,13 @@ if ARGV[1] == 'tick' then
         return '0'
     end
 
-    pairs = 4
+    first = 4
 end
 
 local id = format('%d', last + 1)
 
 call('XADD', stream, id .. '-0', 'type', ARGV[1], 'event', '', 'who', '',
-     'time', format('%d', ms), unpack(ARGV, pairs))
+     'time', format('%d', ms), unpack(ARGV, first))
 
 if ARGV[1] == 'skip' then
     call('HSET', settled, 'skip', ARGV[2])

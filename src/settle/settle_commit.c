@@ -35,7 +35,7 @@ static void settle_commit_score(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_entry(settle_work_t *w,
     const referral_view_item_t *item);
-static void settle_commit_text(settle_command_t *c, const u_char *chain);
+static void settle_commit_chain(settle_command_t *c, const u_char *chain);
 static void settle_commit_open(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_counter(settle_work_t *w,
@@ -156,12 +156,12 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
                                                : REFERRAL_SETTLE_ENGINE);
 
     settle_command_text(c, "chain");
-    settle_commit_text(c, p->settle.position ? p->settle.chain : NULL);
+    settle_commit_chain(c, p->settle.position ? p->settle.chain : NULL);
 
     if (rewards) {
         settle_command_text(c, "rewards_chain");
-        settle_commit_text(c, settle_ledger_chain(&p->rewards,
-                                                  p->settle.position));
+        settle_commit_chain(c, settle_ledger_chain(&p->rewards,
+                                                   p->settle.position));
 
         due = referral_ledger_due(p->rewards.ledger);
         settle_command_text(c, "next_due");
@@ -204,7 +204,7 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
 
 
 static void
-settle_commit_text(settle_command_t *c, const u_char *chain)
+settle_commit_chain(settle_command_t *c, const u_char *chain)
 {
     u_char          hex[2 * REFERRAL_CHAIN_SIZE];
     referral_buf_t  buf;
