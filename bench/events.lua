@@ -1,11 +1,13 @@
 -- wrk's side of scripts/bench --program: signed sales, each of another order,
--- one in a body or an array of them.
+-- or leads, one in a body or an array of them.
 --
 --     wrk … -s events.lua URL -- SECRET PREFIX LINKS BATCH PAUSE WHOSE HOW_MANY
+--         TYPE
 --
 -- SECRET: the 32 bytes of the key.  PREFIX: what ids begin with, another for
 -- each run.  PAUSE: as in clicks.lua.  WHOSE: PREFIX of the run that had the
--- same customers, and HOW_MANY of them; this run's PREFIX: all are new.
+-- same customers, and HOW_MANY of them; this run's PREFIX: all are new.  TYPE:
+-- "sale" or "lead".
 
 local ffi = require "ffi"
 
@@ -21,13 +23,15 @@ local crypto = ffi.load("libcrypto.so.3")
 local mac = ffi.new("unsigned char[32]")
 local text = ffi.new("unsigned char[64]")
 
-local secret, prefix, links, batch, whose, customers
+local secret, prefix, links, batch, whose, customers, event
 local n = 0
 
 function init(args)
     secret, prefix = args[1], args[2]
     links, batch = tonumber(args[3]), tonumber(args[4])
     whose, customers = args[6], tonumber(args[7])
+
+    event = args[8] == "lead" and lead or sale
 
     local pause = tonumber(args[5])
 
@@ -38,24 +42,34 @@ function init(args)
     end
 end
 
-local function sale()
-    n = n + 1
+function lead()
+    return string.format('{"type":"lead","event_id":"%s-%d-joined",'
+        .. '"customer":"%s-c%d","code":"c%d"}', prefix, n, whose,
+        n % customers, n % links)
+end
 
+function sale()
     return string.format('{"type":"sale","event_id":"%s-%d-paid",'
         .. '"customer":"%s-c%d","order_id":"%s-%d","amount":4990,'
         .. '"currency":"EUR","code":"c%d"}', prefix, n, whose, n % customers,
         prefix, n, n % links)
 end
 
+local function one()
+    n = n + 1
+
+    return event()
+end
+
 local function body()
     if batch == 1 then
-        return sale()
+        return one()
     end
 
     local some = {}
 
     for i = 1, batch do
-        some[i] = sale()
+        some[i] = one()
     end
 
     return "[" .. table.concat(some, ",") .. "]"

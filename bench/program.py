@@ -86,8 +86,8 @@ class Program:
         return [SETTLE, "--redis", f"127.0.0.1:{self.redis.port}", *more]
 
     def load(self, nginx, seconds, connections=64, batch=1, pause=0,
-             whose=None):
-        """A wrk that sends signed sales; its output is that of BENCH."""
+             whose=None, kind="sale"):
+        """A wrk that sends signed events; its output is that of BENCH."""
 
         self.serial += 1
         prefix = f"b{self.serial}"
@@ -97,7 +97,7 @@ class Program:
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency",
              "-s", str(LOAD), f"http://127.0.0.1:{nginx.port}/events", "--",
              SECRET, prefix, str(LINKS), str(batch), str(pause),
-             whose[0], str(whose[1])],
+             whose[0], str(whose[1]), kind],
             stdout=subprocess.PIPE, text=True, preexec_fn=aside)
 
     def facts(self):
@@ -121,12 +121,12 @@ class Program:
     def sales(self):
         return int(self.client.hget("ref:stats:{shop}", "sales") or 0)
 
-    def intake(self, nginx, batch, whose=None):
+    def intake(self, nginx, batch, whose=None, kind="sale", seconds=None):
         """Events a second, and how many; each has to be in the stream."""
 
         before, cpu = self.facts(), nginx.cpu()
-        line = self.load(nginx, self.seconds, batch=batch,
-                         whose=whose).communicate()[0]
+        line = self.load(nginx, seconds or self.seconds, batch=batch,
+                         whose=whose, kind=kind).communicate()[0]
         got = re.search(r"^BENCH (\d+) (\d+) (\d+)", line, re.M)
         requests, micro, errors = (int(word) for word in got.groups())
         n = requests * batch
@@ -185,9 +185,11 @@ class Program:
         after = os.times()
         seconds = time.monotonic() - start
 
-        if self.sales() < self.facts() - 1:
-            raise SystemExit(f"{self.sales()} sales are counted of"
-                             f" {self.facts()} entries")
+        position = int(self.client.hget("ref:settled:{shop}", "position"))
+
+        if position != self.facts():
+            raise SystemExit(f"{position} entries are settled of"
+                             f" {self.facts()}")
 
         used = (after.children_user + after.children_system
                 - before.children_user - before.children_system)
@@ -213,9 +215,22 @@ class Program:
                 - before.children_user - before.children_system)
         n, ms = (int(word) for word in re.search(
             r"(\d+) entries replayed in (\d+) ms", said).groups())
-        self.figure(name, n / max(ms, 1) * 1000, "/s", n, 100000, False,
+        self.figure(name + ", compared with Redis", n / max(ms, 1) * 1000,
+                    "/s", n, None, False,
                     f"{used / n * 1e6:.1f} us of CPU an entry, with the"
-                    " comparison with Redis")
+                    " comparison")
+
+        said = subprocess.run(self.settle("--replay", dump, "--chains",
+                                          "--program", "shop"),
+                              check=True, capture_output=True, text=True)
+        ms = int(re.search(r"replayed in (\d+) ms", said.stderr)[1])
+        chain = self.client.hget("ref:settled:{shop}", "chain")
+
+        if f"chain {chain}\n" not in said.stdout:
+            raise SystemExit(f"the dump leads to {said.stdout}, not {chain}")
+
+        self.figure(name + ", its chains alone", n / max(ms, 1) * 1000, "/s",
+                    n, 100000, False)
 
     def visible(self, rewarded=False):
         """From the answer until the settler has counted the sale, or until

@@ -50,6 +50,7 @@ typedef struct {
     char           *programs[SETTLE_PROGRAMS];
     size_t          nprograms;
     char            file[SETTLE_TEXT];        /* of --replay */
+    unsigned        chains:1;                 /* no more of it, and no Redis */
     uint64_t        skip;
     char            reason[SETTLE_TEXT];
 } settle_options_t;

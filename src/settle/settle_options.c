@@ -97,6 +97,11 @@ settle_options_arguments(int argc, char **argv)
             continue;
         }
 
+        if (strcmp(name, "--chains") == 0) {
+            settle_options.chains = 1;
+            continue;
+        }
+
         if (strcmp(name, "--replay") == 0) {
             settle_options.mode = SETTLE_REPLAY;
 
@@ -455,6 +460,10 @@ settle_options_check(void)
         return settle_options_wrong("which program? --program NAME");
     }
 
+    if (o->chains && (o->mode != SETTLE_REPLAY || o->file[0] == '\0')) {
+        return settle_options_wrong("--chains goes with --replay FILE");
+    }
+
     if (o->mode == SETTLE_SKIP && o->reason[0] == '\0') {
         return settle_options_wrong("why is it skipped? --reason TEXT, which"
                                     " is kept in the stream");
@@ -495,6 +504,8 @@ settle_options_usage(FILE *to)
           " and\n"
           "                      compares it with Redis; status 1: a"
           " difference\n"
+          "  --chains            with --replay FILE: tells what it leads to,"
+          " without Redis\n"
           "  --repair            the same, and writes what differs as it must"
           " be\n"
           "  --dump              writes a program's stream, an entry a line\n"

@@ -39,6 +39,8 @@ static int settle_replay_skipped(uint64_t position);
 static int settle_replay_to(settle_source_t *s, uint64_t position);
 static int settle_replay_fact(settle_program_t *p, settle_entry_t *entry);
 static int settle_replay_compare(settle_source_t *s);
+static int settle_replay_chains(settle_source_t *s);
+static void settle_replay_rewards_chain(const settle_program_t *p, char *chain);
 static int settle_replay_repair(settle_source_t *s);
 static int settle_replay_hold(settle_source_t *s, settle_stands_t *is);
 static int settle_replay_state(settle_program_t *p, const settle_stands_t *is,
@@ -55,7 +57,8 @@ static uint64_t  settle_rewards_from;
 int
 settle_replay(void)
 {
-    return settle_replay_run(settle_replay_compare);
+    return settle_replay_run(settle_options.chains ? settle_replay_chains
+                                                   : settle_replay_compare);
 }
 
 
@@ -75,7 +78,7 @@ settle_replay_run(int (*handler)(settle_source_t *s))
     settle_source_t    source;
     settle_program_t  *p;
 
-    if (settle_redis_open() != SETTLE_OK) {
+    if (!settle_options.chains && settle_redis_open() != SETTLE_OK) {
         return SETTLE_FAILED;
     }
 
@@ -90,7 +93,7 @@ settle_replay_run(int (*handler)(settle_source_t *s))
 
     rc = settle_source_open(&source, p);
 
-    if (rc == SETTLE_OK) {
+    if (rc == SETTLE_OK && !settle_options.chains) {
         rc = settle_status_known(p);
     }
 
@@ -341,6 +344,10 @@ settle_replay_to(settle_source_t *s, uint64_t position)
             return SETTLE_FAILED;
         }
 
+        if (entry == NULL && settle_options.chains) {
+            break;
+        }
+
         if (entry == NULL) {
             printf("different: the stream ends at entry %llu, Redis has"
                    " settled it up to %llu\n",
@@ -399,8 +406,14 @@ settle_replay_fact(settle_program_t *p, settle_entry_t *entry)
     }
 
     if (rc == REFERRAL_OK && p->rewards.ledger) {
-        settle_ledger_apply(&p->rewards, entry->fact.position,
-                            &p->settle.view);
+
+        /* what would be written is in the chain: keys are only compared */
+
+        if (!settle_options.chains) {
+            settle_ledger_apply(&p->rewards, entry->fact.position,
+                                &p->settle.view);
+        }
+
         settle_ledger_committed(&p->rewards, entry->fact.position);
     }
 
@@ -471,12 +484,60 @@ settle_replay_compare(settle_source_t *s)
 }
 
 
+/* what a file leads to, wherever it is: Redis is not asked */
+
+static int
+settle_replay_chains(settle_source_t *s)
+{
+    int                rc;
+    char               chain[2 * REFERRAL_CHAIN_SIZE + 1];
+    int64_t            started;
+    settle_program_t  *p;
+
+    p = s->program;
+    started = settle_clock();
+
+    rc = settle_replay_to(s, UINT64_MAX);
+
+    if (rc != SETTLE_OK) {
+        return rc;
+    }
+
+    fprintf(stderr, "%llu entries replayed in %lld ms\n",
+            (unsigned long long) p->settle.position,
+            (long long) (settle_clock() - started));
+
+    settle_commit_stands(p);
+    chain[0] = '\0';
+
+    if (p->rewards.ledger) {
+        settle_replay_rewards_chain(p, chain);
+    }
+
+    printf("position %llu\nchain %s\nrewards_chain %s\n",
+           (unsigned long long) p->position, p->chain[0] ? p->chain : "none",
+           chain[0] ? chain : "none");
+
+    return SETTLE_OK;
+}
+
+
+static void
+settle_replay_rewards_chain(const settle_program_t *p, char *chain)
+{
+    referral_buf_t  buf;
+
+    referral_buf_init(&buf, chain, 2 * REFERRAL_CHAIN_SIZE);
+    referral_buf_hex(&buf, p->rewards.base_chain, REFERRAL_CHAIN_SIZE);
+    *buf.pos = '\0';
+}
+
+
 static int
 settle_replay_state(settle_program_t *p, const settle_stands_t *is, int print)
 {
-    char            chain[2 * REFERRAL_CHAIN_SIZE + 1];
-    int64_t         different;
-    referral_buf_t  buf;
+    char     chain[2 * REFERRAL_CHAIN_SIZE + 1];
+    int64_t  different;
 
     settle_commit_stands(p);
 
@@ -492,9 +553,7 @@ settle_replay_state(settle_program_t *p, const settle_stands_t *is, int print)
     if (p->rewards.ledger && is->position
         && (is->rewards_chain[0] || is->position >= settle_rewards_from))
     {
-        referral_buf_init(&buf, chain, sizeof(chain) - 1);
-        referral_buf_hex(&buf, p->rewards.base_chain, REFERRAL_CHAIN_SIZE);
-        *buf.pos = '\0';
+        settle_replay_rewards_chain(p, chain);
     }
 
     if (strcmp(chain, is->rewards_chain) != 0) {

@@ -9,6 +9,7 @@ it writes is compared with the model: entries, wallets, rewards, what is due.
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter, defaultdict
 
 import redis
@@ -161,7 +162,24 @@ def wrong(seed):
 
     status, said = settle("--replay", "--program", p)
 
-    return None if status == 0 else f"the replay differs: {said}"
+    return f"the replay differs: {said}" if status else wrong_chains(p)
+
+
+def wrong_chains(p):
+    """A dump leads to the same chains where no Redis is."""
+    with tempfile.NamedTemporaryFile("w") as dump:
+        subprocess.run([SETTLER, "--redis", f"127.0.0.1:{port}", "--dump",
+                        "--program", p], stdout=dump, check=True)
+        done = subprocess.run([SETTLER, "--redis", "127.0.0.1:1", "--replay",
+                               dump.name, "--chains", "--program", p],
+                              text=True, capture_output=True, check=False)
+
+    has = db.hgetall(f"ref:settled:{{{p}}}")
+    want = "".join(f"{name} {has.get(name, 'none')}\n"
+                   for name in ("position", "chain", "rewards_chain"))
+
+    return None if done.stdout == want else \
+        f"the dump leads to {done.stdout}{done.stderr}, Redis has {want}"
 
 
 failed = 0
