@@ -43,11 +43,18 @@ referral_ledger_take(referral_ledger_t *l, const referral_fact_t *fact)
 
     referral_ledger_run(l, fact->time);
 
+    l->due_entries = l->nentries;
+    l->due_notices = l->nnotices;
     l->moment = fact->time;
+    l->cause = fact->text[REFERRAL_FACT_T_EVENT];
+    l->friend = NULL;
 
     switch (fact->type) {
 
     case REFERRAL_FACT_RULES:
+
+        l->webhooks = referral_str_is(&fact->text[REFERRAL_FACT_T_WEBHOOKS],
+                                      "on");
 
         if (l->ahead != fact->position
             && referral_ledger_rules(l, fact) != REFERRAL_OK)
@@ -63,6 +70,8 @@ referral_ledger_take(referral_ledger_t *l, const referral_fact_t *fact)
     case REFERRAL_FACT_UPDATE:
     case REFERRAL_FACT_CANCEL:
     case REFERRAL_FACT_STEP:
+        l->friend = fact->customer ? referral_ledger_person(l, fact->customer)
+                                   : NULL;
         referral_ledger_happened(l, fact);
         break;
 

@@ -374,6 +374,12 @@ struct referral_ledger_s {
     int64_t                   moment;    /* of what is decided: a due time, or
                                             now */
 
+    referral_str_t            cause;     /* the fact's id, while it is taken */
+    referral_ledger_person_t *friend;    /* whose event it is; NULL: nobody's */
+    size_t                    due_entries; /* so many come of what was due */
+    size_t                    due_notices;
+    unsigned                  messages;  /* of the fact, for others */
+
     referral_ledger_list_t    changed;   /* people whose rewards moved */
     referral_ledger_list_t    touched;   /* rewards that the fact changed */
     referral_ledger_list_t    moved;     /* these rewards */
@@ -415,6 +421,7 @@ struct referral_ledger_s {
     u_char                   *pos;
     u_char                   *end;
 
+    unsigned                  webhooks:1; /* others are told */
     unsigned                  failed:1;
 };
 

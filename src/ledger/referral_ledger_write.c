@@ -2,23 +2,8 @@
 #include <stdlib.h>
 
 #include "referral_ledger_core.h"
-#include "referral_ledger_write.h"
+#include "referral_ledger_draft.h"
 #include "referral_time.h"
-
-
-#define REFERRAL_LEDGER_DRAFT  1024      /* of one write's parts, at most */
-
-
-/* a write on its way: its parts grow one after the other */
-
-typedef struct {
-    u_char                key_data[REFERRAL_LEDGER_DRAFT];
-    u_char                field_data[REFERRAL_LEDGER_DRAFT];
-    u_char                text_data[REFERRAL_LEDGER_DRAFT];
-    referral_buf_t        key;
-    referral_buf_t        field;
-    referral_buf_t        text;
-} referral_ledger_draft_t;
 
 
 static void referral_ledger_write_entry(referral_ledger_t *l,
@@ -48,17 +33,6 @@ static void referral_ledger_write_level(referral_ledger_writes_t *w,
     const referral_ledger_notice_t *notice);
 static void referral_ledger_write_contest(referral_ledger_writes_t *w,
     const referral_ledger_notice_t *notice);
-static void referral_ledger_pair(referral_buf_t *buf, const char *name,
-    const referral_str_t *value);
-static void referral_ledger_pair_number(referral_buf_t *buf, const char *name,
-    int64_t n);
-static void referral_ledger_number(referral_buf_t *buf, int64_t n);
-static void referral_ledger_draft(referral_ledger_draft_t *draft);
-static void referral_ledger_put(referral_ledger_writes_t *w,
-    referral_view_kind_e kind, const referral_ledger_draft_t *draft,
-    int64_t change);
-static referral_ledger_piece_t referral_ledger_keep(
-    referral_ledger_writes_t *w, const referral_buf_t *buf);
 
 
 void
@@ -80,7 +54,6 @@ referral_ledger_write(referral_ledger_t *l, referral_ledger_writes_t *w,
         r = l->touched.item[i];
 
         if (!r->written) {
-            r->written = 1;
             referral_ledger_write_grant(w, r);
         }
 
@@ -89,6 +62,12 @@ referral_ledger_write(referral_ledger_t *l, referral_ledger_writes_t *w,
     }
 
     referral_ledger_write_notices(l, w);
+    referral_ledger_outbox(l, w);
+
+    for (i = 0; i < l->touched.n; i++) {
+        r = l->touched.item[i];
+        r->written = 1;
+    }
 
     decided->data = w->text + from;
     decided->len = w->used - from;
@@ -367,7 +346,7 @@ referral_ledger_write_reward(referral_ledger_writes_t *w,
         referral_buf_putc(text, '\n');
 
         if (sum) {
-            referral_ledger_number(text, sum);
+            referral_ledger_decimal(text, sum);
         }
 
         referral_buf_putc(text, '\n');
@@ -450,7 +429,7 @@ referral_ledger_write_due(referral_ledger_writes_t *w,
     referral_buf_put(&draft.field, r->id, REFERRAL_REWARD_ID);
 
     if (next != -1) {
-        referral_ledger_number(&draft.text, next);
+        referral_ledger_decimal(&draft.text, next);
     }
 
     referral_ledger_put(w, REFERRAL_VIEW_DUE, &draft, 0);
@@ -492,7 +471,7 @@ referral_ledger_write_level(referral_ledger_writes_t *w,
     }
 
     if (!lost) {
-        referral_ledger_number(&draft.text, notice->at);
+        referral_ledger_decimal(&draft.text, notice->at);
     }
 
     referral_ledger_put(w, REFERRAL_VIEW_LEVEL, &draft, 0);
@@ -531,7 +510,7 @@ referral_ledger_write_contest(referral_ledger_writes_t *w,
 
     } else {
         referral_buf_puts(&draft.field, "closed");
-        referral_ledger_number(&draft.text, notice->at);
+        referral_ledger_decimal(&draft.text, notice->at);
     }
 
     referral_ledger_put(w, REFERRAL_VIEW_CONTEST, &draft, 0);
@@ -592,6 +571,12 @@ referral_ledger_apply(const referral_ledger_writes_t *w, size_t from,
     for (i = from; i < to; i++) {
         write = &w->write[i];
 
+        /* what was delivered is taken out of it: there is nothing to compare */
+
+        if (view->complete && write->kind == REFERRAL_VIEW_OUTBOX) {
+            continue;
+        }
+
         key.data = w->text + write->key.at;
         key.len = write->key.len;
         field.data = w->text + write->field.at;
@@ -620,123 +605,4 @@ referral_ledger_writes_free(referral_ledger_writes_t *w)
     free(w->write);
     free(w->text);
     memset(w, 0, sizeof(referral_ledger_writes_t));
-}
-
-
-static void
-referral_ledger_pair(referral_buf_t *buf, const char *name,
-    const referral_str_t *value)
-{
-    referral_buf_put(buf, name, strlen(name));
-    referral_buf_putc(buf, '\n');
-    referral_buf_str(buf, value);
-    referral_buf_putc(buf, '\n');
-}
-
-
-/* -1: there is no such number, and the value is empty */
-
-static void
-referral_ledger_pair_number(referral_buf_t *buf, const char *name, int64_t n)
-{
-    referral_buf_put(buf, name, strlen(name));
-    referral_buf_putc(buf, '\n');
-
-    if (n != -1) {
-        referral_ledger_number(buf, n);
-    }
-
-    referral_buf_putc(buf, '\n');
-}
-
-
-static void
-referral_ledger_number(referral_buf_t *buf, int64_t n)
-{
-    if (n < 0) {
-        referral_buf_putc(buf, '-');
-        referral_buf_uint(buf, -(uint64_t) n);
-        return;
-    }
-
-    referral_buf_uint(buf, n);
-}
-
-
-static void
-referral_ledger_draft(referral_ledger_draft_t *draft)
-{
-    referral_buf_init(&draft->key, draft->key_data, sizeof(draft->key_data));
-    referral_buf_init(&draft->field, draft->field_data,
-                      sizeof(draft->field_data));
-    referral_buf_init(&draft->text, draft->text_data,
-                      sizeof(draft->text_data));
-}
-
-
-static void
-referral_ledger_put(referral_ledger_writes_t *w, referral_view_kind_e kind,
-    const referral_ledger_draft_t *draft, int64_t change)
-{
-    size_t                    size;
-    referral_ledger_write_t  *write;
-
-    if (w->n == w->size) {
-        size = w->size ? 2 * w->size : 64;
-        write = realloc(w->write, size * sizeof(referral_ledger_write_t));
-
-        if (write == NULL) {
-            w->failed = 1;
-            return;
-        }
-
-        w->write = write;
-        w->size = size;
-    }
-
-    write = &w->write[w->n];
-
-    write->kind = kind;
-    write->change = change;
-    write->key = referral_ledger_keep(w, &draft->key);
-    write->field = referral_ledger_keep(w, &draft->field);
-    write->text = referral_ledger_keep(w, &draft->text);
-
-    w->n += !w->failed;
-}
-
-
-static referral_ledger_piece_t
-referral_ledger_keep(referral_ledger_writes_t *w, const referral_buf_t *buf)
-{
-    size_t                   len, size;
-    u_char                  *text;
-    referral_ledger_piece_t  piece;
-
-    len = buf->pos - buf->start;
-    piece.at = w->used;
-    piece.len = len;
-
-    if (buf->overflow || w->used + len > UINT32_MAX) {
-        w->failed = 1;
-        return piece;
-    }
-
-    if (w->used + len > w->text_size) {
-        size = 2 * (w->used + len) + 4096;
-        text = realloc(w->text, size);
-
-        if (text == NULL) {
-            w->failed = 1;
-            return piece;
-        }
-
-        w->text = text;
-        w->text_size = size;
-    }
-
-    memcpy(w->text + w->used, buf->start, len);
-    w->used += len;
-
-    return piece;
 }

@@ -84,6 +84,8 @@ static int referral_set_attribution(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static int referral_set_bind(referral_compile_t *c,
     const referral_str_t *value, const char **err);
+static int referral_set_webhooks(referral_compile_t *c,
+    const referral_str_t *value, const char **err);
 static int referral_set_order(referral_compile_t *c,
     const referral_str_t *value, const char **err);
 static unsigned referral_set_order_way(const referral_str_t *word);
@@ -153,6 +155,9 @@ static const referral_setter_t  referral_setters[] = {
 
     { referral_string("attribution_order"), REFERRAL_KIND(PROGRAM),
       0, referral_set_order },
+
+    { referral_string("webhooks"), REFERRAL_KIND(PROGRAM),
+      0, referral_set_webhooks },
 
     { referral_null_string, 0, 0, NULL }
 };
@@ -868,6 +873,26 @@ referral_set_bind(referral_compile_t *c, const referral_str_t *value,
     }
 
     *err = "a friend's bind is \"ever\" or \"window\"";
+
+    return REFERRAL_DECLINED;
+}
+
+
+/* likewise */
+
+static int
+referral_set_webhooks(referral_compile_t *c, const referral_str_t *value,
+    const char **err)
+{
+    (void) c;
+
+    if (referral_str_is_nocase(value, "on")
+        || referral_str_is_nocase(value, "off"))
+    {
+        return REFERRAL_OK;
+    }
+
+    *err = "webhooks are \"on\" or \"off\"";
 
     return REFERRAL_DECLINED;
 }

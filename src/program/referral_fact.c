@@ -72,6 +72,7 @@ static const referral_str_t  referral_fact_names[REFERRAL_FACT_TEXTS] = {
     referral_string("attribution"),
     referral_string("attribution_order"),
     referral_string("state"),
+    referral_string("webhooks"),
     referral_string("position"),
     referral_string("reason"),
     referral_string("owner"),

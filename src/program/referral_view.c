@@ -585,7 +585,7 @@ referral_view_compare(const void *one, const void *two)
         return rc;
     }
 
-    if (a->kind == REFERRAL_VIEW_ENTRY) {
+    if (referral_view_streams(a->kind)) {
         return referral_view_compare_ids(a, b);
     }
 

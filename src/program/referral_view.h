@@ -29,6 +29,7 @@ typedef enum {
     REFERRAL_VIEW_LEVEL,       /* text: a field of wallet:{p}:N */
     REFERRAL_VIEW_CONTEST,     /* text: a field of contest:{p}:NAME:PERIOD */
     REFERRAL_VIEW_ENTRY,       /* text: an entry of ledger:{p}, pairs */
+    REFERRAL_VIEW_OUTBOX,      /* text: an entry of outbox:{p}, pairs */
     REFERRAL_VIEW_DUE,         /* text: the score of a member of due:{p} */
     REFERRAL_VIEW_HISTORY,     /* text: of wallet:{p}:N:entries */
     REFERRAL_VIEW_STATS,       /* counters: fields of stats:{p}[:CODE] */
@@ -115,12 +116,19 @@ referral_view_scores(unsigned kind)
 }
 
 
+static inline int
+referral_view_streams(unsigned kind)
+{
+    return kind == REFERRAL_VIEW_ENTRY || kind == REFERRAL_VIEW_OUTBOX;
+}
+
+
 /* texts of pairs: names and values, a line each */
 
 static inline int
 referral_view_pairs(unsigned kind)
 {
-    return kind == REFERRAL_VIEW_REWARD || kind == REFERRAL_VIEW_ENTRY;
+    return kind == REFERRAL_VIEW_REWARD || referral_view_streams(kind);
 }
 
 
@@ -129,7 +137,7 @@ referral_view_pairs(unsigned kind)
 static inline char
 referral_view_type(unsigned kind)
 {
-    return kind == REFERRAL_VIEW_ENTRY ? 'x'
+    return referral_view_streams(kind) ? 'x'
            : referral_view_scores(kind) || kind == REFERRAL_VIEW_DUE
              || kind == REFERRAL_VIEW_HISTORY ? 'z' : 'h';
 }

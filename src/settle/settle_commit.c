@@ -269,6 +269,7 @@ settle_commit_item(settle_work_t *w, const referral_view_item_t *item)
         return;
 
     case REFERRAL_VIEW_ENTRY:
+    case REFERRAL_VIEW_OUTBOX:
         settle_commit_entry(w, item);
         return;
 

@@ -15,8 +15,8 @@
 #define SETTLE_RULES_BACK    (400 * REFERRAL_DAY_MS)
 #define SETTLE_RULES_AHEAD   (3653 * REFERRAL_DAY_MS)
 #define SETTLE_RULES_AGAIN   (365 * REFERRAL_DAY_MS)
-#define SETTLE_RULES_FIELDS  9
-#define SETTLE_RULES_FACTS   10
+#define SETTLE_RULES_FIELDS  10
+#define SETTLE_RULES_FACTS   11
 
 
 /*
@@ -33,20 +33,21 @@ typedef enum {
     SETTLE_RULES_ATTRIBUTION,
     SETTLE_RULES_ORDER,
     SETTLE_RULES_STATE,
+    SETTLE_RULES_WEBHOOKS,
     SETTLE_RULES_REWARDS
 } settle_rules_field_e;
 
 
 static const char *const  settle_rules_fields[SETTLE_RULES_FIELDS] = {
     "timezone", "utc_offset", "window", "late", "bind", "attribution",
-    "attribution_order", "state", "rewards"
+    "attribution_order", "state", "webhooks", "rewards"
 };
 
 static const referral_fact_text_e  settle_rules_facts[SETTLE_RULES_FACTS] = {
     REFERRAL_FACT_T_ZONE, REFERRAL_FACT_T_TRANSITIONS, REFERRAL_FACT_T_WINDOW,
     REFERRAL_FACT_T_LATE, REFERRAL_FACT_T_BIND, REFERRAL_FACT_T_ATTRIBUTION,
     REFERRAL_FACT_T_ATTRIBUTION_ORDER, REFERRAL_FACT_T_STATE,
-    REFERRAL_FACT_T_SEED, REFERRAL_FACT_T_TEXT
+    REFERRAL_FACT_T_WEBHOOKS, REFERRAL_FACT_T_SEED, REFERRAL_FACT_T_TEXT
 };
 
 
@@ -60,6 +61,8 @@ static settle_turn_e settle_rules_append(settle_program_t *p,
 static redisReply *settle_rules_ask(settle_program_t *p);
 static int settle_rules_text(settle_program_t *p, referral_buf_t *out,
     const redisReply *reply, int64_t from);
+static void settle_rules_webhooks(settle_program_t *p, referral_buf_t *out,
+    const referral_str_t *value);
 static void settle_rules_zone(settle_program_t *p, referral_buf_t *out,
     const referral_str_t *timezone, const referral_str_t *offset,
     int64_t from);
@@ -409,7 +412,32 @@ settle_rules_text(settle_program_t *p, referral_buf_t *out,
         referral_buf_putc(out, '\n');
     }
 
+    settle_rules_webhooks(p, out, &value[SETTLE_RULES_WEBHOOKS]);
+
     return settle_rewards_text(p, out, &value[SETTLE_RULES_REWARDS]);
+}
+
+
+/* "off" is as if it were not there: programs without webhooks stay as they are */
+
+static void
+settle_rules_webhooks(settle_program_t *p, referral_buf_t *out,
+    const referral_str_t *value)
+{
+    referral_str_t  word;
+
+    word = *value;
+    referral_str_trim(&word);
+
+    if (referral_str_is_nocase(&word, "on")) {
+        referral_buf_puts(out, "on");
+
+    } else if (word.len && !referral_str_is_nocase(&word, "off")) {
+        settle_rules_wrong(p, "webhooks", &word,
+                           "\"on\" and \"off\" are right, off holds");
+    }
+
+    referral_buf_putc(out, '\n');
 }
 
 

@@ -379,6 +379,9 @@ test_wrong(void)
        && PROGRAM("attribution_order", "code,none")->bad == 1
        && told("attribution_order:0,"),
        "orders that are none");
+    ok(PROGRAM("webhooks", "On")->bad == 0
+       && PROGRAM("webhooks", "yes")->bad == 1 && told("webhooks:0,"),
+       "webhooks are on or off");
     ok(LINK("bind", "first")->bad == 0 && told(""), "no field of a link");
 
     ok(PROGRAM("languages", "en,")->set == 0 && told("languages:0,"),

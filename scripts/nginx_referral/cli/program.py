@@ -27,6 +27,7 @@ PROGRAM_FIELDS = {
     "attribution": "last or first.",
     "attribution_order": "Who gets the credit: bound,click,cookie,code.",
     "bind": "ever, or window: a friend is free when it is over.",
+    "webhooks": "on: what becomes of rewards is kept for others; or off.",
     "offer": "What a friend gets, in words, for $referral_offer.",
 }
 
