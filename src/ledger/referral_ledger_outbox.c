@@ -129,7 +129,7 @@ referral_ledger_outbox_entry(referral_ledger_t *l, referral_ledger_writes_t *w,
 }
 
 
-/* a reward of which there is no entry, and the first one that a friend brings */
+/* a reward without an entry, and the first one that a friend brings */
 
 static void
 referral_ledger_outbox_reward(referral_ledger_t *l,

@@ -418,7 +418,7 @@ settle_rules_text(settle_program_t *p, referral_buf_t *out,
 }
 
 
-/* "off" is as if it were not there: programs without webhooks stay as they are */
+/* "off" is as if it were not there: then no entry "rules" is appended for it */
 
 static void
 settle_rules_webhooks(settle_program_t *p, referral_buf_t *out,
