@@ -23,9 +23,13 @@ typedef enum {
 } settle_turn_e;
 
 
-/* lines before the text of rewards in settle_newest_t, the seed the last */
+/*
+ * What a fact "rules" says, as the lines of settle_newest_t.text: the last is
+ * the text of rewards, which may have lines of its own, before it is the seed.
+ */
 
-#define SETTLE_RULES_LINES  9
+#define SETTLE_RULES_FACTS  11
+#define SETTLE_RULES_LINES  (SETTLE_RULES_FACTS - 1)
 
 
 /* what is known of the newest fact "rules" */
