@@ -6,8 +6,8 @@
 --
 -- SECRET: the 32 bytes of the key.  PREFIX: what ids begin with, another for
 -- each run.  PAUSE: as in clicks.lua.  WHOSE: PREFIX of the run that had the
--- same customers, and HOW_MANY of them; this run's PREFIX: all are new.  TYPE:
--- "sale" or "lead".
+-- same customers, and HOW_MANY of them; this run's PREFIX: all are new.  When
+-- each has an event, the run is over.  TYPE: "sale" or "lead".
 
 local ffi = require "ffi"
 
@@ -23,7 +23,7 @@ local crypto = ffi.load("libcrypto.so.3")
 local mac = ffi.new("unsigned char[32]")
 local text = ffi.new("unsigned char[64]")
 
-local secret, prefix, links, batch, whose, customers, event
+local secret, prefix, links, batch, whose, customers, event, last
 local n = 0
 
 function init(args)
@@ -76,6 +76,11 @@ local function body()
 end
 
 function request()
+    if n + batch > customers then
+        wrk.thread:stop()
+        return last
+    end
+
     local b, now = body(), os.time()
     local id = "msg_" .. prefix .. n
     local signed = id .. "." .. now .. "." .. b
@@ -84,10 +89,12 @@ function request()
                 nil)
     crypto.EVP_EncodeBlock(text, mac, 32)
 
-    return "POST /events HTTP/1.1\r\nHost: go.example.com\r\n"
+    last = "POST /events HTTP/1.1\r\nHost: go.example.com\r\n"
         .. "Content-Type: application/json\r\nwebhook-id: " .. id
         .. "\r\nwebhook-timestamp: " .. now .. "\r\nwebhook-signature: v1,"
         .. ffi.string(text) .. "\r\nContent-Length: " .. #b .. "\r\n\r\n" .. b
+
+    return last
 end
 
 function done(summary, latency)
