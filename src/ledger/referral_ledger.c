@@ -316,6 +316,7 @@ referral_ledger_happened(referral_ledger_t *l, const referral_fact_t *fact)
 
     referral_ledger_decide(l, e, friend);
     referral_ledger_reach(l, friend);
+    referral_ledger_customers(l, e);
 
     referral_ledger_goal_event(l, e);
     referral_ledger_goal_friend(l, e->friend);

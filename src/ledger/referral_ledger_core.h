@@ -116,6 +116,7 @@ struct referral_ledger_order_s {
     int64_t                   parts;     /* of refunds */
     int64_t                   refunded;  /* the greatest figure */
     unsigned                  cancelled:1;
+    unsigned                  bought:1;  /* counts among the friend's sales */
 };
 
 
@@ -167,6 +168,12 @@ struct referral_ledger_person_s {
     unsigned                  named:1;   /* "who" stays as it is */
     uint32_t                  debts;     /* owned rewards below 0 */
     uint32_t                  usable;    /* and above it */
+    uint32_t                  bought;    /* sales that stand */
+    referral_ledger_event_t  *customer_by; /* "bound" when it became one */
+    int64_t                   customer_at; /* what made one of the friend */
+    int                       customer_minutes;
+    unsigned                  customer:1; /* whom the referrer brought */
+    unsigned                  customer_told:1;
 };
 
 
@@ -384,6 +391,8 @@ struct referral_ledger_s {
     referral_ledger_list_t    touched;   /* rewards that the fact changed */
     referral_ledger_list_t    moved;     /* these rewards */
     referral_ledger_list_t    asked;     /* rewards, in a call */
+    referral_ledger_list_t    customers; /* friends who are one now, or none
+                                            any more: not told yet */
 
     referral_ledger_due_t    *heap;
     size_t                    nheap;
@@ -472,6 +481,14 @@ void referral_ledger_reach(referral_ledger_t *l,
 
 /* tiers that a rejected friend carried */
 void referral_ledger_lose(referral_ledger_t *l,
+    referral_ledger_person_t *friend);
+
+
+/* customers that referrers brought */
+
+void referral_ledger_customers(referral_ledger_t *l,
+    referral_ledger_event_t *e);
+void referral_ledger_customer_rejected(referral_ledger_t *l,
     referral_ledger_person_t *friend);
 
 

@@ -42,6 +42,10 @@ void referral_ledger_put(referral_ledger_writes_t *w,
 referral_ledger_piece_t referral_ledger_keep(referral_ledger_writes_t *w,
     const referral_buf_t *buf);
 
+/* who became a customer since the last call, and who is none any more */
+void referral_ledger_write_customers(referral_ledger_t *l,
+    referral_ledger_writes_t *w);
+
 /* what others are told of the last fact, before its rewards are "written" */
 void referral_ledger_outbox(referral_ledger_t *l, referral_ledger_writes_t *w);
 

@@ -246,6 +246,7 @@ referral_ledger_reject(referral_ledger_t *l, referral_ledger_person_t *friend,
 
     referral_ledger_lose(l, friend);
     referral_ledger_goal_friend(l, friend);
+    referral_ledger_customer_rejected(l, friend);
 }
 
 

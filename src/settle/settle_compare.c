@@ -643,7 +643,8 @@ settle_compare_ours(unsigned kind, const referral_str_t *field)
 
     static const char *const  names[] = {
         "leads", "sales", "refunds", "friends", "known", "self",
-        "unattributed", "leads:", "sales:", "refunds:", "amount:", "rewards:"
+        "unattributed", "customers", "leads:", "sales:", "refunds:", "amount:",
+        "rewards:"
     };
 
     if (kind != REFERRAL_VIEW_STATS && kind != REFERRAL_VIEW_DAY) {

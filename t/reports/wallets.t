@@ -141,6 +141,19 @@ is(r('reward', 'list', 'shop', '--limit', 5), 0, 'a few');
 like($err, qr/only the newest 5 are shown/, 'says so');
 
 is(j('stats', 'shop')->{'rewards:EUR'}, 9650, 'stats have what was given');
+
+# the order of c2 was paid back whole
+
+is_deeply([ @{ j('stats', 'shop') }{qw(customers cost_per_customer:EUR)} ],
+          [4, 2412], 'to how many new customers, and what one of them cost');
+is_deeply([ map { $t->redis('HGET', @$_) }
+            ['ref:stats:{shop}:ref1', 'customers'],
+            ['ref:progress:{shop}:2', 'customers'],
+            ['ref:stats:{shop}:ref2', 'customers'] ], [3, 3, 1],
+          'by link and by referrer');
+is_deeply([ map { eval { join '+', @{ $t->redis('HVALS', $_) } } }
+            'ref:days:customers:{shop}', 'ref:days:customers:{shop}:ref2' ],
+          [4, 1], 'and by day');
 r('stats', 'shop');
 like($out, qr/^rewards:pt +100\.0 pt$/m, 'for people too');
 

@@ -15,11 +15,13 @@ from .counters import NONE, Counts
 # given for them, as rewards:EUR
 NUMBERS = ("friends", "leads", "sales", "refunds", "known", "unattributed",
            "self")
+# of programs with rewards only
+CUSTOMERS = "customers"
 AMOUNT = "amount:"
 REWARDS = "rewards:"
 
 # how fields of conversions begin, up to a colon
-CONVERTED = (*NUMBERS, "amount", "rewards")
+CONVERTED = (*NUMBERS, CUSTOMERS, "amount", "rewards")
 
 # leads, sales, refunds and amounts are divided by these of the click, and have
 # days
@@ -75,7 +77,26 @@ def totals(counts: Mapping[str, int], amounts: Amounts | None
     shown.update((name, value(counts, name, amounts))
                  for name in money([counts]))
 
+    if CUSTOMERS in counts:
+        shown[CUSTOMERS] = counts[CUSTOMERS]
+        shown.update(costs(counts, amounts))
+
     return shown
+
+
+def costs(counts: Mapping[str, int], amounts: Amounts | None
+          ) -> dict[str, Any]:
+    """What rewards cost for each new customer, floored; nothing without
+    one."""
+    customers = counts[CUSTOMERS]
+
+    if customers <= 0:
+        return {}
+
+    return {f"cost_per_customer:{unit}":
+            value({AMOUNT + unit: counts.get(REWARDS + unit, 0) // customers},
+                  AMOUNT + unit, amounts)
+            for unit in units([counts], REWARDS)}
 
 
 def amounts_of(session: Session, keys: Keys) -> Amounts | None:

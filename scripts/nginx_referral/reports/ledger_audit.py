@@ -15,7 +15,7 @@ from ..store.session import Session
 from ..store.store import BATCH, Store, batches, count
 from ..text.problem import are, several
 from .audit import show_differences
-from .conversion_counts import is_conversion
+from .conversion_counts import CUSTOMERS, is_conversion
 from .ledger_counts import ANY, EPOCH, State, state_of
 from .ledger_facts import DAY, Unread
 from .ledger_model import Model
@@ -268,11 +268,16 @@ class Ledger:
         if name.startswith(self.keys.reward("")):
             return self.of_reward(fields)
 
-        if name.startswith((self.keys.stats(), self.keys.day(""))):
-            return {field: value for field, value in fields.items()
-                    if is_conversion(field)}
+        # who became a customer the entries do not tell: a replay compares it
 
-        return dict(fields)
+        if name.startswith(self.keys.days_of(CUSTOMERS)):
+            return {}
+
+        of_clicks = name.startswith((self.keys.stats(), self.keys.day("")))
+
+        return {field: value for field, value in fields.items()
+                if field != CUSTOMERS
+                and (not of_clicks or is_conversion(field))}
 
     @staticmethod
     def of_reward(fields: dict[str, str]) -> dict[str, str]:

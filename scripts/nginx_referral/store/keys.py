@@ -27,7 +27,8 @@ COUNTS = (
 # the same of the keys that the settler writes
 SETTLED = (
     ("stats", "stats", r"(:.+)?"),
-    ("days", "days:(?:leads|sales|refunds|(?:amount|rewards):[^:]+)", r"(:.+)?"),
+    ("days", "days:(?:leads|sales|refunds|customers|(?:amount|rewards):[^:]+)",
+     r"(:.+)?"),
     ("day", "day", r":.+"),
     ("cohorts", "cohort", r":.+"),
     ("progress", "progress", r":.+"),
