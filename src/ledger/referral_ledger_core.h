@@ -505,8 +505,9 @@ void referral_ledger_contest_close(referral_ledger_t *l,
 
 /* fraud: signals are bits, by their index in the table */
 
-#define REFERRAL_FRAUD_SIGNALS  17
+#define REFERRAL_FRAUD_SIGNALS  18
 #define REFERRAL_FRAUD_SELF     0       /* "self" */
+#define REFERRAL_FRAUD_KNOWN    2       /* "known" */
 
 /* what is done at a signal */
 

@@ -32,6 +32,10 @@ referral_ledger_signals(const referral_ledger_t *l,
         found |= 1U << REFERRAL_FRAUD_SELF;
     }
 
+    if (friend->known || friend->before) {
+        found |= 1U << REFERRAL_FRAUD_KNOWN;
+    }
+
     return found & ~friend->cleared;
 }
 

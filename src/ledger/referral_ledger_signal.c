@@ -5,30 +5,32 @@
 /*
  * Signals of fraud: what the facts of a friend have said adds up, each signal
  * once.  Lines of the newest rules say what is done; without one the scores
- * below hold.
+ * below hold.  That a friend is known is asked by the rules themselves.
  */
 
 static const struct {
     referral_str_t  name;
-    unsigned        score;               /* 0: reject */
+    unsigned        score;
+    unsigned        reject;              /* whatever the score is */
 } referral_fraud_signals[] = {
-    { referral_string("self"), 0 },
-    { referral_string("same_email"), 0 },
-    { referral_string("same_device"), 80 },
-    { referral_string("same_payment"), 80 },
-    { referral_string("same_address_browser"), 40 },
-    { referral_string("same_address"), 20 },
-    { referral_string("shared_click"), 60 },
-    { referral_string("fast_lead"), 40 },
-    { referral_string("fast_sale"), 40 },
-    { referral_string("lead_flood"), 30 },
-    { referral_string("address_flood"), 30 },
-    { referral_string("hosting"), 30 },
-    { referral_string("country"), 10 },
-    { referral_string("disposable"), 40 },
-    { referral_string("coupon_site"), 50 },
-    { referral_string("paid_click"), 50 },
-    { referral_string("mutual"), 40 }
+    { referral_string("self"), 0, 1 },
+    { referral_string("same_email"), 0, 1 },
+    { referral_string("known"), 0, 0 },
+    { referral_string("same_device"), 80, 0 },
+    { referral_string("same_payment"), 80, 0 },
+    { referral_string("same_address_browser"), 40, 0 },
+    { referral_string("same_address"), 20, 0 },
+    { referral_string("shared_click"), 60, 0 },
+    { referral_string("fast_lead"), 40, 0 },
+    { referral_string("fast_sale"), 40, 0 },
+    { referral_string("lead_flood"), 30, 0 },
+    { referral_string("address_flood"), 30, 0 },
+    { referral_string("hosting"), 30, 0 },
+    { referral_string("country"), 10, 0 },
+    { referral_string("disposable"), 40, 0 },
+    { referral_string("coupon_site"), 50, 0 },
+    { referral_string("paid_click"), 50, 0 },
+    { referral_string("mutual"), 40, 0 }
 };
 
 _Static_assert(sizeof(referral_fraud_signals)
@@ -78,7 +80,8 @@ referral_ledger_action(const referral_ledger_t *l, unsigned signal,
 
     action->line = NULL;
     action->score = referral_fraud_signals[signal].score;
-    action->act = action->score ? REFERRAL_DO_SCORE : REFERRAL_DO_REJECT;
+    action->act = referral_fraud_signals[signal].reject ? REFERRAL_DO_REJECT
+                                                        : REFERRAL_DO_SCORE;
 
     if (l->versions.n == 0) {
         return;

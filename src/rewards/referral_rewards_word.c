@@ -39,7 +39,7 @@ const char *const  referral_rewards_kinds[] = {
 
 
 const char  referral_rewards_signals[] =
-    "self|same_email|same_device|same_payment|"
+    "self|same_email|known|same_device|same_payment|"
     "same_address_browser|same_address|shared_click|fast_lead|fast_sale|"
     "lead_flood|address_flood|hosting|country|disposable|coupon_site|"
     "paid_click|mutual";

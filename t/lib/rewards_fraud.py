@@ -41,6 +41,8 @@ class Fraud:
         if any(f.get("self") == "1" for f in mine) and \
                 self.action("self") != "reject":
             found.add("self")
+        if self.known(friend):
+            found.add("known")
         return found - self.cleared.get(friend, set())
 
     def look(self, friend):

@@ -52,9 +52,6 @@ def listed(text, said):
 
 def uncovered(rules):
     """The first thing in a text that this model does not cover, or None."""
-    for line in rules["fraud"]:
-        if line["do"] != "reject" and "known" in line["name"].split(","):
-            return "fraud=known"
     for line in rules["rule"] + rules["contest"]:
         if line.get("pay", "credit") != "credit":
             return "pay="
@@ -363,12 +360,16 @@ class Model(Fraud, Notices):
         if any(f.get("self") == "1" for f in mine) and \
                 self.action("self") == "reject":
             return False
-        # A5: a lead or an event with an amount that happened before it
-        known = any(f.get("known") == "1" for f in mine) or any(
+        return self.known(friend) == ((line or {}).get("known") == "yes")
+
+    def known(self, friend):
+        """A5: a lead or an event with an amount that happened before it."""
+        bound = self.binding(friend)
+        mine = self.events(friend)
+        return any(f.get("known") == "1" for f in mine) or any(
             int(f["at"]) < int(bound["at"]) and f["n"] < bound["n"]
             and (f["type"] == "lead" or num(f, "amount") is not None)
-            for f in mine)
-        return known == ((line or {}).get("known") == "yes")
+            for f in (mine if bound else ()))
 
     # ---- the calendar of the program
 

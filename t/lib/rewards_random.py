@@ -15,7 +15,7 @@ LEVELS = ["tier=iron friends=1 of=r0",
 FRAUD = ["fraud=same_device do=hold review=3d then=approve",
          "fraud=paid_click,country do=score:50 review=1d",
          "fraud=shared_click do=score:30", "fraud=mutual do=reject",
-         "fraud=self do=hold"]
+         "fraud=self do=hold", "fraud=known do=hold"]
 SIGNALS = ["same_device", "same_device", "paid_click", "country", "self",
            "paid_click,country", "shared_click", "mutual", "fast_sale"]
 MORE = ["step=paid on=sale,ride", "step=all on=install+verify",

@@ -682,6 +682,27 @@ fraud=same_device do=hold review=3d
         "review: what is said")
 
 
+def known():
+    life = Life("""unit=pt/0
+rule=r on=lead known=yes to=friend give=1pt
+rule=s on=lead to=friend give=2pt
+fraud=known do=hold
+""")
+    life.say(1, "lead", "11", known="1")
+    life.say(1, "lead", "12")
+    life.has({"11 pt pending": 1, "12 pt available": 2},
+             "known: a customer of before waits")
+    life.say(2, "approve", "11")
+    life.has({"11 pt available": 1, "12 pt available": 2}, "known: approved")
+    life.say(3, "rules", version="2",
+             text=life.model.facts[0]["text"].replace("hold", "reject"))
+    # who was approved is not asked again
+    life.say(4, "lead", "11", known="1")
+    life.say(4, "lead", "13", known="1")
+    life.has({"11 pt available": 1, "12 pt available": 2},
+             "known: or is rejected")
+
+
 def deadlines():
     life = Life("""unit=pt/0
 rule=r on=sale each=order to=friend give=10pt hold=2d life=10d
@@ -1074,7 +1095,7 @@ def ticks(seed, rounds):
 for story in (uber, dropbox, parked, prizes, counters, part_expired,
               before_rules, airbnb, prime, tesla, bank, zones, ids, trio,
               ladder, chain, levels, contest, seasons, nudges, goals, items,
-              region, review, deadlines, rejected, waiting, reserves, until,
+              region, review, known, deadlines, rejected, waiting, reserves, until,
               draw, once, conditions, late, flagged, months, restore, places,
               limits, terms):
     story()

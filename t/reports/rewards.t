@@ -124,14 +124,20 @@ for my $line (split /\n/, `build/referral_rewards_test --words`) {
 is_deeply(table('Each word once'), [ map { "$_:$kinds{$_}" } sort keys %kinds ],
           'each word with its lines');
 
-my %score = slurp('src/ledger/referral_ledger_signal.c')
-            =~ /\{ referral_string\("(\w+)"\), (\d+) \}/g;
-my %signal = map { /^(\w+):.* (reject|score \d+)$/ ? ($1 => $2) : () }
+my %default = slurp('src/ledger/referral_ledger_signal.c')
+              =~ /\{ referral_string\("(\w+)"\), (\d+, \d) \}/g;
+
+for my $does (values %default) {
+    my ($score, $reject) = split /, /, $does;
+
+    $does = $reject ? 'reject' : $score ? "score $score" : 'nothing';
+}
+
+my %signal = map { /^(\w+):.* (reject|nothing|score \d+)$/ ? ($1 => $2) : () }
              table('Signals of fraud')->@*;
 
-is_deeply(\%signal, { map { $_ => $score{$_} ? "score $score{$_}" : 'reject' }
-                      keys %score }, 'each signal with its score');
-cmp_ok(scalar(keys %score), '>=', 17, 'signals');
+is_deeply(\%signal, \%default, 'each signal with its score');
+cmp_ok(scalar(keys %default), '>=', 18, 'signals');
 
 
 # --- the examples ---

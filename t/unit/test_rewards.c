@@ -231,7 +231,7 @@ static const char *const  lines[][2] = {
     { "step=paid on=txn", "step=paid" },
     { "step=paid on=txn,bill", "step=paid on=rule:base" },
 
-    { "fraud=self,same_email do=reject", "fraud=known do=reject" },
+    { "fraud=self,same_email do=reject", "fraud=guess do=reject" },
     { "fraud=same_address do=score:20", "fraud=same_address do=reject" },
     { "fraud=mutual do=hold review=14d then=approve",
       "fraud=mutual do=hold then=approve" },
