@@ -127,6 +127,7 @@ struct referral_ledger_person_s {
     referral_str_t            who;       /* a digest, as a referrer */
     referral_ledger_list_t    events;
     referral_ledger_event_t  *bound;     /* the first one with a referrer */
+    int64_t                   bound_for; /* ms from then on; 0: for ever */
     referral_ledger_list_t    earned;    /* rewards of either side by what
                                             this friend did, by number; some
                                             stand by another friend now */
@@ -692,10 +693,9 @@ int referral_ledger_newcomer(const referral_ledger_t *l,
 const referral_ledger_rules_t *referral_ledger_terms(
     const referral_ledger_t *l, const referral_ledger_person_t *friend);
 
-/* may what the friend does earn anything by this line? */
+/* may the event earn anything by this line? */
 int referral_ledger_eligible(const referral_ledger_t *l,
-    const referral_ledger_person_t *friend,
-    const referral_rewards_line_t *line);
+    const referral_ledger_event_t *e, const referral_rewards_line_t *line);
 
 /* the number of a friend, or an order, under the line's counter: is it one of
    those that the line names? */

@@ -169,6 +169,7 @@ referral_ledger_join(referral_ledger_t *l, referral_ledger_event_t *e)
 
     if (friend->bound == NULL && e->referrer) {
         friend->bound = e;
+        friend->bound_for = l->zone.lapses ? l->zone.window * 1000 : 0;
 
         for (i = 0; i < friend->events.n; i++) {
             old = friend->events.item[i];

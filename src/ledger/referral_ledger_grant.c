@@ -77,7 +77,7 @@ referral_ledger_ask_rule(referral_ledger_t *l,
     for (i = 0; i < rule->n; i++) {
         line.line = &rules->rewards.lines[rule->line[i]];
 
-        if (referral_ledger_eligible(l, e->friend, line.line)
+        if (referral_ledger_eligible(l, e, line.line)
             && referral_ledger_holds(l, &line, e)
             && referral_ledger_numbered(l, &line, e))
         {

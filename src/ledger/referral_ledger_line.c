@@ -233,7 +233,7 @@ int
 referral_ledger_upheld(const referral_ledger_t *l, const referral_reward_t *r)
 {
     return !r->down
-           && referral_ledger_eligible(l, r->event->friend, r->asked.line)
+           && referral_ledger_eligible(l, r->event, r->asked.line)
            && referral_ledger_still(l, &r->asked, r->event);
 }
 

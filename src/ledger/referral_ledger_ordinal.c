@@ -151,7 +151,7 @@ referral_ledger_ordinal_counts(const referral_ledger_t *l,
 
     e = one->event;
 
-    return referral_ledger_eligible(l, e->friend, one->line.line)
+    return referral_ledger_eligible(l, e, one->line.line)
            && referral_ledger_still(l, &one->line, e)
            && e->friend->closed < e->position;
 }

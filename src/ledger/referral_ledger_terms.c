@@ -40,10 +40,15 @@ referral_ledger_newcomer(const referral_ledger_t *l,
 
 int
 referral_ledger_eligible(const referral_ledger_t *l,
-    const referral_ledger_person_t *friend,
-    const referral_rewards_line_t *line)
+    const referral_ledger_event_t *e, const referral_rewards_line_t *line)
 {
+    const referral_ledger_person_t  *friend;
+
+    friend = e->friend;
+
     return friend->bound && !friend->rejected
+           && (friend->bound_for == 0
+               || e->at - friend->bound->at <= friend->bound_for)
            && (friend->known || friend->before) == line->known
            && !referral_ledger_self(l, friend);
 }

@@ -28,7 +28,7 @@ def facts_words(fact):
         fact = {**fact, "via": "code", "code": "x"}
 
     if fact["type"] == "rules":
-        fact = {**fact, "window": "2592000", "late": "5184000"}
+        fact = {"window": "2592000", "late": "5184000", **fact}
 
     return fact
 

@@ -71,6 +71,7 @@ class Model(Fraud, Notices):
         self.reserves = {}      # token -> what is reserved
         self.versions = []      # (version, rules)
         self.zone = []
+        self.lapses = None      # ms after which a new binding does
         self.flags = []         # (position, word)
         self.early = False      # the first rules are known before their fact
 
@@ -90,8 +91,9 @@ class Model(Fraud, Notices):
         self.now = int(fact["time"])
         self.due(self.now)
         # the day of an event stays that of the zone that held
-        self.facts.append(dict(fact, n=self.n, offset=self.offset(
-            int(fact.get("at", fact["time"])))))
+        self.facts.append(dict(
+            fact, n=self.n, bound_for=self.lapses,
+            offset=self.offset(int(fact.get("at", fact["time"])))))
         self.moment = self.now
 
         kind = fact["type"]
@@ -125,6 +127,8 @@ class Model(Fraud, Notices):
         rules["seed"] = bytes.fromhex(fact.get("seed", ""))
         self.versions.append((fact["version"], rules))
         # A10: the zone is in the fact; later facts replace it
+        self.lapses = int(fact["window"]) * 1000 \
+            if fact.get("bind") == "window" else None
         self.zone = sorted(tuple(map(int, pair.split(":"))) for pair
                            in fact.get("transitions", "").split(",") if pair)
 
@@ -351,10 +355,14 @@ class Model(Fraud, Notices):
         return next(f.get("referrer_who") for f in self.facts
                     if f.get("referrer") == referrer) or referrer
 
-    def eligible(self, friend, line=None):
+    def eligible(self, friend, line=None, by=None):
         """known=yes is for known customers, all else for the others."""
         bound = self.binding(friend)
         if bound is None or friend in self.rejected:
+            return False
+        # program rule 1: a binding may lapse
+        if by and bound["bound_for"] is not None and \
+                int(by["at"]) - int(bound["at"]) > bound["bound_for"]:
             return False
         mine = self.events(friend)
         if any(f.get("self") == "1" for f in mine) and \
@@ -447,7 +455,7 @@ class Model(Fraud, Notices):
 
     def upheld(self, r):
         return not r["down"] and self.still(r["asked"], r["event"]) and \
-            self.eligible(through(r), r["asked"])
+            self.eligible(through(r), r["asked"], r["event"])
 
     def still(self, line, e):
         """B3, B11, B12: does that stand by which e had qualified?"""
@@ -626,7 +634,7 @@ class Model(Fraud, Notices):
             for e in events:
                 for line in rules["rule"]:
                     if line["name"] == name \
-                            and self.eligible(friend, line) \
+                            and self.eligible(friend, line, e) \
                             and self.holds(line, e) \
                             and self.numbered(line, e):
                         self.grant(version, rules, line, e, state)
@@ -653,7 +661,7 @@ class Model(Fraud, Notices):
 
     def counts(self, line, e):
         """B3, B10: does who qualified by this event stand?"""
-        return self.eligible(e["friend"], line) and self.still(line, e) and \
+        return self.eligible(e["friend"], line, e) and self.still(line, e) and \
             self.closed.get(e["friend"], 0) < e["n"]
 
     def reached(self, r):

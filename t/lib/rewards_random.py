@@ -256,7 +256,9 @@ def who(friend):
 
 
 def rules(rnd, now, version):
-    return {"type": "rules", "time": str(now), "version": str(version),
+    lapses = {"bind": "window", "window": str(rnd.choice([1, 5]) * 86400)} \
+        if rnd.random() < .2 else {}
+    return {**lapses, "type": "rules", "time": str(now), "version": str(version),
             "text": program(rnd), "transitions": f"{T - 400 * DAY}:"
             + rnd.choice(["0", "480", "-480", "840", "-720", "-210",
                           f"120,{T + 5 * DAY + 3600000}:60",

@@ -24,11 +24,11 @@ def is_(got, want, what):
 
 
 class Life:
-    def __init__(self, text, minutes=0):
+    def __init__(self, text, minutes=0, **more):
         self.model, self.k, self.wrong = Model(), 0, []
         self.say(0, "rules", version="1", text=text,
                  transitions=f"0:{minutes}",
-                 seed="000102030405060708090a0b0c0d0e0f")
+                 seed="000102030405060708090a0b0c0d0e0f", **more)
 
     def say(self, day, kind, friend="", /, **more):
         self.k += 1
@@ -703,6 +703,23 @@ fraud=known do=hold
              "known: or is rejected")
 
 
+def lapses():
+    life = Life("unit=pt/0\nrule=r on=sale each=order to=both give=1pt\n",
+                bind="window", window="432000")
+    life.say(1, "lead", "11")
+    life.say(6, "sale", "11", order="a", amount=1, unit="pt")
+    life.say(6.1, "sale", "11", order="b", amount=1, unit="pt")
+    life.has({"1 pt available": 1, "11 pt available": 1},
+             "lapses: at the window's end, not after it")
+    life.say(7, "rules", version="2", bind="ever",
+             text=life.model.facts[0]["text"])
+    life.say(8, "sale", "11", order="c", amount=1, unit="pt")
+    life.say(8, "lead", "12")
+    life.say(20, "sale", "12", order="d", amount=1, unit="pt")
+    life.has({"1 pt available": 2, "11 pt available": 1, "12 pt available": 1},
+             "lapses: as it was said when the friend was bound")
+
+
 def deadlines():
     life = Life("""unit=pt/0
 rule=r on=sale each=order to=friend give=10pt hold=2d life=10d
@@ -1095,8 +1112,8 @@ def ticks(seed, rounds):
 for story in (uber, dropbox, parked, prizes, counters, part_expired,
               before_rules, airbnb, prime, tesla, bank, zones, ids, trio,
               ladder, chain, levels, contest, seasons, nudges, goals, items,
-              region, review, known, deadlines, rejected, waiting, reserves, until,
-              draw, once, conditions, late, flagged, months, restore, places,
+              region, review, known, lapses, deadlines, rejected, waiting, reserves,
+              until, draw, once, conditions, late, flagged, months, restore, places,
               limits, terms):
     story()
 
