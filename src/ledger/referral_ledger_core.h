@@ -360,7 +360,8 @@ typedef enum {
     REFERRAL_LEDGER_NUDGE,
     REFERRAL_LEDGER_TALLY,
     REFERRAL_LEDGER_GOAL,
-    REFERRAL_LEDGER_BALANCE
+    REFERRAL_LEDGER_BALANCE,
+    REFERRAL_LEDGER_GRANTED
 } referral_ledger_kind_e;
 
 
@@ -712,8 +713,13 @@ int64_t referral_ledger_ratio(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
 
 /* what the reward is by its own line, of what is left */
 int64_t referral_ledger_target(const referral_reward_t *r);
-int64_t referral_ledger_capped(const referral_reward_t *r, int64_t amount,
-    int fresh);
+int64_t referral_ledger_capped(referral_ledger_t *l,
+    const referral_reward_t *r, int64_t amount, int fresh);
+
+/* all that was ever granted of a unit */
+int64_t *referral_ledger_granted(referral_ledger_t *l,
+    const referral_str_t *unit);
+
 void referral_ledger_pay(referral_ledger_t *l, referral_reward_t *r,
     int64_t amount, const referral_ledger_event_t *e, const char *why,
     unsigned from);

@@ -4,6 +4,8 @@
 
 static int referral_ledger_due_holds(referral_ledger_t *l,
     const referral_ledger_due_t *due);
+static void referral_ledger_due_dropped(referral_ledger_t *l,
+    const referral_ledger_due_t *due);
 
 
 static int
@@ -52,8 +54,7 @@ referral_ledger_due_holds(referral_ledger_t *l,
 int64_t
 referral_ledger_due(referral_ledger_t *l)
 {
-    const referral_reward_t  *r;
-    referral_ledger_due_t     due;
+    referral_ledger_due_t  due;
 
     while (l->nheap) {
         due = l->heap[0];
@@ -63,20 +64,57 @@ referral_ledger_due(referral_ledger_t *l)
         }
 
         referral_ledger_due_pop(l);
-
-        /* its end has slid */
-
-        r = due.what;
-
-        if (due.kind == REFERRAL_DUE_EXPIRY && r->sum[REFERRAL_AVAILABLE] > 0
-            && r->expires > due.at)
-        {
-            referral_ledger_schedule(l, REFERRAL_DUE_EXPIRY, r->expires,
-                                     due.what);
-        }
+        referral_ledger_due_dropped(l, &due);
     }
 
     return -1;
+}
+
+
+/* what holds again later has to be planned again then, also for this time */
+
+static void
+referral_ledger_due_dropped(referral_ledger_t *l,
+    const referral_ledger_due_t *due)
+{
+    referral_reward_t        *r;
+    referral_ledger_goal_t   *goal;
+    referral_ledger_nudge_t  *nudge;
+
+    switch (due->kind) {
+
+    case REFERRAL_DUE_NUDGE:
+        nudge = due->what;
+
+        if (nudge->at == due->at) {
+            nudge->at = -1;
+        }
+
+        break;
+
+    case REFERRAL_DUE_GOAL:
+        goal = due->what;
+
+        if (goal->at == due->at) {
+            goal->at = -1;
+        }
+
+        break;
+
+    case REFERRAL_DUE_EXPIRY:
+        r = due->what;
+
+        /* its end has slid */
+
+        if (r->sum[REFERRAL_AVAILABLE] > 0 && r->expires > due->at) {
+            referral_ledger_schedule(l, REFERRAL_DUE_EXPIRY, r->expires, r);
+        }
+
+        break;
+
+    default:
+        break;
+    }
 }
 
 

@@ -49,6 +49,9 @@ referral_ledger_move(referral_ledger_t *l, referral_reward_t *r,
 
     if (from != REFERRAL_BUDGET) {
         r->sum[from] -= amount;
+
+    } else {
+        *referral_ledger_granted(l, &r->unit) += amount;
     }
 
     if (__builtin_add_overflow(r->sum[to], amount, &r->sum[to])) {

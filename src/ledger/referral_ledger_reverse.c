@@ -12,7 +12,8 @@ static int referral_ledger_number_compare(const void *one, const void *two);
 static int referral_ledger_percent(const referral_reward_t *r);
 static int64_t referral_ledger_standing(const referral_ledger_t *l,
     const referral_reward_t *r);
-static int64_t referral_ledger_share(const referral_reward_t *r);
+static int64_t referral_ledger_share(const referral_ledger_t *l,
+    const referral_reward_t *r);
 static void referral_ledger_reverse(referral_ledger_t *l,
     referral_reward_t *r, int64_t amount);
 
@@ -97,7 +98,15 @@ referral_ledger_ask_one(referral_ledger_t *l, referral_reward_t *r)
         return;
     }
 
-    more = referral_ledger_capped(r, want - have, 0);
+    more = referral_ledger_capped(l, r, want - have, 0);
+
+    /* what the cap cuts is not paid when there is room again */
+
+    if (more < want - have) {
+        r->clipped = 1;
+        r->first = have + more;
+    }
+
     again = more < r->sum[REFERRAL_CANCELLED] ? more
             : r->sum[REFERRAL_CANCELLED];
 
@@ -178,7 +187,7 @@ referral_ledger_standing(const referral_ledger_t *l,
     }
 
     if (r->line->undo == REFERRAL_UNDO_SHARE && r->event->order) {
-        return referral_ledger_share(r);
+        return referral_ledger_share(l, r);
     }
 
     return referral_ledger_still(l, line, r->event) ? referral_ledger_net(r)
@@ -187,15 +196,17 @@ referral_ledger_standing(const referral_ledger_t *l,
 
 
 static int64_t
-referral_ledger_share(const referral_reward_t *r)
+referral_ledger_share(const referral_ledger_t *l, const referral_reward_t *r)
 {
     int64_t                         total;
     const referral_ledger_order_t  *order;
 
     order = r->event->order;
 
+    /* an order without an amount has no parts */
+
     if (order->sale == NULL) {
-        return r->first;
+        return referral_ledger_still(l, &r->asked, r->event) ? r->first : 0;
     }
 
     total = referral_ledger_order_total(order);
@@ -283,7 +294,7 @@ referral_ledger_come_back(referral_ledger_t *l, referral_reward_t *r,
            ? referral_ledger_target(r) : r->first;
 
     amount = want > have ? want - have : 0;
-    amount = referral_ledger_capped(r, amount, 1);
+    amount = referral_ledger_capped(l, r, amount, 1);
 
     if (amount == 0 && want > have) {
         r->denied = "cap";

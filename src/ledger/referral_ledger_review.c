@@ -207,6 +207,7 @@ referral_ledger_approve(referral_ledger_t *l, referral_ledger_person_t *friend)
         r = friend->earned.item[i];
 
         if (r->event->friend == friend) {
+            referral_ledger_schedule_reward(l, r);
             referral_ledger_ripen_if(l, r);
         }
     }

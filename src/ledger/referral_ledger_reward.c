@@ -88,7 +88,7 @@ referral_ledger_start(referral_ledger_t *l, referral_reward_t *r)
     int64_t  target, amount;
 
     target = referral_ledger_target(r);
-    amount = referral_ledger_capped(r, target, 1);
+    amount = referral_ledger_capped(l, r, target, 1);
 
     if (amount == 0 && target > 0) {
         r->denied = "cap";
@@ -228,9 +228,16 @@ referral_ledger_cap(referral_ledger_t *l, referral_reward_t *r,
 /* how much of the amount the cap leaves */
 
 int64_t
-referral_ledger_capped(const referral_reward_t *r, int64_t amount, int fresh)
+referral_ledger_capped(referral_ledger_t *l, const referral_reward_t *r,
+    int64_t amount, int fresh)
 {
     int64_t  left;
+
+    /* no sum of the unit is larger than all that was ever granted of it */
+
+    if (amount > INT64_MAX - *referral_ledger_granted(l, &r->unit)) {
+        return 0;
+    }
 
     if (r->cap == NULL) {
         return amount;
@@ -250,6 +257,14 @@ referral_ledger_capped(const referral_reward_t *r, int64_t amount, int fresh)
     }
 
     return r->line->over == REFERRAL_OVER_CLIP && left > 0 ? left : 0;
+}
+
+
+int64_t *
+referral_ledger_granted(referral_ledger_t *l, const referral_str_t *unit)
+{
+    return referral_ledger_find(l, REFERRAL_LEDGER_GRANTED, unit->data,
+                                unit->len, sizeof(int64_t));
 }
 
 

@@ -26,6 +26,8 @@ static referral_ledger_reserve_t *referral_ledger_token(referral_ledger_t *l,
     const referral_fact_t *fact);
 static void referral_ledger_commit(referral_ledger_t *l,
     const referral_fact_t *fact);
+static const referral_rewards_line_t *referral_ledger_cap_line(
+    const referral_rewards_t *rewards, const referral_str_t *name);
 static void referral_ledger_adjust(referral_ledger_t *l,
     const referral_fact_t *fact);
 
@@ -439,6 +441,24 @@ referral_ledger_restore(referral_ledger_t *l, const referral_ledger_event_t *e)
 }
 
 
+static const referral_rewards_line_t *
+referral_ledger_cap_line(const referral_rewards_t *rewards,
+    const referral_str_t *name)
+{
+    unsigned  i;
+
+    for (i = 0; i < rewards->nlines; i++) {
+        if (rewards->lines[i].kind == REFERRAL_REWARDS_CAP
+            && referral_str_eq(&rewards->lines[i].name, name))
+        {
+            return &rewards->lines[i];
+        }
+    }
+
+    return NULL;
+}
+
+
 /* an operator's word: the fact's id makes the reward's */
 
 static void
@@ -446,21 +466,37 @@ referral_ledger_adjust(referral_ledger_t *l, const referral_fact_t *fact)
 {
     u_char                          text[512], id[REFERRAL_REWARD_ID];
     int64_t                         amount, owner;
-    unsigned                        i;
     referral_buf_t                  buf;
     referral_str_t                  name;
     referral_reward_t              *r;
-    const referral_str_t           *cap, *state;
+    const referral_str_t           *cap, *state, *unit;
+    const referral_ledger_rules_t  *rules;
     const referral_rewards_line_t  *line;
 
     amount = referral_ledger_number(fact, REFERRAL_FACT_T_AMOUNT);
     owner = referral_ledger_number(fact, REFERRAL_FACT_T_OWNER);
     cap = &fact->text[REFERRAL_FACT_T_CAP];
     state = &fact->text[REFERRAL_FACT_T_STATE];
+    unit = &fact->text[REFERRAL_FACT_T_UNIT];
 
-    if (amount <= 0 || owner <= 0 || l->versions.n == 0
-        || fact->text[REFERRAL_FACT_T_UNIT].len == 0)
-    {
+    if (amount <= 0 || owner <= 0 || l->versions.n == 0 || unit->len == 0) {
+        referral_ledger_flag(l, "refused");
+        return;
+    }
+
+    rules = l->versions.item[l->versions.n - 1];
+    line = NULL;
+
+    if (cap->len) {
+        line = referral_ledger_cap_line(&rules->rewards, cap);
+
+        if (line == NULL) {
+            referral_ledger_flag(l, "refused");
+            return;
+        }
+    }
+
+    if (amount > INT64_MAX - *referral_ledger_granted(l, unit)) {
         referral_ledger_flag(l, "refused");
         return;
     }
@@ -490,7 +526,7 @@ referral_ledger_adjust(referral_ledger_t *l, const referral_fact_t *fact)
         return;
     }
 
-    r->rules = l->versions.item[l->versions.n - 1];
+    r->rules = rules;
     r->owner = referral_ledger_person(l, owner);
     r->referrer = r->owner;
     r->first = amount;
@@ -499,17 +535,11 @@ referral_ledger_adjust(referral_ledger_t *l, const referral_fact_t *fact)
     r->clock = l->now;
     r->minutes = referral_ledger_minutes(l, l->now);
     referral_str_set(&r->rule, "adjust");
-    referral_ledger_copy(l, &r->unit, &fact->text[REFERRAL_FACT_T_UNIT]);
+    referral_ledger_copy(l, &r->unit, unit);
     referral_ledger_push(l, &r->owner->owned, r);
 
-    for (i = 0; cap->len && i < r->rules->rewards.nlines; i++) {
-        line = &r->rules->rewards.lines[i];
-
-        if (line->kind == REFERRAL_REWARDS_CAP
-            && referral_str_eq(&line->name, cap))
-        {
-            referral_ledger_cap(l, r, line);
-        }
+    if (line) {
+        referral_ledger_cap(l, r, line);
     }
 
     referral_ledger_move(l, r, REFERRAL_BUDGET,

@@ -17,6 +17,7 @@ from rewards_notices import Notices, between, num, through
 
 ACCOUNTS = ("pending", "available", "reserved", "spent", "expired",
             "cancelled")
+MOST = 2 ** 63 - 1
 NO_EVENTS = {"rules", "tick", "reserve", "commit", "release", "adjust",
              "skip", "choose", "approve", "reject"}
 RESERVE_LIFE = 30 * 60000
@@ -68,6 +69,7 @@ class Model(Fraud, Notices):
         self.rewards = {}       # id -> reward, in the order of first grants
         self.ordinals = {}      # (counter, friend or order) -> its ordinal, B9
         self.closed = {}        # friend -> position of a closed account
+        self.granted = {}       # unit -> all that ever was
         self.reserves = {}      # token -> what is reserved
         self.versions = []      # (version, rules)
         self.zone = []
@@ -241,6 +243,8 @@ class Model(Fraud, Notices):
         assert amount > 0
         if source != "budget":
             r["sums"][source] -= amount
+        else:
+            self.granted[r["unit"]] = self.granted.get(r["unit"], 0) + amount
         r["sums"][target] += amount
         self.entries.append({
             "id": f"{self.n}-{self.i}", "reward": r["id"], "owner": r["owner"],
@@ -808,7 +812,7 @@ class Model(Fraud, Notices):
         upto = r["line"].get("upto")
         if upto and upto[1] == r["unit"]:
             amount = min(amount, upto[0])
-        return amount
+        return min(amount, MOST)
 
     @staticmethod
     def drawn(r):
@@ -826,7 +830,10 @@ class Model(Fraud, Notices):
         raise AssertionError
 
     def capped(self, r, amount, new):
-        """How much of it every cap leaves, 0 if denied."""
+        """How much of it every cap leaves, 0 if denied; no sum is larger than
+        all that was granted of the unit."""
+        if self.granted.get(r["unit"], 0) + amount > MOST:
+            return 0
         name = r["line"].get("cap")
         if name is None:
             return amount
@@ -879,6 +886,9 @@ class Model(Fraud, Notices):
                 self.reverse(r, have - want)
             elif want > have and r["line"]["give"][0] == "percent":
                 more = self.capped(r, want - have, False)
+                # rule 8: what the cap cuts is not paid later
+                if more < want - have:
+                    r["clipped"], r["first"] = True, have + more
                 again = min(more, r["sums"]["cancelled"])
                 self.pay(r, again, r["event"], "raised", "cancelled")
                 self.pay(r, more - again, r["event"], "raised")
@@ -897,6 +907,8 @@ class Model(Fraud, Notices):
                 "sum" not in line and line["on"][0] != "all":
             return 0
         if undo == "share" and e.get("order"):
+            if self.order(e["order"]) is None:
+                return r["first"] if self.still(line, e) else 0
             total, rest, _ = self.order(e["order"])
             return r["first"] * rest // total if total else 0
         return net(r) if self.still(line, e) else 0
@@ -1054,6 +1066,12 @@ class Model(Fraud, Notices):
         if fact.get("cap"):
             line["cap"] = fact["cap"]
         amount = num(fact, "amount")
+        if not self.versions or fact.get("cap") and not any(
+                cap["name"] == fact["cap"]
+                for cap in self.versions[-1][1]["cap"]) or \
+                self.granted.get(fact["unit"], 0) + amount > MOST:
+            self.flags.append((self.n, "refused"))
+            return
         r = self.fresh(name, line, fact["unit"], owner=fact["owner"],
                        referrer=fact["owner"], first=amount,
                        version=self.versions[-1][0],

@@ -223,6 +223,10 @@ def stream(seed, length=40):
             if kind == "reserve" and rnd.random() < .3:
                 fact.update(rnd.choice([{"item": "mug", "amount": "300"},
                                         {"item": "cap", "amount": "200"}]))
+            if kind == "adjust":
+                fact["cap"] = more.choice(["", "", "", "sum", "none"])
+                fact["amount"] = more.choice([fact["amount"]] * 9
+                                             + [str(2 ** 53 - 1)])
             if kind == "reserve":
                 tokens.append(fact["event"])
         elif kind in ("commit", "release"):

@@ -972,6 +972,30 @@ rule=k on=sale each=order to=friend give=10pt cap=p over=clip undo=keep
              "limits: undo=keep and a cap that is free again")
 
 
+def raises():
+    life = Life("""unit=pt/0
+cap=c per=referrer amount=10pt
+rule=r on=sale each=order to=referrer give=10% cap=c over=clip
+rule=s on=ride each=order to=friend give=4pt undo=share
+""")
+    life.say(1, "sale", "11", order="a", amount=50, unit="pt")
+    life.say(1, "sale", "11", order="b", amount=30, unit="pt")
+    life.say(2, "update", order="a", amount=100, unit="pt")
+    life.has({"1 pt available": 10}, "raises: up to the cap")
+    life.say(3, "cancel", order="b")
+    life.say(3, "lead", "11")
+    life.has({"1 pt available": 7, "1 pt cancelled": 3},
+             "raises: what the cap cut is not paid later")
+    # an order without an amount has no parts
+    life.say(4, "ride", "11", order="c")
+    life.say(4, "refund", order="c", amount=5, unit="pt")
+    life.has({"1 pt available": 7, "1 pt cancelled": 3, "11 pt available": 4},
+             "raises: no part of no amount")
+    life.say(5, "cancel", order="c")
+    life.has({"1 pt available": 7, "1 pt cancelled": 3, "11 pt cancelled": 4},
+             "raises: but all of it")
+
+
 def terms():
     for word, more in (("lead", 1), ("event", 20)):
         text = f"set=terms:{word}\nunit=pt/0\nrule=r on=buy each=event " \
@@ -1114,7 +1138,7 @@ for story in (uber, dropbox, parked, prizes, counters, part_expired,
               ladder, chain, levels, contest, seasons, nudges, goals, items,
               region, review, known, lapses, deadlines, rejected, waiting, reserves,
               until, draw, once, conditions, late, flagged, months, restore, places,
-              limits, terms):
+              limits, raises, terms):
     story()
 
 randoms(int(os.environ.get("TEST_SEED", "1")),

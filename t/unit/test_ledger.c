@@ -13,7 +13,7 @@
 #define T      1793059200000LL
 
 #define TEXTS  64
-#define FACTS  512
+#define FACTS  2048
 
 
 static referral_ledger_t  *ledger;
@@ -364,6 +364,39 @@ test_debt(void)
 }
 
 
+/* sums of all owners are the largest: what would leave them is not given */
+
+static void
+test_most(void)
+{
+    unsigned      i, refused, last;
+    char          words[128];
+    const char   *flag;
+
+    begin("rule=a on=lead to=friend give=10.00EUR\n");
+    refused = 0;
+    last = 0;
+
+    for (i = 1; i <= 1030; i++) {
+        snprintf(words, sizeof(words), "event=m%u|owner=%u|unit=EUR|"
+                 "amount=9007199254740991|state=available", i, 1 + i % 3);
+        flag = say("adjust", 1, words);
+        refused += (strcmp(flag, "refused") == 0);
+        last = refused ? last : i;
+    }
+
+    ok(last == 1024 && refused == 6, "no sum leaves 63 bits");
+
+    say("lead", 2, "friend=9" BY1);
+    ok(has(9, "EUR", REFERRAL_AVAILABLE) == 1000, "what still fits is given");
+    say("adjust", 2, "event=n|owner=1|unit=EUR|amount=24|state=available");
+    say("lead", 2, "friend=10" BY1);
+    ok(has(10, "EUR", REFERRAL_AVAILABLE) == 0, "a reward that does not is not");
+    ok(strcmp(say("adjust", 2, "event=o|owner=1|unit=EUR|amount=1|cap=none"),
+              "refused") == 0, "nor one against a cap that there is not");
+}
+
+
 static void
 test_milestone(void)
 {
@@ -472,6 +505,7 @@ main(void)
     test_hold();
     test_refunds();
     test_debt();
+    test_most();
     test_milestone();
     test_circle();
     test_ratio();
