@@ -260,14 +260,6 @@ referral_ledger_capped(referral_ledger_t *l, const referral_reward_t *r,
 }
 
 
-int64_t *
-referral_ledger_granted(referral_ledger_t *l, const referral_str_t *unit)
-{
-    return referral_ledger_find(l, REFERRAL_LEDGER_GRANTED, unit->data,
-                                unit->len, sizeof(int64_t));
-}
-
-
 int64_t
 referral_ledger_target(const referral_reward_t *r)
 {

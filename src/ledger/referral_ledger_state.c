@@ -330,6 +330,14 @@ referral_ledger_touch(referral_ledger_t *l, referral_reward_t *r)
 }
 
 
+int64_t *
+referral_ledger_granted(referral_ledger_t *l, const referral_str_t *unit)
+{
+    return referral_ledger_find(l, REFERRAL_LEDGER_GRANTED, unit->data,
+                                unit->len, sizeof(int64_t));
+}
+
+
 void
 referral_ledger_flag(referral_ledger_t *l, const char *word)
 {
