@@ -1,15 +1,15 @@
 -- Writes what was decided of a program's facts: all of it, or nothing.
 --
 -- KEYS  ref:settled:{p}, then those that operations name by index
--- ARGV  position, chain, skip and repaired that the decision builds on ("0",
---       and "" where there is none); the owner, and for how many ms it has the
---       lease (0: leave the lease alone); how many of the words that follow
---       are fields and values of ref:settled:{p}, and these; for each other
---       key "h", "z" or "x", a hash, a sorted set or a stream; then
+-- ARGV  position, chain, skip, repaired and writing that the decision builds
+--       on ("0", and "" where there is none); the owner, and for how many ms it
+--       has the lease (0: leave the lease alone); how many of the words that
+--       follow are fields and values of ref:settled:{p}, and these; for each
+--       other key "h", "z" or "x", a hash, a sorted set or a stream; then
 --       operations: what, key, how many words, and these
 --
 -- All values are absolute, so whoever sends a batch again, or after somebody
--- else, changes nothing: it is refused by position and chain.
+-- else, changes nothing: it is refused by position, chain and writing.
 --
 -- Answers: 1 if it was written; 0, and position, chain and skip as they are.
 -- An error can only come before the first write.
@@ -23,8 +23,8 @@ local holds = { h = 'hash', z = 'zset', x = 'stream' }
 local command = { S = 'HSET', D = 'HDEL', Z = 'ZADD', R = 'ZREM',
                   E = 'EXPIREAT', X = 'XADD' }
 
-local fields = tonumber(ARGV[7])
-local first = 8 + fields
+local fields = tonumber(ARGV[8])
+local first = 9 + fields
 local types = ARGV[first]
 
 if #types ~= #KEYS - 1 then
@@ -41,11 +41,12 @@ for i = 1, #KEYS do
     end
 end
 
-local now = call('HMGET', settled, 'position', 'chain', 'skip', 'repaired')
+local now = call('HMGET', settled, 'position', 'chain', 'skip', 'repaired',
+                 'writing')
 local position, chain, skip = now[1] or '0', now[2] or '', now[3] or ''
 
 if position ~= ARGV[1] or chain ~= ARGV[2] or skip ~= ARGV[3]
-   or (now[4] or '') ~= ARGV[4]
+   or (now[4] or '') ~= ARGV[4] or (now[5] or '') ~= ARGV[5]
 then
     return { '0', position, chain, skip }
 end
@@ -137,7 +138,7 @@ call('HSET', settled, 'settled_at', string.format('%d', ms))
 if fields > 0 then
     local gone = {}
 
-    for i = 8, 7 + fields, 2 do
+    for i = 9, 8 + fields, 2 do
         if ARGV[i + 1] == '' then
             gone[#gone + 1] = ARGV[i]
 
@@ -151,9 +152,9 @@ if fields > 0 then
     end
 end
 
-if ARGV[6] ~= '0' then
-    call('HSET', settled, 'lease', ARGV[5], 'lease_until',
-         string.format('%d', ms + ARGV[6]))
+if ARGV[7] ~= '0' then
+    call('HSET', settled, 'lease', ARGV[6], 'lease_until',
+         string.format('%d', ms + ARGV[7]))
 end
 
 at = first + 1

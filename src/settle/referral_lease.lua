@@ -8,7 +8,7 @@
 --
 -- Answers: 1 if the lease is the owner's, whose it is, until when, the time in
 -- ms; then position, chain, skip, newest_at, engine, trying, attempts, stopped,
--- repaired, rewards_chain, skipped
+-- repaired, rewards_chain, skipped, writing
 
 local call = redis.call
 local key, owner, life, force = KEYS[1], ARGV[1], tonumber(ARGV[2]), ARGV[3]
@@ -53,9 +53,9 @@ local answer = { mine and '1' or '0', whose, string.format('%d', till),
                  string.format('%d', ms) }
 local state = call('HMGET', key, 'position', 'chain', 'skip', 'newest_at',
                    'engine', 'trying', 'attempts', 'stopped', 'repaired',
-                   'rewards_chain', 'skipped')
+                   'rewards_chain', 'skipped', 'writing')
 
-for i = 1, 11 do
+for i = 1, 12 do
     answer[#answer + 1] = state[i] or ''
 end
 

@@ -1,30 +1,35 @@
 
 /*
- * What was decided as one call of referral_commit.lua: the fields that changed,
- * a key after the other, with absolute values.
+ * What was decided as a call of referral_commit.lua: the fields that changed, a
+ * key after the other, with absolute values.  What is too much for one call is
+ * done in parts.
  */
 
 
-#include "settle_program.h"
+#include "settle_parts.h"
 #include "referral_friend.h"
+
+
+#define SETTLE_PART_WORDS  30000         /* some 12 ms of Redis */
 
 
 /* the operations of one key on their way, by kind */
 
 typedef struct {
-    settle_command_t    keys;
-    settle_command_t    work;
+    settle_program_t   *program;
+    settle_parts_t      parts;
+    size_t              key;             /* its number in the last part */
     settle_command_t    set;
     settle_command_t    gone;
-    char               *type;           /* a letter for each key */
-    size_t              nkeys;
-    size_t              size;
 } settle_work_t;
 
 
+static settle_turn_e settle_commit_parts(settle_program_t *p, settle_work_t *w,
+    settle_command_t *fields);
 static void settle_commit_head(settle_program_t *p, settle_command_t *c,
     const char *stopped, int attempts);
-static void settle_commit_work(settle_program_t *p, settle_work_t *w);
+static void settle_commit_work(settle_work_t *w);
+static int settle_commit_full(const settle_work_t *w);
 static void settle_commit_item(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_friend(settle_work_t *w,
@@ -40,88 +45,89 @@ static void settle_commit_open(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_counter(settle_work_t *w,
     const referral_view_item_t *item);
-static void settle_commit_key(settle_program_t *p, settle_work_t *w,
+static void settle_commit_key(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_flush(settle_work_t *w,
     const referral_view_item_t *item);
 static void settle_commit_operation(settle_work_t *w, const char *what,
     settle_command_t *words);
-static void settle_commit_words(settle_command_t *to,
-    const settle_command_t *from);
-static settle_turn_e settle_commit_answer(settle_program_t *p,
-    const redisReply *reply);
+static void settle_commit_written(settle_program_t *p);
 static int settle_commit_cut(referral_str_t *s, referral_str_t *field);
 
 
 settle_turn_e
 settle_commit(settle_program_t *p, const char *stopped, int attempts)
 {
-    u_char             data[REFERRAL_STATE_KEY];
-    redisReply        *reply;
-    settle_turn_e      rc;
-    settle_work_t      w;
-    referral_buf_t     buf;
-    settle_command_t   c;
+    settle_turn_e     rc;
+    settle_work_t     w;
+    settle_command_t  fields;
 
     memset(&w, 0, sizeof(w));
+    w.program = p;
+
+    (void) settle_parts_add(&w.parts);
 
     referral_view_sort(&p->settle.view.changed);
-    settle_commit_work(p, &w);
+    settle_commit_work(&w);
 
-    settle_command_begin(&c);
-    referral_buf_init(&buf, data, sizeof(data));
-    referral_state_name(&buf, &p->state, "settled");
-    settle_command_buf(&c, &buf);
-    settle_commit_words(&c, &w.keys);
+    settle_command_begin(&fields);
+    settle_commit_head(p, &fields, stopped, attempts);
 
-    settle_commit_head(p, &c, stopped, attempts);
-    settle_command_word(&c, w.type, w.nkeys);
-    settle_commit_words(&c, &w.work);
+    if (w.parts.n > 1) {
+        rc = settle_commit_parts(p, &w, &fields);
 
-    reply = settle_redis_script(SETTLE_SCRIPT_COMMIT, &c, w.nkeys + 1);
+    } else {
+        rc = settle_part_answer(p, settle_part_write(p, &w.parts.part[0],
+                                                     &fields,
+                                                     settle_options.lease));
 
-    settle_command_free(&c);
-    settle_command_free(&w.keys);
-    settle_command_free(&w.work);
-    settle_command_free(&w.set);
-    settle_command_free(&w.gone);
-    free(w.type);
-
-    if (reply == NULL) {
-        return settle_program_trouble(p, "");
+        if (rc == SETTLE_BUSY) {
+            settle_commit_written(p);
+        }
     }
 
-    rc = settle_commit_answer(p, reply);
-
-    freeReplyObject(reply);
+    settle_command_free(&fields);
+    settle_command_free(&w.set);
+    settle_command_free(&w.gone);
+    settle_parts_free(&w.parts);
 
     return rc;
 }
 
 
-/* what it builds on was kept when the last commit was answered */
+/* when the position has moved, whoever has the lease does what is left */
 
-void
-settle_commit_base(const settle_program_t *p, settle_command_t *c)
+static settle_turn_e
+settle_commit_parts(settle_program_t *p, settle_work_t *w,
+    settle_command_t *fields)
 {
-    settle_command_number(c, p->position);
-    settle_command_text(c, p->chain);
+    char           writing[SETTLE_WRITING];
+    settle_part_t  none;
+    settle_turn_e  rc;
 
-    if (p->skip) {
-        settle_command_number(c, p->skip);
+    rc = settle_parts_lay(p, &w->parts);
 
-    } else {
-        settle_command_text(c, "");
+    if (rc != SETTLE_BUSY) {
+        return rc;
     }
 
-    if (p->repaired) {
-        settle_command_number(c, p->repaired);
+    memset(&none, 0, sizeof(none));
 
-    } else {
-        settle_command_text(c, "");
+    snprintf(writing, sizeof(writing), "1/%zu", w->parts.n);
+    settle_command_text(fields, "writing");
+    settle_command_text(fields, writing);
+
+    rc = settle_part_answer(p, settle_part_write(p, &none, fields,
+                                                 settle_options.lease));
+
+    if (rc != SETTLE_BUSY) {
+        return rc;
     }
 
-    settle_command_text(c, settle_owner);
+    settle_commit_written(p);
+    memcpy(p->writing, writing, sizeof(p->writing));
+
+    return settle_parts_do(p);
 }
 
 
@@ -135,19 +141,6 @@ settle_commit_head(settle_program_t *p, settle_command_t *c,
     /* a ledger that is behind says nothing of this position */
 
     rewards = p->rewards.ledger && p->rewards.position >= p->settle.position;
-
-    settle_commit_base(p, c);
-    settle_command_number(c, settle_options.lease);
-
-    /* how many words of fields follow */
-
-    settle_command_number(c, 6 + (p->settle.newest_at >= 0 ? 2 : 0)
-                             + (attempts
-                                || (p->trying
-                                    && p->trying <= p->settle.position)
-                                ? 6 : 0)
-                             + (rewards ? 4 : 0)
-                             + (p->rewards.skipped ? 2 : 0));
 
     settle_command_text(c, "position");
     settle_command_number(c, p->settle.position);
@@ -220,24 +213,31 @@ settle_commit_chain(settle_command_t *c, const u_char *chain)
 
 
 static void
-settle_commit_work(settle_program_t *p, settle_work_t *w)
+settle_commit_work(settle_work_t *w)
 {
+    int                     full;
     size_t                  i;
     referral_view_list_t   *changed;
     referral_view_item_t  **item;
 
-    changed = &p->settle.view.changed;
+    changed = &w->program->settle.view.changed;
     item = changed->item;
 
     for (i = 0; i < changed->n; i++) {
 
-        if (i == 0 || !referral_state_together(item[i - 1], item[i])) {
+        full = settle_commit_full(w);
+
+        if (i == 0 || full || !referral_state_together(item[i - 1], item[i])) {
 
             if (i) {
                 settle_commit_flush(w, item[i - 1]);
             }
 
-            settle_commit_key(p, w, item[i]);
+            if (full) {
+                (void) settle_parts_add(&w->parts);
+            }
+
+            settle_commit_key(w, item[i]);
         }
 
         settle_commit_item(w, item[i]);
@@ -246,6 +246,14 @@ settle_commit_work(settle_program_t *p, settle_work_t *w)
     if (changed->n) {
         settle_commit_flush(w, item[changed->n - 1]);
     }
+}
+
+
+static int
+settle_commit_full(const settle_work_t *w)
+{
+    return w->parts.part[w->parts.n - 1].work.argc + w->set.argc
+           + w->gone.argc > SETTLE_PART_WORDS;
 }
 
 
@@ -457,27 +465,16 @@ settle_commit_counter(settle_work_t *w, const referral_view_item_t *item)
 
 
 static void
-settle_commit_key(settle_program_t *p, settle_work_t *w,
-    const referral_view_item_t *item)
+settle_commit_key(settle_work_t *w, const referral_view_item_t *item)
 {
     u_char          data[REFERRAL_STATE_KEY];
     referral_buf_t  buf;
 
     referral_buf_init(&buf, data, sizeof(data));
-    referral_state_key(&buf, &p->state, item);
-    settle_command_buf(&w->keys, &buf);
+    referral_state_key(&buf, &w->program->state, item);
 
-    if (w->nkeys == w->size) {
-        w->size = w->size ? 2 * w->size : 64;
-        w->type = realloc(w->type, w->size);
-
-        if (w->type == NULL) {
-            settle_log("crit", "there is not enough memory");
-            exit(SETTLE_FAILED);
-        }
-    }
-
-    w->type[w->nkeys++] = referral_view_type(item->kind);
+    w->key = settle_part_key(&w->parts.part[w->parts.n - 1], &buf,
+                             referral_view_type(item->kind));
 }
 
 
@@ -505,52 +502,13 @@ static void
 settle_commit_operation(settle_work_t *w, const char *what,
     settle_command_t *words)
 {
-    if (words->argc == 0) {
-        return;
-    }
-
-    settle_command_text(&w->work, what);
-    settle_command_number(&w->work, w->nkeys + 1);
-    settle_command_number(&w->work, words->argc);
-    settle_commit_words(&w->work, words);
-    settle_command_free(words);
+    settle_part_operation(&w->parts.part[w->parts.n - 1], what, w->key, words);
 }
 
 
 static void
-settle_commit_words(settle_command_t *to, const settle_command_t *from)
+settle_commit_written(settle_program_t *p)
 {
-    size_t  i;
-
-    for (i = 0; i < from->argc; i++) {
-        settle_command_word(to, from->argv[i], from->argl[i]);
-    }
-}
-
-
-static settle_turn_e
-settle_commit_answer(settle_program_t *p, const redisReply *reply)
-{
-    if (settle_reply_failed(reply)) {
-        return settle_program_trouble(p, reply->str);
-    }
-
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0) {
-        return settle_program_trouble(p, "the answer is not understood");
-    }
-
-    if (settle_reply_number(reply->element[0]) == 0) {
-        p->conflicts++;
-
-        settle_log("notice", "program \"%s\": somebody else settled it up to"
-                   " entry %s; it is read again", p->name,
-                   reply->elements > 1 ? settle_reply_text(reply->element[1])
-                                       : "");
-        settle_program_forget(p);
-
-        return SETTLE_AWAY;
-    }
-
     settle_program_well(p);
 
     if (p->trying && p->trying <= p->settle.position) {
@@ -566,8 +524,6 @@ settle_commit_answer(settle_program_t *p, const redisReply *reply)
     settle_ledger_committed(&p->rewards, p->position);
     settle_ledger_written(&p->rewards);
     referral_view_committed(&p->settle.view);
-
-    return SETTLE_BUSY;
 }
 
 

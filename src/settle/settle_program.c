@@ -2,13 +2,14 @@
 #include <unistd.h>
 
 #include "settle_program.h"
+#include "settle_parts.h"
 #include "settle_status.h"
 
 
 #define SETTLE_AGAIN      1000       /* ms after something was refused */
 #define SETTLE_CHECK      1000       /* ms between looks at the program */
 #define SETTLE_ITEMS      200000     /* of a view, before it is forgotten */
-#define SETTLE_CHANGES    20000      /* in a commit, about */
+#define SETTLE_CHANGES    1500       /* in a commit, about */
 #define SETTLE_DECIDE     60         /* s, of a batch */
 #define SETTLE_CRASHES    2
 #define SETTLE_KEEP       600000     /* ms that a ledger is kept for nothing */
@@ -30,7 +31,8 @@
 #define SETTLE_LEASE_REPAIRED  12
 #define SETTLE_LEASE_REWARDS   13
 #define SETTLE_LEASE_SKIPPED   14
-#define SETTLE_LEASE_WORDS     15
+#define SETTLE_LEASE_WRITING   15
+#define SETTLE_LEASE_WORDS     16
 
 
 static settle_turn_e settle_program_exists(settle_program_t *p);
@@ -361,7 +363,10 @@ settle_program_leased(settle_program_t *p, const redisReply *reply)
                       p->chain)
                != 0
             || settle_reply_number(reply->element[SETTLE_LEASE_REPAIRED])
-               != (int64_t) p->repaired))
+               != (int64_t) p->repaired
+            || strcmp(settle_reply_text(reply->element[SETTLE_LEASE_WRITING]),
+                      p->writing)
+               != 0))
     {
         settle_log("notice", "program \"%s\": Redis stands elsewhere than it"
                    " did; it is read again", p->name);
@@ -414,6 +419,15 @@ settle_program_begin(settle_program_t *p, const redisReply *reply)
     }
 
     settle_commit_stands(p);
+
+    snprintf(p->writing, sizeof(p->writing), "%s",
+             settle_reply_text(reply->element[SETTLE_LEASE_WRITING]));
+
+    rc = settle_parts_do(p);
+
+    if (rc != SETTLE_BUSY) {
+        return rc;
+    }
 
     rc = settle_rewards_begin(p,
               settle_reply_text(reply->element[SETTLE_LEASE_REWARDS]),
@@ -804,6 +818,8 @@ settle_program_hold(settle_program_t *p, int64_t life)
     p->mine = 1;
     p->skip = settle_reply_number(reply->element[SETTLE_LEASE_SKIP]);
     p->repaired = settle_reply_number(reply->element[SETTLE_LEASE_REPAIRED]);
+    snprintf(p->writing, sizeof(p->writing), "%s",
+             settle_reply_text(reply->element[SETTLE_LEASE_WRITING]));
 
     freeReplyObject(reply);
 

@@ -31,6 +31,8 @@ typedef enum {
 #define SETTLE_RULES_FACTS  11
 #define SETTLE_RULES_LINES  (SETTLE_RULES_FACTS - 1)
 
+#define SETTLE_WRITING      (SETTLE_TEXT + 24)
+
 
 /* what is known of the newest fact "rules" */
 
@@ -53,6 +55,7 @@ typedef struct {
 
     uint64_t             position;      /* and chain: as Redis has them */
     char                 chain[2 * REFERRAL_CHAIN_SIZE + 1];
+    char                 writing[SETTLE_WRITING];  /* see settle_parts.h */
 
     unsigned             loaded:1;      /* position and terms are Redis's */
     unsigned             mine:1;        /* the lease */
@@ -136,9 +139,6 @@ int settle_load_counters(settle_program_t *p);
  */
 settle_turn_e settle_commit(settle_program_t *p, const char *stopped,
     int attempts);
-
-/* position, chain, skip and repairs that a commit builds on, and the owner */
-void settle_commit_base(const settle_program_t *p, settle_command_t *c);
 
 /* Redis has what p->settle has */
 void settle_commit_stands(settle_program_t *p);

@@ -295,6 +295,17 @@ settle_command_buf(settle_command_t *c, const referral_buf_t *buf)
 
 
 void
+settle_command_words(settle_command_t *to, const settle_command_t *from)
+{
+    size_t  i;
+
+    for (i = 0; i < from->argc; i++) {
+        settle_command_word(to, from->argv[i], from->argl[i]);
+    }
+}
+
+
+void
 settle_command_free(settle_command_t *c)
 {
     size_t  i;
@@ -358,7 +369,7 @@ redisReply *
 settle_redis_script(settle_script_e script, const settle_command_t *args,
     size_t nkeys)
 {
-    size_t             i, tries;
+    size_t             tries;
     redisReply        *reply;
     settle_command_t   c;
 
@@ -387,9 +398,7 @@ settle_redis_script(settle_script_e script, const settle_command_t *args,
         settle_command_text(&c, settle_script_sha[script]);
         settle_command_number(&c, nkeys);
 
-        for (i = 0; i < args->argc; i++) {
-            settle_command_word(&c, args->argv[i], args->argl[i]);
-        }
+        settle_command_words(&c, args);
 
         reply = settle_redis_command(&c);
         settle_command_free(&c);

@@ -56,6 +56,7 @@ void settle_command_word(settle_command_t *c, const void *data, size_t len);
 void settle_command_text(settle_command_t *c, const char *text);
 void settle_command_number(settle_command_t *c, int64_t n);
 void settle_command_buf(settle_command_t *c, const referral_buf_t *buf);
+void settle_command_words(settle_command_t *to, const settle_command_t *from);
 void settle_command_free(settle_command_t *c);
 
 /* sends it later, together with others */

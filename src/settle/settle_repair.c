@@ -8,11 +8,7 @@
 
 static void settle_repair_key(settle_repair_t *r,
     const settle_repair_field_t *f);
-static void settle_repair_operation(settle_repair_t *r, const char *what,
-    size_t words);
-static void settle_repair_head(settle_repair_t *r, settle_command_t *c);
-static void settle_repair_words(settle_command_t *to,
-    const settle_command_t *from);
+static void settle_repair_head(const settle_repair_t *r, settle_command_t *c);
 static void settle_repair_empty(settle_repair_t *r);
 
 
@@ -36,8 +32,7 @@ settle_repair_init(settle_repair_t *r, settle_program_t *p)
 void
 settle_repair_free(settle_repair_t *r)
 {
-    settle_command_free(&r->keys);
-    settle_command_free(&r->work);
+    settle_part_free(&r->part);
     fclose(r->lines);
     free(r->text);
 }
@@ -46,8 +41,7 @@ settle_repair_free(settle_repair_t *r)
 static void
 settle_repair_empty(settle_repair_t *r)
 {
-    settle_command_free(&r->keys);
-    settle_command_free(&r->work);
+    settle_part_free(&r->part);
     rewind(r->lines);
 }
 
@@ -57,8 +51,7 @@ settle_repair_empty(settle_repair_t *r)
 int
 settle_repair_full(const settle_repair_t *r)
 {
-    return r->work.argc > SETTLE_REPAIR_WORDS
-           || r->keys.argc >= SETTLE_REPAIR_KEYS / 2;
+    return r->part.work.argc > SETTLE_REPAIR_WORDS;
 }
 
 
@@ -66,8 +59,10 @@ void
 settle_repair_field(settle_repair_t *r, const settle_repair_field_t *f)
 {
     u_char                 data[sizeof("order:") - 1 + REFERRAL_PLACE_LEN];
+    size_t                 key;
     referral_buf_t         buf;
     referral_str_t         name;
+    settle_command_t       words;
     const referral_str_t  *right, *wrong;
 
     static const referral_str_t  nothing = referral_string("nothing");
@@ -85,25 +80,27 @@ settle_repair_field(settle_repair_t *r, const settle_repair_field_t *f)
         name.len = buf.pos - data;
     }
 
+    settle_command_begin(&words);
+    key = r->part.nkeys + 1;
+
     if (f->right.len == 0) {
-        settle_repair_operation(r, f->scores ? "R" : "D", 1);
-        settle_command_word(&r->work, name.data, name.len);
+        settle_command_word(&words, name.data, name.len);
+        settle_part_operation(&r->part, f->scores ? "R" : "D", key, &words);
 
     } else if (f->scores) {
-        settle_repair_operation(r, "Z", 2);
-        settle_command_word(&r->work, f->right.data, f->right.len);
-        settle_command_word(&r->work, name.data, name.len);
+        settle_command_word(&words, f->right.data, f->right.len);
+        settle_command_word(&words, name.data, name.len);
+        settle_part_operation(&r->part, "Z", key, &words);
 
     } else {
-        settle_repair_operation(r, "S", 2);
-        settle_command_word(&r->work, name.data, name.len);
-        settle_command_word(&r->work, f->right.data,
-                            f->open ? 0 : f->right.len);
+        settle_command_word(&words, name.data, name.len);
+        settle_command_word(&words, f->right.data, f->open ? 0 : f->right.len);
+        settle_part_operation(&r->part, "S", key, &words);
     }
 
     if (f->right.len && f->ends) {
-        settle_repair_operation(r, "E", 1);
-        settle_command_number(&r->work, f->ends);
+        settle_command_number(&words, f->ends);
+        settle_part_operation(&r->part, "E", key, &words);
     }
 
     right = f->right.len ? &f->right : &nothing;
@@ -121,53 +118,42 @@ settle_repair_field(settle_repair_t *r, const settle_repair_field_t *f)
 static void
 settle_repair_key(settle_repair_t *r, const settle_repair_field_t *f)
 {
-    size_t  n;
+    size_t             n, len;
+    referral_buf_t     key;
+    settle_command_t  *keys;
 
-    n = r->keys.argc;
+    keys = &r->part.keys;
+    n = keys->argc;
+    len = strlen(f->key);
 
-    if (n && r->keys.argl[n - 1] == strlen(f->key)
-        && memcmp(r->keys.argv[n - 1], f->key, r->keys.argl[n - 1]) == 0)
+    if (n && keys->argl[n - 1] == len
+        && memcmp(keys->argv[n - 1], f->key, len) == 0)
     {
         return;
     }
 
-    r->type[n] = f->scores ? 'z' : 'h';
-    settle_command_text(&r->keys, f->key);
-}
+    key.start = (u_char *) f->key;
+    key.pos = key.start + len;
 
-
-static void
-settle_repair_operation(settle_repair_t *r, const char *what, size_t words)
-{
-    settle_command_text(&r->work, what);
-    settle_command_number(&r->work, r->keys.argc + 1);
-    settle_command_number(&r->work, words);
+    (void) settle_part_key(&r->part, &key, f->scores ? 'z' : 'h');
 }
 
 
 int
 settle_repair_write(settle_repair_t *r)
 {
-    u_char             data[REFERRAL_STATE_KEY];
     redisReply        *reply;
-    referral_buf_t     buf;
-    settle_command_t   c;
+    settle_command_t   fields;
 
-    if (r->keys.argc == 0) {
+    if (r->part.nkeys == 0) {
         return SETTLE_OK;
     }
 
-    settle_command_begin(&c);
-    referral_buf_init(&buf, data, sizeof(data));
-    referral_state_name(&buf, &r->program->state, "settled");
-    settle_command_buf(&c, &buf);
-    settle_repair_words(&c, &r->keys);
-    settle_repair_head(r, &c);
-    settle_command_word(&c, r->type, r->keys.argc);
-    settle_repair_words(&c, &r->work);
+    settle_command_begin(&fields);
+    settle_repair_head(r, &fields);
 
-    reply = settle_redis_script(SETTLE_SCRIPT_COMMIT, &c, r->keys.argc + 1);
-    settle_command_free(&c);
+    reply = settle_part_write(r->program, &r->part, &fields, 0);
+    settle_command_free(&fields);
 
     if (reply == NULL || settle_reply_failed(reply)) {
         settle_log("error", "program \"%s\": %s; nothing was written",
@@ -201,29 +187,15 @@ settle_repair_write(settle_repair_t *r)
  */
 
 static void
-settle_repair_head(settle_repair_t *r, settle_command_t *c)
+settle_repair_head(const settle_repair_t *r, settle_command_t *c)
 {
-    settle_program_t  *p;
+    const settle_program_t  *p;
 
     p = r->program;
 
-    settle_commit_base(p, c);
-    settle_command_text(c, "0");
-    settle_command_text(c, "4");
     settle_command_text(c, "repaired");
     settle_command_number(c, p->repaired + 1);
     settle_command_text(c, "engine");
     settle_command_number(c, p->rewards.ledger ? REFERRAL_SETTLE_ENGINE_REWARDS
                                                : REFERRAL_SETTLE_ENGINE);
-}
-
-
-static void
-settle_repair_words(settle_command_t *to, const settle_command_t *from)
-{
-    size_t  i;
-
-    for (i = 0; i < from->argc; i++) {
-        settle_command_word(to, from->argv[i], from->argl[i]);
-    }
 }

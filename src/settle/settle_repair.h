@@ -9,17 +9,12 @@
 #define _SETTLE_REPAIR_H_INCLUDED_
 
 
-#include "settle_program.h"
-
-
-#define SETTLE_REPAIR_KEYS  512
+#include "settle_parts.h"
 
 
 typedef struct {
     settle_program_t   *program;
-    settle_command_t    keys;
-    settle_command_t    work;
-    u_char              type[SETTLE_REPAIR_KEYS];    /* a letter for each */
+    settle_part_t       part;
     FILE               *lines;          /* told when they are written */
     char               *text;
     size_t              len;

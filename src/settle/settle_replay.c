@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "settle_replay.h"
+#include "settle_parts.h"
 #include "settle_status.h"
 #include "referral_dump.h"
 
@@ -447,6 +448,14 @@ settle_replay_compare(settle_source_t *s)
             return SETTLE_FAILED;
         }
 
+        if (is.writing[0]) {
+            settle_log("error", "program \"%s\": entry %llu is being written,"
+                       " part %s is next: ask again when its settler has done"
+                       " so", s->program->name,
+                       (unsigned long long) is.position, is.writing);
+            return SETTLE_FAILED;
+        }
+
         rc = settle_replay_to(s, is.position);
 
         if (rc != SETTLE_OK) {
@@ -666,7 +675,9 @@ settle_replay_hold(settle_source_t *s, settle_stands_t *is)
         return SETTLE_DIFFERENT;
     }
 
-    return SETTLE_OK;
+    /* what a settler began is done first */
+
+    return settle_parts_do(p) == SETTLE_BUSY ? SETTLE_OK : SETTLE_FAILED;
 }
 
 

@@ -1,9 +1,10 @@
 
+#include "settle_parts.h"
 #include "settle_status.h"
 #include "referral_dump.h"
 
 
-#define SETTLE_STATUS_FIELDS  14
+#define SETTLE_STATUS_FIELDS  15
 
 
 static void settle_status_ask(const referral_state_t *state);
@@ -18,7 +19,7 @@ static void settle_status_number(const char *name, int64_t n);
 static const char *const  settle_status_fields[SETTLE_STATUS_FIELDS] = {
     "position", "chain", "newest_at", "engine", "lease", "lease_until",
     "trying", "attempts", "stopped", "settled_at", "trouble", "rewards_chain",
-    "next_due", "rewards_refused"
+    "next_due", "rewards_refused", "writing"
 };
 
 
@@ -147,6 +148,12 @@ settle_status_take(settle_stands_t *s, redisReply *reply[4])
     snprintf(s->rewards_chain, sizeof(s->rewards_chain), "%s", text[11]);
     s->next_due = text[12][0] ? strtoll(text[12], NULL, 10) : -1;
     snprintf(s->refused, sizeof(s->refused), "%s", text[13]);
+
+    /* parts that lie there before the position moves are nobody's business */
+
+    if (settle_parts_moved(text[14])) {
+        snprintf(s->writing, sizeof(s->writing), "%s", text[14]);
+    }
 
     for (i = 0; i + 1 < reply[1]->elements; i += 2) {
         if (strcmp(settle_reply_text(reply[1]->element[i]),
@@ -326,6 +333,8 @@ settle_status_program(const settle_stands_t *s, const char *name)
     settle_status_text("rewards_chain", s->rewards_chain);
     printf(", ");
     settle_status_text("rewards_refused", s->refused);
+    printf(", ");
+    settle_status_text("writing", s->writing);
 
     if (s->next_due >= 0) {
         printf(", \"due\": %lld}", (long long) s->next_due);

@@ -29,6 +29,7 @@ typedef struct {
     char                 rewards_chain[2 * REFERRAL_CHAIN_SIZE + 1];
     int64_t              next_due;      /* ms; -1: nothing */
     char                 refused[SETTLE_TEXT];  /* a text of rewards, and why */
+    char                 writing[SETTLE_WRITING];  /* part I of N is next */
     char                 lease[SETTLE_TEXT];
     char                 stopped[SETTLE_TEXT];
     char                 trouble[SETTLE_TEXT];  /* that is tried again */

@@ -81,6 +81,127 @@ case kill => sub {
 };
 
 
+# protects: what changes so much that Redis would stand still is done in parts,
+# whoever dies or comes meanwhile
+
+case parts => sub {
+    my $from = program(rules_fact("unit=USD/2\nrule=f on=lead to=friend"
+                                  . " give=1.00USD life=1d\n"));
+    my $stream = "${from}conversions:{shop}";
+    my $now = now();
+
+    $t->redis('XADD', $stream, "$_-0", type => 'lead', event => "l$_",
+              time => $now, at => $now, who => sprintf('%016x', $_),
+              friend => $_, referrer => 1, referrer_state => 'active',
+              via => 'code', code => 'x', known => 0, self => 0,
+              trust => 'signed', program_state => 'active', fp => '0' x 16)
+        for 2 .. 1201;
+
+    known($from, $_, { event => "l$_", fp => '0' x 16 }) for 2 .. 1201;
+    $t->redis('HSET', "${from}person:{shop}:names", next => 2000);
+
+    run($from, '--once');
+    is($t->hgetall("${from}wallet:{shop}")->{'USD:available'}, 120000,
+       'rewards that end together');
+    $t->redis('XADD', $stream, '1202-0', type => 'tick', event => '', who => '',
+              time => $now + 2 * 86400_000);
+
+    # the supervisor has another process go on
+
+    my @left;
+
+    for my $when ('before', 'after') {
+        for my $n (map { 3 * $_ + ($when eq 'after') } 5 .. 8) {
+            my $x = copy_of($from, 'p' . ++$number . ':');
+
+            {
+                local %ENV = (%ENV, LD_PRELOAD => $faults, FAULT_KILL => $n,
+                              FAULT_WHEN => $when,
+                              FAULT_FILE => "$t->{dir}/killed-$x");
+
+                run($x, '--once', '--lease', 0);
+            }
+
+            ok(-e "$t->{dir}/killed-$x", "killed $when write $n of parts");
+            push @left, $x if $t->redis('EXISTS', "${x}writing:{shop}")
+                              || exists settled($x)->{writing};
+            whole("killed $when write $n of parts", $x, audit => $n == 21);
+        }
+    }
+
+    is("@left", '', 'nothing is left of the parts');
+
+    # two that both believe that they have the program
+
+    my $x = copy_of($from, 'q' . ++$number . ':');
+    my @both = map { start($x, '--lease', 0) } 0, 1;
+
+    settled_all($x, 'two settle parts');
+    wait_for { !exists settled($x)->{writing} };
+    $_->stop for @both;
+    whole('two settle parts', $x);
+
+    # one that stands still in the middle, and goes on when all is done
+
+    my %seen;
+
+    for my $n (13, 15, 16, 18, 20, 21, 23) {
+        my $x = copy_of($from, 'r' . ++$number . ':');
+        my $name = "stopped before write $n of parts";
+        my $file = "stopped-$x";
+        my $s = start($x, { LD_PRELOAD => $faults, FAULT_KILL => $n,
+                            FAULT_WHEN => 'stop',
+                            FAULT_FILE => "$t->{dir}/$file" }, '--lease', 0);
+
+        ok((wait_for { -s "$t->{dir}/$file" }), $name);
+
+        my $writing = settled($x)->{writing} // '';
+        my $moved = $writing =~ /^\d+\//;
+
+        $seen{ $moved ? 'moved' : $writing ? 'laid' : 'none' }++;
+
+        if ($moved) {
+            local $ENV{REFERRAL_PREFIX} = $x;
+
+            is(r('ledger', 'audit', 'shop'), 1, "$name: an audit");
+            like($err, qr/entry 1202 is being written/, 'waits');
+            is(j('settle', 'status', 'shop')->{writing}, $writing,
+               'the status tells it');
+
+            my ($status, $said) = run($x, '--replay');
+
+            is($status, 2, 'a replay');
+            like($said, qr/being written, part \Q$writing\E/, 'waits too');
+        }
+
+        run($x, $n % 2 ? '--once' : '--repair', '--lease', 0);
+        kill 'CONT', $t->read_file($file);
+        settled_all($x, "$name: it goes on");
+        ok((wait_for { !exists settled($x)->{writing} }), 'all is written');
+        $s->stop;
+        whole($name, $x, audit => 0);
+    }
+
+    cmp_ok($seen{$_} // 0, '>', 0, "stopped: $_") for qw(none laid moved);
+
+    # a part that somebody removed
+
+    $x = copy_of($from, 's' . ++$number . ':');
+
+    my $s = start($x, { LD_PRELOAD => $faults, FAULT_KILL => 20,
+                        FAULT_WHEN => 'stop',
+                        FAULT_FILE => "$t->{dir}/gone" }, '--lease', 0);
+
+    wait_for { -s "$t->{dir}/gone" };
+    like(settled($x)->{writing}, qr/^\d+\/\d+$/, 'in the middle');
+    $t->redis('DEL', "${x}writing:{shop}");
+    kill 'KILL', $t->read_file('gone');
+    ok((wait_for { $s->log =~ /a part of what is being written is/ }),
+       'a part that is gone is told');
+    $s->stop;
+};
+
+
 # protects: another process writes what the last one did not: also what is gone
 
 case due => sub {
@@ -577,6 +698,19 @@ sub program {
     append($x, @facts);
 
     return $x;
+}
+
+
+# the same keys under another prefix
+
+sub copy_of {
+    my ($from, $to) = @_;
+
+    $t->redis('EVAL', "for _, k in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do"
+              . " redis.call('COPY', k, ARGV[2] .. string.sub(k, 1 + #ARGV[1]))"
+              . ' end', 0, $from, $to);
+
+    return $to;
 }
 
 

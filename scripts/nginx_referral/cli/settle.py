@@ -44,6 +44,7 @@ def status(session: Session, program: str) -> int:
     lease = fields.get("lease") if count(fields.get("lease_until")) > now \
         else None
     trouble = fields.get("trouble") or None
+    writing = fields.get("writing") or ""
 
     if position > end:
         trouble = trouble or (f"the stream ends at entry {end}, but entry"
@@ -61,7 +62,8 @@ def status(session: Session, program: str) -> int:
         "engine": fields.get("engine"), "chain": fields.get("chain"),
         "rewards_chain": fields.get("rewards_chain"), "lease": lease,
         "stopped": fields.get("stopped") or None, "trouble": trouble,
-        "rewards_refused": fields.get("rewards_refused") or None}
+        "rewards_refused": fields.get("rewards_refused") or None,
+        "writing": writing if "/" in writing else None}
     well = not answer["stopped"] and not trouble
 
     if not session.output.for_people:

@@ -13,7 +13,7 @@ from ..store.keys import REWARDED, SETTLED, Keys
 from ..store.keyspace import search
 from ..store.session import Session
 from ..store.store import BATCH, Store, batches, count
-from ..text.problem import are, several
+from ..text.problem import NEGATIVE, Problem, are, several
 from .audit import show_differences
 from .conversion_counts import CUSTOMERS, is_conversion
 from .ledger_counts import ANY, EPOCH, State, state_of
@@ -57,6 +57,16 @@ def audit_ledger(session: Session, keys: Keys) -> bool:
     check.finish()
 
     rows = [*check.rows, *ledger.compare()]
+
+    # a fact that changes very much is written in parts
+    writing = [fields.get("writing") or "" for fields in
+               (settled, store.redis.hgetall(keys.settled))]
+
+    if any("/" in parts for parts in writing):
+        raise Problem(NEGATIVE, f"entry {settled.get('position')} is being"
+                      " written: ask again when its settler has done so;"
+                      " \"settle status\" tells how far it is")
+
     notes = meaning(settled, last, ledger, model)
 
     show_differences(session.output, {
