@@ -28,6 +28,7 @@ typedef enum {
     REFERRAL_SPENT,
     REFERRAL_EXPIRED,
     REFERRAL_CANCELLED,
+    REFERRAL_WRITTEN_OFF,                /* 0 or less: a loss of the program */
     REFERRAL_ACCOUNTS,
     REFERRAL_BUDGET = REFERRAL_ACCOUNTS
 } referral_account_e;

@@ -8,6 +8,8 @@ static void referral_ledger_entry(referral_ledger_t *l,
     const referral_reward_t *r, unsigned from, unsigned to, int64_t amount,
     const char *why);
 static void referral_ledger_sweep(referral_ledger_t *l);
+static void referral_ledger_write_off(referral_ledger_t *l);
+static int64_t referral_ledger_loss(const referral_reward_t *r);
 static referral_reward_t *referral_ledger_debt(const referral_ledger_t *l,
     referral_reward_t **fill);
 static referral_reward_t *referral_ledger_fill(const referral_reward_t *debt);
@@ -159,6 +161,7 @@ referral_ledger_fill_debts(referral_ledger_t *l)
     referral_reward_t  *debt, *fill;
 
     referral_ledger_sweep(l);
+    referral_ledger_write_off(l);
 
     for ( ;; ) {
         debt = referral_ledger_debt(l, &fill);
@@ -229,6 +232,65 @@ referral_ledger_sweep(referral_ledger_t *l)
         }
 
     } while (first && !l->failed);
+}
+
+
+/* with debt:no, of the rewards that moved, the oldest first */
+
+static void
+referral_ledger_write_off(referral_ledger_t *l)
+{
+    size_t              i;
+    int64_t             loss;
+    referral_reward_t  *r, *first;
+
+    do {
+        first = NULL;
+
+        for (i = 0; i < l->moved.n; i++) {
+            r = l->moved.item[i];
+
+            if (referral_ledger_loss(r)
+                && (first == NULL || r->number < first->number))
+            {
+                first = r;
+            }
+        }
+
+        loss = first ? referral_ledger_loss(first) : 0;
+
+        if (loss > 0) {
+            referral_ledger_move(l, first, REFERRAL_WRITTEN_OFF,
+                                 REFERRAL_AVAILABLE, loss, "written_off");
+
+        } else if (loss < 0) {
+            referral_ledger_move(l, first, REFERRAL_AVAILABLE,
+                                 REFERRAL_WRITTEN_OFF, -loss, "recovered");
+        }
+
+    } while (first && !l->failed);
+}
+
+
+/* what is to be written off now; below 0: what of that comes back */
+
+static int64_t
+referral_ledger_loss(const referral_reward_t *r)
+{
+    int64_t  available, written;
+
+    available = r->sum[REFERRAL_AVAILABLE];
+    written = r->sum[REFERRAL_WRITTEN_OFF];
+
+    if (r->rules->rewards.debt == REFERRAL_DEBT_NO && available < 0) {
+        return -available;
+    }
+
+    if (written == 0 || available <= 0) {
+        return 0;
+    }
+
+    return -available > written ? -available : written;
 }
 
 
@@ -340,5 +402,5 @@ referral_ledger_net(const referral_reward_t *r)
 {
     return r->sum[REFERRAL_PENDING] + r->sum[REFERRAL_AVAILABLE]
            + r->sum[REFERRAL_RESERVED] + r->sum[REFERRAL_SPENT]
-           + r->sum[REFERRAL_EXPIRED];
+           + r->sum[REFERRAL_EXPIRED] + r->sum[REFERRAL_WRITTEN_OFF];
 }

@@ -51,7 +51,7 @@ static int referral_ledger_outbox_id(referral_ledger_t *l, u_char *id,
 
 static const char *const  referral_outbox_moves[REFERRAL_ACCOUNTS] = {
     "reward.pending", "reward.available", "reward.reserved", "reward.spent",
-    "reward.expired", "reward.cancelled"
+    "reward.expired", "reward.cancelled", NULL
 };
 
 
@@ -82,7 +82,10 @@ referral_ledger_outbox(referral_ledger_t *l, referral_ledger_writes_t *w)
 }
 
 
-/* debts are moved between rewards of one owner, who has the same as before */
+/*
+ * Debts are moved between rewards of one owner, who has the same as before;
+ * what is written off is the program's.
+ */
 
 static void
 referral_ledger_outbox_entry(referral_ledger_t *l, referral_ledger_writes_t *w,
@@ -94,7 +97,10 @@ referral_ledger_outbox_entry(referral_ledger_t *l, referral_ledger_writes_t *w,
 
     entry = &l->entries[n];
 
-    if (entry->to >= REFERRAL_ACCOUNTS || strcmp(entry->why, "debt") == 0) {
+    if (referral_outbox_moves[entry->to] == NULL
+        || entry->from == REFERRAL_WRITTEN_OFF
+        || strcmp(entry->why, "debt") == 0)
+    {
         return;
     }
 

@@ -242,7 +242,8 @@ referral_ledger_reverse(referral_ledger_t *l, referral_reward_t *r,
     }
 
     debt = r->sum[REFERRAL_AVAILABLE] < 0 ? r->sum[REFERRAL_AVAILABLE] : 0;
-    part = r->sum[REFERRAL_SPENT] + r->sum[REFERRAL_RESERVED] + debt;
+    part = r->sum[REFERRAL_SPENT] + r->sum[REFERRAL_RESERVED] + debt
+           + r->sum[REFERRAL_WRITTEN_OFF];
     part = part < amount ? part : amount;
 
     referral_ledger_move(l, r, REFERRAL_AVAILABLE, REFERRAL_CANCELLED, part,
@@ -271,6 +272,11 @@ referral_ledger_come_back(referral_ledger_t *l, referral_reward_t *r,
             r->asked = *line;
             referral_ledger_through(l, r, e);
             r->since = l->position;
+
+            /* it waits for nothing of the friend by whom it stood before */
+
+            referral_ledger_schedule_reward(l, r);
+            referral_ledger_ripen_if(l, r);
         }
 
         return;

@@ -37,6 +37,7 @@ static const referral_str_t  referral_account_names[] = {
     referral_string("spent"),
     referral_string("expired"),
     referral_string("cancelled"),
+    referral_string("written_off"),
     referral_string("budget")
 };
 

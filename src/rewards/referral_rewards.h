@@ -145,6 +145,7 @@ enum { REFERRAL_METRIC_LEADS = 0, REFERRAL_METRIC_SALES,
 enum { REFERRAL_THEN_WAIT = 0, REFERRAL_THEN_APPROVE };
 enum { REFERRAL_TERMS_LEAD = 0, REFERRAL_TERMS_EVENT };
 enum { REFERRAL_BOOSTS_MAX = 0, REFERRAL_BOOSTS_MULTIPLY };
+enum { REFERRAL_DEBT_YES = 0, REFERRAL_DEBT_NO };
 
 enum { REFERRAL_PAY_CREDIT = 0, REFERRAL_PAY_WEBHOOK, REFERRAL_PAY_CODE };
 enum { REFERRAL_DO_REJECT = 0, REFERRAL_DO_HOLD, REFERRAL_DO_SCORE };
@@ -314,6 +315,7 @@ typedef struct {
 
     uint8_t                   terms;     /* REFERRAL_TERMS_LEAD, ... */
     uint8_t                   boosts;    /* REFERRAL_BOOSTS_MAX, ... */
+    uint8_t                   debt;      /* REFERRAL_DEBT_YES, ... */
     uint8_t                   set;       /* bits: which of set= were said */
     int64_t                   refunds;   /* ms */
 

@@ -717,13 +717,8 @@ referral_rewards_set(referral_rewards_read_t *r, const referral_str_t *value)
 
     } else if (referral_rewards_prefix(value, "debt:", &s)) {
         n = referral_rewards_choice("yes|no", &s);
+        rewards->debt = (uint8_t) n;
         bit = 4;
-
-        if (n == 1) {
-            referral_rewards_wrong(r, "debt:no is not supported: what was "
-                                   "spent and is taken back is a debt, which "
-                                   "later rewards fill: debt:yes");
-        }
 
     } else if (referral_rewards_prefix(value, "refunds:", &s)
                && s.data[s.len - 1] >= 'a'
@@ -738,7 +733,7 @@ referral_rewards_set(referral_rewards_read_t *r, const referral_str_t *value)
 
     if (n < 0) {
         referral_rewards_wrong(r, "set=terms:lead or terms:event, boosts:max "
-                               "or boosts:multiply, debt:yes, or "
+                               "or boosts:multiply, debt:yes or debt:no, or "
                                "refunds:400d");
         return;
     }

@@ -22,7 +22,7 @@
 
 static const char *const  referral_rewards_set_values[] = {
     "terms:lead or terms:event", "boosts:max or boosts:multiply",
-    "debt:yes", "refunds:400d"
+    "debt:yes or debt:no", "refunds:400d"
 };
 
 static const char *const  referral_rewards_set_standard[] = {

@@ -41,9 +41,12 @@ def audit(model, entries):
         mine = {a: sums.get((name, a), 0) for a in ACCOUNTS}
         if mine != r["sums"] or sum(mine.values()) != granted.get(name, 0):
             wrong.append(f"A4 {name} {mine}")
-        if any(v < 0 for a, v in mine.items() if a != "available"):
+        if any(v < 0 for a, v in mine.items()
+               if a not in ("available", "written_off")) or \
+                mine["written_off"] > 0:
             wrong.append(f"A5 {name} {mine}")
-        if mine["available"] < -(mine["spent"] + mine["reserved"]):
+        if mine["available"] + mine["written_off"] < \
+                -(mine["spent"] + mine["reserved"]):
             wrong.append(f"A5 {name} {mine}")
         # one whose return is denied keeps what has expired before
         if r["denied"] and net(r) > r["sums"]["expired"]:

@@ -39,7 +39,7 @@ SIGNALS = set("self same_email known same_device same_payment"
               " coupon_site paid_click mutual".split())
 # A3: zone, late, bind and attribution are fields of the program, no words
 SETS = {"terms": {"lead", "event"}, "boosts": {"max", "multiply"},
-        "debt": {"yes"}, "refunds": None}
+        "debt": {"yes", "no"}, "refunds": None}
 CHOICES = {
     "to": {"referrer", "friend", "both"}, "over": {"clip", "deny"},
     "undo": {"full", "share", "keep"},

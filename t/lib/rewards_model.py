@@ -16,7 +16,7 @@ from rewards_fraud import Fraud
 from rewards_notices import Notices, between, num, through
 
 ACCOUNTS = ("pending", "available", "reserved", "spent", "expired",
-            "cancelled")
+            "cancelled", "written_off")
 MOST = 2 ** 63 - 1
 NO_EVENTS = {"rules", "tick", "reserve", "commit", "release", "adjust",
              "skip", "choose", "approve", "reject"}
@@ -256,6 +256,14 @@ class Model(Fraud, Notices):
     def fill_debts(self):
         """B2: a reward above 0 takes over what one below 0 has spent."""
         self.sweep()
+        # with debt:no it is a loss, which comes back with what comes back
+        for r in self.rewards.values():
+            have, lost = r["sums"]["available"], -r["sums"]["written_off"]
+            if have < 0 and r["rules"]["set"].get("debt") == "no":
+                self.move(r, "written_off", "available", -have, "written_off")
+            elif have > 0 and lost:
+                self.move(r, "available", "written_off", min(have, lost),
+                          "recovered")
         while True:
             low = [r for r in self.rewards.values()
                    if r["sums"]["available"] < 0]
@@ -921,7 +929,8 @@ class Model(Fraud, Notices):
             amount -= part
         # what has expired stays so; what is a debt already is not taken again
         part = min(amount, r["sums"]["spent"] + r["sums"]["reserved"]
-                   + min(0, r["sums"]["available"]))
+                   + min(0, r["sums"]["available"])
+                   + r["sums"]["written_off"])
         self.move(r, "available", "cancelled", part, "reversed")
 
     def come_back(self, r, line, e):
@@ -930,6 +939,7 @@ class Model(Fraud, Notices):
             if not self.still(r["asked"], r["event"]) and (
                     r["denied"] or r["line"].get("undo") == "keep"):
                 r["event"], r["asked"], r["since"] = e, line, self.n
+                self.ripen_if(r)
             return
         if r["line"]["give"][0] == "percent" and \
                 (e.get("unit") != r["unit"] or self.rest(e) is None):

@@ -38,6 +38,8 @@ def program(rnd):
     maybe = rnd.random
     if maybe() < .3:
         lines.append("set=boosts:multiply")
+    if maybe() < .25:
+        lines.append("set=debt:no")
     if maybe() < .3:
         lines.append("set=terms:event")
     lines.append(f"cap=few per={rnd.choice(['referrer', 'friend', 'program'])}"

@@ -17,7 +17,8 @@ import redis
 from rewards_compare import KEYS, facts_words, model
 from rewards_random import stream
 
-STATES = ("pending", "available", "reserved", "spent", "expired", "cancelled")
+STATES = ("pending", "available", "reserved", "spent", "expired", "cancelled",
+          "written_off")
 SETTLER = os.environ.get("TEST_SETTLE", "build/nginx-referral-settle")
 
 port, first, last = (int(one) for one in sys.argv[1:4])

@@ -972,6 +972,33 @@ rule=k on=sale each=order to=friend give=10pt cap=p over=clip undo=keep
              "limits: undo=keep and a cap that is free again")
 
 
+def losses():
+    life = Life("""unit=pt/0
+set=debt:no
+rule=r on=sale each=order to=referrer give=10% restore=yes
+""")
+    life.say(1, "sale", "11", order="a", amount=100, unit="pt")
+    life.say(2, "reserve", owner="1", unit="pt", amount=6, event="t1",
+             order="own")
+    life.say(2, "commit", token="t1", amount=6, order="own")
+    life.say(2, "reserve", owner="1", unit="pt", amount=4, event="t2",
+             ttl=9 * DAY)
+    # of 10 are 6 spent and 4 reserved when all of it falls
+    life.say(3, "refund", order="a", amount=100, unit="pt")
+    life.has({"1 pt spent": 6, "1 pt reserved": 4, "1 pt cancelled": 10,
+              "1 pt written_off": -10}, "losses: nobody owes them")
+    life.say(4, "sale", "11", order="b", amount=50, unit="pt")
+    life.has({"1 pt spent": 6, "1 pt reserved": 4, "1 pt cancelled": 10,
+              "1 pt available": 5, "1 pt written_off": -10},
+             "losses: what comes later does not pay for them")
+    life.say(5, "release", token="t2")
+    life.has({"1 pt spent": 6, "1 pt cancelled": 10, "1 pt available": 5,
+              "1 pt written_off": -6}, "losses: what was not used comes back")
+    life.say(6, "cancel", order="own")
+    life.has({"1 pt cancelled": 10, "1 pt available": 5},
+             "losses: all of it")
+
+
 def raises():
     life = Life("""unit=pt/0
 cap=c per=referrer amount=10pt
@@ -1138,7 +1165,7 @@ for story in (uber, dropbox, parked, prizes, counters, part_expired,
               ladder, chain, levels, contest, seasons, nudges, goals, items,
               region, review, known, lapses, deadlines, rejected, waiting, reserves,
               until, draw, once, conditions, late, flagged, months, restore, places,
-              limits, raises, terms):
+              limits, losses, raises, terms):
     story()
 
 randoms(int(os.environ.get("TEST_SEED", "1")),

@@ -119,7 +119,12 @@ case(faults => sub {
 
     whole($t, $e, $load, \@events);
 
-    my $clicked = $t->hgetall('ref:stats:{shop}')->{clicks};
+    my $clicked = 0;
+
+    wait_for {
+        $clicked = $t->hgetall('ref:stats:{shop}')->{clicks};
+        $clicked >= $answered[0];
+    };
 
     ok($clicked >= $answered[0] && $clicked <= $answered[1],
        'so does each click') or diag("$clicked, $answered[0] were answered");

@@ -176,11 +176,11 @@ is(r('ledger', 'export', 'shop', '--balance-sheet'), 0, 'a balance sheet');
 my %owed;
 
 for (map { [ split /,/ ] } grep { /^\d/ } split /\n/, $out) {
-    my ($day, $unit, $opening, $granted, $spent, $expired, $cancelled,
+    my ($day, $unit, $opening, $granted, $spent, $expired, $cancelled, $lost,
         $closing, @owed) = @$_;
 
     is($opening, $owed{$unit} // 0, "$day $unit opens as it closed");
-    is($opening + $granted - $spent - $expired - $cancelled, $closing,
+    is($opening + $granted - $spent - $expired - $cancelled + $lost, $closing,
        "$day $unit adds up");
     is($owed[0] + $owed[1] + $owed[2], $closing, "$day $unit by state");
     $owed{$unit} = $closing;

@@ -73,7 +73,8 @@ audit(void)
     for (i = 0; i < n; i++) {
         for (k = 0; k < REFERRAL_ACCOUNTS; k++) {
             sum[k] += b[i].sum[k];
-            wrong += (k != REFERRAL_AVAILABLE && b[i].sum[k] < 0);
+            wrong += (k == REFERRAL_WRITTEN_OFF ? b[i].sum[k] > 0
+                      : k != REFERRAL_AVAILABLE && b[i].sum[k] < 0);
         }
     }
 

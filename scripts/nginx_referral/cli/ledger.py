@@ -68,7 +68,8 @@ def replay(session: Session, program: str, path: str | None) -> int:
               help="CSV, or a line of JSON each.")
 @click.option("--balance-sheet", "sheet", is_flag=True,
               help="Instead of entries a row a day and unit: what was owed,"
-              " granted, spent, expired, cancelled, and is owed then.")
+              " granted, spent, expired, cancelled, written off, and is"
+              " owed then.")
 @zone_options
 @pass_session
 def export(session: Session, program: str, form: str, sheet: bool,

@@ -11,6 +11,7 @@ import click
 
 from ..reports.days import GivenZone
 from ..store.ctool import broken, find_tool
+from ..store.entries import ACCOUNTS
 from ..store.session import Session
 from ..store.try_events import Facts, dump, read_events
 from ..store.zone import Zone, offset_zone
@@ -31,8 +32,6 @@ BY_TIME = ("ripe", "expired", "ended", "missed")
 # what facts call otherwise than the fields of an event
 FIELDS = {"friend": "customer", "order": "order_id", "unit": "currency",
           "refunded": "total_refunded", "place": "country"}
-ACCOUNTS = ("pending", "available", "reserved", "spent", "expired",
-            "cancelled")
 
 
 @rewards.command("try", cls=Command)
@@ -94,7 +93,10 @@ def attempt(session: Session, path: str, events: str, until: str | None,
 
     if session.output.for_people and balances:
         session.output.text()
-        session.output.rows(("who", "unit", *ACCOUNTS), balances)
+        # hardly ever is something written off
+        last = None if any(row[-1] for row in balances) else -1
+        session.output.rows(("who", "unit", *ACCOUNTS)[:last],
+                            [row[:last] for row in balances])
 
     return 0
 

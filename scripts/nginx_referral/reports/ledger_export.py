@@ -18,7 +18,7 @@ COLUMNS = ("id", "at", "reward", "owner", "number", "unit", "from", "to",
 OWED = ("pending", "available", "reserved")
 
 SHEET = ("day", "unit", "opening", "granted", "spent", "expired", "cancelled",
-         "closing", *OWED)
+         "written_off", "closing", *OWED)
 
 PART = 1000
 
@@ -64,8 +64,9 @@ def exported(entry: Entry, people: People) -> list[Any]:
 
 def balance_sheet(found: list[Entry], zone: Zone) -> list[list[Any]]:
     """A row for each day on which something moved, and each unit.  "opening"
-    and "closing" are what the program owes; what was granted, less what was
-    spent, expired and cancelled, is the difference."""
+    and "closing" are what the program owes; what was granted, and what was
+    written off of what had been spent, less what was spent, expired and
+    cancelled, is the difference."""
     days: dict[tuple[str, str], list[Entry]] = {}
 
     for entry in found:
@@ -91,6 +92,7 @@ def balance_sheet(found: list[Entry], zone: Zone) -> list[list[Any]]:
         rows.append([day, unit, owed(before), granted,
                      *(stands[name] - before[name] for name in
                        ("spent", "expired", "cancelled")),
+                     before["written_off"] - stands["written_off"],
                      owed(stands), *(stands[name] for name in OWED)])
 
     return sorted(rows, key=lambda row: (row[0], row[1]))

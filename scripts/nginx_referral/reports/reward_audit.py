@@ -325,12 +325,16 @@ class RewardAudit:
         self.names[entry.owner][entry.name] = str(entry.position)
 
         for name, number in account.sums.items():
-            if number < 0 and name != "available":
+            if number < 0 and name not in ("available", "written_off"):
                 self.told(f"{entry.name} {name}", number, "0 or more")
+
+        if account.sums["written_off"] > 0:
+            self.told(f"{entry.name} written_off",
+                      account.sums["written_off"], "0 or less: a loss")
 
         debt = account.sums["spent"] + account.sums["reserved"]
 
-        if account.sums["available"] < -debt:
+        if account.sums["available"] + account.sums["written_off"] < -debt:
             self.told(f"{entry.name} available", account.sums["available"],
                       f"-{debt} or more: a debt of what was used")
 

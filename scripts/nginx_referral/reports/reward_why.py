@@ -31,6 +31,8 @@ WHY = {
     "ended": "the reserve ran out of time",
     "restore": "what it had paid for was taken back",
     "adjust": "given by hand",
+    "written_off": "taken back after it was used: the program bears it",
+    "recovered": "what the program had borne came back",
 }
 
 USED = {"spent": "used", "available": "not used of what was reserved"}

@@ -15,7 +15,7 @@ CHUNK = 1000
 
 # accounts of an owner, and the program's own, which everything comes from
 ACCOUNTS = ("pending", "available", "reserved", "spent", "expired",
-            "cancelled")
+            "cancelled", "written_off")
 BUDGET = "budget"
 
 ID = re.compile(r"([0-9]{1,16})-([0-9]{1,9})")
