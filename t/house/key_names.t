@@ -54,7 +54,11 @@ my @cli = qw(links referrer_links reset);   # in the command line only
 # what the settler writes
 
 my @settled = qw(friend order rules days_of cohort progress board board_people
-                 ledger reward wallet wallet_entries wallets due);
+                 ledger reward wallet wallet_entries wallets due outbox);
+
+# of webhooks
+
+my @hooks = qw(outbox_marks hooks hook hook_retry hook_tries hook_dead hook_secret);
 
 my $dir = tempdir(CLEANUP => 1);
 my $cc = $ENV{CC} // 'gcc';
@@ -85,7 +89,7 @@ END
 
 is($cli{$_}, $module{$_}, "$_: $module{$_}") for sort keys %same;
 
-my %members = map { $_ => 1 } @cli, @settled, map { /^keys\.(\w+)/ } values %same;
+my %members = map { $_ => 1 } @cli, @settled, @hooks, map { /^keys\.(\w+)/ } values %same;
 
 is_deeply([ split /\t/, $cli{members} ], [ sort keys %members ],
           'each key of the command line is one of the module, or is named');

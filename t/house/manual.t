@@ -123,6 +123,9 @@ my %metric = map { $_ => 1 }
              map { $source{$_} =~ /"(?:\#[ ]HELP[ ])?(referral_\w+)[" ]/gx }
              grep { /metrics\w*\.c$/ } keys %source;
 
+$metric{$_} = 1 for slurp("$root/scripts/nginx_referral/relay/metrics.py")
+                    =~ /^    \("(referral_relay_\w+)",/mg;
+
 delete $metric{referral_metrics};       # the directive
 
 
@@ -361,6 +364,9 @@ my @not_run = (
     [ 'docs/settle.md', '[Service]', 'a unit' ],
     [ 'docs/settle.md', 'nginx-referral-settle --skip',
       't/program/settle.t does it' ],
+    [ 'docs/redis.md', 'user relay', 'an ACL file: t/web/relay_acl.t' ],
+    [ 'docs/webhooks.md', 'webhook-id:', 'headers' ],
+    [ 'docs/webhooks.md', 'redis ', 'a configuration: t/web/relay.t' ],
     [ 'docs/troubleshooting.md', 'referral click:', 'a log: t/click/debug_log.t' ],
 );
 

@@ -22,6 +22,7 @@ from .convert import convert
 from .forget import forget
 from .friend import friend
 from .funnel import funnel
+from .hook import hook
 from .journal import journal
 from .known import known
 from .ledger import ledger
@@ -65,7 +66,7 @@ def cli() -> None:
 for command in (program, link, referrer, show_click, stats, top, compare,
                 funnel, audit, tail, convert, conversions, ledger, friend,
                 known, rejects, forget, reset, journal, bots, rewards, wallet,
-                reward, review, settle):
+                reward, review, settle, hook):
     cli.add_command(command)
 
 link.add_command(test_link)

@@ -254,3 +254,40 @@ class Keys:
     def settled(self) -> str:
         """Hash: how far the settler is."""
         return self._key("settled")
+
+    @property
+    def outbox(self) -> str:
+        """Stream: what becomes of friends and rewards, ids N-i."""
+        return self._key("outbox")
+
+    @property
+    def hooks(self) -> str:
+        """Set: the names of the endpoints of webhooks."""
+        return self._key("hooks")
+
+    @property
+    def outbox_marks(self) -> str:
+        """Sorted set: a message, and when it was the last one."""
+        return self._key("outbox", "marks")
+
+    def hook(self, name: str) -> str:
+        """Hash: an endpoint."""
+        return self._key("hooks", name)
+
+    def hook_retry(self, name: str) -> str:
+        """Sorted set: message, and when it is sent again."""
+        return self._key("hooks", name, "retry")
+
+    def hook_tries(self, name: str) -> str:
+        """Hash: message to what became of it so far."""
+        return self._key("hooks", name, "tries")
+
+    def hook_dead(self, name: str) -> str:
+        """Sorted set: message, and when it was given up."""
+        return self._key("hooks", name, "dead")
+
+    def hook_secret(self, name: str) -> str:
+        """Hash: what signs.  Outside of the prefix, so that a user of Redis
+        who may read all that begins with it cannot read secrets."""
+        return (f"{self.prefix.rstrip(':')}-secret:"
+                f"{{{self.program_name}}}:{name}")

@@ -1,0 +1,1 @@
+"""The relay: sends messages of the outbox to endpoints, as webhooks."""
