@@ -156,6 +156,7 @@ struct referral_ledger_person_s {
     unsigned                  review_score;
     unsigned                  chain;     /* rewards that are being asked, each
                                             for the one before it */
+    int64_t                   review_since;
     int64_t                   review_ends; /* -1: it does not by itself */
     unsigned                  review:1;  /* is in review */
     unsigned                  review_approves:1;
@@ -393,6 +394,8 @@ struct referral_ledger_s {
     referral_ledger_list_t    touched;   /* rewards that the fact changed */
     referral_ledger_list_t    moved;     /* these rewards */
     referral_ledger_list_t    asked;     /* rewards, in a call */
+    referral_ledger_list_t    reviewed;  /* friends whose review began, changed
+                                            or ended: not told yet */
     referral_ledger_list_t    customers; /* friends who are one now, or none
                                             any more: not told yet */
 
@@ -521,6 +524,7 @@ typedef struct {
 
 void referral_ledger_action(const referral_ledger_t *l, unsigned signal,
     referral_ledger_action_t *action);
+const referral_str_t *referral_ledger_signal_name(unsigned signal);
 uint32_t referral_ledger_signals_of(const referral_str_t *text);
 int referral_ledger_self(const referral_ledger_t *l,
     const referral_ledger_person_t *friend);

@@ -46,6 +46,10 @@ referral_ledger_piece_t referral_ledger_keep(referral_ledger_writes_t *w,
 void referral_ledger_write_customers(referral_ledger_t *l,
     referral_ledger_writes_t *w);
 
+/* whose review began, changed or ended since the last call */
+void referral_ledger_write_reviews(referral_ledger_t *l,
+    referral_ledger_writes_t *w);
+
 /* what others are told of the last fact, before its rewards are "written" */
 void referral_ledger_outbox(referral_ledger_t *l, referral_ledger_writes_t *w);
 

@@ -138,7 +138,10 @@ referral_ledger_review_open(referral_ledger_t *l,
                                  friend);
     }
 
+    referral_ledger_push(l, &l->reviewed, friend);
+
     if (begun) {
+        friend->review_since = l->moment;
         referral_ledger_review_told(l, friend, "opened", score);
     }
 }
@@ -182,6 +185,7 @@ referral_ledger_review_end(referral_ledger_t *l,
     }
 
     friend->review_ends = -1;
+    referral_ledger_push(l, &l->reviewed, friend);
 
     referral_ledger_review_told(l, friend, "reminder", friend->review_score);
 }
@@ -201,6 +205,7 @@ referral_ledger_approve(referral_ledger_t *l, referral_ledger_person_t *friend)
 
     referral_ledger_doubt_all(l, friend);
 
+    referral_ledger_push(l, &l->reviewed, friend);
     referral_ledger_review_told(l, friend, "approved", friend->review_score);
 
     for (i = 0; i < friend->earned.n; i++) {
@@ -224,6 +229,10 @@ referral_ledger_reject(referral_ledger_t *l, referral_ledger_person_t *friend,
 {
     size_t              i;
     referral_reward_t  *r;
+
+    if (friend->review) {
+        referral_ledger_push(l, &l->reviewed, friend);
+    }
 
     friend->rejected = 1;
     friend->review = 0;

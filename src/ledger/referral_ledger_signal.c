@@ -69,6 +69,13 @@ referral_ledger_signals_of(const referral_str_t *text)
 }
 
 
+const referral_str_t *
+referral_ledger_signal_name(unsigned signal)
+{
+    return &referral_fraud_signals[signal].name;
+}
+
+
 void
 referral_ledger_action(const referral_ledger_t *l, unsigned signal,
     referral_ledger_action_t *action)

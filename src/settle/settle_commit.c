@@ -287,6 +287,7 @@ settle_commit_item(settle_work_t *w, const referral_view_item_t *item)
         return;
 
     case REFERRAL_VIEW_LEVEL:
+    case REFERRAL_VIEW_REVIEW:
 
         if (item->text.len == 0) {
             field = referral_state_field(item);

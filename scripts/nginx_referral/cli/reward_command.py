@@ -31,7 +31,7 @@ REASONS = {
     "commit": "the reserve has ended or was committed or released, or less"
               " than that is reserved",
     "release": "the reserve has ended or was committed or released",
-    "adjust": "the program has no rules of rewards",
+    "adjust": "the program has no rules of rewards, or no such cap",
     "choose": "there is no such reward, or none that still has this choice",
 }
 

@@ -246,6 +246,12 @@ class Keys:
         return self._key("wallet")
 
     @property
+    def review(self) -> str:
+        """Hash: number of a friend in review, and SINCE SCORE ENDS THEN
+        SIGNALS."""
+        return self._key("review")
+
+    @property
     def due(self) -> str:
         """Sorted set: reward, and when something comes next for it."""
         return self._key("due")
