@@ -47,6 +47,7 @@ referral_ledger_take(referral_ledger_t *l, const referral_fact_t *fact)
     l->due_notices = l->nnotices;
     l->moment = fact->time;
     l->cause = fact->text[REFERRAL_FACT_T_EVENT];
+    l->cause_at = fact->at < 0 ? fact->time : fact->at;
     l->friend = NULL;
 
     switch (fact->type) {

@@ -385,6 +385,8 @@ struct referral_ledger_s {
                                             now */
 
     referral_str_t            cause;     /* the fact's id, while it is taken */
+    int64_t                   cause_at;  /* when it happened, which stays when
+                                            it is appended once more */
     referral_ledger_person_t *friend;    /* whose event it is; NULL: nobody's */
     size_t                    due_entries; /* so many come of what was due */
     size_t                    due_notices;

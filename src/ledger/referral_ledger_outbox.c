@@ -5,7 +5,7 @@
  *
  * A message has an id of what it is about and of what caused it, never of a
  * position in the stream: when the end of a stream is lost and comes again in
- * another order, it has the same id.
+ * another order, it has the same id, and the same time.
  */
 
 
@@ -22,7 +22,7 @@
 
 typedef struct {
     const char                *type;
-    int64_t                    at;
+    int64_t                    at;       /* of what was due */
     uint64_t                   owner;    /* 0: nobody */
     const referral_reward_t   *reward;
     int64_t                    amount;
@@ -149,7 +149,6 @@ referral_ledger_outbox_reward(referral_ledger_t *l,
 
     memset(&m, 0, sizeof(m));
 
-    m.at = r->born;
     m.owner = r->owner->number;
 
     if (r->denied) {
@@ -266,7 +265,6 @@ referral_ledger_outbox_joined(referral_ledger_t *l,
     memset(&m, 0, sizeof(m));
 
     m.type = "referral.joined";
-    m.at = bound->at;
     m.owner = friend->number;
     m.detail = bound->code;
 
@@ -306,7 +304,7 @@ referral_ledger_outbox_put(referral_ledger_t *l, referral_ledger_writes_t *w,
 
     referral_ledger_pair(text, "id", &id);
     referral_ledger_pair(text, "type", &type);
-    referral_ledger_pair_number(text, "at", m->at);
+    referral_ledger_pair_number(text, "at", m->due ? m->at : l->cause_at);
     referral_ledger_pair_number(text, "owner", m->owner ? (int64_t) m->owner
                                                         : -1);
     id.data = r ? (u_char *) r->id : none.data;

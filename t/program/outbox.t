@@ -123,6 +123,7 @@ settle('again');
 
 my %id = map { ("$_->{type} $_->{rule} $_->{detail}" => $_->{id}) }
              messages('again');
+my %at = map { ($_->{id} => $_->{at}) } messages('again');
 
 # and once more: the first events never came
 
@@ -143,6 +144,9 @@ is_deeply([ map { $other{$_} // '' } grep { /^(referral|badge)/ }
           [ map { $id{$_} // '' } grep { /^(referral|badge)/ }
                                   sort keys %other ],
           'the same ids, other positions');
+is_deeply([ grep { defined $at{$_->{id}} && $at{$_->{id}} != $_->{at} }
+                 messages('again') ], [],
+          'and the same times, though they were appended later');
 
 # delivered messages are gone, and new ones come behind them
 

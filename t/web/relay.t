@@ -7,8 +7,11 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Referral;
+use Referral::Append;
 use Referral::Cli;
 use Referral::Relay qw(message places);
+use Referral::Rewards qw(rules fact);
+use Referral::Settler;
 
 use JSON::PP;
 use Time::HiRes qw(sleep time);
@@ -425,6 +428,192 @@ case 'replay', sub {
     like($out, qr/1 message comes again/, 'one is as young');
     is(r(qw(hook replay again crm)), 2, 'from where?');
     is(r(qw(hook replay again none --dead)), 1, 'no such endpoint');
+    $relay->stop;
+};
+
+
+# --- from the settler on ---
+
+my $TEXT = <<'END';
+unit=EUR/2
+rule=hello on=lead to=friend give=5.00EUR
+rule=thanks on=sale nth=1 to=referrer give=10.00EUR hold=14d
+END
+
+my $NOW = int(time) * 1000;
+
+
+sub event {
+    my ($type, $who, %more) = @_;
+
+    return { type => $type, event_id => "$type-$who", customer => $who,
+             code => 'ref1', received => $NOW, at => $NOW - 1000, %more };
+}
+
+
+sub sale {
+    my ($who) = @_;
+
+    return event('sale', $who, order_id => "o-$who", amount => 5000,
+                 currency => 'EUR');
+}
+
+
+sub opens {
+    my ($p) = @_;
+
+    $t->program($p, state => 'active', rewards => $TEXT, webhooks => 'on');
+    $t->link($p, 'ref1', referrer => 'r1');
+    $t->redis('HSET', "ref:referrer:{$p}:r1", 'state', 'active');
+    $t->redis('SET', "ref:seed:{$p}", 'cd' x 16);
+    rules($t, $p, $TEXT, time => $NOW - 1000, webhooks => 'on');
+}
+
+
+# settlers that are killed and replaced; then the program is lost but for its
+# endpoints, and its events come again in another order
+
+case 'settled', sub {
+    opens('whole');
+
+    my $a = Referral::Append->new($t);
+    my $relay = Referral::Relay->start($t, @QUICK);
+
+    is(r(qw(hook add whole crm), $r->url('whole-crm')), 0, 'an endpoint');
+
+    for my $n (1 .. 4) {
+        my $settler = Referral::Settler->start($t, '--program', 'whole',
+                                               '--lease', 1);
+
+        $a->apply({ program => 'whole', journal => "a$n" x 16 },
+                  event('lead', "c$n"), sale("c$n"));
+        sleep 0.2 * $n;
+        $settler->signal('KILL');
+        $settler->ended;
+    }
+
+    my $settle = sub {
+        is(scalar Referral::Settler::run($t, '--once', '--program', 'whole',
+                                         '--lease', 0), 0, 'settled');
+    };
+
+    $settle->();
+
+    my @ids = map { "msg_$_->{id}" } $t->entries('ref:outbox:{whole}');
+
+    is(scalar @ids, 16, 'what four friends and their sales bring');
+    once('whole-crm', @ids);
+
+    my %told = map { $json->encode([ @$_{qw(type timestamp)}, $_->{data} ]) => 1 }
+               map { $json->decode($_->{body}) } $r->got('whole-crm');
+    my ($joined) = grep { /referral.joined/ && /"c1"/ } sort keys %told;
+    my (undef, undef, $data) = @{ $json->decode($joined) };
+
+    is_deeply($data, { program => 'whole', customer => 'c1', friend => 'c1',
+                       referrer => 'r1', code => 'ref1', via => 'code' },
+              'who joined whom') or diag($joined);
+
+    is(scalar Referral::Settler::run($t, '--replay', '--program', 'whole'), 0,
+       'a replay');
+    sleep 2.5;
+    is(scalar(() = $r->got('whole-crm')), 16, 'tells nothing anew');
+
+    # another order of the same
+
+    $t->redis('DEL', grep { !/hooks/ } @{ $t->redis('KEYS', 'ref:*{whole}*') });
+    opens('whole');
+    $a->apply({ program => 'whole', journal => 'bb' x 16 },
+              map { sale("c$_"), event('lead', "c$_") } reverse 1 .. 4);
+    $settle->();
+
+    my %new = map { ("msg_$_->{id}" => 1) } $t->entries('ref:outbox:{whole}');
+
+    came('whole-crm', keys %new);
+    ok((grep { $r->ids('whole-crm')->{$_} > 1 } keys %new) > 0,
+       'many under the ids that they had');
+    $relay->stop;
+};
+
+
+case 'forgotten', sub {
+    program('quiet', 'crm');
+    $r->mode('quiet-crm', '500');
+
+    my ($id) = places($t, 'quiet', 1, 1);
+    my $relay = Referral::Relay->start($t, @QUICK);
+
+    ok((wait_for { $r->got('quiet-crm') }), 'it is tried');
+    $t->redis('HDEL', 'ref:person:{quiet}:names', 1);
+    $r->mode('quiet-crm', '200');
+    ok((wait_for { j(qw(hook show quiet crm))->{delivered} }), 'and taken');
+
+    my @who = map { $json->decode($_->{body})->{data}{customer} }
+                  $r->got('quiet-crm');
+
+    is($who[0], 'aiko', 'a customer');
+    is($who[-1], undef, 'who was forgotten is nobody in what is sent later');
+    $relay->stop;
+};
+
+
+case 'kept', sub {
+    program('kept', 'crm', 'slow');
+    $r->mode('kept-slow', '500');
+
+    my @ids = places($t, 'kept', 1, 10);
+    my $relay = Referral::Relay->start($t, @QUICK, '--keep', '3s',
+                                       '--metrics', "$t->{dir}/relay.prom");
+
+    once('kept-crm', @ids);
+    sleep 8;
+    is(scalar(() = $t->entries('ref:outbox:{kept}')), 10,
+       'what an endpoint still needs is kept');
+
+    my $metrics = sub { $t->read_file('relay.prom') };
+
+    ok((wait_for {
+        -e "$t->{dir}/relay.prom"
+            && $metrics->() =~ /^referral_relay_delivered_total
+                                \{program="kept",endpoint="crm"\}\ 10$/mx
+    } 30), 'metrics');
+    like($metrics->(), qr/^referral_relay_failing_seconds
+                          \{program="kept",endpoint="slow"\}\ [1-9]/mx,
+         'of an endpoint that fails');
+    $r->mode('kept-slow', '200');
+    came('kept-slow', @ids);
+    ok((wait_for { !$t->entries('ref:outbox:{kept}') } 20),
+       'then it is removed');
+
+    my @more = places($t, 'kept', 11, 12);
+
+    once('kept-crm', @ids, @more);
+    $relay->stop;
+};
+
+
+# names and types that somebody wrote by hand
+
+case 'hostile', sub {
+    program('odd', 'crm');
+    $t->redis('SADD', 'ref:programs', "x\n[crit] all is lost", '{', 'a' x 70);
+    $t->redis('SADD', 'ref:hooks:{odd}', "y\n[crit] lost", 'x' x 40);
+    $t->redis('SET', 'ref:hooks:{odd}:string', 'none');
+    $t->redis('SADD', 'ref:hooks:{odd}', 'string');
+    message($t, 'odd', '1-0', type => "x\r\nEvil: 1", id => "a\r\nb: c", at => -5);
+    message($t, 'odd', '2-0', type => "\xff\xfe", id => "\xff", owner => 'x',
+            amount => '1e99', at => '9' x 30, due => 'soon');
+    $t->redis('XADD', 'ref:outbox:{odd}', '3-0', 'nothing', 'here');
+
+    my ($id) = places($t, 'odd', 4, 4);
+    my $relay = Referral::Relay->start($t, @QUICK);
+
+    came('odd-crm', $id);
+    is(join(' ', grep { $_ ne $id } keys %{ $r->ids('odd-crm') }), '',
+       'what has no id is not sent');
+    unlike($relay->log, qr/^\S+ \[crit\]|^\[crit\]|Evil/m, 'the log is its own');
+    ok((wait_for { j(qw(hook show odd crm))->{lost} == 3 }), 'it is counted');
+    like($relay->log, qr/WRONGTYPE/, 'a key of another type is told');
+    is(() = $relay->log =~ /WRONGTYPE/g, 1, 'once');
     $relay->stop;
 };
 

@@ -34,6 +34,8 @@ PUT_OFF_MAX = 4 * 86400
 
 JITTER = 0.2
 
+MESSAGE_ID = re.compile(r"msg_[0-9a-f]{32}")
+
 
 class Worker(threading.Thread):
     """Sends to one endpoint, while it has the lease."""
@@ -270,10 +272,12 @@ class Worker(threading.Thread):
         before may be lost since.  False if there is nothing to send."""
         fields = self.endpoint.entry(name)
 
-        if not fields:
+        if not (fields and MESSAGE_ID.fullmatch(message_id(fields))):
             if self.endpoint.result(name, "gone", now):
                 self.say("error", f"message {name} is not in the outbox any"
-                         " more, and was not delivered")
+                         " more, and was not delivered" if not fields else
+                         f"message {name} of the outbox has no id, and was"
+                         " not delivered")
 
             return False
 
