@@ -81,6 +81,9 @@ referral_ledger_take(referral_ledger_t *l, const referral_fact_t *fact)
     case REFERRAL_FACT_RELEASE:
     case REFERRAL_FACT_ADJUST:
     case REFERRAL_FACT_CHOOSE:
+    case REFERRAL_FACT_PAYOUT:
+    case REFERRAL_FACT_PAID:
+    case REFERRAL_FACT_FAILED:
         referral_ledger_command(l, fact);
         break;
 

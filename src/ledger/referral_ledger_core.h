@@ -221,13 +221,17 @@ typedef struct {
 struct referral_ledger_reserve_s {
     referral_str_t            token;
     referral_str_t            item;      /* of the catalogue; empty: none */
+    referral_str_t            unit;
+    referral_ledger_person_t *owner;
+    int64_t                   since;
     int64_t                   price;
-    int64_t                   ends;
+    int64_t                   ends;      /* -1: a payout, which does not */
     referral_ledger_list_t    parts;
     referral_ledger_order_t  *order;     /* it pays; NULL: none is named */
     unsigned                  open:1;
     unsigned                  committed:1;
     unsigned                  restored:1;
+    unsigned                  payout:1;  /* money on its way to the owner */
 };
 
 
@@ -398,6 +402,8 @@ struct referral_ledger_s {
     referral_ledger_list_t    asked;     /* rewards, in a call */
     referral_ledger_list_t    reviewed;  /* friends whose review began, changed
                                             or ended: not told yet */
+    referral_ledger_list_t    payouts;   /* reserves that began or ended: not
+                                            told yet */
     referral_ledger_list_t    customers; /* friends who are one now, or none
                                             any more: not told yet */
 

@@ -50,6 +50,10 @@ void referral_ledger_write_customers(referral_ledger_t *l,
 void referral_ledger_write_reviews(referral_ledger_t *l,
     referral_ledger_writes_t *w);
 
+/* payouts that began or ended since the last call */
+void referral_ledger_write_payouts(referral_ledger_t *l,
+    referral_ledger_writes_t *w);
+
 /* what others are told of the last fact, before its rewards are "written" */
 void referral_ledger_outbox(referral_ledger_t *l, referral_ledger_writes_t *w);
 

@@ -24,6 +24,8 @@ static int referral_ledger_sold(const referral_ledger_t *l,
     const referral_fact_t *fact, int64_t amount);
 static referral_ledger_reserve_t *referral_ledger_token(referral_ledger_t *l,
     const referral_fact_t *fact);
+static void referral_ledger_paid(referral_ledger_t *l,
+    referral_ledger_reserve_t *payout);
 static void referral_ledger_commit(referral_ledger_t *l,
     const referral_fact_t *fact);
 static const referral_rewards_line_t *referral_ledger_cap_line(
@@ -142,7 +144,8 @@ static void
 referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
 {
     size_t                      i;
-    int64_t                     amount, price, balance, number, ttl;
+    int64_t                     amount, want, balance, number, ttl;
+    unsigned                    payout;
     referral_reward_t          *r;
     referral_ledger_list_t      parts;
     referral_ledger_part_t     *part;
@@ -153,6 +156,8 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
 
     amount = referral_ledger_number(fact, REFERRAL_FACT_T_AMOUNT);
     number = referral_ledger_number(fact, REFERRAL_FACT_T_OWNER);
+    payout = (fact->type == REFERRAL_FACT_PAYOUT);
+    owner = NULL;
     balance = 0;
 
     if (referral_ledger_look(l, REFERRAL_LEDGER_RESERVE,
@@ -165,7 +170,11 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
         return;
     }
 
-    price = amount;
+    /* a payout that names no amount is one of all that can be used */
+
+    want = payout && fact->text[REFERRAL_FACT_T_AMOUNT].len == 0 ? INT64_MAX
+                                                                : amount;
+    amount = want;
 
     if (amount > 0 && number > 0) {
         owner = referral_ledger_person(l, number);
@@ -183,9 +192,16 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
         }
 
         amount = referral_ledger_gather(l, &parts, owner, fact, amount);
+
+        if (want == INT64_MAX) {
+            want -= amount;
+            amount = 0;
+        }
     }
 
-    if (amount || number <= 0 || balance <= 0) {
+    if (amount || want <= 0 || number <= 0 || balance <= 0
+        || want < referral_ledger_number(fact, REFERRAL_FACT_T_LEAST))
+    {
         referral_ledger_flag(l, "refused");
         return;
     }
@@ -205,18 +221,29 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
                          &fact->text[REFERRAL_FACT_T_EVENT]);
     referral_ledger_copy(l, &reserve->item, &fact->text[REFERRAL_FACT_T_ITEM]);
     referral_ledger_push(l, &l->reserves, reserve);
+    referral_ledger_copy(l, &reserve->unit, &fact->text[REFERRAL_FACT_T_UNIT]);
     reserve->open = 1;
-    reserve->price = price;
+    reserve->payout = payout;
+    reserve->owner = owner;
+    reserve->since = l->now;
+    reserve->price = want;
     reserve->parts = parts;
-    reserve->ends = l->now + (ttl > 0 && ttl <= REFERRAL_FACT_AT
-                              ? ttl : REFERRAL_LEDGER_RESERVE_LIFE);
+    reserve->ends = payout ? -1
+                    : l->now + (ttl > 0 && ttl <= REFERRAL_FACT_AT
+                                ? ttl : REFERRAL_LEDGER_RESERVE_LIFE);
 
     for (i = 0; i < parts.n; i++) {
         part = parts.item[i];
 
         referral_ledger_push(l, &part->reward->reserves, reserve);
         referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
-                             REFERRAL_RESERVED, part->amount, "reserve");
+                             REFERRAL_RESERVED, part->amount,
+                             payout ? "payout" : "reserve");
+    }
+
+    if (payout) {
+        referral_ledger_push(l, &l->payouts, reserve);
+        return;
     }
 
     referral_ledger_pays(l, reserve, &fact->text[REFERRAL_FACT_T_ORDER]);
@@ -303,17 +330,49 @@ referral_ledger_sold(const referral_ledger_t *l, const referral_fact_t *fact,
 }
 
 
+/* what is paid out ends by "paid" or "failed", all else by the others */
+
 static referral_ledger_reserve_t *
 referral_ledger_token(referral_ledger_t *l, const referral_fact_t *fact)
 {
+    unsigned                    payout;
     const referral_str_t       *token;
     referral_ledger_reserve_t  *reserve;
 
     token = &fact->text[REFERRAL_FACT_T_TOKEN];
     reserve = referral_ledger_look(l, REFERRAL_LEDGER_RESERVE, token->data,
                                    token->len);
+    payout = (fact->type == REFERRAL_FACT_PAID
+              || fact->type == REFERRAL_FACT_FAILED);
 
-    return reserve && reserve->open ? reserve : NULL;
+    return reserve && reserve->open && reserve->payout == payout ? reserve
+                                                                 : NULL;
+}
+
+
+static void
+referral_ledger_paid(referral_ledger_t *l, referral_ledger_reserve_t *payout)
+{
+    size_t                   i;
+    referral_ledger_part_t  *part;
+
+    if (payout == NULL) {
+        referral_ledger_flag(l, "refused");
+        return;
+    }
+
+    payout->open = 0;
+    payout->committed = 1;
+
+    for (i = 0; i < payout->parts.n; i++) {
+        part = payout->parts.item[i];
+        part->spent = part->amount;
+
+        referral_ledger_move(l, part->reward, REFERRAL_RESERVED,
+                             REFERRAL_SPENT, part->amount, "paid");
+    }
+
+    referral_ledger_push(l, &l->payouts, payout);
 }
 
 
@@ -385,6 +444,10 @@ referral_ledger_release(referral_ledger_t *l,
 
         referral_ledger_move(l, part->reward, REFERRAL_RESERVED,
                              REFERRAL_AVAILABLE, part->amount, why);
+    }
+
+    if (reserve->payout) {
+        referral_ledger_push(l, &l->payouts, reserve);
     }
 }
 
@@ -560,7 +623,16 @@ referral_ledger_command(referral_ledger_t *l, const referral_fact_t *fact)
     switch (fact->type) {
 
     case REFERRAL_FACT_RESERVE:
+    case REFERRAL_FACT_PAYOUT:
         referral_ledger_reserve(l, fact);
+        return;
+
+    case REFERRAL_FACT_PAID:
+        referral_ledger_paid(l, referral_ledger_token(l, fact));
+        return;
+
+    case REFERRAL_FACT_FAILED:
+        referral_ledger_release(l, referral_ledger_token(l, fact), "failed");
         return;
 
     case REFERRAL_FACT_COMMIT:

@@ -63,6 +63,7 @@ referral_ledger_write(referral_ledger_t *l, referral_ledger_writes_t *w,
 
     referral_ledger_write_customers(l, w);
     referral_ledger_write_reviews(l, w);
+    referral_ledger_write_payouts(l, w);
     referral_ledger_write_notices(l, w);
     referral_ledger_outbox(l, w);
 

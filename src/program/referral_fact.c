@@ -79,6 +79,7 @@ static const referral_str_t  referral_fact_names[REFERRAL_FACT_TEXTS] = {
     referral_string("token"),
     referral_string("ttl"),
     referral_string("order_amount"),
+    referral_string("least"),
     referral_string("cap"),
     referral_string("reward"),
     referral_string("prize"),
@@ -105,6 +106,9 @@ static const struct {
     { referral_string("release"), REFERRAL_FACT_RELEASE },
     { referral_string("adjust"), REFERRAL_FACT_ADJUST },
     { referral_string("choose"), REFERRAL_FACT_CHOOSE },
+    { referral_string("payout"), REFERRAL_FACT_PAYOUT },
+    { referral_string("paid"), REFERRAL_FACT_PAID },
+    { referral_string("failed"), REFERRAL_FACT_FAILED },
     { referral_string("approve"), REFERRAL_FACT_APPROVE },
     { referral_string("reject"), REFERRAL_FACT_REJECT }
 };

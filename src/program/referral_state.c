@@ -5,8 +5,8 @@
 
 static const char *const  referral_state_names[REFERRAL_VIEW_KINDS] = {
     "friend", "friend", "friend", "order", "rules", "reward", "wallet",
-    "contest", "review", "ledger", "outbox", "due", "wallet", "stats", "day",
-    "days", "cohort", "progress", "wallet", "board", "board"
+    "contest", "review", "payouts", "ledger", "outbox", "due", "wallet",
+    "stats", "day", "days", "cohort", "progress", "wallet", "board", "board"
 };
 
 

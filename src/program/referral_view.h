@@ -29,6 +29,7 @@ typedef enum {
     REFERRAL_VIEW_LEVEL,       /* text: a field of wallet:{p}:N */
     REFERRAL_VIEW_CONTEST,     /* text: a field of contest:{p}:NAME:PERIOD */
     REFERRAL_VIEW_REVIEW,      /* text: a field of review:{p} */
+    REFERRAL_VIEW_PAYOUT,      /* text: a field of payouts:{p} */
     REFERRAL_VIEW_ENTRY,       /* text: an entry of ledger:{p}, pairs */
     REFERRAL_VIEW_OUTBOX,      /* text: an entry of outbox:{p}, pairs */
     REFERRAL_VIEW_DUE,         /* text: the score of a member of due:{p} */

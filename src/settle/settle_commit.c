@@ -288,6 +288,7 @@ settle_commit_item(settle_work_t *w, const referral_view_item_t *item)
 
     case REFERRAL_VIEW_LEVEL:
     case REFERRAL_VIEW_REVIEW:
+    case REFERRAL_VIEW_PAYOUT:
 
         if (item->text.len == 0) {
             field = referral_state_field(item);

@@ -106,6 +106,7 @@ static const struct {
     { "wallet", REFERRAL_VIEW_WALLET },
     { "contest", REFERRAL_VIEW_CONTEST },
     { "review", REFERRAL_VIEW_REVIEW },
+    { "payouts", REFERRAL_VIEW_PAYOUT },
     { "due", REFERRAL_VIEW_DUE },
     { "cohort", REFERRAL_VIEW_COHORT },
     { "progress", REFERRAL_VIEW_PROGRESS },

@@ -325,6 +325,10 @@ fact(const uint8_t **p, const uint8_t *end, uint64_t position,
         "approve", "reject"
     };
 
+    /* the same of money that is paid out */
+
+    static const char *const  payouts[] = { "payout", "paid", "failed" };
+
     c = fuzz_byte(p, end);
     time = fuzz_byte(p, end);
 
@@ -335,7 +339,8 @@ fact(const uint8_t **p, const uint8_t *end, uint64_t position,
         c += 2;
     }
 
-    type = types[c & 15];
+    type = (c & 15) >= 9 && (c & 15) < 12 && c & 128 ? payouts[(c & 15) - 9]
+                                                    : types[c & 15];
 
     *now += (time & 31) * (time & 32 ? 24 : 1) * HOUR;
 
@@ -343,7 +348,7 @@ fact(const uint8_t **p, const uint8_t *end, uint64_t position,
     snprintf(at, sizeof(at), "%llu", (unsigned long long) *now
              - (time >> 6) * 5 * HOUR);
 
-    if (strcmp(type, "reserve") == 0) {
+    if (strcmp(type, "reserve") == 0 || strcmp(type, "payout") == 0) {
         snprintf(id, sizeof(id), "t%u", c >> 4 & 3);
 
     } else if (strcmp(type, "adjust") == 0) {

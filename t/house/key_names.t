@@ -54,7 +54,7 @@ my @cli = qw(links referrer_links reset);   # in the command line only
 # what the settler writes
 
 my @settled = qw(friend order rules days_of cohort progress board board_people
-                 ledger reward review wallet wallet_entries wallets due outbox);
+                 ledger payouts reward review wallet wallet_entries wallets due outbox);
 
 # of webhooks
 

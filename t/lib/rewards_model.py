@@ -19,6 +19,7 @@ ACCOUNTS = ("pending", "available", "reserved", "spent", "expired",
             "cancelled", "written_off")
 MOST = 2 ** 63 - 1
 NO_EVENTS = {"rules", "tick", "reserve", "commit", "release", "adjust",
+             "payout", "paid", "failed",
              "skip", "choose", "approve", "reject"}
 RESERVE_LIFE = 30 * 60000
 
@@ -101,8 +102,13 @@ class Model(Fraud, Notices):
         kind = fact["type"]
         if kind not in NO_EVENTS:
             self.event(self.facts[-1])
-        elif kind == "release":
-            self.release(fact["token"], "cancel")
+        elif kind in ("release", "failed"):
+            res = self.reserves.get(fact["token"])
+            if res and res["payout"] == (kind == "failed"):
+                self.release(fact["token"], "cancel" if kind == "release"
+                             else "failed")
+            else:
+                self.flags.append((self.n, "refused"))
         elif kind not in ("tick", "skip"):
             getattr(self, "take_" + kind)(fact)
 
@@ -149,7 +155,7 @@ class Model(Fraud, Notices):
                 if r["expires"] is not None and r["sums"]["available"] > 0:
                     ripe.append((r["expires"], 3, r["id"]))
             for token, res in self.reserves.items():
-                if res["open"]:
+                if res["open"] and not res["payout"]:
                     ripe.append((res["ends"], 2, token))
             contests = self.running()
             ripe += [(contests[key][0], 5, key) for key in contests]
@@ -988,9 +994,26 @@ class Model(Fraud, Notices):
                 continue
             yield r
 
+    def take_payout(self, fact):
+        """C6: like a reserve that ends by no time; without an amount of all."""
+        self.take_reserve(fact)
+
+    def take_paid(self, fact):
+        res = self.reserves.get(fact["token"])
+        if res is None or not res["open"] or not res["payout"]:
+            self.flags.append((self.n, "refused"))
+            return
+        res["open"], res["spent"] = False, list(res["parts"])
+        for name, part in res["parts"]:
+            self.move(self.rewards[name], "reserved", "spent", part, "paid")
+
     def take_reserve(self, fact):
         want = num(fact, "amount")
         owner, unit = fact["owner"], fact["unit"]
+        payout = fact["type"] == "payout"
+        every = payout and not fact.get("amount")
+        if every:
+            want = MOST
         if fact.get("item") and not self.sold(fact["item"], want, unit):
             self.flags.append((self.n, "refused"))
             return
@@ -1006,14 +1029,18 @@ class Model(Fraud, Notices):
                 left -= part
         balance = sum(r["sums"]["available"] for r in self.rewards.values()
                       if (r["owner"], r["unit"]) == (owner, unit))
-        if left or balance <= 0 or not want:
+        if every:
+            want, left = want - left, 0
+        if left or balance <= 0 or not want or \
+                want < (num(fact, "least") or 0):
             self.flags.append((self.n, "refused"))
             return
         for name, part in parts:
             self.move(self.rewards[name], "available", "reserved", part,
-                      "reserve")
+                      "payout" if payout else "reserve")
         self.reserves[fact["event"]] = {
-            "parts": parts, "open": True, "order": fact.get("order", ""),
+            "parts": parts, "open": True, "payout": payout,
+            "order": "" if payout else fact.get("order", ""),
             "item": fact.get("item", ""), "price": want,
             "ends": self.now + (num(fact, "ttl") or RESERVE_LIFE)}
 
@@ -1031,7 +1058,8 @@ class Model(Fraud, Notices):
     def take_commit(self, fact):
         res = self.reserves.get(fact["token"])
         left = num(fact, "amount")
-        if res is None or not res["open"] or left > res["price"] or \
+        if res is None or not res["open"] or res["payout"] or \
+                left > res["price"] or \
                 res["item"] and left < res["price"]:
             self.flags.append((self.n, "refused"))
             return

@@ -231,11 +231,17 @@ def stream(seed, length=40):
                                              + [str(2 ** 53 - 1)])
             if kind == "reserve":
                 tokens.append(fact["event"])
+            if kind == "reserve" and more.random() < .2:
+                fact.update(type="payout", order="", item="",
+                            least=more.choice(["", "300"]),
+                            amount=more.choice(["", fact["amount"]]))
         elif kind in ("commit", "release"):
             fact.update(order=more.choice(["", "", order]),
                         token=rnd.choice(tokens[-2:] or ["none"]),
                         amount=rnd.choice(["200", "300",
                                            str(rnd.randint(0, 600))]))
+            if more.random() < .35:
+                fact["type"] = more.choice(["paid", "failed"])
         elif kind == "choose":
             of = f"friend {who(friend)}" if rnd.random() < .7 \
                 else f"order {order}"

@@ -972,6 +972,34 @@ rule=k on=sale each=order to=friend give=10pt cap=p over=clip undo=keep
              "limits: undo=keep and a cap that is free again")
 
 
+def payouts():
+    life = Life("""unit=EUR/2
+rule=r on=sale each=order to=referrer give=10.00EUR life=30d
+""")
+    for day, order in enumerate("abc"):
+        life.say(day, "sale", "11", order=order, amount=1, unit="EUR")
+    life.say(4, "payout", owner="1", unit="EUR", least=3001, event="p0")
+    life.say(4, "payout", owner="1", unit="EUR", least=3000, event="p1")
+    life.say(4, "payout", owner="1", unit="EUR", event="p2")
+    life.has({"1 EUR reserved": 3000}, "payouts: all, not less than asked for")
+    # neither time nor a checkout ends one
+    life.say(5, "release", token="p1")
+    life.say(5, "commit", token="p1", amount=3000)
+    life.say(50, "failed", token="p1")
+    life.say(50, "tick")
+    life.has({"1 EUR expired": 3000}, "payouts: what fails goes back")
+    for day, order in enumerate("def"):
+        life.say(50 + day, "sale", "11", order=order, amount=1, unit="EUR")
+    life.say(53, "payout", owner="1", unit="EUR", amount=1500, event="p3")
+    life.say(54, "paid", token="p3")
+    life.say(54, "failed", token="p3")
+    life.say(54, "paid", token="p3")
+    life.has({"1 EUR expired": 3000, "1 EUR spent": 1500,
+              "1 EUR available": 1500}, "payouts: what is paid is spent, once")
+    is_([word for _, word in life.model.flags],
+        ["refused"] * 6, "payouts: all else is refused")
+
+
 def losses():
     life = Life("""unit=pt/0
 set=debt:no
@@ -1165,7 +1193,8 @@ for story in (uber, dropbox, parked, prizes, counters, part_expired,
               ladder, chain, levels, contest, seasons, nudges, goals, items,
               region, review, known, lapses, deadlines, rejected, waiting, reserves,
               until, draw, once, conditions, late, flagged, months, restore, places,
-              limits, losses, raises, terms):
+              limits, payouts, losses, raises,
+              terms):
     story()
 
 randoms(int(os.environ.get("TEST_SEED", "1")),

@@ -29,6 +29,7 @@ from .ledger import ledger
 from .link import link
 from .link_test import test_link
 from .options import Group
+from .payout import payout
 from .program import program
 from .referrer import referrer
 from .rejects import rejects
@@ -66,7 +67,7 @@ def cli() -> None:
 for command in (program, link, referrer, show_click, stats, top, compare,
                 funnel, audit, tail, convert, conversions, ledger, friend,
                 known, rejects, forget, reset, journal, bots, rewards, wallet,
-                reward, review, settle, hook):
+                reward, review, payout, settle, hook):
     cli.add_command(command)
 
 link.add_command(test_link)

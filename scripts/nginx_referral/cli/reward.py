@@ -67,12 +67,12 @@ def adjust(session: Session, program: str, customer: str, amount: str,
          "reason": reason.strip()}, customer, create=create)
 
 
-def read_reason(text: str) -> str:
+def read_reason(text: str, option: str = "--reason") -> str:
     text = text.strip()
 
     if not text or len(text.encode("utf-8", "surrogateescape")) > REASON_MAX \
             or any(unicodedata.category(char) in UNSAFE for char in text):
-        raise Problem(REFUSED, f"--reason is a line of 1 to {REASON_MAX}"
+        raise Problem(REFUSED, f"{option} is a line of 1 to {REASON_MAX}"
                       " bytes")
 
     return text

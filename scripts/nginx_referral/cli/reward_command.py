@@ -23,7 +23,8 @@ ID = re.compile(r"[!-~]{1,128}")
 # words of the ledger's entries that say that it did the command; the rest move
 # nothing themselves
 DONE = {"reserve": ("reserve",), "commit": ("commit", "once"),
-        "release": ("cancel",), "adjust": ("adjust",)}
+        "release": ("cancel",), "adjust": ("adjust",), "payout": ("payout",),
+        "paid": ("paid",), "failed": ("failed",)}
 
 REASONS = {
     "reserve": "the customer has not so much to use, or the item is sold out"
@@ -32,6 +33,9 @@ REASONS = {
               " than that is reserved",
     "release": "the reserve has ended or was committed or released",
     "adjust": "the program has no rules of rewards, or no such cap",
+    "payout": "the customer has not so much to use, or less than --min",
+    "paid": "the payout was paid or has failed already",
+    "failed": "the payout was paid or has failed already",
     "choose": "there is no such reward, or none that still has this choice",
 }
 

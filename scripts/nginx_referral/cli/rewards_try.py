@@ -51,7 +51,8 @@ def attempt(session: Session, path: str, events: str, until: str | None,
     CSV whose first line names the fields, or JSON lines with the same names:
     those of "convert", with "at" in each line, and "referrer", who brought the
     customer.  "arrives" says when an event that is late comes in.  Types that
-    are no events: reserve, commit, release, adjust, choose, approve, reject.
+    are no events: reserve, commit, release, adjust, choose, payout, paid,
+    failed, approve, reject.
     """
     given_text = read(path)
     _, end = ask(given_text)

@@ -28,6 +28,9 @@ WHY = {
     "reserve": "reserved",
     "once": "the rest of a reward that is used once",
     "cancel": "the reserve was released",
+    "payout": "on its way to its owner",
+    "paid": "paid out",
+    "failed": "the payout failed",
     "ended": "the reserve ran out of time",
     "restore": "what it had paid for was taken back",
     "adjust": "given by hand",
@@ -117,6 +120,11 @@ class RewardWhy:
         order = fact.text("order")
 
         if kind == "adjust":
+            reason = fact.text("reason")
+
+            return f": {reason}" if reason else ""
+
+        if kind in ("paid", "failed"):
             reason = fact.text("reason")
 
             return f": {reason}" if reason else ""

@@ -252,6 +252,12 @@ class Keys:
         return self._key("review")
 
     @property
+    def payouts(self) -> str:
+        """Hash: event_id of a payout on its way, and OWNER UNIT AMOUNT
+        SINCE."""
+        return self._key("payouts")
+
+    @property
     def due(self) -> str:
         """Sorted set: reward, and when something comes next for it."""
         return self._key("due")

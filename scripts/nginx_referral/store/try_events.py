@@ -19,12 +19,12 @@ from .zone import Zone
 # what an operator or the shop does with rewards
 MORE = ("referrer", "referrer_segment", "channel", "variant", "region",
         "known", "signals", "arrives", "owner", "token", "ttl",
-        "order_amount", "cap", "state", "reason", "reward", "prize", "item")
+        "order_amount", "least", "cap", "state", "reason", "reward", "prize", "item")
 COLUMNS = FIELDS + MORE
 
 EVENTS = ("lead", "sale", "refund", "update", "cancel")
-COMMANDS = ("reserve", "commit", "release", "adjust", "choose", "approve",
-            "reject")
+COMMANDS = ("reserve", "commit", "release", "adjust", "choose", "payout",
+            "paid", "failed", "approve", "reject")
 
 DAY = timedelta(days=1)
 YEARS = 11
