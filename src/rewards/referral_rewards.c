@@ -200,6 +200,7 @@ referral_rewards_word(referral_rewards_read_t *r)
     r->row = NULL;
     r->values = 0;
     r->skip = 0;
+    err = "";
 
     if (referral_conditions_parse(&r->word, &rest, referral_rewards_pair, r,
                                   &err)

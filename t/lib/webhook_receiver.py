@@ -27,6 +27,7 @@ class Receiver(BaseHTTPRequestHandler):
         name = self.path.split("/")[1].partition("?")[0]
         mode = read_mode(name)
         got = {"at": time.time(), "path": self.path, "mode": mode,
+               "method": self.command,
                "headers": {k.lower(): v for k, v in self.headers.items()},
                "body": body.decode()}
 
@@ -43,7 +44,7 @@ class Receiver(BaseHTTPRequestHandler):
         else:
             getattr(self, f"do_{word}")(value)
 
-    do_GET = do_POST
+    do_GET = do_PATCH = do_POST
 
     def answer(self, status, retry=""):
         self.send_response(status)

@@ -1,5 +1,5 @@
-# protects: what stands in an outbox reaches each endpoint, under ids and with
-# bodies that never change, whatever receivers, relays and Redis do meanwhile
+# protects: what stands in an outbox reaches each endpoint, signed, whatever
+# receivers do meanwhile, and reaches no address that is not public
 
 use strict;
 use warnings;
@@ -7,11 +7,8 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Referral;
-use Referral::Append;
 use Referral::Cli;
 use Referral::Relay qw(message places);
-use Referral::Rewards qw(rules fact);
-use Referral::Settler;
 
 use JSON::PP;
 use Time::HiRes qw(sleep time);
@@ -26,52 +23,10 @@ my @QUICK = ('--retries', '1s,1s,1s,1s,1s,1s,1s,1s,1s', '--probe', '1s',
              '--lease', '2s', '--timeout', '2s');
 
 
-sub program {
-    my ($p, @names) = @_;
-
-    $t->program($p, state => 'active', webhooks => 'on');
-    $t->redis('HSET', "ref:person:{$p}:names", 1, 'aiko', 2, 'bo');
-
-    for my $name (@names) {
-        is(r(qw(hook add), $p, $name, $r->url("$p-$name")), 0,
-           "$p: an endpoint $name") or diag($err);
-    }
-}
-
-
-# all of these came to that path, each at least once
-
-sub came {
-    my ($path, @ids) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    my $all = wait_for {
-        my $ids = $r->ids($path);
-
-        !grep { !$ids->{$_} } @ids;
-    } 40;
-
-    ok($all, scalar(@ids) . " messages came to $path")
-        or diag("only " . keys %{ $r->ids($path) });
-    is(join(' ', $r->torn($path)), '', 'each id with one content');
-}
-
-
-sub once {
-    my ($path, @ids) = @_;
-
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-
-    came($path, @ids);
-    is_deeply($r->ids($path), { map { $_ => 1 } @ids }, 'each once');
-}
-
-
 # --- what a webhook is ---
 
 case 'plain', sub {
-    program('shop', 'crm');
+    $r->program('shop', 'crm');
     message($t, 'shop', '7-0', type => 'reward.available', owner => 1,
             at => 1795000000123, reward => 'ab' x 16, unit => 'EUR',
             amount => 500, rule => 'thanks', version => 2, friend => 2,
@@ -82,7 +37,7 @@ case 'plain', sub {
     my $began = time;
     my $relay = Referral::Relay->start($t, @QUICK);
 
-    came('shop-crm', 'msg_' . 'cd' x 16);
+    $r->came('shop-crm', 'msg_' . 'cd' x 16);
 
     my ($got) = $r->got('shop-crm');
     cmp_ok($got->{at} - $began, '>=', 2, 'nothing leaves that is not 2 s old');
@@ -116,7 +71,7 @@ case 'faults', sub {
                    0 .. $#FAULTS;
 
     $mode{redirect} = 'redirect ' . $r->url('inner');
-    program('faults', 'fine', 'flood', sort keys %mode);
+    $r->program('faults', 'fine', 'flood', sort keys %mode);
     $r->mode("faults-$_", $mode{$_}) for keys %mode;
     $r->mode('faults-flood', 'flood');
 
@@ -124,10 +79,10 @@ case 'faults', sub {
     my $relay = Referral::Relay->start($t, @QUICK);
     my $began = time;
 
-    once('faults-fine', @ids);
+    $r->once('faults-fine', @ids);
     cmp_ok(time - $began, '<', 10 * patience,
            'an endpoint that is well waits for none of the others');
-    came('faults-flood', @ids);
+    $r->came('faults-flood', @ids);
 
     for my $name (sort keys %mode) {
         ok((wait_for { $r->got("faults-$name") }), "$name was tried");
@@ -149,7 +104,7 @@ case 'faults', sub {
     }, 'what became of it') or diag(explain(\%last));
 
     $r->mode("faults-$_", '200') for keys %mode;
-    came("faults-$_", @ids) for sort keys %mode;
+    $r->came("faults-$_", @ids) for sort keys %mode;
     is(scalar $r->got('inner'), 0, 'nothing followed the redirect');
 
     ok((wait_for {
@@ -166,8 +121,8 @@ case 'faults', sub {
 };
 
 
-case 'retry after', sub {
-    program('later', 'crm');
+case 'later', sub {
+    $r->program('later', 'crm');
     $r->mode('later-crm', '429 4');
 
     my @ids = places($t, 'later', 1, 3);
@@ -175,7 +130,7 @@ case 'retry after', sub {
 
     ok((wait_for { $r->got('later-crm') }), 'it is asked');
     $r->mode('later-crm', '200');
-    came('later-crm', @ids);
+    $r->came('later-crm', @ids);
 
     my @at = map { $_->{at} } $r->got('later-crm');
 
@@ -186,7 +141,7 @@ case 'retry after', sub {
 
 
 case 'gone', sub {
-    program('gone', 'crm');
+    $r->program('gone', 'crm');
     $r->mode('gone-crm', '410');
 
     my @ids = places($t, 'gone', 1, 3);
@@ -199,13 +154,13 @@ case 'gone', sub {
     is(scalar $r->got('gone-crm'), 1, 'nothing more is sent');
     $r->mode('gone-crm', '200');
     is(r(qw(hook resume gone crm)), 0, 'resumed');
-    came('gone-crm', @ids);
+    $r->came('gone-crm', @ids);
     $relay->stop;
 };
 
 
 case 'poison', sub {
-    program('poison', 'crm');
+    $r->program('poison', 'crm');
     $r->mode('poison-crm', 'poison deadbeef');
 
     my @ids = places($t, 'poison', 1, 10);
@@ -213,7 +168,7 @@ case 'poison', sub {
     my @more = places($t, 'poison', 12, 30);
     my $relay = Referral::Relay->start($t, @QUICK, '--retries', '1s,1s');
 
-    came('poison-crm', @ids, $bad, @more);
+    $r->came('poison-crm', @ids, $bad, @more);
     ok((wait_for { j(qw(hook show poison crm))->{dead} == 1 } 20),
        'one that is never taken is given up');
 
@@ -240,7 +195,7 @@ case 'poison', sub {
 # is paused in the end, and loses nothing
 
 case 'days', sub {
-    program('days', 'crm');
+    $r->program('days', 'crm');
     $r->mode('days-crm', '500');
 
     my @ids = places($t, 'days', 1, 30);
@@ -261,158 +216,19 @@ case 'days', sub {
 
     $r->mode('days-crm', '200');
     is(r(qw(hook resume days crm)), 0, 'resumed');
-    came('days-crm', @ids);
+    $r->came('days-crm', @ids);
     ok((wait_for { !j(qw(hook show days crm))->{retrying} }), 'all is done');
     $relay->stop;
 };
 
 
-# --- relays that die, two of them, another Redis ---
-
-case 'killed', sub {
-    program('killed', 'fine', 'bad');
-
-    my @ids;
-
-    for my $n (1 .. 16) {
-        push @ids, places($t, 'killed', 10 * $n, 10 * $n + 4);
-        $r->mode('killed-bad', $n % 3 ? '200' : '500');
-
-        my $relay = Referral::Relay->start($t, @QUICK);
-
-        # somewhere between its first write and its last
-
-        wait_for { $r->ids('killed-fine')->{$ids[-5]} };
-        sleep 0.006 * $n;
-        $relay->kill;
-    }
-
-    $r->mode('killed-bad', '200');
-
-    my $relay = Referral::Relay->start($t, @QUICK);
-    came('killed-fine', @ids);
-    came('killed-bad', @ids);
-    ok((wait_for { !grep { $_->{retrying} || $_->{waiting} || $_->{dead} }
-                        @{ j(qw(hook list killed)) } }), 'nothing is left');
-    $relay->stop;
-};
-
-
-case 'two', sub {
-    program('two', 'a', 'b', 'c');
-
-    my $one = Referral::Relay->start($t, @QUICK);
-    my $two = Referral::Relay->start($t, @QUICK);
-    my @ids = places($t, 'two', 1, 200);
-
-    once("two-$_", @ids) for qw(a b c);
-
-    # one of them dies, one sleeps past its lease
-
-    push @ids, places($t, 'two', 201, 300);
-    $one->kill;
-    came("two-$_", @ids) for qw(a b c);
-
-    my $three = Referral::Relay->start($t, @QUICK);
-    push @ids, places($t, 'two', 301, 400);
-    sleep 2.2;
-    $two->signal('STOP');
-    came("two-$_", @ids) for qw(a b c);
-    $two->signal('CONT');
-    push @ids, places($t, 'two', 401, 420);
-    came("two-$_", @ids) for qw(a b c);
-    ok((wait_for { !grep { $_->{retrying} || $_->{waiting} || $_->{dead} }
-                        @{ j(qw(hook list two)) } }), 'nothing is left');
-    $_->stop for $two, $three;
-};
-
-
-# Redis comes back as it was some moments ago, as after a failover: messages
-# that left are lost, and the settler makes them again elsewhere
-
-case 'failover', sub {
-    program('over', 'crm');
-
-    my @ids = places($t, 'over', 1, 5);
-    my $relay = Referral::Relay->start($t, @QUICK);
-
-    once('over-crm', @ids);
-    sleep 0.5;
-    $t->redis('SAVE');
-
-    my @more = places($t, 'over', 6, 9);
-
-    once('over-crm', @ids, @more);
-
-    # a message that is too young to have left
-
-    my ($young) = places($t, 'over', 10, 10);
-
-    sleep 1;
-    $t->redis_stop;
-    $t->redis_start;
-    is(scalar @{ $t->redis('XRANGE', 'ref:outbox:{over}', '-', '+') }, 5,
-       'the last messages are lost');
-
-    # another fact has the place of the one that was lost
-
-    my ($other) = places($t, 'over', 60, 60);
-    my @again = map {
-        my $id = sprintf '%032x', $_;
-
-        message($t, 'over', 80 - $_ . '-0', type => 'reward.available',
-                at => 1795e9 + $_, owner => 1, reward => 'ab' x 16,
-                unit => 'EUR', amount => 100, rule => 'thanks', id => $id,
-                detail => 'ripe');
-        "msg_$id";
-    } reverse 6 .. 9;
-
-    came('over-crm', @ids, @more, $other);
-    ok((wait_for { $r->ids('over-crm')->{$more[0]} == 2 }),
-       'what left comes again, under its id');
-    like($relay->log, qr/trying again until it works/, 'it is told');
-    is(join(' ', $r->torn('over-crm')), '', 'and with its content');
-    is($r->ids('over-crm')->{$young}, undef,
-       'what was lost before it left was never told');
-    is_deeply([ map { $r->ids('over-crm')->{$_} } @ids ], [ (1) x 5 ],
-              'what was noted does not come again');
-    $relay->stop;
-};
-
-
-case 'replicas', sub {
-    program('copies', 'crm');
-
-    my @ids = places($t, 'copies', 1, 3);
-    my $relay = Referral::Relay->start($t, @QUICK, '--replicas', 1);
-
-    ok($relay->said(qr/fewer than 1 replicas/), 'there is none');
-    sleep 3;
-    is(scalar(() = $r->got('copies-crm')), 0, 'so nothing leaves');
-
-    my $other = Referral->new(redis => 0);
-
-    $other->redis_start('--replicaof', "127.0.0.1 $t->{redis_port}");
-    came('copies-crm', @ids);
-    ok($relay->said(qr/replicas have its messages again/), 'told');
-
-    my $began = time;
-    my ($more) = places($t, 'copies', 4, 4);
-
-    came('copies-crm', $more);
-    cmp_ok(time - $began, '<', 1.9 * patience, 'and it waits no two seconds');
-    $relay->stop;
-    $other->redis_stop;
-};
-
-
 case 'replay', sub {
-    program('again', 'crm', 'other');
+    $r->program('again', 'crm', 'other');
 
     my @ids = places($t, 'again', 1, 20);
     my $relay = Referral::Relay->start($t, @QUICK);
 
-    once('again-crm', @ids);
+    $r->once('again-crm', @ids);
     is(r(qw(hook replay again crm --from 11-0)), 0, 'replay');
     like($out, qr/10 messages come again/, 'says how many');
     ok((wait_for { 30 == $r->got('again-crm') }), 'they come');
@@ -423,7 +239,7 @@ case 'replay', sub {
 
     message($t, 'again', '30-2', type => 'nudge.due', id => 'ee' x 16,
             at => int(time * 1000), owner => 1, rule => 'buy');
-    came('again-crm', 'msg_' . 'ee' x 16);
+    $r->came('again-crm', 'msg_' . 'ee' x 16);
     is(r(qw(hook replay again crm --since 1h)), 0, 'by time');
     like($out, qr/1 message comes again/, 'one is as young');
     is(r(qw(hook replay again crm)), 2, 'from where?');
@@ -432,111 +248,8 @@ case 'replay', sub {
 };
 
 
-# --- from the settler on ---
-
-my $TEXT = <<'END';
-unit=EUR/2
-rule=hello on=lead to=friend give=5.00EUR
-rule=thanks on=sale nth=1 to=referrer give=10.00EUR hold=14d
-END
-
-my $NOW = int(time) * 1000;
-
-
-sub event {
-    my ($type, $who, %more) = @_;
-
-    return { type => $type, event_id => "$type-$who", customer => $who,
-             code => 'ref1', received => $NOW, at => $NOW - 1000, %more };
-}
-
-
-sub sale {
-    my ($who) = @_;
-
-    return event('sale', $who, order_id => "o-$who", amount => 5000,
-                 currency => 'EUR');
-}
-
-
-sub opens {
-    my ($p) = @_;
-
-    $t->program($p, state => 'active', rewards => $TEXT, webhooks => 'on');
-    $t->link($p, 'ref1', referrer => 'r1');
-    $t->redis('HSET', "ref:referrer:{$p}:r1", 'state', 'active');
-    $t->redis('SET', "ref:seed:{$p}", 'cd' x 16);
-    rules($t, $p, $TEXT, time => $NOW - 1000, webhooks => 'on');
-}
-
-
-# settlers that are killed and replaced; then the program is lost but for its
-# endpoints, and its events come again in another order
-
-case 'settled', sub {
-    opens('whole');
-
-    my $a = Referral::Append->new($t);
-    my $relay = Referral::Relay->start($t, @QUICK);
-
-    is(r(qw(hook add whole crm), $r->url('whole-crm')), 0, 'an endpoint');
-
-    for my $n (1 .. 4) {
-        my $settler = Referral::Settler->start($t, '--program', 'whole',
-                                               '--lease', 1);
-
-        $a->apply({ program => 'whole', journal => "a$n" x 16 },
-                  event('lead', "c$n"), sale("c$n"));
-        sleep 0.2 * $n;
-        $settler->signal('KILL');
-        $settler->ended;
-    }
-
-    my $settle = sub {
-        is(scalar Referral::Settler::run($t, '--once', '--program', 'whole',
-                                         '--lease', 0), 0, 'settled');
-    };
-
-    $settle->();
-
-    my @ids = map { "msg_$_->{id}" } $t->entries('ref:outbox:{whole}');
-
-    is(scalar @ids, 16, 'what four friends and their sales bring');
-    once('whole-crm', @ids);
-
-    my %told = map { $json->encode([ @$_{qw(type timestamp)}, $_->{data} ]) => 1 }
-               map { $json->decode($_->{body}) } $r->got('whole-crm');
-    my ($joined) = grep { /referral.joined/ && /"c1"/ } sort keys %told;
-    my (undef, undef, $data) = @{ $json->decode($joined) };
-
-    is_deeply($data, { program => 'whole', customer => 'c1', friend => 'c1',
-                       referrer => 'r1', code => 'ref1', via => 'code' },
-              'who joined whom') or diag($joined);
-
-    is(scalar Referral::Settler::run($t, '--replay', '--program', 'whole'), 0,
-       'a replay');
-    sleep 2.5;
-    is(scalar(() = $r->got('whole-crm')), 16, 'tells nothing anew');
-
-    # another order of the same
-
-    $t->redis('DEL', grep { !/hooks/ } @{ $t->redis('KEYS', 'ref:*{whole}*') });
-    opens('whole');
-    $a->apply({ program => 'whole', journal => 'bb' x 16 },
-              map { sale("c$_"), event('lead', "c$_") } reverse 1 .. 4);
-    $settle->();
-
-    my %new = map { ("msg_$_->{id}" => 1) } $t->entries('ref:outbox:{whole}');
-
-    came('whole-crm', keys %new);
-    ok((grep { $r->ids('whole-crm')->{$_} > 1 } keys %new) > 0,
-       'many under the ids that they had');
-    $relay->stop;
-};
-
-
 case 'forgotten', sub {
-    program('quiet', 'crm');
+    $r->program('quiet', 'crm');
     $r->mode('quiet-crm', '500');
 
     my ($id) = places($t, 'quiet', 1, 1);
@@ -556,45 +269,10 @@ case 'forgotten', sub {
 };
 
 
-case 'kept', sub {
-    program('kept', 'crm', 'slow');
-    $r->mode('kept-slow', '500');
-
-    my @ids = places($t, 'kept', 1, 10);
-    my $relay = Referral::Relay->start($t, @QUICK, '--keep', '3s',
-                                       '--metrics', "$t->{dir}/relay.prom");
-
-    once('kept-crm', @ids);
-    sleep 8;
-    is(scalar(() = $t->entries('ref:outbox:{kept}')), 10,
-       'what an endpoint still needs is kept');
-
-    my $metrics = sub { $t->read_file('relay.prom') };
-
-    ok((wait_for {
-        -e "$t->{dir}/relay.prom"
-            && $metrics->() =~ /^referral_relay_delivered_total
-                                \{program="kept",endpoint="crm"\}\ 10$/mx
-    } 30), 'metrics');
-    like($metrics->(), qr/^referral_relay_failing_seconds
-                          \{program="kept",endpoint="slow"\}\ [1-9]/mx,
-         'of an endpoint that fails');
-    $r->mode('kept-slow', '200');
-    came('kept-slow', @ids);
-    ok((wait_for { !$t->entries('ref:outbox:{kept}') } 20),
-       'then it is removed');
-
-    my @more = places($t, 'kept', 11, 12);
-
-    once('kept-crm', @ids, @more);
-    $relay->stop;
-};
-
-
 # names and types that somebody wrote by hand
 
 case 'hostile', sub {
-    program('odd', 'crm');
+    $r->program('odd', 'crm');
     $t->redis('SADD', 'ref:programs', "x\n[crit] all is lost", '{', 'a' x 70);
     $t->redis('SADD', 'ref:hooks:{odd}', "y\n[crit] lost", 'x' x 40);
     $t->redis('SET', 'ref:hooks:{odd}:string', 'none');
@@ -607,7 +285,7 @@ case 'hostile', sub {
     my ($id) = places($t, 'odd', 4, 4);
     my $relay = Referral::Relay->start($t, @QUICK);
 
-    came('odd-crm', $id);
+    $r->came('odd-crm', $id);
     is(join(' ', grep { $_ ne $id } keys %{ $r->ids('odd-crm') }), '',
        'what has no id is not sent');
     unlike($relay->log, qr/^\S+ \[crit\]|^\[crit\]|Evil/m, 'the log is its own');
@@ -674,7 +352,7 @@ case 'signature', sub {
     my ($id) = places($t, 'signed', 1, 1, detail => "\x{c3}\x{bc}\"\\\n");
     my $relay = Referral::Relay->start($t, @QUICK);
 
-    came('signed-crm', $id);
+    $r->came('signed-crm', $id);
 
     my ($got) = $r->got('signed-crm');
     my %languages = (python => 'python3', js => 'node', php => 'php');
@@ -723,14 +401,14 @@ END
     my $new = $json->decode($out)->{secret};
 
     isnt($new, $secret, 'another');
-    came('signed-crm', places($t, 'signed', 2, 2));
+    $r->came('signed-crm', places($t, 'signed', 2, 2));
     $got = ($r->got('signed-crm'))[-1];
     is(scalar(() = $got->{headers}{'webhook-signature'} =~ /v1,/g), 2,
        'two signatures');
     ok(verifies('python', $secret, $got), 'the former holds');
     ok(verifies('python', $new, $got), 'and the new one');
     sleep 3;
-    came('signed-crm', places($t, 'signed', 3, 3));
+    $r->came('signed-crm', places($t, 'signed', 3, 3));
     $got = ($r->got('signed-crm'))[-1];
     is(scalar(() = $got->{headers}{'webhook-signature'} =~ /v1,/g), 1, 'later one');
     ok(!verifies('python', $secret, $got), 'the former is over');
@@ -832,7 +510,7 @@ case 'tls', sub {
     my ($id) = places($t, 'tls', 1, 1);
     my $relay = Referral::Relay->start($t, @QUICK, '--ca_file', "$pem.crt");
 
-    once('tls-good', $id);
+    $r->once('tls-good', $id);
 
     my %why = (name => 'bad-certificate', none => 'tls-failed');
 

@@ -131,4 +131,18 @@ for my $word (grep { /^[+~]/ } @words) {
     ok(scalar(@refused), "without $word something is refused");
 }
 
+# others, who may read all that begins with ref:, read no secret
+
+$t->redis('ACL', 'SETUSER', 'reader', 'on', '~ref:*', '+@all');
+
+SKIP: {
+    my $said = eval { $t->redis(qw(ACL DRYRUN reader HGETALL ref-secret:{p}:x)) };
+
+    skip('this Redis has no ACL DRYRUN', 2) if !defined $said;
+
+    like($said, qr/no permissions/, 'a secret is outside of ref:*');
+    is($t->redis(qw(ACL DRYRUN reader HGETALL ref:hooks:{p}:x)), 'OK',
+       'an endpoint is not');
+}
+
 done_testing;

@@ -76,6 +76,8 @@ class Endpoint:
     def acknowledged(self, replicas: int, patience: float) -> bool:
         """Have so many replicas all that was read until now?  What this
         connection wrote last comes behind it."""
+        pipe: Any
+
         with self.store.redis.pipeline(transaction=False) as pipe:
             pipe.hset(self.keys.hook(self.name), "fence", self.owner)
             pipe.execute_command("WAIT", replicas, int(patience * 1000))
@@ -115,8 +117,9 @@ class Endpoint:
 
     def drop(self, name: str) -> None:
         """A message that this endpoint does not want."""
-        self.store.redis.xack(self.keys.outbox, self.name, name)
-        self.store.redis.zrem(self.keys.hook_retry(self.name), name)
+        redis: Any = self.store.redis
+        redis.xack(self.keys.outbox, self.name, name)
+        redis.zrem(self.keys.hook_retry(self.name), name)
 
     def result(self, name: str, outcome: str, now: int, due: int = 0,
                text: str = "", hold: int = 0, state: str = "", why: str = ""
@@ -130,8 +133,9 @@ class Endpoint:
             args=[self.owner, self.name, name, outcome, now, due, text,
                   hold or "", state, why, DOWN]))
 
-    def set(self, **fields: Any) -> None:
-        self.store.redis.hset(self.keys.hook(self.name), mapping=fields)
+    def set(self, **fields: str | int) -> None:
+        values: Any = fields
+        self.store.redis.hset(self.keys.hook(self.name), mapping=values)
 
     def tested(self, token: str, result: str) -> None:
         """The answer to "hook test"; the next one may be asked for."""

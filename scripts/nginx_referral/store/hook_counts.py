@@ -42,9 +42,11 @@ def last_message(store: Store, keys: Keys) -> Place:
 
 
 def groups(store: Store, keys: Keys) -> dict[str, dict[str, Any]]:
+    untyped: Any = store.redis
+
     try:
         return {group["name"]: group
-                for group in store.redis.xinfo_groups(keys.outbox)}
+                for group in untyped.xinfo_groups(keys.outbox)}
     except ResponseError as error:
         if "no such key" in str(error):
             return {}
@@ -135,8 +137,8 @@ def trim(store: Store, keys: Keys, keep: int) -> None:
         needed.append((first, second + 1))
 
         if group["pending"]:
-            waits: Any = store.redis.xpending(keys.outbox, name)
-            needed.append(place(waits["min"]))
+            untyped: Any = store.redis
+            needed.append(place(untyped.xpending(keys.outbox, name)["min"]))
 
     first, second = min(needed)
     store.redis.xtrim(keys.outbox, minid=f"{first}-{second}",

@@ -209,7 +209,8 @@ def remove(store: Store, keys: Keys, name: str) -> None:
         there = tx.execute()[-1]
 
     if there:
-        store.redis.xgroup_destroy(keys.outbox, name)
+        untyped: Any = store.redis
+        untyped.xgroup_destroy(keys.outbox, name)
 
 
 def rotate(store: Store, keys: Keys, name: str, overlap: int) -> str:
@@ -243,6 +244,7 @@ def resume(store: Store, keys: Keys, name: str) -> int:
     that is."""
     find(store, keys, name)
     key, retry = keys.hook(name), keys.hook_retry(name)
+    tx: Any
 
     with store.redis.pipeline() as tx:
         tx.hset(key, mapping={"state": ACTIVE,
@@ -258,6 +260,7 @@ def replay_dead(store: Store, keys: Keys, name: str) -> int:
     """What was given up is tried once more, from the first try on."""
     find(store, keys, name)
     dead, retry = keys.hook_dead(name), keys.hook_retry(name)
+    tx: Any
 
     with store.redis.pipeline() as tx:
         tx.execute_command("ZCARD", dead)

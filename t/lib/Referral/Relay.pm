@@ -5,6 +5,7 @@ package Referral::Relay;
 #   my $r = Referral::Relay->receiver($t);        http://127.0.0.1:$r->{port}
 #   $r->mode('crm', '500');                       what POST /crm/… gets
 #   my @got = $r->got('crm');                     what came
+#   $r->program('shop', 'crm'); $r->came('shop-crm', @ids); $r->once(…)
 #   my $relay = Referral::Relay->start($t, '--replicas', 1);
 #   $relay->kill; $relay->stop; $relay->log;
 #   message($t, 'shop', type => 'reward.available', id => 'a' x 32);
@@ -14,6 +15,7 @@ use warnings;
 
 use Exporter 'import';
 use JSON::PP;
+use Referral::Cli ();
 use POSIX qw(:sys_wait_h);
 use Test::More ();
 
@@ -99,6 +101,55 @@ sub torn {
     $bodies{$_->{headers}{'webhook-id'}}{$_->{body}} = 1 for $self->got($name);
 
     return grep { keys %{ $bodies{$_} } > 1 } sort keys %bodies;
+}
+
+
+# a program with webhooks, two people, and endpoints at paths of this receiver
+
+sub program {
+    my ($self, $p, @names) = @_;
+    my $t = $self->{t};
+
+    $t->program($p, state => 'active', webhooks => 'on');
+    $t->redis('HSET', "ref:person:{$p}:names", 1, 'aiko', 2, 'bo');
+
+    for my $name (@names) {
+        Test::More::is(Referral::Cli::r(qw(hook add), $p, $name,
+                                        $self->url("$p-$name")), 0,
+                       "$p: an endpoint $name")
+            or Test::More::diag($Referral::Cli::err);
+    }
+}
+
+
+# all of these came to that path, each at least once
+
+sub came {
+    my ($self, $path, @ids) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my $all = Referral::wait_for {
+        my $ids = $self->ids($path);
+
+        !grep { !$ids->{$_} } @ids;
+    } 40;
+
+    Test::More::ok($all, scalar(@ids) . " messages came to $path")
+        or Test::More::diag('only ' . keys %{ $self->ids($path) });
+    Test::More::is(join(' ', $self->torn($path)), '',
+                   'each id with one content');
+}
+
+
+sub once {
+    my ($self, $path, @ids) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    $self->came($path, @ids);
+    Test::More::is_deeply($self->ids($path), { map { $_ => 1 } @ids },
+                          'each once');
 }
 
 
