@@ -367,6 +367,7 @@ my @not_run = (
     [ 'docs/redis.md', 'user relay', 'an ACL file: t/web/relay_acl.t' ],
     [ 'docs/webhooks.md', 'webhook-id:', 'headers' ],
     [ 'docs/webhooks.md', 'redis ', 'a configuration: t/web/relay.t' ],
+    [ 'docs/webhooks.md', 'systemctl', 'the package' ],
     [ 'docs/troubleshooting.md', 'referral click:', 'a log: t/click/debug_log.t' ],
 );
 
