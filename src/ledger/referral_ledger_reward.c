@@ -231,6 +231,7 @@ int64_t
 referral_ledger_capped(referral_ledger_t *l, const referral_reward_t *r,
     int64_t amount, int fresh)
 {
+    int      counted;
     int64_t  left;
 
     /* no sum of the unit is larger than all that was ever granted of it */
@@ -244,10 +245,12 @@ referral_ledger_capped(referral_ledger_t *l, const referral_reward_t *r,
     }
 
     if (referral_rewards_given(r->cap, REFERRAL_REWARDS_COUNT)) {
-        left = (int64_t) r->cap->count
-               - (r->used->count - (referral_ledger_net(r) > 0));
+        counted = (referral_ledger_net(r) > 0);
+        left = (int64_t) r->cap->count - (r->used->count - counted);
 
-        return fresh && left <= 0 ? 0 : amount;
+        /* what has its place keeps it when it rises */
+
+        return left > 0 || (counted && !fresh) ? amount : 0;
     }
 
     left = r->cap->limit.amount - r->used->amount;

@@ -861,7 +861,8 @@ class Model(Fraud, Notices):
             return amount
         left = self.left(cap, r)
         if "count" in cap:
-            return amount if not new or left > 0 else 0
+            # what has its place keeps it when it rises
+            return amount if left > 0 or not new and net(r) > 0 else 0
         if amount <= left:
             return amount
         return max(0, left) if r["line"].get("over", "deny") == "clip" else 0

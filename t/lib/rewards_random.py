@@ -201,7 +201,8 @@ def stream(seed, length=40):
             orders.setdefault(order, (friend, rnd.choice(["USD"] * 3 + [
                 "JPY", "KWD"])))
             fact.update(friend=orders[order][0], unit=orders[order][1],
-                        order=order, amount=str(rnd.randint(0, 9999)),
+                        order=order, amount=str(more.choice(
+                            [rnd.randint(0, 9999)] * 5 + [4])),
                         order_at=str(now - DAY))
             fact["referrer"] = bound.get(fact["friend"], "")
         elif kind in ("refund", "update", "cancel"):

@@ -1051,6 +1051,29 @@ rule=s on=ride each=order to=friend give=4pt undo=share
              "raises: but all of it")
 
 
+def counted():
+    life = Life("""unit=EUR/2
+cap=one per=referrer count=1
+rule=r on=sale each=order to=referrer give=10% cap=one
+""")
+    # 10% of 0.04 is nothing and takes no place; b takes the only one
+    life.say(1, "sale", "11", order="a", amount=4, unit="EUR")
+    life.say(2, "sale", "12", order="b", amount=1000, unit="EUR")
+    life.say(3, "update", order="a", amount=9000, unit="EUR")
+    life.has({"1 EUR available": 100},
+             "counted: what was worth nothing asks the cap when it rises")
+    # b's place is free on day 4, too late for a
+    life.say(4, "cancel", order="b")
+    life.say(5, "update", order="a", amount=9500, unit="EUR")
+    life.has({"1 EUR cancelled": 100}, "counted: and is not paid later")
+    # c takes the place, and keeps it through its own edit
+    life.say(6, "sale", "13", order="c", amount=4, unit="EUR")
+    life.say(7, "update", order="c", amount=500, unit="EUR")
+    life.say(8, "update", order="c", amount=700, unit="EUR")
+    life.has({"1 EUR available": 70, "1 EUR cancelled": 100},
+             "counted: one that has its place rises freely")
+
+
 def terms():
     for word, more in (("lead", 1), ("event", 20)):
         text = f"set=terms:{word}\nunit=pt/0\nrule=r on=buy each=event " \
@@ -1193,8 +1216,7 @@ for story in (uber, dropbox, parked, prizes, counters, part_expired,
               ladder, chain, levels, contest, seasons, nudges, goals, items,
               region, review, known, lapses, deadlines, rejected, waiting, reserves,
               until, draw, once, conditions, late, flagged, months, restore, places,
-              limits, payouts, losses, raises,
-              terms):
+              limits, payouts, losses, raises, counted, terms):
     story()
 
 randoms(int(os.environ.get("TEST_SEED", "1")),

@@ -241,6 +241,29 @@ test_caps(void)
 }
 
 
+/* a share of nothing takes no place under a cap, until it rises */
+
+static void
+test_count(void)
+{
+    begin("cap=one per=referrer count=1\n"
+          "rule=r on=sale each=order to=referrer give=10% cap=one\n");
+
+    say("sale", 1, "friend=2|order=a|amount=4|unit=EUR" BY1);
+    say("sale", 1, "friend=2|order=b|amount=1000|unit=EUR");
+    say("update", 2, "order=a|amount=9000|unit=EUR");
+    ok(has(1, "EUR", REFERRAL_AVAILABLE) == 100, "there is no place for it");
+
+    say("update", 3, "order=b|amount=2000|unit=EUR");
+    ok(has(1, "EUR", REFERRAL_AVAILABLE) == 200, "what has one rises");
+
+    say("cancel", 4, "order=b");
+    say("update", 5, "order=a|amount=9500|unit=EUR");
+    ok(has(1, "EUR", REFERRAL_AVAILABLE) == 0
+       && has(1, "EUR", REFERRAL_CANCELLED) == 200, "a place comes too late");
+}
+
+
 static void
 test_hold(void)
 {
@@ -503,6 +526,7 @@ int
 main(void)
 {
     test_caps();
+    test_count();
     test_hold();
     test_refunds();
     test_debt();
