@@ -85,26 +85,7 @@ case kill => sub {
 # whoever dies or comes meanwhile
 
 case parts => sub {
-    my $from = program(rules_fact("unit=USD/2\nrule=f on=lead to=friend"
-                                  . " give=1.00USD life=1d\n"));
-    my $stream = "${from}conversions:{shop}";
-    my $now = now();
-
-    $t->redis('XADD', $stream, "$_-0", type => 'lead', event => "l$_",
-              time => $now, at => $now, who => sprintf('%016x', $_),
-              friend => $_, referrer => 1, referrer_state => 'active',
-              via => 'code', code => 'x', known => 0, self => 0,
-              trust => 'signed', program_state => 'active', fp => '0' x 16)
-        for 2 .. 1201;
-
-    known($from, $_, { event => "l$_", fp => '0' x 16 }) for 2 .. 1201;
-    $t->redis('HSET', "${from}person:{shop}:names", next => 2000);
-
-    run($from, '--once');
-    is($t->hgetall("${from}wallet:{shop}")->{'USD:available'}, 120000,
-       'rewards that end together');
-    $t->redis('XADD', $stream, '1202-0', type => 'tick', event => '', who => '',
-              time => $now + 2 * 86400_000);
+    my $from = ending();
 
     # the supervisor has another process go on
 
@@ -199,6 +180,40 @@ case parts => sub {
     ok((wait_for { $s->log =~ /a part of what is being written is/ }),
        'a part that is gone is told');
     $s->stop;
+};
+
+
+# protects: Redis refuses writes between two parts, then takes them again
+
+case refused_parts => sub {
+    my $from = ending();
+
+    for my $trouble ([ 'OOM', [ qw(CONFIG SET maxmemory 1) ],
+                              [ qw(CONFIG SET maxmemory 0) ] ],
+                     [ 'READONLY', [ qw(REPLICAOF 127.0.0.1 1) ],
+                                   [ qw(REPLICAOF NO ONE) ] ])
+    {
+        my ($what, $begin, $end) = @$trouble;
+        my $x = copy_of($from, 't' . ++$number . ':');
+        my $file = "stopped-$x";
+        my $s = start($x, { LD_PRELOAD => $faults, FAULT_KILL => 20,
+                            FAULT_WHEN => 'stop',
+                            FAULT_FILE => "$t->{dir}/$file" });
+
+        ok((wait_for { -s "$t->{dir}/$file" }), "$what between parts");
+
+        my $writing = settled($x)->{writing} // '';
+
+        like($writing, qr/^\d+\/\d+$/, 'the position has moved');
+        $t->redis(@$begin);
+        kill 'CONT', $t->read_file($file);
+        ok((wait_for { $s->log =~ /\Q$what\E/ }), 'the settler tells it');
+        is(settled($x)->{writing}, $writing, 'no part is written');
+        $t->redis(@$end);
+        ok((wait_for { !exists settled($x)->{writing} }), 'then all are');
+        $s->stop;
+        whole("$what between parts", $x);
+    }
 };
 
 
@@ -698,6 +713,34 @@ sub program {
     append($x, @facts);
 
     return $x;
+}
+
+
+# rewards that end together, behind the tick at which they do
+
+sub ending {
+    my $from = program(rules_fact("unit=USD/2\nrule=f on=lead to=friend"
+                                  . " give=1.00USD life=1d\n"));
+    my $stream = "${from}conversions:{shop}";
+    my $now = now();
+
+    $t->redis('XADD', $stream, "$_-0", type => 'lead', event => "l$_",
+              time => $now, at => $now, who => sprintf('%016x', $_),
+              friend => $_, referrer => 1, referrer_state => 'active',
+              via => 'code', code => 'x', known => 0, self => 0,
+              trust => 'signed', program_state => 'active', fp => '0' x 16)
+        for 2 .. 1201;
+
+    known($from, $_, { event => "l$_", fp => '0' x 16 }) for 2 .. 1201;
+    $t->redis('HSET', "${from}person:{shop}:names", next => 2000);
+
+    run($from, '--once');
+    is($t->hgetall("${from}wallet:{shop}")->{'USD:available'}, 120000,
+       'rewards that end together');
+    $t->redis('XADD', $stream, '1202-0', type => 'tick', event => '', who => '',
+              time => $now + 2 * 86400_000);
+
+    return $from;
 }
 
 
