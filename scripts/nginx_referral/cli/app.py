@@ -1,9 +1,12 @@
-"""The whole command line: every command, and exceptions as exit codes."""
+"""The whole command line: every command, and exceptions as exit codes; or,
+for programs that answer with it, as a function."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from typing import Sequence
 
 import click
 from redis.exceptions import RedisError
@@ -11,8 +14,9 @@ from redis.exceptions import RedisError
 from .. import VERSION
 from ..store.session import Session
 from ..store.store import explain
-from ..text.output import say, stop_writing
-from ..text.problem import EXIT_CODES, INTERRUPTED, MACHINE, OK, USAGE, Problem
+from ..text.output import JSON, Output, say, stop_writing
+from ..text.problem import (EXIT_CODES, INTERRUPTED, MACHINE, NEGATIVE, OK,
+                            USAGE, Problem)
 from .audit import audit
 from .bots import bots
 from .clicks import show_click, tail
@@ -24,6 +28,7 @@ from .friend import friend
 from .funnel import funnel
 from .hook import hook
 from .journal import journal
+from .key import key
 from .known import known
 from .ledger import ledger
 from .link import link
@@ -67,7 +72,7 @@ def cli() -> None:
 for command in (program, link, referrer, show_click, stats, top, compare,
                 funnel, audit, tail, convert, conversions, ledger, friend,
                 known, rejects, forget, reset, journal, bots, rewards, wallet,
-                reward, review, payout, settle, hook):
+                reward, review, payout, settle, hook, key):
     cli.add_command(command)
 
 link.add_command(test_link)
@@ -113,6 +118,30 @@ def main(args: list[str] | None = None) -> int:
                         " you gave", MACHINE)
 
     return result if isinstance(result, int) else OK
+
+
+def call(session: Session, args: Sequence[str]) -> str:
+    """What the command answers with --json; raises Problem where it would
+    have said one."""
+    written = io.StringIO()
+    session.form = JSON
+    session.output = Output(JSON, quiet=True)
+    session.output.out = written
+    session.output.terminal = False
+
+    try:
+        cli.main(args=list(args), prog_name="nginx-referral", obj=session,
+                 standalone_mode=False)
+    except Problem as problem:
+        # "no" may be an answer, such as whether somebody is known
+        if problem.code != NEGATIVE or not written.getvalue():
+            raise
+    except click.ClickException as error:
+        raise Problem(USAGE, error.format_message().rstrip(".")) from None
+    except RedisError as error:
+        raise explain(error) from None
+
+    return written.getvalue()
 
 
 def complain(text: str, code: int) -> int:

@@ -53,6 +53,16 @@ def programs(prefix: str) -> str:
     return f"{prefix}programs"
 
 
+def api_keys(prefix: str) -> str:
+    """Set: the ids of the API's keys."""
+    return f"{prefix}apikeys"
+
+
+def api_key(prefix: str, name: str) -> str:
+    """Hash: a key of the API."""
+    return f"{prefix}apikey:{name}"
+
+
 @dataclass(frozen=True)
 class Keys:
     """The keys of one program."""
