@@ -74,6 +74,7 @@ OPERATIONS = (
     _of("/reviews", "review list", "rewards", ARRAY, "friend"),
     _of("/reviews/{customer}", "review show", "rewards", OBJECT, "friend",
         "rows"),
+    _of("/payouts", "payout list", "rewards", ARRAY, "payout"),
     _of("/rules", "rewards show", "rewards", OBJECT),
     _of("/rules/history", "rewards history", "rewards", ARRAY),
     _of("/ledger/audit", "ledger audit", "rewards", OBJECT),
