@@ -55,6 +55,9 @@ local AHEAD = 5 * 60 * 1000
 
 local REJECTS, REJECTS_LIFE = 10000, 90 * 86400
 
+-- a sign-up this soon after its click was hardly made by a person
+local FAST_LEAD = 3000
+
 
 local found = try('HGET', KEYS[1], ARGV[1])
 local expected, mark = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -613,7 +616,7 @@ local claims, claimed = {}, {}
 
 local function shared(touch, n)
     if touch.click == '' then
-        return ''
+        return nil
     end
 
     local key = touch.key + 1
@@ -628,7 +631,7 @@ local function shared(touch, n)
     end
 
     if claimed[name] then
-        return claimed[name] ~= n and 'shared_click' or ''
+        return claimed[name] ~= n and 'shared_click' or nil
     end
 
     claimed[name] = n
@@ -636,7 +639,44 @@ local function shared(touch, n)
                             ends = (touch.at < now and touch.at or now)
                                    + window + late }
 
-    return ''
+    return nil
+end
+
+
+-- The signs of fraud that hold, with commas between.  "own" is what the event
+-- brought itself: of a friend who is bound it alone says where the click was.
+
+local function signs(e, touch, own, customer, at)
+    local list = {}
+    local click = not touch.bound and touch
+                  or own and own.referrer == touch.referrer and own
+    local waited = at - touch.at
+
+    if not touch.bound then
+        list[1] = shared(touch, customer.n)
+
+        -- a click after its sign-up is two clocks that differ
+
+        if e[TYPE] == 'lead' and touch.click ~= ''
+           and waited >= 0 and waited < FAST_LEAD
+        then
+            list[#list + 1] = 'fast_lead'
+        end
+    end
+
+    if click and find(click.country, '^%u%u$') and e[PLACE] ~= ''
+       and click.country ~= e[PLACE]
+    then
+        list[#list + 1] = 'country'
+    end
+
+    if not touch.bound and touch.referrer
+       and person(touch.referrer).referrer == customer.n
+    then
+        list[#list + 1] = 'mutual'
+    end
+
+    return concat(list, ',')
 end
 
 
@@ -733,10 +773,6 @@ local function entry(e, position)
 
             click_at = touch.bound and '' or decimal(touch.at)
             bind(customer, touch, via, at)
-
-            if not touch.bound then
-                signals = shared(touch, customer.n)
-            end
         end
 
         local own = touch
@@ -744,6 +780,8 @@ local function entry(e, position)
         if via == 'bound' then
             own = credit(e, customer, at, true)
         end
+
+        signals = touch and signs(e, touch, own, customer, at) or ''
 
         first, first_at, last_code, last_at = touches(e, own)
     end

@@ -126,7 +126,7 @@ is_deeply(\%e, {
     first_at => $NOW - 3 * DAY, last => 'aiko7', last_at => $NOW - HOUR,
     channel => 'mail', variant => 'b', device => 'mobile', country => 'JP',
     place => 'DE', city => 'Köln am R', x => 'note=a%20b%26c&rate=1.5',
-    signals => '', fp => 'feed' x 4 }, 'each with its value');
+    signals => 'country', fp => 'feed' x 4 }, 'each with its value');
 
 is_deeply($t->hgetall('ref:person:{shop}'),
           { ken => "1 2 aiko7 @{[ $NOW - MINUTE ]} click", aiko => 2, mia => 3,
@@ -485,6 +485,57 @@ append(event(customer => 'x', click_id => $shared),
        event(customer => 'z', click_id => uuid($NOW - HOUR, 8)));
 is_deeply([ map { $_->{signals} } ($a->entries)[-3 .. -1] ],
           [ 'shared_click', '', 'shared_click' ], 'in one batch too');
+
+
+# signs of fraud that an event shows by itself
+
+fresh();
+$t->link('shop', 'ben7', referrer => 'ben');
+
+sub signs {
+    my ($passed, %o) = @_;
+
+    my $made = $NOW - MINUTE;
+    my $id = click($made, ($o{link} // 'aiko7') . " $WORDS "
+                          . ($o{whose} // 'aiko') . ' - -', 100 + $ids);
+
+    delete @o{qw(link whose)};
+    append(event(customer => 'c' . ($ids + 1), click_id => $id,
+                 at => $made + $passed, %o));
+
+    return entry()->{signals};
+}
+
+is(signs(0), 'fast_lead', 'a sign-up with its click');
+is(signs(2999), 'fast_lead', 'nearly three seconds after it');
+is(signs(3000), '', 'three seconds: a person may be as quick');
+is(signs(-1), '', 'before its click: another clock');
+is(signs(0, type => 'sale', order_id => 'o1', amount => 1,
+         currency => 'EUR'), '', 'a sale is no sign-up');
+
+append(event(customer => 'typed', code => 'aiko7'));
+is(entry()->{signals}, '', 'a code that was typed has no click');
+
+is(signs(5000, country => 'JP'), '', 'the country of the click');
+is(signs(5000, country => 'DE'), 'country', 'another one');
+is(signs(1, country => 'DE'), 'fast_lead,country', 'two signs');
+is(signs(5000, customer => 'mia'), '', 'the shop says no country');
+is(signs(5000, customer => 'mia', country => 'DE'), 'country',
+   'who is bound: by the click that came with it');
+append(event(customer => 'mia', country => 'DE'));
+is(entry()->{signals}, '', 'without one nothing is known');
+is(signs(5000, customer => 'mia', country => 'DE', link => 'ben7',
+         whose => 'ben'), '', 'the click of somebody else\'s link is not asked');
+
+is(signs(5000, customer => 'ben'), '', 'aiko brings ben');
+is(signs(5000, customer => 'kid', link => 'ben7', whose => 'ben'), '',
+   'ben brings his child by the same tablet');
+is(signs(5000, customer => 'aiko', link => 'ben7', whose => 'ben'), 'mutual',
+   'ben brings aiko');
+append(event(customer => 'xa', code => 'ben7'),
+       event(customer => 'ben', code => 'aiko7'));
+is_deeply([ map { $_->{signals} } ($a->entries)[-2 .. -1] ], [ '', '' ],
+          'a chain is no circle, and who is bound is not asked again');
 
 
 # an event before its click: not yet, then it is there, then given up

@@ -519,6 +519,8 @@ sub credit {
 
     return unless $touch;
 
+    signs($e, $at, $m, $touch, $own);
+
     @$m{qw(via code)} = ($way, $touch->{code});
 
     if ($touch->{bound}) {
@@ -543,12 +545,38 @@ sub credit {
     $m->{$_} = $touch->{$_} // '' for qw(channel variant device country);
 
     $p->{bound} = [ $m->{referrer}, $touch->{code}, $at, $way ] unless $bound;
+}
 
-    if ($m->{click} ne '') {
-        my $first = $state{claimed}{$m->{click}} //= $n;
 
-        $m->{signals} = 'shared_click' if $first != $n;
+# the signs of fraud, before the friend is bound
+
+sub signs {
+    my ($e, $at, $m, $touch, $own) = @_;
+
+    my ($id, @signs) = $touch->{id} // '';
+    my $who = $touch->{bound} ? $state{name}[$touch->{n}] : $touch->{who};
+
+    if ($id ne '') {
+        my $first = $state{claimed}{$id} //= $m->{friend};
+        my $passed = $at - $touch->{at};
+
+        push @signs, 'shared_click' if $first != $m->{friend};
+        push @signs, 'fast_lead' if $e->{type} eq 'lead' && $passed >= 0
+                                    && $passed < 3000;
     }
+
+    my $from = $own && $own->{who} eq $who ? $own->{country} // '' : '';
+    my $place = $e->{country} // '';
+
+    push @signs, 'country' if $from ne '' && $place ne '' && $from ne $place;
+
+    if (!$touch->{bound}) {
+        my $theirs = ($state{people}{$who} // {})->{bound};
+
+        push @signs, 'mutual' if $theirs && $theirs->[0] == $m->{friend};
+    }
+
+    $m->{signals} = join ',', @signs;
 }
 
 
