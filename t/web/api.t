@@ -223,7 +223,6 @@ my @asked = (
     [ reports => '/programs/shop/funnel', qw(funnel shop) ],
     [ reports => '/programs/shop/compare?first=2026-01-01&second=2026-01-02',
       qw(compare shop 2026-01-01 2026-01-02) ],
-    [ reports => '/programs/shop/audit', qw(audit shop) ],
     [ reports => '/programs/shop/referrers', qw(referrer list shop) ],
     [ reports => '/programs/shop/referrers/aiko', qw(referrer show shop aiko) ],
     [ reports => '/programs/shop/settle', qw(settle status shop) ],
@@ -249,7 +248,7 @@ my @asked = (
     [ rewards => '/programs/shop/reviews/bo', qw(review show shop bo) ],
     [ rewards => '/programs/shop/rules', qw(rewards show shop) ],
     [ rewards => '/programs/shop/rules/history', qw(rewards history shop) ],
-    [ rewards => '/programs/shop/ledger/audit', qw(ledger audit shop) ],
+    [ rewards => '/programs/shop/payouts', qw(payout list shop) ],
 );
 
 my %called;

@@ -57,7 +57,6 @@ OPERATIONS = (
     _of("/top", "top", "reports", ARRAY, "rank"),
     _of("/funnel", "funnel", "reports", OBJECT, "rows", "notes"),
     _of("/compare", "compare", "reports", OBJECT, "rows", "notes"),
-    _of("/audit", "audit", "reports", OBJECT),
     _of("/referrers", "referrer list", "reports", ARRAY),
     _of("/referrers/{who}", "referrer show", "reports", OBJECT),
     _of("/settle", "settle status", "reports", OBJECT),
@@ -77,5 +76,4 @@ OPERATIONS = (
     _of("/payouts", "payout list", "rewards", ARRAY, "payout"),
     _of("/rules", "rewards show", "rewards", OBJECT),
     _of("/rules/history", "rewards history", "rewards", ARRAY),
-    _of("/ledger/audit", "ledger audit", "rewards", OBJECT),
 )
