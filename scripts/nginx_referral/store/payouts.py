@@ -26,8 +26,11 @@ def payout_of(token: str, value: str) -> Payout | None:
     """None: it is not understood."""
     found = VALUE.fullmatch(value)
 
-    return found and Payout(token, int(found[1]), found[2], int(found[3]),
-                            int(found[4]))
+    if not found:
+        return None
+
+    return Payout(token, int(found[1]), found[2], int(found[3]),
+                  int(found[4]))
 
 
 def payouts(store: Store, keys: Keys) -> list[Payout]:
