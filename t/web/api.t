@@ -14,16 +14,27 @@ use Referral::Cli;
 use Referral::Rewards qw(rules);
 use Referral::Settler;
 
+use IO::Socket::INET;
 use JSON::PP;
+use POSIX ();
 
 my $t = Referral->new;
 my $page = $t->read_file("$Referral::ROOT/docs/redis.md");
-my ($reports) = $page =~ /^    user reports on >\S+ (.*)$/m;
+my %line = $page =~ /^    user (reports|web) on >\S+ (.*)$/mg;
 
-ok($reports, 'the manual has the line of reports') or do { done_testing; exit };
+is(join(' ', sort keys %line), 'reports web', 'the manual has both users')
+    or do { done_testing; exit };
 
-$t->redis('ACL', 'SETUSER', 'reports', 'reset', 'on', '>secret',
-          split ' ', $reports);
+# whether the server has the user of the reports or its own
+
+sub user {
+    my ($name, @less) = @_;
+
+    $t->redis('ACL', 'SETUSER', 'server', 'reset', 'on', '>secret',
+              split(' ', $line{$name}), @less);
+}
+
+user('reports');
 $t->write_file('password', "secret\n", 0600);
 
 Referral::Cli->begin($t);
@@ -53,7 +64,7 @@ r(qw(program set other --landing https://other.example.com/));
 
 my %key = (
     reports => 'read:reports', people => 'read:people',
-    rewards => 'read:rewards',
+    rewards => 'read:rewards', write => 'write:rewards',
 );
 
 for my $name (sort keys %key) {
@@ -64,7 +75,7 @@ for my $name (sort keys %key) {
 my $narrow = j(qw(key add --scope read:reports --program other --note one))
              ->{key};
 
-is(scalar @{ j(qw(key list)) }, 4, 'they are listed');
+is(scalar @{ j(qw(key list)) }, 5, 'they are listed');
 unlike($out, qr/nrk_|[\w-]{43}/, 'without secrets');
 
 for my $key (@{ $t->redis('KEYS', 'ref:apikey:*') }) {
@@ -84,14 +95,18 @@ is(r(qw(key remove 000000000000)), 1, 'no such key');
 my $port = $t->free_port;
 my $log = "$t->{dir}/web.log";
 
-my $web = $t->spawn(sub {
-    open STDERR, '>', $log or die;
-    open STDOUT, '>&', \*STDERR or die;
-    $ENV{REFERRAL_REDIS} = "redis://reports\@127.0.0.1:$t->{redis_port}";
-    $ENV{REFERRAL_PASSWORD_FILE} = "$t->{dir}/password";
-    exec '/usr/bin/python3', '-B', "$Referral::ROOT/scripts/web",
-         '--bind', "127.0.0.1:$port", '--workers', 1, '--threads', 4;
-});
+sub web {
+    return $t->spawn(sub {
+        open STDERR, '>>', $log or die;
+        open STDOUT, '>&', \*STDERR or die;
+        $ENV{REFERRAL_REDIS} = "redis://server\@127.0.0.1:$t->{redis_port}";
+        $ENV{REFERRAL_PASSWORD_FILE} = "$t->{dir}/password";
+        exec '/usr/bin/python3', '-B', "$Referral::ROOT/scripts/web",
+             '--bind', "127.0.0.1:$port", '--workers', 1, '--threads', 4;
+    });
+}
+
+my $web = web();
 
 my $json = JSON::PP->new->canonical->allow_nonref;
 my $base = '/api/v1';
@@ -105,8 +120,11 @@ sub http {
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
                                   Timeout => 5) or return;
 
-    print $s join "\r\n", "$method $base$path HTTP/1.0", 'Host: x', @headers,
-                  '', '';
+    my $sent = @headers && ref $headers[-1] ? ${ pop @headers } : '';
+
+    push @headers, 'Content-Length: ' . length $sent if $method eq 'POST';
+    print $s join("\r\n", "$method $base$path HTTP/1.0", 'Host: x', @headers,
+                  '', ''), $sent;
     my $text = do { local $/; <$s> } // '';
     my ($head, $body) = split /\r\n\r\n/, $text, 2;
     my ($status) = ($head // '') =~ m{^HTTP/\S+ (\d+)};
@@ -131,7 +149,9 @@ is($api->{openapi}, '3.1.0', 'OpenAPI 3.1');
 my %seen;
 
 for my $path (sort keys %{ $api->{paths} }) {
-    my $get = $api->{paths}{$path}{get};
+  for my $get (map { $api->{paths}{$path}{$_} }
+               sort keys %{ $api->{paths}{$path} })
+  {
     my %in_path = map { $_ => 1 } $path =~ /\{(\w+)\}/g;
     my %names;
 
@@ -152,6 +172,7 @@ for my $path (sort keys %{ $api->{paths} }) {
 
         ok($api->{components}{responses}{$name}, "there is $name");
     }
+  }
 }
 
 
@@ -293,8 +314,226 @@ for my $one (@asked) {
     }
 }
 
+# --- what is posted ---
+
+my $settler = Referral::Settler->start($t, '--program', 'shop');
+my $key = 0;
+
+
+# with an id of its own if none is given; waits for the settler
+
+sub post {
+    my ($path, $body, %o) = @_;
+
+    my ($template) = grep {
+        my $like = s/\{\w+\}/[^\/]+/gr;
+        $path =~ m{^$like(?:\?|$)};
+    } keys %{ $api->{paths} };
+
+    $called{$template} = 1 if $template;
+
+    my $id = exists $o{id} ? $o{id} : 'id' . ++$key;
+
+    return http('POST', $path . ($o{query} // '?wait=settled'),
+                'Authorization: Bearer ' . $key{ $o{key} // 'write' },
+                'Content-Type: ' . ($o{type} // 'application/json'),
+                defined $id ? "Idempotency-Key: $id" : (),
+                \(ref $body ? $json->encode($body) : $body));
+}
+
+
+# the answer, which has to be of its schema
+
+sub posted {
+    my ($name, $status, @answer) = @_;
+
+    is($answer[0], $status, $name) or diag($answer[2]);
+
+    my $told = eval { $json->decode($answer[2]) } // {};
+
+    ok(fits($told, $api->{paths}{'/programs/{program}/reservations'}{post}
+            {responses}{200}{content}{'application/json'}{schema}),
+       'of its schema') or diag($answer[2]);
+
+    return $told;
+}
+
+my $shop = '/programs/shop';
+my %reserve = (customer => 'bo', amount => 300, unit => 'EUR');
+
+problem_is(503, 'the reports\' user writes nothing',
+           post("$shop/reservations", \%reserve));
+user('web');
+
+my $told = posted('a reserve', 200, post("$shop/reservations",
+                  { %reserve, order_id => undef } , id => 'basket-1'));
+
+is_deeply([ @$told{qw(done replayed amount unit)} ],
+          [ JSON::PP::true, JSON::PP::false, 300, 'EUR' ], 'is done');
+is($told->{entries}[0]{why}, 'reserve', 'with its entries');
+
+my $again = posted('the same again', 200,
+                   post("$shop/reservations", \%reserve, id => 'basket-1'));
+
+is_deeply([ @$again{qw(replayed position)} ],
+          [ JSON::PP::true, $told->{position} ], 'is the same');
+problem_is(422, 'another body under its id',
+           post("$shop/reservations", { %reserve, amount => 301 },
+                id => 'basket-1'));
+problem_is(409, 'more than there is', post("$shop/reservations", \%reserve));
+problem_is(404, 'nobody', post("$shop/reservations",
+                               { %reserve, customer => 'nobody' }));
+problem_is(422, 'no such unit', post("$shop/reservations",
+                                     { %reserve, unit => 'USD' }));
+
+$told = posted('a part is used', 200,
+               post("$shop/reservations/basket-1/commit",
+                    { amount => 200, order_id => 'o7' }));
+is_deeply([ map { "$_->{from} $_->{to} $_->{amount}" } @{ $told->{entries} } ],
+          [ 'reserved spent 200', 'reserved available 100' ],
+          'and the rest goes back');
+problem_is(409, 'once', post("$shop/reservations/basket-1/cancel", ''));
+problem_is(404, 'no such reserve', post("$shop/reservations/none/commit", {}));
+
+posted('another reserve', 200, post("$shop/reservations", \%reserve,
+                                    id => 'basket-2'));
+posted('is cancelled', 200, post("$shop/reservations/basket-2/cancel", {}));
+
+posted('an adjustment', 200, post("$shop/wallets/aiko/adjustments",
+       { amount => 2000, unit => 'EUR', state => 'available',
+         reason => 'a parcel came late' }));
+posted('a payout', 200, post("$shop/payouts",
+       { customer => 'aiko', unit => 'EUR', min => 2000 }, id => 'pay-1'));
+is((ask('rewards', "$shop/payouts"))[2] =~ /"pay-1"/, 1, 'on its way');
+posted('fails', 200, post("$shop/payouts/pay-1/failed",
+                          { reason => 'account closed' }));
+posted('another', 200, post("$shop/payouts", { customer => 'aiko',
+       unit => 'EUR', amount => 500 }, id => 'pay-2'));
+posted('arrives', 200, post("$shop/payouts/pay-2/paid",
+                            { reference => 'bank 17' }));
+is(posted('nobody is in review', 200, post("$shop/reviews/bo/approve", ''))
+   ->{done}, undef, 'which the ledger does not tell');
+problem_is(409, 'no choice', post("$shop/rewards/$reward/choose",
+                                  { prize => 'mug' }));
+posted('a friend is rejected', 200, post("$shop/reviews/bo/reject", {}));
+
+# ten carts at once
+
+posted('4.00 EUR more', 200, post("$shop/wallets/aiko/adjustments",
+       { amount => 400, unit => 'EUR', state => 'available', reason => 'x' }));
+
+my @got = map {
+    my $k = $_;
+
+    pipe my $r, my $w or die;
+
+    my $pid = fork // die "fork: $!";
+
+    if ($pid == 0) {
+        print $w (post("$shop/reservations", { customer => 'aiko',
+                       amount => 1900, unit => 'EUR' }, id => "cart-$k"))[0];
+        close $w;
+        POSIX::_exit(0);
+    }
+
+    close $w;
+    [ $pid, $r ];
+} 1 .. 10;
+
+is(join(' ', sort map { waitpid $_->[0], 0; readline $_->[1] } @got),
+   join(' ', 200, (409) x 9), 'of ten carts one has it');
+
+# the server dies while it waits; whoever asks again is told, and it is once
+
+$settler->signal('STOP');
+
+my $pid = fork // die "fork: $!";
+
+if ($pid == 0) {
+    post("$shop/wallets/aiko/adjustments", { amount => 70, unit => 'EUR',
+         state => 'available', reason => 'killed' }, id => 'killed-1');
+    POSIX::_exit(0);
+}
+
+ok((wait_for { my $last = ($t->entries('ref:conversions:{shop}'))[-1];
+               ($last->{event} // '') eq 'killed-1' }), 'it is appended');
+kill 'KILL', map { split } `pgrep -P $web`;
+kill 'KILL', $web;
+waitpid $pid, 0;
+$web = web();
+ok((wait_for { (http('GET', '/openapi.json'))[0] }), 'another server');
+
+$told = posted('it answers before it is settled', 202, post(
+    "$shop/wallets/aiko/adjustments", { amount => 70, unit => 'EUR',
+     state => 'available', reason => 'killed' }, id => 'killed-1',
+     query => '?wait=settled&timeout=1'));
+is_deeply([ @$told{qw(replayed settled)} ],
+          [ JSON::PP::true, JSON::PP::false ], 'it was there');
+$settler->signal('CONT');
+posted('and is settled', 200, post(
+    "$shop/wallets/aiko/adjustments", { amount => 70, unit => 'EUR',
+     state => 'available', reason => 'killed' }, id => 'killed-1'));
+is(scalar(grep { ($_->{event} // '') eq 'killed-1' }
+               $t->entries('ref:conversions:{shop}')), 1, 'once');
+posted('without waiting', 202, post("$shop/reviews/bo/approve", {},
+                                    query => ''));
+
+# mistakes, all at once
+
+$told = problem_is(400, 'seven mistakes', post("$shop/reservations",
+    { customer => 17, amount => '3.00', unti => 'EUR', item => "a\nb",
+      ttl => 'x' x 600 }, id => undef, query => '?wait=1&timeout=31'));
+is_deeply([ sort map { "$_->{parameter} $_->{code}" } @{ $told->{errors} } ],
+          [ sort 'customer string', 'amount integer', 'unti unknown',
+            'unit missing', 'item characters', 'ttl too_long',
+            'Idempotency-Key missing', 'wait unknown_value',
+            'timeout integer' ], 'all are named');
+
+problem_is(400, 'no JSON', post("$shop/payouts", '{"customer":'));
+problem_is(400, 'no object', post("$shop/payouts", '[1]'));
+problem_is(400, 'a name twice', post("$shop/payouts",
+           '{"customer":"aiko","unit":"EUR","unit":"EUR"}'));
+problem_is(400, 'deep', post("$shop/payouts", '[' x 60000));
+problem_is(400, 'a form', post("$shop/payouts", 'customer=aiko',
+                               type => 'application/x-www-form-urlencoded'));
+problem_is(400, 'an amount below 0', post("$shop/payouts",
+           { customer => 'aiko', unit => 'EUR', amount => -1 }));
+problem_is(400, 'a broken one', post("$shop/payouts",
+           '{"customer":"aiko","unit":"EUR","amount":1.5}'));
+problem_is(400, 'an id with a space', post("$shop/payouts",
+           { customer => 'aiko', unit => 'EUR' }, id => 'a b'));
+problem_is(400, 'the id in the body', post("$shop/payouts",
+           { customer => 'aiko', unit => 'EUR', event_id => 'x' }));
+problem_is(413, 'too large', post("$shop/payouts", ' ' x 65537));
+problem_is(403, 'a key that reads', post("$shop/payouts", {},
+                                         key => 'rewards'));
+problem_is(405, 'asked for', ask('write', "$shop/reservations"));
+
+is(r('ledger', 'audit', 'shop'), 0, 'the books are right') or diag($out);
+is(r('ledger', 'replay', 'shop'), 0, 'and come to the same') or diag($out);
 is_deeply([ sort keys %called ], [ sort keys %{ $api->{paths} } ],
           'each operation was called');
+
+# each word that the server has beside those of the reports is needed
+
+my %read = map { $_ => 1 } split ' ', $line{reports};
+
+for my $word (grep { /^\+/ && !$read{$_} } split ' ', $line{web}) {
+    my $first = 'first' . ++$key;
+
+    # of a program of which nothing is known yet
+
+    $t->program($first, state => 'active', rewards => $text);
+    user('web', '-' . substr $word, 1);
+    $t->redis('SCRIPT', 'FLUSH') if $word eq '+script|load';
+    is((post("/programs/$first/wallets/cy/adjustments", { amount => 1,
+             unit => 'EUR', state => 'available', reason => 'x',
+             new => JSON::PP::true }, query => ''))[0],
+       503, "$word is needed");
+}
+
+user('web');
+$settler->stop;
 
 
 # --- keys ---
@@ -347,7 +586,9 @@ problem_is(404, 'an option as a name', ask('reports',
 problem_is(404, 'another path', ask('reports', '/nothing'));
 problem_is(405, 'another method',
            http($_, '/programs', "Authorization: Bearer $key{reports}"))
-    for qw(POST PUT DELETE OPTIONS);
+    for qw(PUT DELETE OPTIONS);
+problem_is(405, 'nothing is posted there',
+           http('POST', '/programs', "Authorization: Bearer $key{reports}"));
 
 is((http('HEAD', '/programs', "Authorization: Bearer $key{reports}"))[0], 200,
    'HEAD');
@@ -355,7 +596,8 @@ is((http('HEAD', '/programs', "Authorization: Bearer $key{reports}"))[0], 200,
 
 # --- Redis is away ---
 
-is($t->read_file($log) =~ /\[error\]/, '', 'nothing went wrong');
+my $refused = () = $t->read_file($log) =~ /\[error\] requests are refused/g;
+
 $t->redis_stop;
 
 for my $path ('/programs', '/programs/shop/stats') {
@@ -366,8 +608,8 @@ for my $path ('/programs', '/programs/shop/stats') {
     unlike($told->{detail}, qr/127\.0\.0\.1|$t->{redis_port}/, 'no addresses');
 }
 
-is(() = $t->read_file($log) =~ /\[error\] requests are refused/g, 1,
-   'one line of the log');
+is((() = $t->read_file($log) =~ /\[error\] requests are refused/g),
+   $refused + 1, 'one line of the log');
 
 $t->redis_start;
 is((http('GET', '/programs', 'Authorization: Bearer x'))[0], 401,

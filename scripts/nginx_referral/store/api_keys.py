@@ -17,7 +17,8 @@ from .store import Store, explain
 SCOPES = {
     "read:reports": "programs, links, referrers and counts",
     "read:people": "friends, conversions and what was refused",
-    "read:rewards": "rewards, wallets, reviews, rules and the ledger",
+    "read:rewards": "rewards, wallets, reviews, payouts and rules",
+    "write:rewards": "reserves, payouts, choices, adjustments and reviews",
 }
 
 KEY = re.compile(r"nrk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")

@@ -61,7 +61,7 @@ class RewardUnits:
         """12.5 of EUR as 1250."""
         self.must(unit)
 
-        decimals = self.decimals[unit]
+        decimals = 0 if self.session.minor else self.decimals[unit]
         found = DECIMAL.fullmatch(text)
         right = "5" + ("." + "0" * decimals if decimals else "")
 

@@ -26,6 +26,8 @@ class Session:
     form: str = TABLE
     case_sensitive: bool = False
     quiet: bool = False
+    # amounts come as whole numbers of the smallest part of their unit
+    minor: bool = False
 
     @cached_property
     def store(self) -> Store:

@@ -12,12 +12,14 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..cli.app import call
+from ..cli.reward_command import REASONS
 from ..relay.log import log
 from ..store.api_keys import ApiKey, key_of
 from ..store.keys import DEFAULT_PREFIX
 from ..store.session import DEFAULT_REDIS, Session
 from ..store.store import Store
 from ..text.problem import MACHINE, NEGATIVE, REDIS, Problem
+from .body import SIZE_MAX, read_body, read_key, read_wait
 from .openapi import BASE, document
 from .operations import OPERATIONS, Operation
 from .parameters import Mistake, read
@@ -25,7 +27,8 @@ from .parameters import Mistake, read
 STATUS = {NEGATIVE: 404, REDIS: 503, MACHINE: 500}
 
 TITLES = {400: "wrong parameters", 401: "no key", 403: "not allowed",
-          404: "not found", 405: "wrong method", 422: "refused",
+          404: "not found", 405: "wrong method", 409: "refused",
+          413: "too large", 422: "refused",
           500: "fault", 503: "not now"}
 
 # seconds after which a client tries again when Redis is away
@@ -45,6 +48,7 @@ class Api:
         """Of one request; the connections are shared."""
         session = _session()
         session.store = self.store
+        session.minor = True
 
         return session
 
@@ -73,20 +77,69 @@ class Api:
             if refused:
                 return refused
 
-            words, mistakes = read(operation, path,
-                                   request.args.to_dict(flat=False))
-
-            if mistakes:
-                return problem(400, "the request has mistakes; \"errors\""
-                               " names all", mistakes)
-
-            text = call(self.session(), words)
+            if operation.posts:
+                answer = self.posted(operation, path)
+            else:
+                answer = self.asked(operation, path)
         except Problem as error:
             return self.failed(error)
 
         self.redis_is(away=False)
 
-        return _headers(Response(text, 200, mimetype="application/json"))
+        return answer
+
+    def asked(self, operation: Operation, path: dict[str, str]) -> Response:
+        words, mistakes = read(operation, path,
+                               request.args.to_dict(flat=False))
+
+        if mistakes:
+            return wrong(mistakes)
+
+        return _answer(call(self.session(), words))
+
+    def posted(self, operation: Operation, path: dict[str, str]) -> Response:
+        """It is appended first, so that what waits in vain is done all the
+        same."""
+        data = request.stream.read(SIZE_MAX + 1)
+
+        if len(data) > SIZE_MAX or (request.content_length or 0) > SIZE_MAX:
+            return problem(413, f"a body has at most {SIZE_MAX} bytes")
+
+        given, mistakes = read_body(operation, data, request.mimetype)
+        words, more = read(operation, path, given)
+        key, of_key = read_key(request.headers)
+        seconds, of_wait = read_wait(request.args.to_dict(flat=False))
+        known = {one.parameter for one in mistakes}
+        mistakes += [one for one in more if one.parameter not in known]
+        mistakes += [*of_key, *of_wait]
+
+        if mistakes:
+            return wrong(mistakes)
+
+        at = len(operation.command)
+        words[at:at] = [f"--event-id={key}"]
+        told = json.loads(call(self.session(), words))
+
+        if not seconds:
+            return _answer(json.dumps(told) + "\n", 202)
+
+        words[at:at] = ["--wait", f"--patience={seconds}"]
+
+        try:
+            settled = json.loads(call(self.session(), words))
+        except Problem as error:
+            if error.code != REDIS:
+                raise
+
+            # the settler is late; whether Redis is away the next one tells
+            return _answer(json.dumps(told) + "\n", 202)
+
+        settled["replayed"] = told["replayed"]
+
+        if settled["done"] is False:
+            return problem(409, REASONS.get(settled["type"], "refused"))
+
+        return _answer(json.dumps(settled) + "\n")
 
     def failed(self, error: Problem) -> Response:
         if error.code == REDIS:
@@ -148,6 +201,15 @@ def _refused(key: ApiKey, operation: Operation, path: dict[str, str]
     return None
 
 
+def wrong(mistakes: Sequence[Mistake]) -> Response:
+    return problem(400, "the request has mistakes; \"errors\" names all",
+                   mistakes)
+
+
+def _answer(text: str, status: int = 200) -> Response:
+    return _headers(Response(text, status, mimetype="application/json"))
+
+
 def problem(status: int, detail: str, mistakes: Sequence[Mistake] = ()
             ) -> Response:
     told: dict[str, Any] = {
@@ -179,7 +241,7 @@ def create() -> Flask:
 
     for one in OPERATIONS:
         app.add_url_rule(BASE + re.sub(r"\{(\w+)\}", r"<\1>", one.path),
-                         one.name, serve(one), methods=["GET"],
+                         one.name, serve(one), methods=[one.method.upper()],
                          provide_automatic_options=False)
 
     app.add_url_rule(
@@ -193,7 +255,8 @@ def create() -> Flask:
             "."))
 
         if error.code == 405 and error.get_headers():
-            answer.headers["Allow"] = "GET, HEAD"
+            answer.headers["Allow"] = ", ".join(sorted(
+                getattr(error, "valid_methods", None) or ()))
 
         return answer
 

@@ -13,6 +13,15 @@ from dataclasses import dataclass
 OBJECT = "object"
 ARRAY = "array"
 
+# options of commands about rewards that the request says otherwise
+HOW = {"wait", "patience", "event_id", "token"}
+
+# what the body calls otherwise than the command, as events do
+RENAMED = {"order": "order_id"}
+
+# amounts, which are whole numbers of the smallest part of their unit
+MONEY = {"amount", "order_amount", "min"}
+
 # options that are not for others: what takes long, or never ends
 LEFT_OUT: dict[tuple[str, ...], set[str]] = {
     ("link", "list"): {"scan"},
@@ -21,14 +30,20 @@ LEFT_OUT: dict[tuple[str, ...], set[str]] = {
 
 @dataclass(frozen=True)
 class Operation:
-    """A GET below /api/v1.  "has" are fields that each answer has, of an
-    array each of its items."""
+    """A request below /api/v1.  "has" are fields that each answer has, of an
+    array each of its items.  What is posted is a command about rewards, whose
+    arguments and options come in the body."""
 
     path: str
     command: tuple[str, ...]
     scope: str
     answers: str
     has: tuple[str, ...] = ()
+    method: str = "get"
+
+    @property
+    def posts(self) -> bool:
+        return self.method == "post"
 
     @property
     def name(self) -> str:
@@ -44,6 +59,13 @@ def _of(path: str, command: str, scope: str, answers: str, *has: str
         ) -> Operation:
     return Operation(f"/programs/{{program}}{path}", tuple(command.split()),
                      f"read:{scope}", answers, has)
+
+
+def _post(path: str, command: str) -> Operation:
+    return Operation(f"/programs/{{program}}{path}", tuple(command.split()),
+                     "write:rewards", OBJECT,
+                     ("program", "type", "event_id", "position", "replayed",
+                      "settled", "entries"), "post")
 
 
 OPERATIONS = (
@@ -76,4 +98,14 @@ OPERATIONS = (
     _of("/payouts", "payout list", "rewards", ARRAY, "payout"),
     _of("/rules", "rewards show", "rewards", OBJECT),
     _of("/rules/history", "rewards history", "rewards", ARRAY),
+    _post("/reservations", "wallet reserve"),
+    _post("/reservations/{token}/commit", "wallet commit"),
+    _post("/reservations/{token}/cancel", "wallet release"),
+    _post("/payouts", "payout start"),
+    _post("/payouts/{token}/paid", "payout paid"),
+    _post("/payouts/{token}/failed", "payout failed"),
+    _post("/rewards/{reward_id}/choose", "reward choose"),
+    _post("/wallets/{customer}/adjustments", "reward adjust"),
+    _post("/reviews/{customer}/approve", "review approve"),
+    _post("/reviews/{customer}/reject", "review reject"),
 )

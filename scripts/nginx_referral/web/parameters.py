@@ -11,10 +11,11 @@ import click
 
 from ..cli.app import cli
 from ..text.problem import near
-from .operations import LEFT_OUT, Operation
+from .operations import HOW, LEFT_OUT, MONEY, RENAMED, Operation
 
 LENGTH_MAX = 512
 TIMES_MAX = 16
+AMOUNT = {"type": "integer", "minimum": 0, "maximum": 2 ** 53 - 1}
 CONTROLS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -74,7 +75,7 @@ class Parameter:
         least = self.schema.get("minimum", 0)
         most = self.schema.get("maximum", 1000000)
 
-        if re.fullmatch(r"[0-9]{1,9}", value) and least <= int(value) <= most:
+        if re.fullmatch(r"[0-9]{1,16}", value) and least <= int(value) <= most:
             return None
 
         return "integer", f"a number from {least} to {most}"
@@ -101,15 +102,22 @@ def parameters(operation: Operation) -> list[Parameter]:
         argument = isinstance(one, click.Argument)
         name = _name(one, in_path)
 
-        if (not one.expose_value or name in hidden
-                or argument and name not in in_path and not one.required):
+        if (name in hidden or operation.posts and not argument and name in HOW
+                or not one.expose_value and name not in HOW
+                or not operation.posts and argument and name not in in_path
+                and not one.required):
             continue
+
+        if operation.posts:
+            name = RENAMED.get(name, name)
 
         found.append(Parameter(
             name, "" if argument else one.opts[-1],
-            "path" if name in in_path else "query",
+            "path" if name in in_path else
+            "body" if operation.posts else "query",
             one.required or name in in_path, one.multiple,
-            getattr(one, "help", None) or "", _schema(one)))
+            getattr(one, "help", None) or "",
+            AMOUNT if operation.posts and name in MONEY else _schema(one)))
 
     return found
 
@@ -140,19 +148,20 @@ def _schema(one: click.Parameter) -> dict[str, Any]:
 
 
 def read(operation: Operation, path: Mapping[str, str],
-         query: Mapping[str, list[str]]) -> tuple[list[str], list[Mistake]]:
-    """The command's words, or all mistakes."""
+         given: Mapping[str, list[str]]) -> tuple[list[str], list[Mistake]]:
+    """The command's words, or all mistakes; "given" is what query or body
+    say."""
     known = {one.name: one for one in parameters(operation)}
-    mistakes = [Mistake(name, "unknown", "there is no such parameter"
+    mistakes = [Mistake(name[:64], "unknown", "there is no such parameter"
                         + near(name, [one.name for one in known.values()
-                                      if one.place == "query"]))
-                for name in query
+                                      if one.place != "path"]))
+                for name in given
                 if name not in known or known[name].place == "path"]
     options: list[str] = []
     arguments: list[str] = []
 
     for name, one in known.items():
-        values = [path[name]] if one.place == "path" else query.get(name, [])
+        values = [path[name]] if one.place == "path" else given.get(name, [])
 
         if one.required and not values:
             mistakes.append(Mistake(name, "missing", "it must be given"))
