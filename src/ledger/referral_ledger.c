@@ -84,6 +84,7 @@ referral_ledger_take(referral_ledger_t *l, const referral_fact_t *fact)
     case REFERRAL_FACT_PAYOUT:
     case REFERRAL_FACT_PAID:
     case REFERRAL_FACT_FAILED:
+    case REFERRAL_FACT_FORGET:
         referral_ledger_command(l, fact);
         break;
 

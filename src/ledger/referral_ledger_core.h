@@ -168,6 +168,7 @@ struct referral_ledger_person_s {
     unsigned                  counts:1;  /* in goals */
     unsigned                  changed:1; /* a reward of theirs moved */
     unsigned                  named:1;   /* "who" stays as it is */
+    unsigned                  forgotten:1; /* as an owner */
     uint32_t                  debts;     /* owned rewards below 0 */
     uint32_t                  usable;    /* and above it */
     uint32_t                  bought;    /* sales that stand */
@@ -541,6 +542,7 @@ void referral_ledger_look_at(referral_ledger_t *l,
 void referral_ledger_review_end(referral_ledger_t *l,
     referral_ledger_person_t *friend);
 void referral_ledger_forfeit(referral_ledger_t *l, referral_reward_t *r);
+void referral_ledger_lapse(referral_ledger_t *l, referral_reward_t *r);
 void referral_ledger_judge(referral_ledger_t *l, const referral_fact_t *fact);
 
 

@@ -8,6 +8,7 @@ static void referral_ledger_entry(referral_ledger_t *l,
     const referral_reward_t *r, unsigned from, unsigned to, int64_t amount,
     const char *why);
 static void referral_ledger_sweep(referral_ledger_t *l);
+static int referral_ledger_rejected(const referral_reward_t *r);
 static void referral_ledger_write_off(referral_ledger_t *l);
 static int64_t referral_ledger_loss(const referral_reward_t *r);
 static referral_reward_t *referral_ledger_debt(const referral_ledger_t *l,
@@ -29,6 +30,16 @@ referral_ledger_forfeit(referral_ledger_t *l, referral_reward_t *r)
         referral_ledger_move(l, r, account, REFERRAL_CANCELLED,
                              r->sum[account], "rejected");
     }
+}
+
+
+/* of an owner who is forgotten nothing is available */
+
+void
+referral_ledger_lapse(referral_ledger_t *l, referral_reward_t *r)
+{
+    referral_ledger_move(l, r, REFERRAL_AVAILABLE, REFERRAL_CANCELLED,
+                         r->sum[REFERRAL_AVAILABLE], "forgotten");
 }
 
 
@@ -204,7 +215,10 @@ referral_ledger_fill_debts(referral_ledger_t *l)
 }
 
 
-/* what came back to a rejected friend's rewards, the oldest first */
+/*
+ * What came back to rewards of a rejected friend, or of an owner who is
+ * forgotten, the oldest first.
+ */
 
 static void
 referral_ledger_sweep(referral_ledger_t *l)
@@ -218,20 +232,30 @@ referral_ledger_sweep(referral_ledger_t *l)
         for (i = 0; i < l->moved.n; i++) {
             r = l->moved.item[i];
 
-            if (r->event && r->event->friend->rejected
-                && (r->sum[REFERRAL_PENDING] > 0
-                    || r->sum[REFERRAL_AVAILABLE] > 0)
-                && (first == NULL || r->number < first->number))
+            if ((first == NULL || r->number < first->number)
+                && (referral_ledger_rejected(r)
+                    || (r->owner->forgotten && r->sum[REFERRAL_AVAILABLE] > 0)))
             {
                 first = r;
             }
         }
 
-        if (first) {
+        if (first && referral_ledger_rejected(first)) {
             referral_ledger_forfeit(l, first);
+
+        } else if (first) {
+            referral_ledger_lapse(l, first);
         }
 
     } while (first && !l->failed);
+}
+
+
+static int
+referral_ledger_rejected(const referral_reward_t *r)
+{
+    return r->event && r->event->friend->rejected
+           && (r->sum[REFERRAL_PENDING] > 0 || r->sum[REFERRAL_AVAILABLE] > 0);
 }
 
 

@@ -240,6 +240,10 @@ referral_ledger_capped(referral_ledger_t *l, const referral_reward_t *r,
         return 0;
     }
 
+    if (r->owner->forgotten) {
+        return 0;
+    }
+
     if (r->cap == NULL) {
         return amount;
     }

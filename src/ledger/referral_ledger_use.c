@@ -24,6 +24,8 @@ static int referral_ledger_sold(const referral_ledger_t *l,
     const referral_fact_t *fact, int64_t amount);
 static referral_ledger_reserve_t *referral_ledger_token(referral_ledger_t *l,
     const referral_fact_t *fact);
+static void referral_ledger_forget(referral_ledger_t *l,
+    const referral_fact_t *fact);
 static void referral_ledger_paid(referral_ledger_t *l,
     referral_ledger_reserve_t *payout);
 static void referral_ledger_commit(referral_ledger_t *l,
@@ -612,6 +614,34 @@ referral_ledger_adjust(referral_ledger_t *l, const referral_fact_t *fact)
 }
 
 
+/*
+ * Nobody can use any more what a person has who is forgotten; what is pending
+ * or set aside follows when it is available.
+ */
+
+static void
+referral_ledger_forget(referral_ledger_t *l, const referral_fact_t *fact)
+{
+    size_t                     i;
+    int64_t                    number;
+    referral_ledger_person_t  *owner;
+
+    number = referral_ledger_number(fact, REFERRAL_FACT_T_OWNER);
+    owner = number > 0 ? referral_ledger_person(l, number) : NULL;
+
+    if (owner == NULL || owner->forgotten) {
+        referral_ledger_flag(l, "refused");
+        return;
+    }
+
+    owner->forgotten = 1;
+
+    for (i = 0; i < owner->owned.n; i++) {
+        referral_ledger_lapse(l, owner->owned.item[i]);
+    }
+}
+
+
 void
 referral_ledger_command(referral_ledger_t *l, const referral_fact_t *fact)
 {
@@ -645,6 +675,10 @@ referral_ledger_command(referral_ledger_t *l, const referral_fact_t *fact)
 
     case REFERRAL_FACT_ADJUST:
         referral_ledger_adjust(l, fact);
+        return;
+
+    case REFERRAL_FACT_FORGET:
+        referral_ledger_forget(l, fact);
         return;
 
     default:

@@ -109,6 +109,7 @@ static const struct {
     { referral_string("payout"), REFERRAL_FACT_PAYOUT },
     { referral_string("paid"), REFERRAL_FACT_PAID },
     { referral_string("failed"), REFERRAL_FACT_FAILED },
+    { referral_string("forget"), REFERRAL_FACT_FORGET },
     { referral_string("approve"), REFERRAL_FACT_APPROVE },
     { referral_string("reject"), REFERRAL_FACT_REJECT }
 };

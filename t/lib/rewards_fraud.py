@@ -108,6 +108,9 @@ class Fraud:
                 if through(r) in self.rejected and r["sums"][account] > 0:
                     self.move(r, account, "cancelled", r["sums"][account],
                               "rejected")
+            if r["owner"] in self.forgotten and r["sums"]["available"] > 0:
+                self.move(r, "available", "cancelled", r["sums"]["available"],
+                          "forgotten")
 
     def take_approve(self, fact):
         if fact["friend"] in self.reviews:

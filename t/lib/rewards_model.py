@@ -19,7 +19,7 @@ ACCOUNTS = ("pending", "available", "reserved", "spent", "expired",
             "cancelled", "written_off")
 MOST = 2 ** 63 - 1
 NO_EVENTS = {"rules", "tick", "reserve", "commit", "release", "adjust",
-             "payout", "paid", "failed",
+             "payout", "paid", "failed", "forget",
              "skip", "choose", "approve", "reject"}
 RESERVE_LIFE = 30 * 60000
 
@@ -71,6 +71,7 @@ class Model(Fraud, Notices):
         self.ordinals = {}      # (counter, friend or order) -> its ordinal, B9
         self.closed = {}        # friend -> position of a closed account
         self.granted = {}       # unit -> all that ever was
+        self.forgotten = set()  # owners
         self.reserves = {}      # token -> what is reserved
         self.versions = []      # (version, rules)
         self.zone = []
@@ -848,6 +849,8 @@ class Model(Fraud, Notices):
         all that was granted of the unit."""
         if self.granted.get(r["unit"], 0) + amount > MOST:
             return 0
+        if r["owner"] in self.forgotten:
+            return 0
         name = r["line"].get("cap")
         if name is None:
             return amount
@@ -994,6 +997,17 @@ class Model(Fraud, Notices):
                           or order_amount < least[0]):
                 continue
             yield r
+
+    def take_forget(self, fact):
+        """A16: what is available is cancelled, also what comes to be."""
+        if fact["owner"] in self.forgotten:
+            self.flags.append((self.n, "refused"))
+            return
+        self.forgotten.add(fact["owner"])
+        for r in self.rewards.values():
+            if r["owner"] == fact["owner"] and r["sums"]["available"] > 0:
+                self.move(r, "available", "cancelled",
+                          r["sums"]["available"], "forgotten")
 
     def take_payout(self, fact):
         """C6: like a reserve that ends by no time; without an amount of all."""

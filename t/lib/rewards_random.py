@@ -226,6 +226,8 @@ def stream(seed, length=40):
             if kind == "reserve" and rnd.random() < .3:
                 fact.update(rnd.choice([{"item": "mug", "amount": "300"},
                                         {"item": "cap", "amount": "200"}]))
+            if kind == "adjust" and more.random() < .05:
+                fact["type"] = "forget"
             if kind == "adjust":
                 fact["cap"] = more.choice(["", "", "", "sum", "none"])
                 fact["amount"] = more.choice([fact["amount"]] * 9

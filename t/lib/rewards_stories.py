@@ -1000,6 +1000,26 @@ rule=r on=sale each=order to=referrer give=10.00EUR life=30d
         ["refused"] * 6, "payouts: all else is refused")
 
 
+def forgotten():
+    life = Life("""unit=pt/0
+rule=r on=sale each=order to=referrer give=10%
+rule=h on=ride each=order to=referrer give=7pt hold=3d
+""")
+    life.say(1, "sale", "11", order="a", amount=100, unit="pt")
+    life.say(1, "ride", "11", order="b")
+    life.say(1, "reserve", owner="1", unit="pt", amount=4, event="t",
+             ttl=9 * DAY)
+    life.say(2, "forget", owner="1")
+    life.has({"1 pt cancelled": 6, "1 pt pending": 7, "1 pt reserved": 4},
+             "forgotten: what is available is cancelled")
+    life.say(3, "forget", owner="1")
+    life.say(3, "update", order="a", amount=300, unit="pt")
+    life.say(5, "sale", "12", order="c", amount=100, unit="pt")
+    life.say(6, "release", token="t")
+    life.has({"1 pt cancelled": 17},
+             "forgotten: what comes later too, and nothing is given any more")
+
+
 def losses():
     life = Life("""unit=pt/0
 set=debt:no
@@ -1216,7 +1236,7 @@ for story in (uber, dropbox, parked, prizes, counters, part_expired,
               ladder, chain, levels, contest, seasons, nudges, goals, items,
               region, review, known, lapses, deadlines, rejected, waiting, reserves,
               until, draw, once, conditions, late, flagged, months, restore, places,
-              limits, payouts, losses, raises, counted, terms):
+              limits, payouts, forgotten, losses, raises, counted, terms):
     story()
 
 randoms(int(os.environ.get("TEST_SEED", "1")),

@@ -117,6 +117,28 @@ is_deeply([ map { $_->{amount} } @{ j('payout', 'list', 'shop') } ], [ 1750 ],
           'one has it');
 has('once', available => 0, reserved => 1750, spent => 1250);
 
+# who is forgotten has nothing any more, also of what comes back later
+
+my ($last) = @{ j('payout', 'list', 'shop') };
+
+$append->apply({}, { type => 'sale', event_id => 's4', customer => 'c4',
+                     code => 'ref1', order_id => 'o4', amount => 5000,
+                     currency => 'EUR', received => $NOW, at => $NOW });
+ok((wait_for { ($t->redis('HGET', 'ref:wallet:{shop}', 'EUR:available') // 0)
+               == 1000 }), 'there is 10.00 EUR more');
+is(r('forget', '--customer', 'r1', '--program', 'shop'), 0, 'forgotten');
+ok((wait_for { !$t->redis('HGET', 'ref:wallet:{shop}', 'EUR:available') }),
+   'it is cancelled');
+is(r('payout', 'failed', 'shop', $last->{payout}, '--wait'), 0,
+   'what was on its way comes back');
+
+my $left = j('wallet', 'show', 'shop', $last->{number})->{balances}{EUR};
+
+is_deeply([ @$left{qw(available reserved spent cancelled)} ],
+          [ 0, 0, 1250, 2750 ], 'to nobody');
+r('wallet', 'show', 'shop', $last->{number});
+like($out, qr/its owner was forgotten/, 'the reason is told');
+
 is(r('ledger', 'replay', 'shop'), 0, 'a replay has the same') or diag($out);
 is(r('ledger', 'audit', 'shop'), 0, 'an audit too') or diag($out);
 $settler->stop;

@@ -34,7 +34,8 @@ def forget(session: Session, name: str | None, customer: str | None,
 
     Of a customer the id goes, and what rejected events say of them.  Their
     conversions stay, of a number that is nobody's any more, and so do all
-    sums.  A journal that is sent again does not bring the id back; a new
+    sums, but what they have to use is cancelled: nobody could use it.  What
+    others earned by them stays.  A journal that is sent again does not bring the id back; a new
     event of the same id is a new person's.
 
     Exit code 1: nothing was found; what may still come of a visitor is

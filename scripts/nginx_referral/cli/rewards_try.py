@@ -52,7 +52,7 @@ def attempt(session: Session, path: str, events: str, until: str | None,
     those of "convert", with "at" in each line, and "referrer", who brought the
     customer.  "arrives" says when an event that is late comes in.  Types that
     are no events: reserve, commit, release, adjust, choose, payout, paid,
-    failed, approve, reject.
+    failed, forget, approve, reject.
     """
     given_text = read(path)
     _, end = ask(given_text)

@@ -31,6 +31,7 @@ WHY = {
     "payout": "on its way to its owner",
     "paid": "paid out",
     "failed": "the payout failed",
+    "forgotten": "its owner was forgotten",
     "ended": "the reserve ran out of time",
     "restore": "what it had paid for was taken back",
     "adjust": "given by hand",

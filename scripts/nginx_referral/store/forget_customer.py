@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Sequence
 from urllib.parse import urlencode
 
+from .commands import RewardCommand, append
 from .facts import place_of
 from .keys import Keys
 from .keyspace import programs_with
@@ -96,6 +97,13 @@ def forget(store: Store, keys: Keys, name: str, found: Found) -> None:
     """Rejected events first: interrupted, the same command still finds the
     rest."""
     rewrite = store.redis.register_script(REWRITE)
+
+    # what they have is nobody's any more, while the ledger still finds them
+
+    if found.number is not None and store.redis.exists(
+            keys.wallet(found.number)):
+        append(store, keys, RewardCommand("forget", f"forget-u{found.number}",
+                                          {}, "owner", name))
 
     for one in found.rejected:
         bucket, place = place_of(one.event_id)

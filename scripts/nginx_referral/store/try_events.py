@@ -24,7 +24,7 @@ COLUMNS = FIELDS + MORE
 
 EVENTS = ("lead", "sale", "refund", "update", "cancel")
 COMMANDS = ("reserve", "commit", "release", "adjust", "choose", "payout",
-            "paid", "failed", "approve", "reject")
+            "paid", "failed", "forget", "approve", "reject")
 
 DAY = timedelta(days=1)
 YEARS = 11
