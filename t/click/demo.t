@@ -250,5 +250,6 @@ sub balances {
     my (%has) = @_;
 
     return map { $_ => $has{$_} // 0 }
-           qw(pending available reserved spent expired cancelled);
+           qw(pending available reserved spent expired cancelled
+              written_off);
 }
