@@ -238,9 +238,15 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
         part = parts.item[i];
 
         referral_ledger_push(l, &part->reward->reserves, reserve);
-        referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
-                             REFERRAL_RESERVED, part->amount,
-                             payout ? "payout" : "reserve");
+
+        if (payout) {
+            referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
+                                 REFERRAL_RESERVED, part->amount, "payout");
+
+        } else {
+            referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
+                                 REFERRAL_RESERVED, part->amount, "reserve");
+        }
     }
 
     if (payout) {
