@@ -18,6 +18,10 @@ static int64_t referral_ledger_gather(referral_ledger_t *l,
 static int referral_ledger_compare(const void *one, const void *two);
 static void referral_ledger_reserve(referral_ledger_t *l,
     const referral_fact_t *fact);
+static int64_t referral_ledger_balance(referral_ledger_t *l,
+    const referral_ledger_person_t *owner, const referral_str_t *unit);
+static void referral_ledger_set_aside(referral_ledger_t *l,
+    referral_ledger_reserve_t *reserve);
 static void referral_ledger_pays(referral_ledger_t *l,
     referral_ledger_reserve_t *reserve, const referral_str_t *id);
 static int referral_ledger_sold(const referral_ledger_t *l,
@@ -145,12 +149,9 @@ referral_ledger_compare(const void *one, const void *two)
 static void
 referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
 {
-    size_t                      i;
     int64_t                     amount, want, balance, number, ttl;
     unsigned                    payout;
-    referral_reward_t          *r;
     referral_ledger_list_t      parts;
-    referral_ledger_part_t     *part;
     referral_ledger_person_t   *owner;
     referral_ledger_reserve_t  *reserve;
 
@@ -180,19 +181,8 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
 
     if (amount > 0 && number > 0) {
         owner = referral_ledger_person(l, number);
-
-        for (i = 0; i < owner->owned.n; i++) {
-            r = owner->owned.item[i];
-
-            if (referral_str_eq(&r->unit, &fact->text[REFERRAL_FACT_T_UNIT])
-                && __builtin_add_overflow(balance, r->sum[REFERRAL_AVAILABLE],
-                                          &balance))
-            {
-                l->failed = 1;
-                return;
-            }
-        }
-
+        balance = referral_ledger_balance(l, owner,
+                                          &fact->text[REFERRAL_FACT_T_UNIT]);
         amount = referral_ledger_gather(l, &parts, owner, fact, amount);
 
         if (want == INT64_MAX) {
@@ -234,20 +224,7 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
                     : l->now + (ttl > 0 && ttl <= REFERRAL_FACT_AT
                                 ? ttl : REFERRAL_LEDGER_RESERVE_LIFE);
 
-    for (i = 0; i < parts.n; i++) {
-        part = parts.item[i];
-
-        referral_ledger_push(l, &part->reward->reserves, reserve);
-
-        if (payout) {
-            referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
-                                 REFERRAL_RESERVED, part->amount, "payout");
-
-        } else {
-            referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
-                                 REFERRAL_RESERVED, part->amount, "reserve");
-        }
-    }
+    referral_ledger_set_aside(l, reserve);
 
     if (payout) {
         referral_ledger_push(l, &l->payouts, reserve);
@@ -256,6 +233,58 @@ referral_ledger_reserve(referral_ledger_t *l, const referral_fact_t *fact)
 
     referral_ledger_pays(l, reserve, &fact->text[REFERRAL_FACT_T_ORDER]);
     referral_ledger_schedule(l, REFERRAL_DUE_RESERVE, reserve->ends, reserve);
+}
+
+
+/* what is available in the unit, less debts */
+
+static int64_t
+referral_ledger_balance(referral_ledger_t *l,
+    const referral_ledger_person_t *owner, const referral_str_t *unit)
+{
+    size_t                    i;
+    int64_t                   balance;
+    const referral_reward_t  *r;
+
+    balance = 0;
+
+    for (i = 0; i < owner->owned.n; i++) {
+        r = owner->owned.item[i];
+
+        if (referral_str_eq(&r->unit, unit)
+            && __builtin_add_overflow(balance, r->sum[REFERRAL_AVAILABLE],
+                                      &balance))
+        {
+            l->failed = 1;
+            return 0;
+        }
+    }
+
+    return balance;
+}
+
+
+static void
+referral_ledger_set_aside(referral_ledger_t *l,
+    referral_ledger_reserve_t *reserve)
+{
+    size_t                   i;
+    referral_ledger_part_t  *part;
+
+    for (i = 0; i < reserve->parts.n; i++) {
+        part = reserve->parts.item[i];
+
+        referral_ledger_push(l, &part->reward->reserves, reserve);
+
+        if (reserve->payout) {
+            referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
+                                 REFERRAL_RESERVED, part->amount, "payout");
+
+        } else {
+            referral_ledger_move(l, part->reward, REFERRAL_AVAILABLE,
+                                 REFERRAL_RESERVED, part->amount, "reserve");
+        }
+    }
 }
 
 
