@@ -365,6 +365,7 @@ my @not_run = (
     [ 'docs/settle.md', 'nginx-referral-settle --skip',
       't/program/settle.t does it' ],
     [ 'docs/redis.md', 'user relay', 'an ACL file: t/web/relay_acl.t' ],
+    [ 'docs/redis.md', 'user web', 'an ACL file: t/web/api.t' ],
     [ 'docs/webhooks.md', 'webhook-id:', 'headers' ],
     [ 'docs/api.md', 'curl', 't/web/api.t asks it' ],
     [ 'docs/api.md', 'scripts/referral key', 't/web/api.t does it' ],
