@@ -125,9 +125,15 @@ for my $word (grep { /^[+~]/ } @words) {
 
     my @refused;
 
-    life(sub { push @refused, refused(); scalar @refused },
-         @{ $special{$word} // [] });
-    push @refused, refused();
+    # on a busy machine a life may be over before it comes to the word
+
+    for (1 .. 3) {
+        life(sub { push @refused, refused(); scalar @refused },
+             @{ $special{$word} // [] });
+        push @refused, refused();
+        last if @refused;
+    }
+
     ok(scalar(@refused), "without $word something is refused");
 }
 
