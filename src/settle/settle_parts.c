@@ -262,11 +262,12 @@ settle_parts_old(settle_program_t *p, settle_part_t *part, size_t key)
 
     if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
         rc = settle_program_trouble(p, settle_reply_text(reply));
-    }
 
-    for (i = 0; rc == SETTLE_BUSY && i < reply->elements; i++) {
-        settle_command_word(&c, reply->element[i]->str,
-                            reply->element[i]->len);
+    } else {
+        for (i = 0; i < reply->elements; i++) {
+            settle_command_word(&c, reply->element[i]->str,
+                                reply->element[i]->len);
+        }
     }
 
     settle_part_operation(part, "D", key, &c);
