@@ -227,9 +227,10 @@ sub interrupt {
     my $pid = fork // die;
 
     if (!$pid) {
-        # who looks for the moment has to get there first
+        # who is run by nohup ignores it, and so would the import
 
-        POSIX::nice(19);
+        $SIG{HUP} = 'DEFAULT';
+
         open STDIN, '<', $big;
         open STDOUT, '>', "$dir/cli.out";
         open STDERR, '>', "$dir/cli.err";
