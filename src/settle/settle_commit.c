@@ -10,7 +10,8 @@
 #include "referral_friend.h"
 
 
-#define SETTLE_PART_WORDS  30000         /* some 12 ms of Redis */
+#define SETTLE_PART_WORDS    30000       /* some 25 ms of Redis */
+#define SETTLE_COMMIT_WHOLE  (SETTLE_CHANGES + 500)
 
 
 /* the operations of one key on their way, by kind */
@@ -252,6 +253,10 @@ settle_commit_work(settle_work_t *w)
 static int
 settle_commit_full(const settle_work_t *w)
 {
+    if (w->program->settle.view.changed.n <= SETTLE_COMMIT_WHOLE) {
+        return 0;
+    }
+
     return w->parts.part[w->parts.n - 1].work.argc + w->set.argc
            + w->gone.argc > SETTLE_PART_WORDS;
 }

@@ -9,7 +9,6 @@
 #define SETTLE_AGAIN      1000       /* ms after something was refused */
 #define SETTLE_CHECK      1000       /* ms between looks at the program */
 #define SETTLE_ITEMS      200000     /* of a view, before it is forgotten */
-#define SETTLE_CHANGES    1500       /* in a commit, about */
 #define SETTLE_DECIDE     60         /* s, of a batch */
 #define SETTLE_CRASHES    2
 #define SETTLE_KEEP       600000     /* ms that a ledger is kept for nothing */

@@ -33,6 +33,10 @@ typedef enum {
 
 #define SETTLE_WRITING      (SETTLE_TEXT + 24)
 
+/* in a commit, about; a fact that alone makes many more is done in parts */
+
+#define SETTLE_CHANGES      5000
+
 
 /* what is known of the newest fact "rules" */
 
