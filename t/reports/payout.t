@@ -117,6 +117,17 @@ is_deeply([ map { $_->{amount} } @{ j('payout', 'list', 'shop') } ], [ 1750 ],
           'one has it');
 has('once', available => 0, reserved => 1750, spent => 1250);
 
+# an entry that is written in parts is not settled before the last of them
+
+$settler->signal('STOP');
+$t->redis('HSET', 'ref:settled:{shop}', 'writing', '1/2');
+is(r('payout', 'start', 'shop', 'r1', 'EUR', '12.50', '--event-id', 'p2',
+     '--wait', '--patience', 0), 4, 'while it is written it is waited for');
+$t->redis('HDEL', 'ref:settled:{shop}', 'writing');
+is(r('payout', 'start', 'shop', 'r1', 'EUR', '12.50', '--event-id', 'p2',
+     '--wait', '--patience', 0), 0, 'and then it is done');
+$settler->signal('CONT');
+
 # who is forgotten has nothing any more, also of what comes back later
 
 my ($last) = @{ j('payout', 'list', 'shop') };

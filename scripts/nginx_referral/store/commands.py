@@ -91,10 +91,12 @@ def wait(store: Store, keys: Keys, position: int, patience: float) -> None:
     pause = SOON
 
     while True:
-        found, stopped = store.redis.hmget(keys.settled,
-                                           ["position", "stopped"])
+        found, stopped, writing = store.redis.hmget(
+            keys.settled, ["position", "stopped", "writing"])
 
-        if count(found) >= position:
+        # what is written in parts has moved the position before
+
+        if count(found) >= position and "/" not in (writing or ""):
             return
 
         if stopped:
